@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The procedure file (.svp): stored procedures, what starts them, and which calls of the application they answer.
+ *
+ * Flat little-endian structs that can be mapped and checked without allocation: a header, a table of sections, the
+ * sections. Header-and-table and each section carry a checksum (FNV-1a, 64 bits). The optimizer writes it through
+ * this header (optimizer/svp_writer.cc), the shim and the tools read it through svp.c. Document: docs/svp-format.md.
+ * Tested by tests/libsysvm/svp_test.cc (any byte flipped is refused, by name).
+ *
+ * How a procedure meets the application (mode run_ahead):
+ *
+ *   1. The application makes a call that a trigger names. The runtime puts its arguments into r0..r5, fills the
+ *      result register of every follower with SVP_NOT_MADE, sets the registers below, and runs the code.
+ *   2. The code makes the trigger call (result in svp_proc.trigger_result) and, guarded, the followers, whose
+ *      output goes to the staging area.
+ *   3. The trigger's result goes to the application. Every follower whose result register no longer holds
+ *      SVP_NOT_MADE is outstanding, in file order. A later call of the application is answered from the log only
+ *      if number and every argument match the next outstanding follower by the rules of its svp_arg.
+ */
+#ifndef SYSVM_SVP_H
+#define SYSVM_SVP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uapi/sysvm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SVP_MAGIC "SYSVMSVP"
+#define SVP_VERSION 1
+#define SVP_FILE_MAX (16u << 20)     /* bytes */
+#define SVP_STAGING_MAX (256u << 10) /* bytes that one procedure may stage */
+#define SVP_MAX_PROCS 256
+#define SVP_MAX_FOLLOWERS 64 /* for each procedure */
+#define SVP_MAX_TRIGGERS 64  /* for each procedure */
+
+#define SVP_NOT_MADE 0x8000000000000000ull
+
+/* Registers with a meaning for procedures of a file; the runtime sets them before each run. */
+#define SVP_REG_STAGING 255 /* address of the staging area, 64-byte aligned */
+#define SVP_REG_CLOSE 254   /* descriptor whose late close rides on this entry, or -1: the code closes it first */
+#define SVP_REG_DEVICE 253  /* st_dev of the file system last found good for reading ahead; guards compare with it */
+#define SVP_REG_PATH 252    /* address of a snapshot of the trigger's path argument, or 0 */
+
+enum svp_section_kind {
+	SVP_STRINGS = 1,   /* zero-terminated names; offset 0 is "" */
+	SVP_CODE = 2,	   /* byte code of all procedures */
+	SVP_DATA = 3,	   /* read-only data of all procedures; DATA counts from svp_proc.data_offset */
+	SVP_PROCS = 4,	   /* struct svp_proc[] */
+	SVP_TRIGGERS = 5,  /* struct svp_trigger[] */
+	SVP_FOLLOWERS = 6, /* struct svp_follower[] */
+	SVP_NOTES = 7,	   /* JSON for people and tools (costs, provenance); the runtime does not read it */
+};
+
+enum svp_mode { SVP_FUSE = 1, SVP_RUN_AHEAD = 2, SVP_ANSWER = 3, SVP_LATE_CLOSE = 4, SVP_DEFER = 5 };
+
+struct svp_header {
+	char magic[8];
+	uint32_t version;  /* SVP_VERSION */
+	uint32_t abi;	   /* SYSVM_ABI_VERSION that the code was made for */
+	uint64_t file_size;
+	uint32_t sections; /* entries of the table that follows */
+	uint32_t reserved;
+	uint64_t checksum; /* of this header with this field 0, and of the table */
+};
+
+struct svp_section {
+	uint32_t kind; /* enum svp_section_kind; unknown kinds are skipped, a kind occurs once */
+	uint32_t reserved;
+	uint64_t offset; /* from the start of the file, multiple of 8 */
+	uint64_t size;
+	uint64_t checksum;
+};
+
+#define SVP_BUILD_ID_MAX 20
+struct svp_place { /* a code address as build-id and offset in the file; length 0: any place */
+	uint8_t build_id[SVP_BUILD_ID_MAX];
+	uint32_t build_id_len;
+	uint64_t offset;
+};
+
+enum svp_arg_kind {
+	SVP_ARG_ANY = 0,    /* not compared: the call does not have this argument, or does not look at it */
+	SVP_ARG_CONST = 1,  /* equals value */
+	SVP_ARG_MASK = 2,   /* (argument & mask) == value; triggers only */
+	SVP_ARG_REG = 3,    /* equals register reg as it stands after the run */
+	SVP_ARG_PATH = 4,   /* string equal to the snapshot of the trigger's path (SVP_REG_PATH) */
+	SVP_ARG_STRING = 5, /* string equal to the one at offset value of the procedure's data */
+	SVP_ARG_OUT = 6,    /* buffer that the call fills: staged at offset value of the staging area; how many bytes
+			       follows from the system call table (OUT: the result, OUTS: the structure) */
+	SVP_ARG_COUNT = 7,  /* size of the out-buffer; register reg holds the size that the code used. Equal, or the
+			       transfer was short (result < reg) and the application's size is at least the result */
+};
+
+struct svp_arg {
+	uint8_t kind; /* enum svp_arg_kind */
+	uint8_t reg;
+	uint16_t reserved;
+	uint32_t size; /* OUT: bytes reserved in the staging area */
+	uint64_t value;
+	uint64_t mask;
+};
+
+struct svp_trigger {
+	uint32_t nr; /* system call number */
+	uint32_t path_arg; /* index of its path argument, 6: none */
+	struct svp_place site;	 /* of the syscall instruction (its own address, not the next one's) */
+	struct svp_place caller; /* of the word at the stack pointer there */
+	struct svp_arg arg[6]; /* ANY, CONST, MASK */
+};
+
+struct svp_follower {
+	uint32_t nr;
+	uint8_t result; /* register */
+	uint8_t nargs;
+	uint16_t reserved;
+	struct svp_arg arg[6];
+};
+
+struct svp_proc {
+	uint32_t name; /* offset into STRINGS */
+	uint32_t mode; /* enum svp_mode */
+	uint32_t code_offset, code_size;
+	uint32_t data_offset, data_size;
+	uint32_t first_trigger, triggers;
+	uint32_t first_follower, followers;
+	uint32_t staging; /* bytes of staging area that it uses */
+	uint8_t trigger_result; /* register */
+	uint8_t reserved[3];
+	struct svp_place exe; /* executable that it was made for (offset 0); length 0: any */
+	uint64_t seen;	      /* occurrences in the trace it was made from */
+};
+
+/* A checked view of a mapped file. The memory stays the caller's and must stay mapped and unchanged. */
+struct svp {
+	const unsigned char *base;
+	const char *strings;
+	const unsigned char *code, *data;
+	const struct svp_proc *procs;
+	const struct svp_trigger *triggers;
+	const struct svp_follower *followers;
+	const char *notes;
+	uint64_t strings_size, code_size, data_size, notes_size;
+	uint32_t nprocs, ntriggers, nfollowers;
+};
+
+/*
+ * Check size bytes at base and fill *out. Everything is checked: magic, sizes, checksums, ranges, cross references,
+ * register and follower limits, and each code by the verifier. Returns 0 or -EINVAL; message (size message_size,
+ * always terminated) then says what, where, and what was expected: "procedure 3 (open-read), byte 14: jump target
+ * 92 past end 40". Allocates nothing, makes no call, thread-safe.
+ */
+int svp_check(const void *base, size_t size, struct svp *out, char *message, size_t message_size);
+
+uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start); /* start: SVP_CHECKSUM_START, or what came before */
+#define SVP_CHECKSUM_START 0xcbf29ce484222325ull
+
+const char *svp_mode_name(uint32_t mode); /* "run_ahead"; "?" if unknown */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
