@@ -44,6 +44,22 @@ extern "C" {
 #define SVP_REG_CLOSE 254   /* descriptor whose late close rides on this entry, or -1: the code closes it first */
 #define SVP_REG_DEVICE 253  /* st_dev of the file system last found good for reading ahead; guards compare with it */
 #define SVP_REG_PATH 252    /* address of a snapshot of the trigger's path argument, or 0 */
+#define SVP_REG_ATIME 251   /* seconds: a read makes the kernel renew an atime older than this (now - 24 h) */
+#define SVP_REG_NOATIME 250 /* 1: reads never change atime on SVP_REG_DEVICE (noatime, read-only), else 0 */
+
+/*
+ * The guard. A procedure that reads data or directory entries ahead first makes fstat (or newfstatat with
+ * AT_EMPTY_PATH) on the descriptor, with its struct stat staged at offset SVP_GUARD_STAT of the staging area, whether
+ * or not the application makes that call too, and goes on only if
+ *   - st_dev == SVP_REG_DEVICE (the runtime found that file system good for reading ahead),
+ *   - st_mode is a regular file with st_size > 0 (for reads) or a directory (for getdents64),
+ *   - SVP_REG_NOATIME is 1, or the read would not change atime: (st_atime, nsec) > (st_mtime, nsec),
+ *     (st_atime, nsec) > (st_ctime, nsec), and st_atime > SVP_REG_ATIME.
+ * The runtime reads the struct stat there to learn what the descriptor is. Before the run it sets st_dev there to
+ * SVP_NO_DEVICE.
+ */
+#define SVP_GUARD_STAT 0
+#define SVP_NO_DEVICE 0xffffffffffffffffull
 
 enum svp_section_kind {
 	SVP_STRINGS = 1,   /* zero-terminated names; offset 0 is "" */
