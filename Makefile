@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check bench clean
+.PHONY: build demo check check-fresh transparency bench clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -7,6 +7,8 @@ demo:
 	@scripts/demo
 check:
 	@scripts/check
+check-fresh:
+	@scripts/check-fresh
 bench: build
 	@scripts/bench
 clean:
