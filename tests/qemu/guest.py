@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The guest that runs the kernel module: what it is made of, and one boot of it.
+
+The parts are Debian's stock kernel (scripts/fetch-kernel), the module built against its headers, and an initrd of a
+static init (init.c), the modules that reach the host's files, and the list of jobs. QEMU emulates the processor, so
+no rights and no hardware support are needed; the flags are those that booted in 2 s and without a hang when measured
+(docs/security.md says what the guest does not show). Everything lives below build/guest.
+
+Does not judge: run.py does. Tested by tests/qemu/guest_test.py and by every boot.
+"""
+
+import fcntl
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+INIT_TIMEOUT = 60  # seconds until init must have spoken; 1.5-2.5 measured on an idle machine
+
+# What the initrd loads before the host's files are there; what these need is found out from the files themselves.
+WANTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+
+
+class Unavailable(Exception):
+    """The guest cannot run on this machine; the text is the reason."""
+
+
+class Broken(Exception):
+    """Something that should have worked did not."""
+
+
+@dataclass
+class Boot:
+    """What one boot left behind."""
+
+    report: str
+    console: str
+    timed_out: bool
+
+
+def fetch_kernel(guest_dir: Path) -> Path:
+    """The folder of the guest's kernel; downloads it when it is not there yet."""
+    got = subprocess.run([SOURCE / "scripts/fetch-kernel", guest_dir / "kernel"], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(got.stderr)
+    if got.returncode == 77:
+        raise Unavailable(got.stderr.strip().splitlines()[-1])
+    if got.returncode != 0:
+        raise Broken(f"scripts/fetch-kernel: exit status {got.returncode}\n{got.stderr}")
+    return Path(got.stdout.strip())
+
+
+def build_module(guest_dir: Path, kernel: Path) -> Path:
+    """The module, built in a copy of kmod/ so that the source stays clean and two kernels do not meet."""
+    work = guest_dir / f"kmod-{kernel.name}"
+    work.mkdir(parents=True, exist_ok=True)
+    here = set()
+    for source in sorted((SOURCE / "kmod").rglob("*")):
+        if source.is_dir() or source.name.startswith(".") or source.suffix in (".ko", ".o", ".mod"):
+            continue
+        target = work / source.relative_to(SOURCE / "kmod")
+        here.add(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != source.read_bytes():
+            shutil.copyfile(source, target)
+    for target in work.rglob("*.[ch]"):
+        if target not in here and not target.name.endswith(".mod.c"):
+            target.unlink()
+    got = subprocess.run(["make", "-C", work, f"KDIR={kernel / 'headers'}", "W="], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True)
+    if got.returncode != 0 or "warning:" in got.stdout.lower().replace("warning: the compiler differs", ""):
+        raise Broken(f"make -C kmod KDIR={kernel / 'headers'}: exit status {got.returncode}, expected 0 and no "
+                     f"warnings\n{got.stdout}")
+    return work / "sysvm.ko"
+
+
+def module_order(modules: Path) -> list[Path]:
+    """WANTED_MODULES and what they depend on, each behind what it needs."""
+    found = {path.name.split(".ko")[0].replace("-", "_"): path for path in sorted(modules.rglob("*.ko*"))}
+    order: list[Path] = []
+
+    def add(name: str) -> None:
+        path = found.get(name)
+        if path is None or path in order:
+            return  # Not there: part of the kernel itself.
+        content = read_module(path)
+        start = content.index(b"depends=") + len("depends=")
+        for needed in content[start : content.index(b"\0", start)].decode().split(","):
+            if needed:
+                add(needed.replace("-", "_"))
+        order.append(path)
+
+    for name in WANTED_MODULES:
+        add(name)
+    return order
+
+
+def read_module(path: Path) -> bytes:
+    """A kernel module's ELF file."""
+    data = path.read_bytes()
+    return lzma.decompress(data) if path.suffix == ".xz" else data
+
+
+def cpio(entries: list[tuple[str, int, bytes]]) -> bytes:
+    """A newc archive of (name, mode, content); the kernel's Documentation/driver-api/early-userspace/buffer-format.rst."""
+    out = bytearray()
+    for number, (name, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
+        path = name.encode() + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+        out += b"070701" + b"".join(b"%08x" % field for field in fields) + path
+        out += bytes(-len(out) % 4) + content
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+def initrd(init: Path, modules: list[Path], jobs: str) -> bytes:
+    """The first file system of the guest."""
+    entries = [("dev", 0o040755, b""), ("modules", 0o040755, b""), ("init", 0o100755, init.read_bytes()),
+               ("jobs", 0o100644, jobs.encode())]
+    for number, path in enumerate(modules):
+        entries.append((f"modules/{number:02}-{path.name.split('.ko')[0]}.ko", 0o100644, read_module(path)))
+    return cpio(entries)
+
+
+def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -> list[str]:
+    """QEMU's command line."""
+    qemu = shutil.which("qemu-system-x86_64")
+    if qemu is None:
+        raise Unavailable("no qemu-system-x86_64 here: apt-get install qemu-system-x86")
+    # Nehalem: with the flags of newer models the guest works around processor faults that emulation does not have,
+    # which costs time. One processor: two of them hung 1 boot in 85. loglevel=5 shows warnings and worse.
+    return [qemu, "-accel", "tcg", "-cpu", "Nehalem", "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "1024",
+            "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(kernel / "vmlinux"), "-initrd",
+            str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
+            "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests"]
+
+
+def boot(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boot:
+    """Boots once; ends when the guest switches itself off, or when it has not in `timeout` seconds."""
+    work.mkdir(parents=True, exist_ok=True)
+    report, console, image = work / "report", work / "console", work / "initrd"
+    report.write_bytes(b"")
+    image.write_bytes(initrd(init, module_order(kernel / "modules"), jobs))
+    arguments = command(kernel, image, report, ["-serial", f"file:{console}"])
+    timed_out = False
+    start = time.monotonic()
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as qemu:
+        try:
+            while qemu.poll() is None:
+                took = time.monotonic() - start
+                if took > timeout or (took > INIT_TIMEOUT and not report.stat().st_size):
+                    timed_out = True
+                    qemu.kill()
+                time.sleep(0.05)
+        finally:
+            qemu.kill()
+        said = qemu.stdout.read()
+    if qemu.returncode not in (0, -9):
+        raise Broken(f"qemu-system-x86_64: exit status {qemu.returncode}: {said.strip()}")
+    return Boot(report.read_text(errors="replace").replace("\r", ""),
+                console.read_text(errors="replace").replace("\r", ""), timed_out)
+
+
+def boot_with_retry(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boot:
+    """Boots; once more if init was never reached, which is the emulator's failure and says nothing about the module."""
+    got = boot(kernel, init, jobs, work, timeout)
+    if not got.report:
+        print("guest: init was not reached, trying once more", file=sys.stderr)
+        got = boot(kernel, init, jobs, work, timeout)
+    return got
+
+
+def shell(kernel: Path, init: Path, jobs: str, work: Path) -> int:
+    """Boots with this terminal as the guest's console."""
+    work.mkdir(parents=True, exist_ok=True)
+    image = work / "initrd"
+    image.write_bytes(initrd(init, module_order(kernel / "modules"), jobs))
+    console = ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]
+    return subprocess.run(command(kernel, image, work / "report", console)).returncode
+
+
+class Lock:
+    """One user of build/guest at a time."""
+
+    def __init__(self, guest_dir: Path) -> None:
+        guest_dir.mkdir(parents=True, exist_ok=True)
+        self.file = open(guest_dir / "lock", "w")
+
+    def __enter__(self) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()

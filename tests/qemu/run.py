@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Boots the guest once, runs all its tests, and says for each whether it passed.
+
+A boot costs seconds and a test milliseconds, so `boot` runs every test of the list in one guest and keeps the report
+(written by init to a second serial port); `check NAME` then answers for one test from it. ctest runs `boot` as the
+fixture of all the `check`s. A kernel that complains on its console fails `console`, whatever the tests thought.
+
+    run.py boot BUILD        exit status 0: init was reached; 77: the guest cannot run here, the reason is printed
+    run.py check BUILD NAME  0: passed; 1: failed; 77: the guest did not run
+    run.py console BUILD     0: every job was done and the kernel never complained
+    run.py exec BUILD CMD    one command in a guest of its own: prints its output, exits with its status
+    run.py shell BUILD       an interactive shell on this terminal
+
+Tested by tests/qemu/guest_test.py.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+import guest  # noqa: E402
+
+SKIP = 77
+BOOT_TIMEOUT = 900  # seconds for one boot with all tests; each test has its own limit besides
+
+# Lines by which the kernel says that something is wrong; each of them fails the run.
+COMPLAINT = re.compile(
+    r"WARNING:|BUG:|kernel BUG|Oops|general protection fault|KASAN|KCSAN|UBSAN|kmemleak|lockdep|possible recursive locking"
+    r"|circular locking|suspicious RCU|INFO: task .* blocked|rcu: INFO|soft lockup|hard LOCKUP|Kernel panic"
+    r"|scheduling while atomic|sleeping function called|unable to handle|refcount_t|list_(add|del) corruption|Call Trace")
+
+
+@dataclass
+class Result:
+    """How one test ended."""
+
+    passed: bool
+    how: str
+    output: str
+
+
+def parse_report(report: str) -> dict[str, Result]:
+    """The tests in a report. One that began and did not end is there, as failed."""
+    results: dict[str, Result] = {}
+    name, output = None, []
+    for line in report.splitlines():
+        if line.startswith("| "):
+            output.append(line[2:])
+        elif line.startswith("begin "):
+            name, output = line[6:], []
+            results[name] = Result(False, "did not end: the guest stopped in this test", "")
+        elif line.startswith("end ") and name is not None and line[4:].startswith(name + " "):
+            how, *rest = line[4 + len(name) + 1 :].split(" ")
+            value = rest[0] if rest else "?"
+            text = {"exit": f"exit status {value}", "signal": f"killed by signal {value}",
+                    "timeout": f"not finished after {value} ms"}.get(how, how)
+            results[name] = Result((how, value) == ("exit", "0"), text, "\n".join(output))
+            name = None
+    if name is not None:
+        results[name].output = "\n".join(output)
+    return results
+
+
+def complaints(console: str) -> list[str]:
+    """The lines of a console on which the kernel complains."""
+    return [line for line in console.splitlines() if COMPLAINT.search(line)]
+
+
+def incomplete(report: str, jobs: str) -> list[str]:
+    """What is missing in a report of these jobs, apart from the tests' own results."""
+    lines = report.splitlines()
+    wrong = [line for line in lines if line.startswith("fatal ")]
+    wrong += [line for line in lines if line.startswith("module ") and not line.startswith("module ok ")]
+    for job in jobs.splitlines():
+        if job.startswith("module\t") and f"module ok {job.split(chr(9))[1]}" not in lines:
+            wrong.append(f"not loaded: {job.split(chr(9))[1]}")
+    if "done" not in lines:
+        wrong.append("the guest ended before all jobs were done; last line: " + (lines[-1] if lines else "none"))
+    return wrong
+
+
+def prepare(build: Path, guest_dir: Path) -> tuple[Path, Path, str]:
+    """Kernel folder, init, and the job that loads the module."""
+    kernel = guest.fetch_kernel(guest_dir)
+    if not (guest.SOURCE / "kmod/Kbuild").exists():
+        return kernel, build / "bin/guest_init", ""
+    module = guest.build_module(guest_dir, kernel)
+    return kernel, build / "bin/guest_init", f"module\t{module}\t\n"
+
+
+def do_boot(build: Path, guest_dir: Path) -> int:
+    run = guest_dir / "run"
+    for old in run.glob("*"):
+        old.unlink()
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        kernel, init, jobs = prepare(build, guest_dir)
+        jobs += (guest_dir / "tests.list").read_text()
+        (run / "jobs").write_text(jobs)
+        got = guest.boot_with_retry(kernel, init, jobs, run, BOOT_TIMEOUT)
+    except guest.Unavailable as reason:
+        (run / "skipped").write_text(f"{reason}\n")
+        print(f"SKIPPED: {reason}")
+        return SKIP
+    except guest.Broken as error:
+        print(error)
+        return 1
+    for name, result in parse_report(got.report).items():
+        print(f"{'ok  ' if result.passed else 'FAIL'} {name}: {result.how}")
+    if not got.report:
+        print(f"init was not reached, twice; the console's end:\n{got.console[-2000:]}")
+        return 1
+    return 0
+
+
+def skipped(run: Path) -> bool:
+    if (run / "skipped").exists():
+        print(f"SKIPPED: {(run / 'skipped').read_text().strip()}")
+        return True
+    return False
+
+
+def do_check(run: Path, name: str) -> int:
+    if skipped(run):
+        return SKIP
+    result = parse_report((run / "report").read_text(errors="replace").replace("\r", "")).get(name)
+    if result is None:
+        print(f"{name}: not in the guest's report: the guest ended before it")
+        return 1
+    print(result.output)
+    print(f"{name}: {result.how}")
+    return 0 if result.passed else 1
+
+
+def do_console(run: Path) -> int:
+    if skipped(run):
+        return SKIP
+    console = (run / "console").read_text(errors="replace").replace("\r", "")
+    wrong = incomplete((run / "report").read_text(errors="replace").replace("\r", ""), (run / "jobs").read_text())
+    wrong += complaints(console)
+    if wrong:
+        print("\n".join(wrong))
+        print(f"--- the console's end ---\n{console[-8000:]}")
+    return 1 if wrong else 0
+
+
+def do_exec(build: Path, guest_dir: Path, command: str) -> int:
+    with tempfile.TemporaryDirectory(dir=guest_dir) as work:
+        with guest.Lock(guest_dir):
+            kernel, init, jobs = prepare(build, guest_dir)
+        jobs += f"test\texec\t{BOOT_TIMEOUT}\t{command}\n"
+        got = guest.boot_with_retry(kernel, init, jobs, Path(work), BOOT_TIMEOUT)
+    result = parse_report(got.report).get("exec")
+    wrong = incomplete(got.report, jobs) + complaints(got.console)
+    if wrong or result is None:
+        print("\n".join(wrong) + f"\n--- the console's end ---\n{got.console[-8000:]}", file=sys.stderr)
+        return 125
+    if result.output:
+        print(result.output)
+    status = re.fullmatch(r"exit status (\d+)", result.how)
+    if not status:
+        print(result.how, file=sys.stderr)
+    return int(status[1]) if status else 125
+
+
+def do_shell(build: Path, guest_dir: Path) -> int:
+    with guest.Lock(guest_dir):
+        kernel, init, jobs = prepare(build, guest_dir)
+    print("The host's files are here, read-only below; the module is loaded. `exit` ends the guest.", file=sys.stderr)
+    return guest.shell(kernel, init, jobs + "shell\n", guest_dir / "shell")
+
+
+def main() -> int:
+    verb, build, *rest = sys.argv[1:] if len(sys.argv) >= 3 else ("", "")
+    build = Path(build).resolve()
+    guest_dir = build / "guest"
+    try:
+        if verb == "boot" and not rest:
+            with guest.Lock(guest_dir):
+                return do_boot(build, guest_dir)
+        if verb == "check" and len(rest) == 1:
+            return do_check(guest_dir / "run", rest[0])
+        if verb == "console" and not rest:
+            return do_console(guest_dir / "run")
+        if verb == "exec" and rest:
+            return do_exec(build, guest_dir, " ".join(rest))
+        if verb == "shell" and not rest:
+            return do_shell(build, guest_dir)
+    except guest.Unavailable as reason:
+        print(f"SKIPPED: {reason}")
+        return SKIP
+    except guest.Broken as error:
+        print(error, file=sys.stderr)
+        return 125
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main())
