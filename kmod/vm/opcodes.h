@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The opcode table (uapi/opcodes.inc) as enums and rows, and the decoder that verifier, interpreter,
+ * disassembler and assembler share.
+ *
+ * Tested by tests/vm/.
+ */
+#ifndef SYSVM_VM_OPCODES_H
+#define SYSVM_VM_OPCODES_H
+
+#include "env.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum sysvm_opcode {
+#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) SYSVM_OP_##NAME = number,
+#include "../uapi/opcodes.inc"
+};
+
+enum sysvm_operands {
+	SYSVM_FORM_BAD = 0, /* no instruction */
+	SYSVM_FORM_NONE,
+	SYSVM_FORM_R,
+	SYSVM_FORM_RR,
+	SYSVM_FORM_RRR,
+	SYSVM_FORM_RI8,
+	SYSVM_FORM_RI16,
+	SYSVM_FORM_RI32,
+	SYSVM_FORM_RI64,
+	SYSVM_FORM_RRI32,
+	SYSVM_FORM_LOAD,
+	SYSVM_FORM_STORE,
+	SYSVM_FORM_J,
+	SYSVM_FORM_RJ,
+	SYSVM_FORM_RRJ,
+	SYSVM_FORM_RD,
+	SYSVM_FORM_CALL,       /* destination, then one register for each argument */
+	SYSVM_FORM_CALL_SHORT, /* nothing follows */
+	SYSVM_FORM_COUNT,
+};
+
+#define SYSVM_INSN_MAX 10 /* bytes of the longest instruction (movi64) */
+
+struct sysvm_opcode_info {
+	const char *mnemonic; /* NULL: no instruction; calls: name of the system call */
+	__u8 form;	      /* enum sysvm_operands */
+	__u8 size;	      /* bytes, opcode included */
+	__u16 call;	      /* call index if form is CALL or CALL_SHORT */
+};
+
+/* One instruction, taken apart. Only what its form has is set. */
+struct sysvm_insn {
+	__u8 op;
+	__u8 form;
+	__u8 size;
+	__u8 nregs;  /* registers in reg[] */
+	__u8 reg[7]; /* in the order of the encoding */
+	__u16 call;
+	__s64 imm; /* immediate, offset of a load or store, jump distance, data offset */
+};
+
+/* What opcode op is; form SYSVM_FORM_BAD if it is none. */
+struct sysvm_opcode_info sysvm_opcode_info(unsigned int op);
+
+/*
+ * Take the instruction at code[at] apart. Returns its size, 0 if the opcode is unknown, -1 if it is cut off
+ * by the end of the code.
+ */
+int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn);
+
+static inline bool sysvm_is_call(unsigned int form)
+{
+	return form == SYSVM_FORM_CALL || form == SYSVM_FORM_CALL_SHORT;
+}
+
+static inline bool sysvm_is_jump(unsigned int form)
+{
+	return form == SYSVM_FORM_J || form == SYSVM_FORM_RJ || form == SYSVM_FORM_RRJ;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
