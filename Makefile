@@ -9,6 +9,8 @@ check:
 	@scripts/check
 check-fresh:
 	@scripts/check-fresh
+transparency: build
+	@tests/transparency/run --strict
 bench: build
 	@scripts/bench
 clean:
