@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ahead half's state: one struct for the one thread of the process (see shim.h).
+ *
+ * ahead.c     what happens at a call: the order of the rules
+ * start.c     trigger -> machine run -> log
+ * log.c       outstanding followers: matching, serving, taking back
+ * ride.c      one entry for a late close, the present call, and what may be renewed
+ * facts.c     what is known about each descriptor
+ * devices.c   which file systems may be read ahead
+ * memory.c    which memory of the application may be touched
+ * clock.c     coarse time without an entry
+ * rules.c     what each system call means here, from the table
+ */
+#ifndef SYSVM_SHIM_AHEAD_H
+#define SYSVM_SHIM_AHEAD_H
+
+#include <stdbool.h>
+
+#include "libsysvm/shim/shim.h"
+#include "libsysvm/sysvm.h"
+
+#define AHEAD_CALLS 512 /* system call numbers below this have rules; others are forwarded and drop the log */
+#define AHEAD_FDS 256	/* descriptors below this have facts */
+#define AHEAD_STAGING SVP_STAGING_MAX
+#define AHEAD_PATH_MAX 256 /* longest path that is snapshot, with its 0 */
+
+/* What a call means here; rules.c fills one byte for each number. */
+enum rule {
+	RULE_QUIET = 1,	  /* carries no news: the log survives it */
+	RULE_TRIGGER = 2, /* some procedure has it as a trigger */
+	RULE_CLOSE = 4,
+	RULE_WATCH = 8,	  /* its result changes facts or memory */
+	RULE_ANSWER = 16, /* some procedure of mode answer names it */
+	RULE_RIDE = 32,	  /* may be made by the machine behind a late close */
+	RULE_FD = 64,	  /* its first argument is a descriptor */
+	RULE_TAINT = 128, /* does something to its descriptor that the facts do not follow */
+};
+
+struct fd_fact {
+	uint8_t mine;	 /* made by this process, O_RDONLY, never handed on */
+	uint8_t kind;	 /* enum fd_kind */
+	uint8_t shared;	 /* another descriptor of this process has the same description */
+	uint8_t cloexec; /* FD_CLOEXEC is set */
+	int32_t getfl;	 /* what F_GETFL answered, -1: not known */
+	int64_t position; /* file position, or directory cookie, as the application believes it; -1: not known */
+};
+enum fd_kind { KIND_UNKNOWN = 0, KIND_REGULAR = 1, KIND_DIRECTORY = 2 }; /* not UNKNOWN: on a good device */
+
+struct log_entry {
+	const struct svp_follower *follower;
+	int64_t result;
+	uint64_t arg[6]; /* what the code used, for REG, CONST and COUNT */
+};
+
+struct ahead_proc {
+	uint32_t number;      /* in the engine */
+	uint8_t defined;      /* 0: not yet in this process's engine */
+	uint8_t off;	      /* switched itself off, or breaks a rule */
+	uint8_t closes_first; /* code begins with the late close */
+	uint8_t needs_path;
+	uint32_t runs, misses;
+	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
+};
+
+struct ahead {
+	uint8_t off;	/* enum shim_reason */
+	uint8_t strict;
+	uint8_t locks;	/* the process has used a file lock or lease: no late close */
+	uint64_t busy_sp; /* stack pointer of the call in progress, 0: none */
+	uint64_t stack_low, stack_high;
+
+	/* The log: entries [next, count) are outstanding. Claimed one by one with log_claim(). */
+	volatile uint32_t next;
+	uint32_t count;
+	uint32_t log_proc;
+	uint64_t log_signals; /* shim_signals when it was made */
+	uint64_t log_time;    /* clock_ms() when it was made */
+	char missed;	      /* a follower of this log was not consumed */
+	struct log_entry log[SVP_MAX_FOLLOWERS];
+
+	int32_t pending; /* descriptor that the application has closed and the kernel has not yet, or -1 */
+
+	uint64_t device; /* st_dev last found good */
+	uint64_t noatime;
+
+	struct shim_settings set;
+	struct svp svp;
+	struct ahead_proc *proc; /* svp.nprocs of them */
+	struct sysvm *vm;	 /* null: to be made at the next use */
+	struct sysvm_page *page;
+	int device_fd;
+	unsigned char *staging;
+	char *path; /* AHEAD_PATH_MAX bytes, snapshot of the trigger's path */
+
+	uint8_t rule[AHEAD_CALLS];
+	struct fd_fact fd[AHEAD_FDS];
+
+	/* Counted here, added to the shared statistics by stats_flush(). */
+	struct {
+		uint64_t answered, runs, inner, own;
+		struct {
+			uint32_t hits, misses, undone, runs, off;
+		} *proc;
+	} n;
+};
+extern struct ahead ahead;
+
+/* ahead.c */
+long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3); /* a call for ourselves, counted */
+void ahead_engine_drop(void); /* give the machine (and its descriptor) back; made anew at the next use */
+int ahead_engine_make(void);  /* 0 or -errno; defines nothing yet */
+void stats_flush(void);
+
+/* start.c */
+int start_check(uint32_t proc); /* at init: 0, or -1: the procedure breaks a rule and stays off */
+bool start_run(uint32_t proc, uint32_t trigger, struct shim_call *call); /* true: call->result is the trigger's */
+bool start_match(uint32_t proc, uint32_t trigger, const struct shim_call *call);
+
+/* log.c */
+static inline bool log_outstanding(void)
+{
+	return ahead.next != ahead.count;
+}
+bool log_fresh(void);
+bool log_serve(struct shim_call *call);	 /* true: answered from the next entry */
+void log_add(const struct svp_follower *follower, int64_t result);
+void log_take_back(void);		 /* undo what is outstanding, forget it */
+void log_forget_fd(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
+bool log_renewable(void);		 /* everything outstanding can be made again after another call */
+
+/* ride.c */
+bool ride(struct shim_call *call, bool renew); /* true: made, call->result set */
+
+/* facts.c */
+struct fd_fact *fact(uint64_t fd); /* null: out of range */
+void facts_opened(int fd, uint64_t flags);
+void facts_stat(int fd, const unsigned char *st); /* struct stat of the guard */
+void facts_after(const struct shim_call *call);
+void facts_forget_all(void);
+bool facts_read_only(uint64_t flags); /* open flags that make a descriptor a candidate */
+
+/* devices.c */
+enum device_verdict { DEVICE_UNKNOWN = 0, DEVICE_GOOD = 1, DEVICE_BAD = 2 };
+enum device_verdict device_of_fd(int fd, uint64_t st_dev, uint64_t *noatime);
+
+/* memory.c */
+int memory_init(void); /* 0, or a shim_reason */
+void memory_after(const struct shim_call *call);
+bool memory_writable(uint64_t address, uint64_t size, uint64_t sp);
+/* Length of the string at address, at most max - 1, or -1: not all of it is known to be readable. */
+long memory_string(uint64_t address, uint64_t max, uint64_t sp);
+
+/* clock.c */
+void clock_init(void);
+bool clock_works(void);
+uint64_t clock_ms(void);      /* monotonic, coarse */
+uint64_t clock_seconds(void); /* real time, coarse */
+
+/* rules.c */
+struct sysvm_syscall_info;
+void rules_init(void);
+bool rules_follower(const struct svp_follower *follower); /* the contract lets it be run ahead */
+bool rules_wide(uint32_t nr, unsigned int arg); /* the kernel looks at all 64 bits */
+uint32_t rules_out_size(const struct svp_follower *follower, unsigned int arg, int64_t result);
+enum undo { UNDO_NONE, UNDO_SEEK, UNDO_CLOSE, UNDO_CLOEXEC, UNDO_NEVER };
+enum undo rules_undo(const struct svp_follower *follower);
+
+#endif

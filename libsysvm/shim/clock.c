@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Coarse time without a kernel entry.
+ *
+ * The age of an outstanding result is asked at every answer, so it must cost a few ns: the vDSO's coarse clocks
+ * (a tick old at most, 1-10 ms) are read straight from the kernel's data page. The vDSO is found by its ELF headers,
+ * since libc's clock_gettime may be interposed by the application. Without a vDSO nothing is run ahead.
+ */
+#include <elf.h>
+#include <sys/auxv.h>
+#include <time.h>
+
+#include "libsysvm/shim/ahead.h"
+
+static int (*vdso_clock_gettime)(clockid_t, struct timespec *);
+
+static int same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+void clock_init(void)
+{
+	const unsigned char *base = (const unsigned char *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
+	const Elf64_Phdr *ph;
+	const Elf64_Dyn *dyn = NULL;
+	const Elf64_Sym *sym = NULL;
+	const char *str = NULL;
+	const uint32_t *hash = NULL, *gnu = NULL;
+	uint64_t bias = 0;
+	uint32_t n = 0;
+	int found = 0;
+
+	vdso_clock_gettime = NULL;
+	if (!base || eh->e_ident[0] != 0x7f || eh->e_ident[1] != 'E')
+		return;
+	ph = (const Elf64_Phdr *)(base + eh->e_phoff);
+	for (int i = 0; i < eh->e_phnum; i++) {
+		if (ph[i].p_type == PT_LOAD && !found) {
+			bias = (uint64_t)base + ph[i].p_offset - ph[i].p_vaddr;
+			found = 1;
+		} else if (ph[i].p_type == PT_DYNAMIC) {
+			dyn = (const Elf64_Dyn *)(base + ph[i].p_offset);
+		}
+	}
+	if (!found || !dyn)
+		return;
+	for (; dyn->d_tag != DT_NULL; dyn++) {
+		if (dyn->d_tag == DT_SYMTAB)
+			sym = (const Elf64_Sym *)(bias + dyn->d_un.d_ptr);
+		else if (dyn->d_tag == DT_STRTAB)
+			str = (const char *)(bias + dyn->d_un.d_ptr);
+		else if (dyn->d_tag == DT_HASH)
+			hash = (const uint32_t *)(bias + dyn->d_un.d_ptr);
+		else if (dyn->d_tag == DT_GNU_HASH)
+			gnu = (const uint32_t *)(bias + dyn->d_un.d_ptr);
+	}
+	if (!sym || !str)
+		return;
+	if (hash) {
+		n = hash[1];
+	} else if (gnu) { /* the highest index in any chain */
+		const uint32_t *buckets = gnu + 4 + gnu[2] * 2, *chain = buckets + gnu[0];
+
+		for (uint32_t b = 0; b < gnu[0]; b++) {
+			uint32_t i = buckets[b];
+
+			if (i < gnu[1])
+				continue;
+			while (!(chain[i - gnu[1]] & 1))
+				i++;
+			if (i + 1 > n)
+				n = i + 1;
+		}
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (sym[i].st_shndx != SHN_UNDEF && same(str + sym[i].st_name, "__vdso_clock_gettime"))
+			vdso_clock_gettime = (int (*)(clockid_t, struct timespec *))(bias + sym[i].st_value);
+}
+
+bool clock_works(void)
+{
+	struct timespec ts;
+
+	return vdso_clock_gettime && vdso_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts) == 0;
+}
+
+uint64_t clock_ms(void)
+{
+	struct timespec ts = { 0, 0 };
+
+	vdso_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t clock_seconds(void)
+{
+	struct timespec ts = { 0, 0 };
+
+	vdso_clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return (uint64_t)ts.tv_sec;
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The log: what a run has made and the application has not yet asked for.
+ *
+ * An entry is used once, in order, by the thread that made it, and only if the application's call has the same
+ * number and the same arguments, strings compared by content. The log dies at the first call that does not match
+ * and may carry news, at any signal handler, and of age. What an unused entry changed (a position, a descriptor, a
+ * flag) is taken back before the next call enters the kernel.
+ *
+ * Signal handlers: a handler may run between any two instructions here and make calls of its own (ahead.c lets them
+ * through after taking the log back). So an entry is claimed by one compare-and-exchange before it is used; who
+ * loses makes the plain call. A handler after the claim sees the call as made, which is one of the orders that the
+ * kernel could have chosen.
+ */
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/bytes.h"
+
+/* Claim entries [from, to). Against handlers on this thread only, hence no lock prefix. */
+static bool log_claim(uint32_t from, uint32_t to)
+{
+	uint32_t expected = from;
+
+	__asm__ volatile("cmpxchgl %2, %1" : "+a"(expected), "+m"(ahead.next) : "r"(to) : "memory", "cc");
+	return expected == from;
+}
+
+bool log_fresh(void)
+{
+	return ahead.log_signals == shim_signals && clock_ms() - ahead.log_time <= ahead.set.age_ms;
+}
+
+void log_add(const struct svp_follower *follower, int64_t result)
+{
+	struct log_entry *e = &ahead.log[ahead.count];
+
+	e->follower = follower;
+	e->result = result;
+	for (unsigned int i = 0; i < 6; i++) {
+		const struct svp_arg *a = &follower->arg[i];
+
+		e->arg[i] = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT ? ahead.page->reg[a->reg] : a->value;
+	}
+	ahead.count++;
+}
+
+/* The kernel looks at 32 bits of descriptors, commands and flags, and libraries leave junk above. */
+static bool same_number(uint32_t nr, unsigned int arg, uint64_t a, uint64_t b)
+{
+	return a == b || ((uint32_t)a == (uint32_t)b && !rules_wide(nr, arg));
+}
+
+static bool same_string(uint64_t address, const char *expected, uint64_t sp)
+{
+	long n = memory_string(address, AHEAD_PATH_MAX, sp);
+
+	return n >= 0 && bytes_equal((const void *)address, expected, (size_t)n + 1);
+}
+
+/* The short-transfer rule (svp.h): at end of file the size that was asked for does not change the answer. */
+static bool same_count(uint64_t asked, uint64_t used, int64_t result)
+{
+	if (asked == used)
+		return true;
+	return result >= 0 && (uint64_t)result < used && asked >= (uint64_t)result && asked > 0 && asked <= 0x7ffff000;
+}
+
+static bool matches(const struct log_entry *e, const struct shim_call *c)
+{
+	const struct svp_follower *f = e->follower;
+
+	if (f->nr != c->nr)
+		return false;
+	for (unsigned int i = 0; i < f->nargs && i < 6; i++) {
+		const struct svp_arg *a = &f->arg[i];
+		uint64_t got = c->arg[i];
+
+		switch (a->kind) {
+		case SVP_ARG_ANY:
+		case SVP_ARG_OUT:
+			break;
+		case SVP_ARG_CONST:
+		case SVP_ARG_REG:
+			if (!same_number(f->nr, i, got, e->arg[i]))
+				return false;
+			break;
+		case SVP_ARG_COUNT:
+			if (!same_count(got, e->arg[i], e->result))
+				return false;
+			break;
+		case SVP_ARG_PATH:
+			if (!same_string(got, ahead.path, c->sp))
+				return false;
+			break;
+		case SVP_ARG_STRING: {
+			const struct svp_proc *p = &ahead.svp.procs[ahead.log_proc];
+
+			if (!same_string(got, (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
+				return false;
+			break;
+		}
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+bool log_serve(struct shim_call *c)
+{
+	uint32_t at = ahead.next;
+	struct log_entry *e = &ahead.log[at];
+	unsigned char *from = NULL;
+	uint64_t to = 0;
+	uint32_t size = 0;
+
+	if (at >= ahead.count || !matches(e, c))
+		return false;
+	for (unsigned int i = 0; i < e->follower->nargs && i < 6; i++) {
+		if (e->follower->arg[i].kind != SVP_ARG_OUT)
+			continue;
+		size = rules_out_size(e->follower, i, e->result);
+		from = ahead.staging + e->follower->arg[i].value;
+		to = c->arg[i];
+		if (size > e->follower->arg[i].size)
+			return false;
+		if (size && !memory_writable(to, size, c->sp))
+			return false;
+		/* The kernel refuses a buffer that leaves user space even where it would not fill it. */
+		if (i + 1 < 6 && e->follower->arg[i + 1].kind == SVP_ARG_COUNT &&
+		    (to + c->arg[i + 1] < to || to + c->arg[i + 1] > 0x7fffffffe000ull))
+			return false;
+	}
+	if (!log_claim(at, at + 1))
+		return false;
+	if (size) {
+		bytes_copy((void *)to, from, size);
+		bytes_zero(from, size);
+	}
+	c->result = e->result;
+	if (ahead.rule[c->nr] & RULE_WATCH)
+		facts_after(c);
+	ahead.n.answered++;
+	ahead.n.proc[ahead.log_proc].hits++;
+	return true;
+}
+
+static void wipe(const struct log_entry *e)
+{
+	for (unsigned int i = 0; i < 6; i++) {
+		const struct svp_arg *a = &e->follower->arg[i];
+		uint32_t size;
+
+		if (a->kind != SVP_ARG_OUT)
+			continue;
+		size = rules_out_size(e->follower, i, e->result);
+		bytes_zero(ahead.staging + a->value, size < a->size ? size : a->size);
+	}
+}
+
+static void missed(void)
+{
+	if (!ahead.missed) {
+		ahead.missed = 1;
+		ahead.n.proc[ahead.log_proc].misses++;
+		ahead.proc[ahead.log_proc].misses++;
+	}
+}
+
+void log_take_back(void)
+{
+	uint32_t from = ahead.next, to = ahead.count;
+	int64_t back = 0; /* bytes to seek back, all on one descriptor */
+	int back_fd = -1, rewind_fd = -1;
+
+	if (from == to || !log_claim(from, to))
+		return;
+	missed();
+	for (uint32_t i = to; i-- > from;) {
+		struct log_entry *e = &ahead.log[i];
+		uint32_t *undone = &ahead.n.proc[ahead.log_proc].undone;
+
+		wipe(e);
+		if (e->result < 0)
+			continue;
+		switch (rules_undo(e->follower)) {
+		case UNDO_SEEK:
+			if (!e->result)
+				break;
+			if (e->follower->nr == SYS_getdents64) {
+				rewind_fd = (int)e->arg[0];
+			} else if (e->follower->nr == SYS_read) {
+				back_fd = (int)e->arg[0];
+				back += e->result;
+			}
+			break;
+		case UNDO_CLOSE:
+			ahead_own(SYS_close, (uint64_t)e->result, 0, 0, 0);
+			++*undone;
+			break;
+		case UNDO_CLOEXEC: {
+			struct fd_fact *f = fact(e->arg[0]);
+
+			ahead_own(SYS_fcntl, e->arg[0], F_SETFD, f && f->cloexec ? FD_CLOEXEC : 0, 0);
+			++*undone;
+			break;
+		}
+		default:
+			break;
+		}
+	}
+	if (back) {
+		ahead_own(SYS_lseek, (uint64_t)back_fd, (uint64_t)-back, SEEK_CUR, 0);
+		ahead.n.proc[ahead.log_proc].undone++;
+	}
+	if (rewind_fd >= 0) {
+		struct fd_fact *f = fact((uint64_t)rewind_fd);
+
+		ahead_own(SYS_lseek, (uint64_t)rewind_fd, (uint64_t)(f ? f->position : 0), SEEK_SET, 0);
+		ahead.n.proc[ahead.log_proc].undone++;
+	}
+}
+
+/*
+ * fd is about to be closed and nothing else has its description: what is outstanding on it needs no undo. Copies
+ * that were made ahead are other descriptors and are taken back.
+ */
+void log_forget_fd(int fd)
+{
+	uint32_t from = ahead.next, to = ahead.count;
+
+	for (uint32_t i = from; i < to; i++) {
+		struct log_entry *e = &ahead.log[i];
+
+		if ((int)e->arg[0] != fd || rules_undo(e->follower) == UNDO_CLOSE) {
+			log_take_back();
+			return;
+		}
+	}
+	if (from == to || !log_claim(from, to))
+		return;
+	missed();
+	for (uint32_t i = from; i < to; i++)
+		wipe(&ahead.log[i]);
+}
+
+bool log_renewable(void)
+{
+	uint32_t from = ahead.next, to = ahead.count;
+
+	if (to - from > 4)
+		return false;
+	for (uint32_t i = from; i < to; i++) {
+		const struct log_entry *e = &ahead.log[i];
+		enum undo undo = rules_undo(e->follower);
+
+		if (undo != UNDO_NONE && !(undo == UNDO_SEEK && e->result == 0))
+			return false;
+	}
+	return to != from;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What each system call means to the ahead half: one byte for each number, derived from the table (uapi/syscalls.inc)
+ * at start-up, and the contract's conditions on a follower (docs/semantics.md).
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "libsysvm/shim/ahead.h"
+#include "uapi/syscalls.h"
+
+static bool watched(unsigned int nr)
+{
+	switch (nr) {
+	case SYS_open:
+	case SYS_openat:
+	case SYS_close:
+	case SYS_close_range:
+	case SYS_dup:
+	case SYS_dup2:
+	case SYS_dup3:
+	case SYS_fcntl:
+	case SYS_flock:
+	case SYS_read:
+	case SYS_lseek:
+	case SYS_getdents64:
+	case SYS_getdents:
+	case SYS_brk:
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_mremap:
+	case SYS_madvise:
+	case SYS_remap_file_pages:
+	case SYS_shmdt:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool harmless_to_fd(unsigned int effect)
+{
+	return effect == SYSVM_EFFECT_PURE || effect == SYSVM_EFFECT_QUIET || effect == SYSVM_EFFECT_ADVICE;
+}
+
+void rules_init(void)
+{
+	for (unsigned int nr = 0; nr < AHEAD_CALLS; nr++) {
+		const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(nr);
+		uint8_t rule = 0;
+
+		if (!info) {
+			ahead.rule[nr] = RULE_WATCH; /* an unknown call: facts_after forgets everything */
+			continue;
+		}
+		if (info->effect == SYSVM_EFFECT_QUIET || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_madvise)
+			rule |= RULE_QUIET;
+		if (nr == SYS_close)
+			rule |= RULE_CLOSE;
+		for (unsigned int i = 0; i < info->nargs; i++)
+			if (info->arg[i].kind == SYSVM_KIND_FD && !harmless_to_fd(info->effect))
+				rule |= RULE_WATCH | RULE_FD;
+		if (watched(nr))
+			rule |= RULE_WATCH;
+		if (info->index >= 0 && (info->effect <= SYSVM_EFFECT_PRIV || info->effect == SYSVM_EFFECT_MUT) &&
+		    nr != SYS_ioctl && nr != SYS_fcntl && nr != SYS_mmap)
+			rule |= RULE_RIDE;
+		ahead.rule[nr] = rule;
+	}
+	for (uint32_t p = 0; p < ahead.svp.nprocs; p++) {
+		const struct svp_proc *proc = &ahead.svp.procs[p];
+
+		for (uint32_t t = 0; t < proc->triggers; t++) {
+			uint32_t nr = ahead.svp.triggers[proc->first_trigger + t].nr;
+
+			if (nr >= AHEAD_CALLS || ahead.proc[p].off)
+				continue;
+			if (proc->mode == SVP_RUN_AHEAD)
+				ahead.rule[nr] |= RULE_TRIGGER;
+			else if (proc->mode == SVP_ANSWER)
+				ahead.rule[nr] |= RULE_ANSWER;
+		}
+	}
+}
+
+static const struct sysvm_command_info *command(const struct svp_follower *f)
+{
+	if (f->arg[1].kind != SVP_ARG_CONST)
+		return NULL;
+	return f->nr == SYS_fcntl ? sysvm_fcntl_by_cmd((unsigned int)f->arg[1].value) :
+				    sysvm_ioctl_by_cmd((unsigned int)f->arg[1].value);
+}
+
+static bool by_command(uint32_t nr)
+{
+	return nr == SYS_fcntl || nr == SYS_ioctl;
+}
+
+/* Conditions that depend on the follower alone; those on its descriptor are in start.c. */
+bool rules_follower(const struct svp_follower *f)
+{
+	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
+	bool path = false;
+
+	if (!info || info->index < 0 || !(info->flags & SYSVM_FLAG_AHEAD) || f->nargs != info->nargs)
+		return false;
+	if (by_command(f->nr)) {
+		const struct sysvm_command_info *c = command(f);
+
+		if (!c || !(c->flags & SYSVM_FLAG_AHEAD))
+			return false;
+	}
+	/* Only the query of the position: anything else moves it in a way that is not taken back. */
+	if (f->nr == SYS_lseek && !(f->arg[1].kind == SVP_ARG_CONST && f->arg[1].value == 0 &&
+				    f->arg[2].kind == SVP_ARG_CONST && f->arg[2].value == SEEK_CUR))
+		return false;
+	for (unsigned int i = 0; i < info->nargs; i++) {
+		unsigned int kind = info->arg[i].kind;
+		const struct svp_arg *a = &f->arg[i];
+
+		if (kind == SYSVM_KIND_PATH) {
+			path = true;
+			if (a->kind != SVP_ARG_PATH && a->kind != SVP_ARG_STRING)
+				return false;
+		} else if (a->kind == SVP_ARG_PATH || a->kind == SVP_ARG_STRING) {
+			return false;
+		} else if (kind == SYSVM_KIND_OUT || kind == SYSVM_KIND_OUTS || kind == SYSVM_KIND_OUTN) {
+			if (a->kind != SVP_ARG_OUT)
+				return false;
+		} else if (a->kind == SVP_ARG_OUT) {
+			if (!by_command(f->nr))
+				return false;
+		} else if (a->kind == SVP_ARG_COUNT) {
+			if (i == 0 || f->arg[i - 1].kind != SVP_ARG_OUT)
+				return false;
+		} else if (a->kind != SVP_ARG_CONST && a->kind != SVP_ARG_REG) {
+			if (!(by_command(f->nr) && i == 2 && command(f)->arg.kind == SYSVM_KIND_NONE))
+				return false; /* every argument that the call looks at is compared */
+		}
+	}
+	/* A path is followed only by newfstatat, below a descriptor: "" on it, or the trigger's own name, no link. */
+	if (path) {
+		const struct svp_arg *name = &f->arg[1], *flags = &f->arg[3];
+
+		if (f->nr != SYS_newfstatat || flags->kind != SVP_ARG_CONST)
+			return false;
+		if (name->kind == SVP_ARG_STRING)
+			return flags->value == AT_EMPTY_PATH;
+		return flags->value == AT_SYMLINK_NOFOLLOW;
+	}
+	return true;
+}
+
+bool rules_wide(uint32_t nr, unsigned int arg)
+{
+	switch (sysvm_syscall_by_nr(nr)->arg[arg].kind) {
+	case SYSVM_KIND_FD:
+	case SYSVM_KIND_DIRFD:
+	case SYSVM_KIND_INT:
+	case SYSVM_KIND_UINT:
+	case SYSVM_KIND_FLAGS:
+	case SYSVM_KIND_MODE:
+	case SYSVM_KIND_CMD:
+		return false;
+	default:
+		return true;
+	}
+}
+
+uint32_t rules_out_size(const struct svp_follower *f, unsigned int arg, int64_t result)
+{
+	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
+	struct sysvm_arg_info a = info->arg[arg];
+
+	if (result < 0)
+		return 0;
+	if (by_command(f->nr) && arg == 2)
+		a = command(f)->arg;
+	switch (a.kind) {
+	case SYSVM_KIND_OUT:
+		return (uint32_t)result;
+	case SYSVM_KIND_OUTS:
+		return a.param;
+	default:
+		return 0;
+	}
+}
+
+enum undo rules_undo(const struct svp_follower *f)
+{
+	unsigned int undo = by_command(f->nr) ? command(f)->undo : sysvm_syscall_by_nr(f->nr)->undo;
+
+	switch (undo) {
+	case SYSVM_UNDO_NONE:
+		return UNDO_NONE;
+	case SYSVM_UNDO_SEEK: /* the position is only asked for (rules_follower) */
+		return f->nr == SYS_lseek ? UNDO_NONE : UNDO_SEEK;
+	case SYSVM_UNDO_CLOSE:
+		return UNDO_CLOSE;
+	case SYSVM_UNDO_CLRFD:
+		return UNDO_CLOEXEC;
+	default:
+		return UNDO_NEVER;
+	}
+}

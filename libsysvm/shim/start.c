@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From a trigger to a log: find the procedure, check that the contract lets it run now, run it, note what it made.
+ *
+ * The trigger itself is always the application's own call with its own arguments, made first. A procedure that the
+ * contract forbids is refused once, at start-up (start_check); conditions of the moment (whose descriptor, which
+ * path) are checked at each trigger.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/bytes.h"
+#include "uapi/syscalls.h"
+#include "vm/opcodes.h"
+
+#define FUEL 65536
+
+static bool is_open(uint32_t nr)
+{
+	return nr == SYS_open || nr == SYS_openat;
+}
+
+/* The descriptor of a follower: the trigger's result behind an open, the trigger's own descriptor otherwise. */
+static bool follows_trigger_fd(const struct svp_proc *p, bool open, const struct svp_arg *a)
+{
+	return a->kind == SVP_ARG_REG && a->reg == (open ? p->trigger_result : 0);
+}
+
+static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, const struct svp_follower *f)
+{
+	bool open = is_open(trigger_nr);
+
+	if (!rules_follower(f))
+		return false;
+	if (f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_PATH) /* the name that the trigger just opened */
+		return trigger_nr == SYS_openat && f->arg[0].kind == SVP_ARG_REG && f->arg[0].reg == 0;
+	if (f->nr == SYS_newfstatat) {
+		const char *s = (const char *)ahead.svp.data + p->data_offset + f->arg[1].value;
+
+		if (f->arg[1].value >= p->data_size || *s)
+			return false;
+	}
+	if (!follows_trigger_fd(p, open, &f->arg[0]))
+		return false;
+	/* What is taken back needs the state before: known for a descriptor that the trigger made. */
+	if ((rules_undo(f) == UNDO_CLOEXEC || rules_undo(f) == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
+		return false;
+	return rules_undo(f) != UNDO_NEVER;
+}
+
+/* Every call in the code is the trigger, an allowed follower or guard, or the late close at the head. */
+static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t trigger_nr)
+{
+	const unsigned char *code = ahead.svp.code + p->code_offset;
+	struct sysvm_insn insn;
+	bool first = true;
+
+	for (uint32_t at = 0; at < p->code_size; at += (uint32_t)insn.size) {
+		const struct sysvm_syscall_info *info;
+
+		if (sysvm_decode(code, p->code_size, at, &insn) <= 0)
+			return false;
+		if (!sysvm_is_call(insn.form))
+			continue;
+		info = sysvm_syscall_by_index(insn.call);
+		if (!info)
+			return false;
+		if (info->nr == SYS_close) {
+			if (!first || insn.form == SYSVM_FORM_CALL_SHORT || insn.reg[1] != SVP_REG_CLOSE)
+				return false;
+			ahead.proc[number].closes_first = 1;
+		} else if (info->nr != trigger_nr && !(info->flags & SYSVM_FLAG_AHEAD)) {
+			return false;
+		}
+		first = false;
+	}
+	return true;
+}
+
+int start_check(uint32_t number)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	struct ahead_proc *state = &ahead.proc[number];
+	uint32_t nr;
+
+	if (p->mode != SVP_RUN_AHEAD)
+		return 0;
+	if (!p->triggers || p->staging > AHEAD_STAGING || p->staging < sizeof(struct stat))
+		return -1;
+	nr = ahead.svp.triggers[p->first_trigger].nr;
+	for (uint32_t t = 0; t < p->triggers; t++) {
+		const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
+		const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(trigger->nr);
+
+		if (trigger->nr != nr || !info || !(info->flags & SYSVM_FLAG_TRIGGER) || info->index < 0)
+			return -1;
+		if (!is_open(nr) && info->arg[0].kind != SYSVM_KIND_FD)
+			return -1; /* a path that nobody has checked */
+	}
+	for (uint32_t i = 0; i < p->followers; i++) {
+		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
+
+		if (!follower_allowed(p, nr, f))
+			return -1;
+		for (unsigned int a = 0; a < 6; a++)
+			state->needs_path |= f->arg[a].kind == SVP_ARG_PATH;
+	}
+	return code_allowed(number, p, nr) ? 0 : -1;
+}
+
+bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
+	const struct ahead_proc *state = &ahead.proc[number];
+
+	if (trigger->nr != c->nr)
+		return false;
+	if (trigger->site.build_id_len && state->site[t] != c->site)
+		return false;
+	if (trigger->caller.build_id_len && state->caller[t] != *(const uint64_t *)c->sp)
+		return false;
+	for (unsigned int i = 0; i < 6; i++) {
+		const struct svp_arg *a = &trigger->arg[i];
+
+		if (a->kind == SVP_ARG_CONST && (uint32_t)c->arg[i] != (uint32_t)a->value)
+			return false;
+		if (a->kind == SVP_ARG_MASK && (c->arg[i] & a->mask) != a->value)
+			return false;
+	}
+	return true;
+}
+
+/* The conditions of the moment. */
+static bool may_run(uint32_t number, uint32_t t, const struct shim_call *c)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
+	const struct ahead_proc *state = &ahead.proc[number];
+	const struct fd_fact *f;
+	long n;
+
+	if (state->off)
+		return false;
+	if (is_open((uint32_t)c->nr)) {
+		if (!facts_read_only(c->arg[c->nr == SYS_open ? 1 : 2]))
+			return false;
+		if (!state->needs_path)
+			return true;
+		/* One component, so that no mount point or link lies on the way to it. */
+		n = trigger->path_arg < 6 ? memory_string(c->arg[trigger->path_arg], AHEAD_PATH_MAX, c->sp) : -1;
+		if (n <= 0)
+			return false;
+		for (long i = 0; i < n; i++)
+			if (((const char *)c->arg[trigger->path_arg])[i] == '/')
+				return false;
+		bytes_copy(ahead.path, (const void *)c->arg[trigger->path_arg], (size_t)n + 1);
+		return true;
+	}
+	f = fact(c->arg[0]);
+	return f && f->mine && !f->shared && f->kind == KIND_REGULAR;
+}
+
+static void define(uint32_t number)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	struct ahead_proc *state = &ahead.proc[number];
+
+	state->defined = 1;
+	if (sysvm_define(ahead.vm, ahead.svp.code + p->code_offset, p->code_size,
+			 (uint64_t)(ahead.svp.data + p->data_offset), &state->number, NULL, 0))
+		state->off = 1;
+}
+
+/* A procedure that misses more often than it pays is switched off for this process. */
+static void judge(uint32_t number)
+{
+	struct ahead_proc *state = &ahead.proc[number];
+
+	if (state->runs < 32 || state->misses * 2 <= state->runs)
+		return;
+	state->off = 1;
+	ahead.n.proc[number].off = 1;
+}
+
+bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	struct ahead_proc *state = &ahead.proc[number];
+	bool open = is_open((uint32_t)c->nr), closing;
+	struct sysvm_page *page;
+	uint64_t signals = shim_signals, calls;
+	uint64_t *guard = (uint64_t *)(ahead.staging + SVP_GUARD_STAT);
+	int64_t result;
+
+	if (!may_run(number, t, c) || ahead_engine_make())
+		return false;
+	if (!state->defined)
+		define(number);
+	if (state->off)
+		return false;
+	closing = ahead.pending >= 0;
+	if (closing && !state->closes_first) {
+		int fd = ahead.pending;
+
+		ahead.pending = -1;
+		ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+		closing = false;
+	}
+
+	page = ahead.page;
+	for (unsigned int i = 0; i < 6; i++)
+		page->reg[i] = c->arg[i];
+	for (uint32_t i = 0; i < p->followers; i++)
+		page->reg[ahead.svp.followers[p->first_follower + i].result] = SVP_NOT_MADE;
+	page->reg[p->trigger_result] = SVP_NOT_MADE;
+	page->reg[SVP_REG_STAGING] = (uint64_t)ahead.staging;
+	page->reg[SVP_REG_CLOSE] = closing ? (uint64_t)ahead.pending : ~0ull;
+	page->reg[SVP_REG_DEVICE] = ahead.device;
+	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
+	page->reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
+	page->reg[SVP_REG_NOATIME] = ahead.noatime;
+	*guard = SVP_NO_DEVICE;
+	calls = page->calls;
+
+	ahead.next = ahead.count = 0;
+	ahead.pending = closing ? -1 : ahead.pending;
+	(void)sysvm_run(ahead.vm, state->number, FUEL);
+	ahead.n.runs++;
+	ahead.n.proc[number].runs++;
+	state->runs++;
+	ahead.n.inner += page->calls - calls;
+	if (closing && page->calls == calls)
+		ahead_own(SYS_close, page->reg[SVP_REG_CLOSE], 0, 0, 0);
+
+	result = (int64_t)page->reg[p->trigger_result];
+	if ((uint64_t)result == SVP_NOT_MADE) {
+		if (page->status != SYSVM_RESTART)
+			return false; /* refused before it began: the plain call follows */
+		c->result = -4;	      /* EINTR */
+		return true;
+	}
+	c->result = result;
+	facts_after(c);
+	if (result < 0)
+		return true;
+	if (*guard != SVP_NO_DEVICE)
+		facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard);
+
+	ahead.log_proc = number;
+	ahead.log_signals = signals;
+	ahead.log_time = clock_ms();
+	ahead.missed = 0;
+	for (uint32_t i = 0; i < p->followers; i++) {
+		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
+		uint64_t r = page->reg[f->result];
+
+		if (r != SVP_NOT_MADE)
+			log_add(f, (int64_t)r);
+	}
+	if (shim_signals != signals) /* a handler ran during the run: it must not be followed by older results */
+		log_take_back();
+	judge(number);
+	return true;
+}
