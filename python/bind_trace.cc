@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Trace for Python: columns as read-only numpy arrays that look into the C++ vectors and keep them alive.
+// Tested by tests/python/test_trace.py.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "python/bind.h"
+#include "python/trace_table.h"
+
+namespace py = pybind11;
+
+namespace sysvm {
+namespace {
+
+using SharedTable = std::shared_ptr<TraceTable>;
+
+template <typename T>
+py::array view(const SharedTable& owner, const std::vector<T>& column) {
+  auto* keep = new SharedTable(owner);
+  py::capsule base(keep, [](void* p) { delete static_cast<SharedTable*>(p); });
+  py::array_t<T> array({column.size()}, {sizeof(T)}, column.data(), base);
+  array.attr("flags").attr("writeable") = false;
+  return array;
+}
+
+py::list texts(const std::vector<std::string>& strings) {
+  py::list out;
+  for (const std::string& s : strings) out.append(text(s));
+  return out;
+}
+
+py::array column(const SharedTable& t, const std::string& name) {
+  const Columns& c = t->trace.columns;
+  if (name.size() == 2 && name[0] == 'a' && name[1] >= '0' && name[1] <= '5') return view(t, c.args[name[1] - '0']);
+#define COLUMN(field) \
+  if (name == #field) return view(t, c.field)
+  COLUMN(ts_ns);
+  COLUMN(dur_ns);
+  COLUMN(pid);
+  COLUMN(tid);
+  COLUMN(seq);
+  COLUMN(nr);
+  COLUMN(ret);
+  COLUMN(flags);
+  COLUMN(ip);
+  COLUMN(caller);
+  COLUMN(st_mode);
+  COLUMN(st_size);
+  COLUMN(st_dev);
+#undef COLUMN
+  if (name == "call") return view(t, t->call);
+  if (name == "path") return view(t, t->path[0]);
+  if (name == "path2") return view(t, t->path[1]);
+  throw py::key_error(name);
+}
+
+py::dict info(const SharedTable& t) {
+  const TraceInfo& i = t->trace;
+  py::dict out;
+  out["command"] = texts(i.header.command);
+  out["cwd"] = text(i.header.cwd);
+  out["host"] = i.header.host;
+  out["kernel"] = i.header.kernel;
+  out["arch"] = i.header.arch;
+  out["backend"] = i.header.backend;
+  out["tool"] = i.header.tool;
+  out["boottime_ns"] = i.header.boottime_ns;
+  out["realtime_ns"] = i.header.realtime_ns;
+  out["call_cost_ns"] = i.header.call_cost_ns;
+  out["damage"] = i.damage;
+  uint64_t lost = 0;
+  for (const Loss& loss : i.losses) lost += loss.count;
+  out["lost"] = lost;
+  py::list processes;
+  for (const Process& p : i.processes) {
+    py::dict one;
+    one["pid"] = p.pid;
+    one["parent"] = p.parent;
+    one["exe"] = text(p.exe);
+    one["argv"] = texts(p.argv);
+    one["start_ns"] = p.start_ns;
+    one["execed"] = p.execed;
+    processes.append(one);
+  }
+  out["processes"] = processes;
+  return out;
+}
+
+SharedTable open_trace(const std::string& path) {
+  py::gil_scoped_release release;
+  auto table = load_trace_table(path);
+  if (!table) throw PythonError(table.message());
+  return std::make_shared<TraceTable>(std::move(*table));
+}
+
+}  // namespace
+
+void bind_trace(py::module_& module) {
+  py::class_<TraceTable, SharedTable>(module, "TraceTable")
+      .def("__len__", &TraceTable::size)
+      .def("column", &column, py::arg("name"))
+      .def("call_names", [](const SharedTable& t) { return texts(t->call_names); })
+      .def("strings", [](const SharedTable& t) { return texts(t->strings); })
+      .def("info", &info);
+  module.def("open_trace", &open_trace, py::arg("path"));
+}
+
+}  // namespace sysvm

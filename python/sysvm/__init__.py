@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""sysvm in Python: recordings as pandas DataFrames, what repeats in them, and procedure files.
+
+    >>> import sysvm
+    >>> t = sysvm.open("grep.trace")
+    >>> t.df().groupby("call").dur_ns.sum().sort_values()
+
+The work is done in C++; this package gives it its shape. Nothing here makes a Python object for each event.
+"""
+from ._sysvm import Error
+from .trace import Trace, open
+
+__all__ = ["Error", "Trace", "open"]
