@@ -9,14 +9,18 @@
 #define SYSVM_VM_ENV_H
 
 #ifdef __KERNEL__
-#include <linux/types.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
+#include <linux/types.h>
+/* An index that stays in range under misprediction too; user space has nothing to hide from itself. */
+#define SYSVM_NOSPEC(index, size) array_index_nospec(index, size)
 #else
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <linux/types.h>
+#define SYSVM_NOSPEC(index, size) (index)
 #endif
 
 #include "../uapi/sysvm.h"

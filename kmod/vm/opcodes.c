@@ -8,16 +8,23 @@
 #include "opcodes.h"
 #include "../uapi/syscalls.h"
 
-/* Registers and bytes of immediate for each form; a call's depend on its number of arguments. */
-static const struct {
-	__u8 regs;
-	__u8 imm;
-} forms[SYSVM_FORM_COUNT] = {
-	[SYSVM_FORM_NONE] = {0, 0}, [SYSVM_FORM_R] = {1, 0},	 [SYSVM_FORM_RR] = {2, 0},
-	[SYSVM_FORM_RRR] = {3, 0},  [SYSVM_FORM_RI8] = {1, 1},	 [SYSVM_FORM_RI16] = {1, 2},
-	[SYSVM_FORM_RI32] = {1, 4}, [SYSVM_FORM_RI64] = {1, 8},	 [SYSVM_FORM_RRI32] = {2, 4},
-	[SYSVM_FORM_LOAD] = {2, 2}, [SYSVM_FORM_STORE] = {2, 2}, [SYSVM_FORM_J] = {0, 2},
-	[SYSVM_FORM_RJ] = {1, 2},   [SYSVM_FORM_RRJ] = {2, 2},	 [SYSVM_FORM_RD] = {1, 2},
+/* Registers and bytes of immediate of each form; a call's registers depend on its number of arguments. */
+/* clang-format off */
+#define FORMS(X)                                                                                             \
+	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) X(RI64, 1, 8) \
+	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2)
+/* clang-format on */
+
+enum {
+#define X(name, regs, imm) REGS_##name = regs, SIZE_##name = 1 + regs + imm,
+	FORMS(X)
+#undef X
+};
+
+static const __u8 regs_of_form[SYSVM_FORM_COUNT] = {
+#define X(name, regs, imm) [SYSVM_FORM_##name] = REGS_##name,
+	FORMS(X)
+#undef X
 };
 
 static const struct {
@@ -28,35 +35,48 @@ static const struct {
 #include "../uapi/opcodes.inc"
 };
 
-struct sysvm_opcode_info sysvm_opcode_info(unsigned int op)
+/*
+ * Calls without an index all land in element 0xff, which is no opcode and set to 0 last: hence the pragma.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+const __u8 sysvm_insn_sizes[256] = {
+#define SYSVM_SYSCALL(nr, name, index, nargs, ...)                                                           \
+	[(index) < 0 ? 0xff : SYSVM_OP_CALL_FULL + (index)] = 2 + (nargs),                                   \
+						   [(index) < 0 ? 0xff : SYSVM_OP_CALL_SHORT + (index)] = 1,
+#include "../uapi/syscalls.inc"
+#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = SIZE_##operands,
+#include "../uapi/opcodes.inc"
+	[0xff] = 0,
+};
+#pragma GCC diagnostic pop
+
+struct sysvm_opcode_info sysvm_opcode_lookup(unsigned int op)
 {
 	struct sysvm_opcode_info info = {NULL, SYSVM_FORM_BAD, 0, 0};
-	const struct sysvm_syscall_info *call;
 
+	if (op > 0xff || !sysvm_insn_sizes[op])
+		return info;
+	info.size = sysvm_insn_sizes[op];
 	if (op < SYSVM_OP_CALL_FULL) {
-		if (!rows[op].mnemonic)
-			return info;
 		info.mnemonic = rows[op].mnemonic;
 		info.form = rows[op].form;
-		info.size = 1 + forms[info.form].regs + forms[info.form].imm;
 		return info;
 	}
-	if (op < SYSVM_OP_CALL_FULL + SYSVM_CALL_MAX) {
-		info.call = op - SYSVM_OP_CALL_FULL;
-		call = sysvm_syscall_by_index(info.call);
+	if (op < SYSVM_OP_CALL_SHORT) {
 		info.form = SYSVM_FORM_CALL;
-		info.size = 2 + call->nargs;
-		info.mnemonic = call->name;
-		return info;
-	}
-	if (op >= SYSVM_OP_CALL_SHORT && op < SYSVM_OP_CALL_SHORT + SYSVM_CALL_MAX) {
-		info.call = op - SYSVM_OP_CALL_SHORT;
-		call = sysvm_syscall_by_index(info.call);
+		info.call = op - SYSVM_OP_CALL_FULL;
+	} else {
 		info.form = SYSVM_FORM_CALL_SHORT;
-		info.size = 1;
-		info.mnemonic = call->name;
+		info.call = op - SYSVM_OP_CALL_SHORT;
 	}
+	info.mnemonic = sysvm_syscall_by_index(info.call)->name;
 	return info;
+}
+
+unsigned int sysvm_insn_regs(const struct sysvm_opcode_info *info)
+{
+	return info->form == SYSVM_FORM_CALL ? info->size - 1 : regs_of_form[info->form];
 }
 
 int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn)
@@ -67,7 +87,7 @@ int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn)
 
 	if (at >= len)
 		return -1;
-	info = sysvm_opcode_info(code[at]);
+	info = sysvm_opcode_lookup(code[at]);
 	if (info.form == SYSVM_FORM_BAD)
 		return 0;
 	if (info.size > len - at)
@@ -77,10 +97,7 @@ int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn)
 	insn->form = info.form;
 	insn->size = info.size;
 	insn->call = info.call;
-	if (info.form == SYSVM_FORM_CALL)
-		insn->nregs = info.size - 1;
-	else
-		insn->nregs = forms[info.form].regs;
+	insn->nregs = sysvm_insn_regs(&info);
 	at++;
 	for (i = 0; i < insn->nregs; i++)
 		insn->reg[i] = code[at++];

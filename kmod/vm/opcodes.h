@@ -62,7 +62,14 @@ struct sysvm_insn {
 };
 
 /* What opcode op is; form SYSVM_FORM_BAD if it is none. */
-struct sysvm_opcode_info sysvm_opcode_info(unsigned int op);
+struct sysvm_opcode_info sysvm_opcode_lookup(unsigned int op);
+unsigned int sysvm_insn_regs(const struct sysvm_opcode_info *info); /* register operands */
+
+extern const __u8 sysvm_insn_sizes[256];
+static inline unsigned int sysvm_insn_size(__u8 op) /* bytes, opcode included; 0 if it is none */
+{
+	return sysvm_insn_sizes[op];
+}
 
 /*
  * Take the instruction at code[at] apart. Returns its size, 0 if the opcode is unknown, -1 if it is cut off

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two passes over the text with the same parser: the first one finds where labels are, the second one knows
+ * them all. What an instruction looks like comes from the opcode table (sysvm_opcode_info): there is no case
+ * for any instruction here, only one for each form of operands.
+ *
+ * Tested by tests/vm/ (round trip of every opcode, and every message).
+ */
+#include "assemble.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "vm/opcodes.h"
+#include "vm/text.h"
+
+struct label {
+	const char *name;
+	size_t len;
+	unsigned int line;
+	uint32_t at;
+};
+
+struct assembler {
+	const char *p; /* next character of the text */
+	unsigned int line;
+	int pass;
+	uint8_t *code;
+	size_t capacity;
+	size_t at;
+	struct label labels[SYSVM_ASM_LABELS];
+	size_t nlabels;
+	struct sysvm_text message;
+};
+
+static int is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static int is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static int is_word(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
+}
+
+static void skip_space(struct assembler *a)
+{
+	while (is_space(*a->p))
+		a->p++;
+	if (*a->p == ';')
+		while (*a->p && *a->p != '\n')
+			a->p++;
+}
+
+static int at_line_end(struct assembler *a)
+{
+	skip_space(a);
+	return *a->p == 0 || *a->p == '\n';
+}
+
+static size_t word_length(const char *p)
+{
+	size_t n = 0;
+
+	while (is_word(p[n]))
+		n++;
+	return n;
+}
+
+static void put_quoted(struct assembler *a, const char *s, size_t n)
+{
+	sysvm_text_char(&a->message, '\'');
+	while (n--)
+		sysvm_text_char(&a->message, *s++);
+	sysvm_text_char(&a->message, '\'');
+}
+
+static int fail(struct assembler *a, const char *what)
+{
+	sysvm_text_str(&a->message, "line ");
+	sysvm_text_uint(&a->message, a->line);
+	sysvm_text_str(&a->message, ": ");
+	sysvm_text_str(&a->message, what);
+	return -EINVAL;
+}
+
+static int fail_expected(struct assembler *a, const char *what)
+{
+	size_t n;
+
+	skip_space(a);
+	fail(a, "expected ");
+	sysvm_text_str(&a->message, what);
+	sysvm_text_str(&a->message, ", found ");
+	if (at_line_end(a)) {
+		sysvm_text_str(&a->message, "the end of the line");
+	} else {
+		n = word_length(a->p);
+		put_quoted(a, a->p, n ? n : 1);
+	}
+	return -EINVAL;
+}
+
+static int expect(struct assembler *a, char c)
+{
+	char what[] = {'\'', c, '\'', 0};
+
+	skip_space(a);
+	if (*a->p != c)
+		return fail_expected(a, what);
+	a->p++;
+	return 0;
+}
+
+static int emit(struct assembler *a, uint64_t value, unsigned int bytes)
+{
+	if (bytes > a->capacity - a->at) {
+		fail(a, "more than ");
+		sysvm_text_uint(&a->message, a->capacity);
+		sysvm_text_str(&a->message, " bytes of code");
+		return -EINVAL;
+	}
+	while (bytes--) {
+		a->code[a->at++] = value & 0xff;
+		value >>= 8;
+	}
+	return 0;
+}
+
+static int parse_reg(struct assembler *a, uint8_t *reg)
+{
+	unsigned int value = 0;
+	size_t n, i;
+
+	skip_space(a);
+	n = word_length(a->p);
+	if (n < 2 || n > 4 || a->p[0] != 'r')
+		return fail_expected(a, "a register (r0 to r255)");
+	for (i = 1; i < n; i++) {
+		if (!is_digit(a->p[i]))
+			return fail_expected(a, "a register (r0 to r255)");
+		value = 10 * value + (a->p[i] - '0');
+	}
+	if (value > 255)
+		return fail_expected(a, "a register (r0 to r255)");
+	a->p += n;
+	*reg = value;
+	return 0;
+}
+
+static int digit_of(char c, unsigned int base)
+{
+	int d = is_digit(c)		 ? c - '0'
+		: (c >= 'a' && c <= 'f') ? c - 'a' + 10
+		: (c >= 'A' && c <= 'F') ? c - 'A' + 10
+					 : 99;
+
+	return d < (int)base ? d : -1;
+}
+
+/* A number of so many bits, in the signed range, the unsigned one, or either. */
+static int parse_number(struct assembler *a, unsigned int bits, int is_signed, int is_unsigned,
+			uint64_t *value)
+{
+	uint64_t limit_up =
+		is_unsigned ? (bits == 64 ? UINT64_MAX : (1ull << bits) - 1) : (1ull << (bits - 1)) - 1;
+	uint64_t limit_down = is_signed ? 1ull << (bits - 1) : 0;
+	int negative = 0, fits = 1;
+	unsigned int base = 10;
+	const char *start;
+	uint64_t v = 0;
+
+	skip_space(a);
+	start = a->p;
+	if (*a->p == '-' || *a->p == '+')
+		negative = *a->p++ == '-';
+	if (a->p[0] == '0' && (a->p[1] == 'x' || a->p[1] == 'X')) {
+		base = 16;
+		a->p += 2;
+	}
+	if (digit_of(*a->p, base) < 0) {
+		a->p = start;
+		return fail_expected(a, "a number");
+	}
+	for (; digit_of(*a->p, base) >= 0; a->p++) {
+		unsigned int d = digit_of(*a->p, base);
+
+		if (v > (UINT64_MAX - d) / base)
+			fits = 0;
+		else
+			v = v * base + d;
+	}
+	if (is_word(*a->p)) {
+		a->p = start;
+		return fail_expected(a, "a number");
+	}
+	if (!fits || v > (negative ? limit_down : limit_up)) {
+		fail(a, "");
+		put_quoted(a, start, a->p - start);
+		sysvm_text_str(&a->message, " does not fit, expected ");
+		if (limit_down)
+			sysvm_text_char(&a->message, '-');
+		sysvm_text_uint(&a->message, limit_down);
+		sysvm_text_str(&a->message, " to ");
+		sysvm_text_uint(&a->message, limit_up);
+		return -EINVAL;
+	}
+	*value = negative ? 0 - v : v;
+	return 0;
+}
+
+static struct label *find_label(struct assembler *a, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < a->nlabels; i++)
+		if (a->labels[i].len == len && !memcmp(a->labels[i].name, name, len))
+			return &a->labels[i];
+	return NULL;
+}
+
+static int define_label(struct assembler *a, const char *name, size_t len)
+{
+	struct label *old = find_label(a, name, len);
+
+	if (a->pass == 2)
+		return 0;
+	if (old) {
+		fail(a, "label ");
+		put_quoted(a, name, len);
+		sysvm_text_str(&a->message, " is on line ");
+		sysvm_text_uint(&a->message, old->line);
+		sysvm_text_str(&a->message, " already");
+		return -EINVAL;
+	}
+	if (a->nlabels == SYSVM_ASM_LABELS)
+		return fail(a, "too many labels");
+	a->labels[a->nlabels++] = (struct label){name, len, a->line, a->at};
+	return 0;
+}
+
+/* A label or a signed distance; end is where the instruction ends. */
+static int parse_target(struct assembler *a, size_t end, uint64_t *distance)
+{
+	struct label *label;
+	int64_t d;
+	size_t n;
+
+	skip_space(a);
+	if (*a->p == '+' || *a->p == '-')
+		return parse_number(a, 16, 1, 0, distance);
+	n = word_length(a->p);
+	if (!n || is_digit(*a->p))
+		return fail_expected(a, "a label or a signed distance");
+	*distance = 0;
+	if (a->pass == 2) {
+		label = find_label(a, a->p, n);
+		if (!label) {
+			fail(a, "unknown label ");
+			put_quoted(a, a->p, n);
+			return -EINVAL;
+		}
+		d = (int64_t)label->at - (int64_t)end;
+		if (d < INT16_MIN || d > INT16_MAX) {
+			fail(a, "label ");
+			put_quoted(a, a->p, n);
+			sysvm_text_str(&a->message, " is too far away for a jump");
+			return -EINVAL;
+		}
+		*distance = d;
+	}
+	a->p += n;
+	return 0;
+}
+
+/* "[r2+16]" */
+static int parse_memory(struct assembler *a, uint8_t *reg, uint64_t *offset)
+{
+	int err = expect(a, '[');
+
+	*offset = 0;
+	err = err ? err : parse_reg(a, reg);
+	if (err)
+		return err;
+	skip_space(a);
+	if (*a->p == '+' || *a->p == '-')
+		err = parse_number(a, 16, 1, 0, offset);
+	return err ? err : expect(a, ']');
+}
+
+/* Registers, then what bytes are left as an immediate. The opcode is emitted already. */
+static int parse_plain(struct assembler *a, const struct sysvm_opcode_info *info)
+{
+	unsigned int i, nregs = sysvm_insn_regs(info), bytes = info->size - 1 - nregs;
+	size_t end = a->at - 1 + info->size;
+	uint64_t imm = 0;
+	int err = 0;
+
+	for (i = 0; i < nregs; i++) {
+		uint8_t reg = 0;
+
+		err = i ? expect(a, ',') : 0;
+		err = err ? err : parse_reg(a, &reg);
+		err = err ? err : emit(a, reg, 1);
+		if (err)
+			return err;
+	}
+	if (!bytes)
+		return 0;
+	err = nregs ? expect(a, ',') : 0;
+	if (err)
+		return err;
+	if (sysvm_is_jump(info->form))
+		err = parse_target(a, end, &imm);
+	else if (info->form == SYSVM_FORM_RD)
+		err = parse_number(a, 16, 0, 1, &imm);
+	else
+		err = parse_number(a, 8 * bytes, 1, bytes == 8, &imm);
+	return err ? err : emit(a, imm, bytes);
+}
+
+static int parse_operands(struct assembler *a, unsigned int op, const struct sysvm_opcode_info *info)
+{
+	int is_load = info->form == SYSVM_FORM_LOAD;
+	uint8_t reg = 0, base = 0;
+	uint64_t offset = 0;
+	int err = emit(a, op, 1);
+
+	if (err)
+		return err;
+	if (!is_load && info->form != SYSVM_FORM_STORE)
+		return parse_plain(a, info);
+	if (is_load) {
+		err = parse_reg(a, &reg);
+		err = err ? err : expect(a, ',');
+		err = err ? err : parse_memory(a, &base, &offset);
+	} else {
+		err = parse_memory(a, &base, &offset);
+		err = err ? err : expect(a, ',');
+		err = err ? err : parse_reg(a, &reg);
+	}
+	err = err ? err : emit(a, is_load ? reg : base, 1);
+	err = err ? err : emit(a, is_load ? base : reg, 1);
+	return err ? err : emit(a, offset, 2);
+}
+
+/* The opcode of a mnemonic ("add", "openat", "openat.s"), or -1. */
+static int find_opcode(const char *name, size_t len)
+{
+	int is_short = len > 2 && name[len - 2] == '.' && name[len - 1] == 's';
+	unsigned int op;
+
+	if (is_short)
+		len -= 2;
+	for (op = 0; op < 256; op++) {
+		struct sysvm_opcode_info info = sysvm_opcode_lookup(op);
+
+		if (info.mnemonic && (info.form == SYSVM_FORM_CALL_SHORT) == is_short &&
+		    strlen(info.mnemonic) == len && !memcmp(info.mnemonic, name, len))
+			return op;
+	}
+	return -1;
+}
+
+static int parse_bytes(struct assembler *a)
+{
+	uint64_t value;
+	int err;
+
+	do {
+		err = parse_number(a, 8, 1, 1, &value);
+		err = err ? err : emit(a, value, 1);
+		skip_space(a);
+	} while (!err && *a->p == ',' && a->p++);
+	return err;
+}
+
+static int parse_instruction(struct assembler *a)
+{
+	struct sysvm_opcode_info info;
+	size_t n = word_length(a->p);
+	int op, err;
+
+	if (n == 5 && !memcmp(a->p, ".byte", 5)) {
+		a->p += n;
+		return parse_bytes(a);
+	}
+	op = n ? find_opcode(a->p, n) : -1;
+	if (op < 0)
+		return fail_expected(a, "an instruction");
+	a->p += n;
+	info = sysvm_opcode_lookup(op);
+	err = parse_operands(a, op, &info);
+	/* A prefix may share the line with its call. */
+	if (!err && op == SYSVM_OP_GOON && !at_line_end(a))
+		return parse_instruction(a);
+	return err;
+}
+
+static int parse_line(struct assembler *a)
+{
+	int err = 0;
+
+	while (!at_line_end(a)) {
+		size_t n = word_length(a->p);
+
+		if (!n || a->p[n] != ':') {
+			err = parse_instruction(a);
+			break;
+		}
+		err = define_label(a, a->p, n);
+		if (err)
+			break;
+		a->p += n + 1;
+	}
+	if (!err && !at_line_end(a))
+		err = fail_expected(a, "the end of the line");
+	return err;
+}
+
+static int parse_text(struct assembler *a, const char *text, int pass)
+{
+	a->p = text;
+	a->line = 1;
+	a->pass = pass;
+	a->at = 0;
+	for (;;) {
+		int err = parse_line(a);
+
+		if (err)
+			return err;
+		if (!*a->p)
+			return 0;
+		a->p++; /* the newline */
+		a->line++;
+	}
+}
+
+int sysvm_assemble(const char *text, uint8_t *code, size_t capacity, size_t *len, char *message,
+		   size_t message_size)
+{
+	struct assembler a;
+	int err;
+
+	a.code = code;
+	a.capacity = capacity;
+	a.nlabels = 0;
+	a.message = sysvm_text_start(message, message_size);
+	err = parse_text(&a, text, 1);
+	err = err ? err : parse_text(&a, text, 2);
+	*len = err ? 0 : a.at;
+	return err;
+}
