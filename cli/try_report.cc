@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "cli/try_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace sysvm {
+namespace {
+
+std::string grouped(uint64_t n) {  // 1,234,567
+  if (n < 1000) return std::to_string(n);
+  return fmt::format("{},{:03}", grouped(n / 1000), n % 1000);
+}
+
+std::string joined(const std::vector<std::string>& words, const char* between) {
+  return fmt::format("{}", fmt::join(words, between));
+}
+
+std::string cut(const std::string& text, size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 3) + "...";
+}
+
+std::string verdict(const TryReport& r) {
+  if (!r.identical) return "not known: " + r.reason;
+  if (!*r.identical) return "NO: " + r.reason;
+  return fmt::format("yes ({}; {} plain runs, {} under sysvm)", joined(r.compared, ", "), r.plain_runs, r.sysvm_runs);
+}
+
+}  // namespace
+
+std::string to_json(const TryReport& r) {
+  nlohmann::ordered_json j;
+  j["schema"] = 1;
+  j["command"] = r.command;
+  j["engine"] = r.engine;
+  j["strict"] = r.strict;
+  j["identical"] = r.identical ? nlohmann::ordered_json(*r.identical) : nlohmann::ordered_json(nullptr);
+  j["reason"] = r.reason;
+  j["compared"] = r.compared;
+  j["exit_status"] = r.exit_status;
+  j["syscalls"] = r.syscalls;
+  j["entries"] = {{"before", r.entries_before}, {"after", r.entries_after}};
+  j["wall_ms"] = {{"plain", r.plain_ms}, {"sysvm", r.sysvm_ms}};
+  j["runs"] = {{"plain", r.plain_runs}, {"sysvm", r.sysvm_runs}};
+  j["lost"] = r.lost;
+  j["procedures"] = nlohmann::ordered_json::array();
+  for (const TryProcedure& p : r.procedures)
+    j["procedures"].push_back(
+        {{"name", p.name}, {"mode", p.mode}, {"hits", p.hits}, {"misses", p.misses}, {"undone", p.undone}});
+  j["notes"] = r.notes;
+  if (!r.engine_note.empty()) j["notes"].push_back(r.engine_note);
+  return j.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string to_table(const TryReport& r) {
+  std::string out = fmt::format("{}\n\n", cut(joined(r.command, " "), 110));
+  auto row = [&](const char* name, const std::string& value) { out += fmt::format("  {:<12} {}\n", name, value); };
+  row("identical", verdict(r));
+  row("exit status", std::to_string(r.exit_status));
+  row("entries", fmt::format("{} before, {} after: {:.2f} times fewer{}", grouped(r.entries_before),
+                             grouped(r.entries_after), r.factor(), r.strict ? " (--strict)" : ""));
+  row("wall time", fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
+  row("recorded", fmt::format("{} calls, {} lost", grouped(r.syscalls), grouped(r.lost)));
+
+  size_t width = 9;
+  for (const TryProcedure& p : r.procedures) width = std::max(width, std::min<size_t>(p.name.size(), 56));
+  if (r.procedures.empty()) {
+    out += "\n  no procedures: nothing in this command repeats in a way that batching would save entries\n";
+  } else {
+    out += fmt::format("\n  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", "procedure", width, "mode", "hits", "misses", "undone");
+    for (const TryProcedure& p : r.procedures)
+      out += fmt::format("  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", cut(p.name, 56), width, p.mode, grouped(p.hits),
+                         grouped(p.misses), grouped(p.undone));
+  }
+  if (!r.engine_note.empty() || !r.notes.empty()) out += "\n";
+  if (!r.engine_note.empty()) out += "  " + r.engine_note + "\n";
+  for (const std::string& note : r.notes) out += "  note: " + note + "\n";
+  return out;
+}
+
+}  // namespace sysvm
