@@ -150,7 +150,7 @@ int sysvm_verify(const __u8 *code, __u32 len, __u8 *starts, __u32 *error_at, cha
 {
 	struct verifier v = {code, len, starts, error_at, sysvm_text_start(message, message_size)};
 	struct sysvm_insn last = {0};
-	__u32 last_at = 0;
+	__u32 last_at = 0, at;
 	int err;
 
 	*error_at = 0;
@@ -160,7 +160,8 @@ int sysvm_verify(const __u8 *code, __u32 len, __u8 *starts, __u32 *error_at, cha
 		sysvm_text_uint(&v.message, SYSVM_PROC_CODE_MAX);
 		return -EINVAL;
 	}
-	memset(starts, 0, SYSVM_STARTS_SIZE(len));
+	for (at = 0; at < SYSVM_STARTS_SIZE(len); at++)
+		starts[at] = 0;
 	err = check_instructions(&v, &last, &last_at);
 	if (err)
 		return err;

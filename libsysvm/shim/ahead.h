@@ -87,7 +87,7 @@ struct ahead {
 	struct shim_settings set;
 	struct svp svp;
 	struct ahead_proc *proc; /* svp.nprocs of them */
-	struct sysvm *vm;	 /* null: to be made at the next use */
+	struct sysvm_vm *vm;	 /* null: to be made at the next use */
 	struct sysvm_page *page;
 	int device_fd;
 	unsigned char *staging;

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// A procedure file is either as it was written or refused: every byte flipped, every length cut, every rule
+// broken.
+#include "libsysvm/svp.h"
+
+#include <errno.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "optimizer/assembler.h"
+#include "uapi/syscalls.h"
+
+namespace {
+
+// The parts of a file as plain values; write() lays them out. One procedure: openat, then fstat, a guarded
+// read and F_GETFD ahead.
+struct File {
+  std::string strings = std::string("\0open-read\0", 11);
+  std::vector<uint8_t> code = *sysvm::assemble(
+      "openat r6, r0, r1, r2, r3\n"
+      "mov r7, r255\n"
+      "goon fstat r8, r6, r7\n"
+      "data r9, 4\n"
+      "end\n");
+  std::string data = std::string("abc\0name\0", 9);
+  svp_proc proc{};
+  std::vector<svp_trigger> triggers{1};
+  std::vector<svp_follower> followers{3};
+  std::string notes = "{\"made\":\"by svp_test\"}";
+
+  File() {
+    proc.name = 1;
+    proc.mode = SVP_RUN_AHEAD;
+    proc.code_size = code.size();
+    proc.data_size = data.size();
+    proc.triggers = 1;
+    proc.followers = 3;
+    proc.staging = 4096;
+    proc.trigger_result = 6;
+    proc.exe.build_id_len = 20;
+    proc.exe.build_id[0] = 0xab;
+    proc.seen = 8000;
+
+    svp_trigger& t = triggers[0];
+    t.nr = SYSVM_NR_openat;
+    t.path_arg = 1;
+    t.site.build_id_len = 20;
+    t.site.offset = 0x1234;
+    t.arg[0] = {SVP_ARG_CONST, 0, 0, 0, uint64_t(-100), 0};
+    t.arg[2] = {SVP_ARG_MASK, 0, 0, 0, 0, 3};
+
+    followers[0].nr = SYSVM_NR_fstat;
+    followers[0].result = 8;
+    followers[0].nargs = 2;
+    followers[0].arg[0] = {SVP_ARG_REG, 6, 0, 0, 0, 0};
+    followers[0].arg[1] = {SVP_ARG_OUT, 0, 0, 144, 0, 0};
+    followers[1].nr = SYSVM_NR_read;
+    followers[1].result = 10;
+    followers[1].nargs = 3;
+    followers[1].arg[0] = {SVP_ARG_REG, 6, 0, 0, 0, 0};
+    followers[1].arg[1] = {SVP_ARG_OUT, 0, 0, 3000, 192, 0};
+    followers[1].arg[2] = {SVP_ARG_COUNT, 11, 0, 0, 0, 0};
+    followers[2].nr = SYSVM_NR_fcntl;
+    followers[2].result = 12;
+    followers[2].nargs = 3;
+    followers[2].arg[0] = {SVP_ARG_REG, 6, 0, 0, 0, 0};
+    followers[2].arg[1] = {SVP_ARG_CONST, 0, 0, 0, 1, 0};
+  }
+
+  std::vector<uint64_t> write() const {
+    struct Part {
+      uint32_t kind;
+      const void* bytes;
+      size_t size;
+    };
+    const Part parts[] = {
+        {SVP_STRINGS, strings.data(), strings.size()},
+        {SVP_CODE, code.data(), code.size()},
+        {SVP_DATA, data.data(), data.size()},
+        {SVP_PROCS, &proc, sizeof proc},
+        {SVP_TRIGGERS, triggers.data(), triggers.size() * sizeof(svp_trigger)},
+        {SVP_FOLLOWERS, followers.data(), followers.size() * sizeof(svp_follower)},
+        {SVP_NOTES, notes.data(), notes.size()},
+        {77, "later", 5},  // a kind that this version does not know
+    };
+    std::string out(sizeof(svp_header) + std::size(parts) * sizeof(svp_section), '\0');
+    std::vector<svp_section> table;
+    for (const Part& p : parts) {
+      out.resize((out.size() + 7) / 8 * 8);
+      table.push_back({p.kind, 0, out.size(), p.size, svp_checksum(p.bytes, p.size, SVP_CHECKSUM_START)});
+      out.append(static_cast<const char*>(p.bytes), p.size);
+    }
+    out.resize((out.size() + 7) / 8 * 8);
+    svp_header header{};
+    std::memcpy(header.magic, SVP_MAGIC, 8);
+    header.version = SVP_VERSION;
+    header.abi = SYSVM_ABI_VERSION;
+    header.file_size = out.size();
+    header.sections = table.size();
+    const size_t bytes = table.size() * sizeof(svp_section);
+    header.checksum =
+        svp_checksum(table.data(), bytes, svp_checksum(&header, sizeof header, SVP_CHECKSUM_START));
+    std::memcpy(out.data(), &header, sizeof header);
+    std::memcpy(out.data() + sizeof header, table.data(), bytes);
+    std::vector<uint64_t> words(out.size() / 8);
+    std::memcpy(words.data(), out.data(), out.size());
+    return words;
+  }
+};
+
+std::string verdict(const void* base, size_t size, svp* out = nullptr) {
+  svp ignored;
+  char message[256];
+  const int err = svp_check(base, size, out ? out : &ignored, message, sizeof message);
+  EXPECT_TRUE(err == 0 || err == -EINVAL);
+  EXPECT_EQ(err == 0, message[0] == 0) << message;
+  return message;
+}
+
+TEST(Svp, AGoodFileIsTakenWhole) {
+  const File file;
+  const auto words = file.write();
+  svp out;
+  ASSERT_EQ(verdict(words.data(), words.size() * 8, &out), "");
+  EXPECT_EQ(out.nprocs, 1u);
+  EXPECT_EQ(out.ntriggers, 1u);
+  EXPECT_EQ(out.nfollowers, 3u);
+  EXPECT_STREQ(out.strings + out.procs[0].name, "open-read");
+  EXPECT_EQ(std::memcmp(out.code, file.code.data(), file.code.size()), 0);
+  EXPECT_EQ(std::string(out.notes, out.notes_size), file.notes);
+}
+
+TEST(Svp, EveryBitFlippedIsRefused) {
+  const auto words = File().write();
+  const size_t size = words.size() * 8;
+  for (size_t byte = 0; byte < size; byte++) {
+    for (int bit = 0; bit < 8; bit++) {
+      auto copy = words;
+      reinterpret_cast<unsigned char*>(copy.data())[byte] ^= 1 << bit;
+      EXPECT_NE(verdict(copy.data(), size), "") << "byte " << byte << " bit " << bit;
+    }
+  }
+}
+
+TEST(Svp, EveryShorterLengthIsRefusedAndALongerOneToo) {
+  auto words = File().write();
+  for (size_t size = 0; size < words.size() * 8; size++) EXPECT_NE(verdict(words.data(), size), "") << size;
+  const size_t size = words.size() * 8;
+  words.push_back(0);
+  EXPECT_NE(verdict(words.data(), size + 8), "");
+}
+
+TEST(Svp, BrokenRulesAreNamed) {
+  const struct {
+    const char* message;
+    std::function<void(File&)> breaks;
+  } cases[] = {
+      {"procedure 0 (open-read): unknown mode", [](File& f) { f.proc.mode = 6; }},
+      {"procedure 0: its name lies past the end of section strings at 11", [](File& f) { f.proc.name = 11; }},
+      {"section strings: expected a 0 at its start and at its end", [](File& f) { f.strings = "x"; }},
+      {"procedure 0 (open-read): reserved field is not 0", [](File& f) { f.proc.reserved[1] = 1; }},
+      {"procedure 0 (open-read): its staging area is larger than allowed",
+       [](File& f) { f.proc.staging = SVP_STAGING_MAX + 1; }},
+      {"procedure 0 (open-read): its code reaches past the end of section code",
+       [](File& f) { f.proc.code_size++; }},
+      {"procedure 0 (open-read), byte 10: fstat takes 4 bytes, the code ends after 2",
+       [](File& f) { f.proc.code_size = 12; }},
+      {"procedure 0 (open-read), byte 14: data offset 4 past the end of its data 3",
+       [](File& f) { f.proc.data_size = 3; }},
+      {"procedure 0 (open-read): its data reaches past the end of section data",
+       [](File& f) { f.proc.data_size++; }},
+      {"procedure 0 (open-read): its triggers are too many or past the end of section triggers",
+       [](File& f) { f.proc.triggers++; }},
+      {"procedure 0 (open-read): its followers are too many or past the end of section followers",
+       [](File& f) { f.proc.first_follower = 0xffffffff; }},
+      {"procedure 0 (open-read): the executable has a bad build-id",
+       [](File& f) { f.proc.exe.build_id_len = 21; }},
+      {"procedure 0 (open-read), trigger 0: a system call that the machine does not make",
+       [](File& f) { f.triggers[0].nr = SYSVM_NR_fork; }},
+      {"procedure 0 (open-read), trigger 0: a system call that may not trigger run-ahead",
+       [](File& f) { f.triggers[0].nr = SYSVM_NR_unlinkat; }},
+      {"procedure 0 (open-read), trigger 0: path_arg is not the index of a path argument",
+       [](File& f) { f.triggers[0].path_arg = 2; }},
+      {"procedure 0 (open-read), trigger 0: argument 2: value has bits outside of mask: it never matches",
+       [](File& f) { f.triggers[0].arg[2].value = 4; }},
+      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const or mask",
+       [](File& f) { f.triggers[0].arg[0] = {SVP_ARG_REG, 1, 0, 0, 0, 0}; }},
+      {"procedure 0 (open-read), trigger 0: argument 5: the system call does not have it",
+       [](File& f) { f.triggers[0].arg[5].kind = SVP_ARG_CONST; }},
+      {"procedure 0 (open-read), follower 0: a system call that may not be run ahead",
+       [](File& f) { f.followers[0].nr = SYSVM_NR_fchdir, f.followers[0].nargs = 1; }},
+      {"procedure 0 (open-read), follower 0: wrong number of arguments, or a reserved field that is not 0",
+       [](File& f) { f.followers[0].nargs = 3; }},
+      {"procedure 0 (open-read), follower 0: argument 1: reaches past the procedure's staging area",
+       [](File& f) { f.followers[0].arg[1].value = 4000; }},
+      {"procedure 0 (open-read), follower 0: argument 1: its place in the staging area is smaller than the "
+       "structure",
+       [](File& f) { f.followers[0].arg[1].size = 143; }},
+      {"procedure 0 (open-read), follower 0: argument 0: the system call does not fill a buffer here",
+       [](File& f) { f.followers[0].arg[0] = {SVP_ARG_OUT, 0, 0, 8, 0, 0}; }},
+      {"procedure 0 (open-read), follower 1: argument 0: the system call does not take a size here",
+       [](File& f) { f.followers[1].arg[0] = {SVP_ARG_COUNT, 1, 0, 0, 0, 0}; }},
+      {"procedure 0 (open-read), follower 1: argument 2: mask is for triggers only",
+       [](File& f) { f.followers[1].arg[2] = {SVP_ARG_MASK, 0, 0, 0, 0, 0}; }},
+      {"procedure 0 (open-read), follower 1: argument 2: unknown kind",
+       [](File& f) { f.followers[1].arg[2] = {99, 0, 0, 0, 0, 0}; }},
+      {"procedure 0 (open-read), follower 1: argument 2: a field that its kind does not use is not 0",
+       [](File& f) { f.followers[1].arg[2].value = 1; }},
+      {"procedure 0 (open-read), follower 1: argument 0: its string does not end inside the procedure's data",
+       [](File& f) { f.followers[1].arg[0] = {SVP_ARG_STRING, 0, 0, 0, 9, 0}; }},
+      {"procedure 0 (open-read), follower 2: a command that may not be run ahead",
+       [](File& f) {
+         f.followers[2].arg[1].value = 4; /* F_SETFL */
+       }},
+      {"procedure 0 (open-read), follower 2: a command that may not be run ahead",
+       [](File& f) { f.followers[2].arg[1] = {SVP_ARG_REG, 3, 0, 0, 0, 0}; }},
+  };
+  for (const auto& c : cases) {
+    File file;
+    c.breaks(file);
+    const auto words = file.write();
+    EXPECT_EQ(verdict(words.data(), words.size() * 8), c.message);
+  }
+}
+
+TEST(Svp, MessagesAreCutToTheBufferWhateverItsSize) {
+  File file;
+  file.followers[1].arg[2].value = 1;
+  const auto words = file.write();
+  for (size_t size = 0; size < 128; size++) {
+    std::vector<char> message(size + 1, '#');
+    svp out;
+    EXPECT_EQ(svp_check(words.data(), words.size() * 8, &out, message.data(), size), -EINVAL);
+    EXPECT_EQ(message[size], '#');
+    if (size) {
+      EXPECT_LT(std::strlen(message.data()), size);
+    }
+  }
+}
+
+TEST(Svp, ModesHaveTheNamesOfTheDocument) {
+  EXPECT_STREQ(svp_mode_name(SVP_FUSE), "fuse");
+  EXPECT_STREQ(svp_mode_name(SVP_RUN_AHEAD), "run_ahead");
+  EXPECT_STREQ(svp_mode_name(SVP_DEFER), "defer");
+  EXPECT_STREQ(svp_mode_name(6), "?");
+}
+
+}  // namespace
