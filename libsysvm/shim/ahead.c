@@ -108,7 +108,7 @@ int ahead_init(const struct shim_settings *settings)
 	char message[128];
 	uint32_t usable = 0;
 	unsigned char *memory;
-	size_t procs, counts, size;
+	size_t procs, counts, followers, size;
 	int reason;
 
 	ahead.set = *settings;
@@ -121,7 +121,8 @@ int ahead_init(const struct shim_settings *settings)
 
 	procs = ahead.svp.nprocs * sizeof(*ahead.proc);
 	counts = ahead.svp.nprocs * sizeof(*ahead.n.proc);
-	size = AHEAD_STAGING + 4096 + ((sysvm_size() + procs + counts + 4095) & ~4095ull);
+	followers = ahead.svp.nfollowers * sizeof(*ahead.follower);
+	size = AHEAD_STAGING + 4096 + ((sysvm_size() + procs + counts + followers + 4095) & ~4095ull);
 	memory = map(size);
 	if (!memory)
 		return ahead.off = SHIM_OFF_ENGINE;
@@ -133,6 +134,7 @@ int ahead_init(const struct shim_settings *settings)
 	ahead.vm = (void *)(memory + AHEAD_STAGING + 4096);
 	ahead.n.proc = (void *)(memory + AHEAD_STAGING + 4096 + sysvm_size());
 	ahead.proc = (void *)((unsigned char *)ahead.n.proc + counts);
+	ahead.follower = (void *)((unsigned char *)ahead.proc + procs);
 
 	for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
 		const struct svp_proc *p = &ahead.svp.procs[i];

@@ -47,8 +47,20 @@ struct fd_fact {
 };
 enum fd_kind { KIND_UNKNOWN = 0, KIND_REGULAR = 1, KIND_DIRECTORY = 2 }; /* not UNKNOWN: on a good device */
 
+enum undo { UNDO_NONE, UNDO_SEEK, UNDO_CLOSE, UNDO_CLOEXEC, UNDO_NEVER };
+
+/* What the table says about a follower, looked up once; one for each svp_follower of the file. */
+struct follower_rule {
+	uint8_t undo;	   /* enum undo */
+	uint8_t wide;	   /* bit i: the kernel looks at all 64 bits of argument i */
+	uint8_t out;	   /* argument that is filled, 6: none */
+	uint8_t out_bytes; /* 1: as many bytes as the result says (file content); 0: the structure, if it succeeds */
+	uint32_t out_size; /* bytes of the structure */
+};
+
 struct log_entry {
 	const struct svp_follower *follower;
+	const struct follower_rule *rule;
 	int64_t result;
 	uint64_t arg[6]; /* what the code used, for REG, CONST and COUNT */
 };
@@ -93,6 +105,7 @@ struct ahead {
 	unsigned char *staging;
 	char *path; /* AHEAD_PATH_MAX bytes, snapshot of the trigger's path */
 
+	struct follower_rule *follower; /* svp.nfollowers of them */
 	uint8_t rule[AHEAD_CALLS];
 	struct fd_fact fd[AHEAD_FDS];
 
@@ -124,7 +137,7 @@ static inline bool log_outstanding(void)
 }
 bool log_fresh(void);
 bool log_serve(struct shim_call *call);	 /* true: answered from the next entry */
-void log_add(const struct svp_follower *follower, int64_t result);
+void log_add(uint32_t follower, int64_t result); /* index into the file's followers */
 void log_take_back(void);		 /* undo what is outstanding, forget it */
 void log_forget_fd(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
 bool log_renewable(void);		 /* everything outstanding can be made again after another call */
@@ -161,9 +174,6 @@ uint64_t clock_seconds(void); /* real time, coarse */
 struct sysvm_syscall_info;
 void rules_init(void);
 bool rules_follower(const struct svp_follower *follower); /* the contract lets it be run ahead */
-bool rules_wide(uint32_t nr, unsigned int arg); /* the kernel looks at all 64 bits */
-uint32_t rules_out_size(const struct svp_follower *follower, unsigned int arg, int64_t result);
-enum undo { UNDO_NONE, UNDO_SEEK, UNDO_CLOSE, UNDO_CLOEXEC, UNDO_NEVER };
-enum undo rules_undo(const struct svp_follower *follower);
+void rules_prepare(const struct svp_follower *follower, struct follower_rule *rule);
 
 #endif

@@ -19,6 +19,8 @@
 #include "libsysvm/shim/ahead.h"
 #include "libsysvm/shim/bytes.h"
 
+#define USER_END 0x7fffffffe000ull /* first address that is never a user's, one page below 2^47 */
+
 /* Claim entries [from, to). Against handlers on this thread only, hence no lock prefix. */
 static bool log_claim(uint32_t from, uint32_t to)
 {
@@ -33,11 +35,13 @@ bool log_fresh(void)
 	return ahead.log_signals == shim_signals && clock_ms() - ahead.log_time <= ahead.set.age_ms;
 }
 
-void log_add(const struct svp_follower *follower, int64_t result)
+void log_add(uint32_t index, int64_t result)
 {
+	const struct svp_follower *follower = &ahead.svp.followers[index];
 	struct log_entry *e = &ahead.log[ahead.count];
 
 	e->follower = follower;
+	e->rule = &ahead.follower[index];
 	e->result = result;
 	for (unsigned int i = 0; i < 6; i++) {
 		const struct svp_arg *a = &follower->arg[i];
@@ -48,9 +52,16 @@ void log_add(const struct svp_follower *follower, int64_t result)
 }
 
 /* The kernel looks at 32 bits of descriptors, commands and flags, and libraries leave junk above. */
-static bool same_number(uint32_t nr, unsigned int arg, uint64_t a, uint64_t b)
+static bool same_number(uint64_t a, uint64_t b, bool wide)
 {
-	return a == b || ((uint32_t)a == (uint32_t)b && !rules_wide(nr, arg));
+	return a == b || ((uint32_t)a == (uint32_t)b && !wide);
+}
+
+static uint32_t out_size(const struct log_entry *e)
+{
+	if (e->result < 0)
+		return 0;
+	return e->rule->out_bytes ? (uint32_t)e->result : e->rule->out_size;
 }
 
 static bool same_string(uint64_t address, const char *expected, uint64_t sp)
@@ -84,7 +95,7 @@ static bool matches(const struct log_entry *e, const struct shim_call *c)
 			break;
 		case SVP_ARG_CONST:
 		case SVP_ARG_REG:
-			if (!same_number(f->nr, i, got, e->arg[i]))
+			if (!same_number(got, e->arg[i], e->rule->wide >> i & 1))
 				return false;
 			break;
 		case SVP_ARG_COUNT:
@@ -119,10 +130,10 @@ bool log_serve(struct shim_call *c)
 
 	if (at >= ahead.count || !matches(e, c))
 		return false;
-	for (unsigned int i = 0; i < e->follower->nargs && i < 6; i++) {
-		if (e->follower->arg[i].kind != SVP_ARG_OUT)
-			continue;
-		size = rules_out_size(e->follower, i, e->result);
+	if (e->rule->out < 6) {
+		unsigned int i = e->rule->out;
+
+		size = out_size(e);
 		from = ahead.staging + e->follower->arg[i].value;
 		to = c->arg[i];
 		if (size > e->follower->arg[i].size)
@@ -130,15 +141,16 @@ bool log_serve(struct shim_call *c)
 		if (size && !memory_writable(to, size, c->sp))
 			return false;
 		/* The kernel refuses a buffer that leaves user space even where it would not fill it. */
-		if (i + 1 < 6 && e->follower->arg[i + 1].kind == SVP_ARG_COUNT &&
-		    (to + c->arg[i + 1] < to || to + c->arg[i + 1] > 0x7fffffffe000ull))
+		if (i + 1 < 6 && e->rule->out_bytes &&
+		    (to + c->arg[i + 1] < to || to + c->arg[i + 1] > USER_END))
 			return false;
 	}
 	if (!log_claim(at, at + 1))
 		return false;
 	if (size) {
 		bytes_copy((void *)to, from, size);
-		bytes_zero(from, size);
+		if (e->rule->out_bytes) /* file content may be secret */
+			bytes_zero(from, size);
 	}
 	c->result = e->result;
 	if (ahead.rule[c->nr] & RULE_WATCH)
@@ -150,13 +162,10 @@ bool log_serve(struct shim_call *c)
 
 static void wipe(const struct log_entry *e)
 {
-	for (unsigned int i = 0; i < 6; i++) {
-		const struct svp_arg *a = &e->follower->arg[i];
-		uint32_t size;
+	if (e->rule->out < 6 && e->rule->out_bytes) {
+		const struct svp_arg *a = &e->follower->arg[e->rule->out];
+		uint32_t size = out_size(e);
 
-		if (a->kind != SVP_ARG_OUT)
-			continue;
-		size = rules_out_size(e->follower, i, e->result);
 		bytes_zero(ahead.staging + a->value, size < a->size ? size : a->size);
 	}
 }
@@ -186,7 +195,7 @@ void log_take_back(void)
 		wipe(e);
 		if (e->result < 0)
 			continue;
-		switch (rules_undo(e->follower)) {
+		switch (e->rule->undo) {
 		case UNDO_SEEK:
 			if (!e->result)
 				break;
@@ -235,7 +244,7 @@ void log_forget_fd(int fd)
 	for (uint32_t i = from; i < to; i++) {
 		struct log_entry *e = &ahead.log[i];
 
-		if ((int)e->arg[0] != fd || rules_undo(e->follower) == UNDO_CLOSE) {
+		if ((int)e->arg[0] != fd || e->rule->undo == UNDO_CLOSE) {
 			log_take_back();
 			return;
 		}
@@ -255,7 +264,7 @@ bool log_renewable(void)
 		return false;
 	for (uint32_t i = from; i < to; i++) {
 		const struct log_entry *e = &ahead.log[i];
-		enum undo undo = rules_undo(e->follower);
+		unsigned int undo = e->rule->undo;
 
 		if (undo != UNDO_NONE && !(undo == UNDO_SEEK && e->result == 0))
 			return false;

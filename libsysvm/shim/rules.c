@@ -155,9 +155,9 @@ bool rules_follower(const struct svp_follower *f)
 	return true;
 }
 
-bool rules_wide(uint32_t nr, unsigned int arg)
+static bool wide(unsigned int kind)
 {
-	switch (sysvm_syscall_by_nr(nr)->arg[arg].kind) {
+	switch (kind) {
 	case SYSVM_KIND_FD:
 	case SYSVM_KIND_DIRFD:
 	case SYSVM_KIND_INT:
@@ -171,33 +171,12 @@ bool rules_wide(uint32_t nr, unsigned int arg)
 	}
 }
 
-uint32_t rules_out_size(const struct svp_follower *f, unsigned int arg, int64_t result)
+static enum undo undo_of(const struct svp_follower *f, unsigned int undo)
 {
-	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
-	struct sysvm_arg_info a = info->arg[arg];
-
-	if (result < 0)
-		return 0;
-	if (by_command(f->nr) && arg == 2)
-		a = command(f)->arg;
-	switch (a.kind) {
-	case SYSVM_KIND_OUT:
-		return (uint32_t)result;
-	case SYSVM_KIND_OUTS:
-		return a.param;
-	default:
-		return 0;
-	}
-}
-
-enum undo rules_undo(const struct svp_follower *f)
-{
-	unsigned int undo = by_command(f->nr) ? command(f)->undo : sysvm_syscall_by_nr(f->nr)->undo;
-
 	switch (undo) {
 	case SYSVM_UNDO_NONE:
 		return UNDO_NONE;
-	case SYSVM_UNDO_SEEK: /* the position is only asked for (rules_follower) */
+	case SYSVM_UNDO_SEEK: /* lseek only asks for the position (rules_follower) */
 		return f->nr == SYS_lseek ? UNDO_NONE : UNDO_SEEK;
 	case SYSVM_UNDO_CLOSE:
 		return UNDO_CLOSE;
@@ -205,5 +184,25 @@ enum undo rules_undo(const struct svp_follower *f)
 		return UNDO_CLOEXEC;
 	default:
 		return UNDO_NEVER;
+	}
+}
+
+/* f has passed rules_follower. */
+void rules_prepare(const struct svp_follower *f, struct follower_rule *rule)
+{
+	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
+	const struct sysvm_command_info *c = by_command(f->nr) ? command(f) : NULL;
+
+	*rule = (struct follower_rule){ .undo = (uint8_t)undo_of(f, c ? c->undo : info->undo), .out = 6 };
+	for (unsigned int i = 0; i < info->nargs; i++) {
+		struct sysvm_arg_info a = c && i == 2 ? c->arg : info->arg[i];
+
+		if (wide(a.kind))
+			rule->wide |= (uint8_t)(1u << i);
+		if (f->arg[i].kind == SVP_ARG_OUT) {
+			rule->out = (uint8_t)i;
+			rule->out_bytes = a.kind == SYSVM_KIND_OUT;
+			rule->out_size = a.kind == SYSVM_KIND_OUTS ? a.param : 0;
+		}
 	}
 }

@@ -28,12 +28,14 @@ static bool follows_trigger_fd(const struct svp_proc *p, bool open, const struct
 	return a->kind == SVP_ARG_REG && a->reg == (open ? p->trigger_result : 0);
 }
 
-static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, const struct svp_follower *f)
+static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, const struct svp_follower *f,
+			     struct follower_rule *rule)
 {
 	bool open = is_open(trigger_nr);
 
 	if (!rules_follower(f))
 		return false;
+	rules_prepare(f, rule);
 	if (f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_PATH) /* the name that the trigger just opened */
 		return trigger_nr == SYS_openat && f->arg[0].kind == SVP_ARG_REG && f->arg[0].reg == 0;
 	if (f->nr == SYS_newfstatat) {
@@ -45,9 +47,9 @@ static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, cons
 	if (!follows_trigger_fd(p, open, &f->arg[0]))
 		return false;
 	/* What is taken back needs the state before: known for a descriptor that the trigger made. */
-	if ((rules_undo(f) == UNDO_CLOEXEC || rules_undo(f) == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
+	if ((rule->undo == UNDO_CLOEXEC || rule->undo == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
 		return false;
-	return rules_undo(f) != UNDO_NEVER;
+	return rule->undo != UNDO_NEVER;
 }
 
 /* Every call in the code is the trigger, an allowed follower or guard, or the late close at the head. */
@@ -102,7 +104,7 @@ int start_check(uint32_t number)
 	for (uint32_t i = 0; i < p->followers; i++) {
 		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
 
-		if (!follower_allowed(p, nr, f))
+		if (!follower_allowed(p, nr, f, &ahead.follower[p->first_follower + i]))
 			return -1;
 		for (unsigned int a = 0; a < 6; a++)
 			state->needs_path |= f->arg[a].kind == SVP_ARG_PATH;
@@ -254,8 +256,8 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	ahead.log_time = clock_ms();
 	ahead.missed = 0;
 	for (uint32_t i = 0; i < p->followers; i++) {
-		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
-		uint64_t r = page->reg[f->result];
+		uint32_t f = p->first_follower + i;
+		uint64_t r = page->reg[ahead.svp.followers[f].result];
 
 		if (r != SVP_NOT_MADE)
 			log_add(f, (int64_t)r);
