@@ -33,8 +33,6 @@ enum rule {
 	RULE_WATCH = 8,	  /* its result changes facts or memory */
 	RULE_ANSWER = 16, /* some procedure of mode answer names it */
 	RULE_RIDE = 32,	  /* may be made by the machine behind a late close */
-	RULE_FD = 64,	  /* its first argument is a descriptor */
-	RULE_TAINT = 128, /* does something to its descriptor that the facts do not follow */
 };
 
 struct fd_fact {
@@ -171,7 +169,6 @@ uint64_t clock_ms(void);      /* monotonic, coarse */
 uint64_t clock_seconds(void); /* real time, coarse */
 
 /* rules.c */
-struct sysvm_syscall_info;
 void rules_init(void);
 bool rules_follower(const struct svp_follower *follower); /* the contract lets it be run ahead */
 void rules_prepare(const struct svp_follower *follower, struct follower_rule *rule);

@@ -11,12 +11,14 @@
 #include <sys/syscall.h>
 
 #include "libsysvm/shim/ahead.h"
+#include "uapi/syscalls.h"
 
 #define O_TMPFILE_BIT 020000000
 
 struct fd_fact *fact(uint64_t fd)
 {
-	return fd < AHEAD_FDS ? &ahead.fd[fd] : NULL;
+	/* The kernel looks at the low 32 bits. */
+	return (uint32_t)fd < AHEAD_FDS ? &ahead.fd[(uint32_t)fd] : NULL;
 }
 
 bool facts_read_only(uint64_t flags)
@@ -26,7 +28,7 @@ bool facts_read_only(uint64_t flags)
 
 void facts_opened(int fd, uint64_t flags)
 {
-	struct fd_fact *f = fact((uint64_t)(int64_t)fd);
+	struct fd_fact *f = fact((uint64_t)fd);
 
 	if (!f)
 		return;
@@ -41,7 +43,7 @@ void facts_opened(int fd, uint64_t flags)
 void facts_stat(int fd, const unsigned char *bytes)
 {
 	const struct stat *st = (const struct stat *)bytes;
-	struct fd_fact *f = fact((uint64_t)(int64_t)fd);
+	struct fd_fact *f = fact((uint64_t)fd);
 	uint64_t noatime = 0;
 
 	if (!f || !f->mine || f->kind != KIND_UNKNOWN)
@@ -115,6 +117,23 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 	}
 }
 
+/* A call that does something to its descriptors which the facts do not follow. */
+static void not_followed(const struct shim_call *c)
+{
+	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr((unsigned int)c->nr);
+
+	if (!info) {
+		facts_forget_all();
+		return;
+	}
+	for (unsigned int i = 0; i < info->nargs; i++) {
+		struct fd_fact *f = info->arg[i].kind == SYSVM_KIND_FD ? fact(c->arg[i]) : NULL;
+
+		if (f)
+			f->mine = 0;
+	}
+}
+
 /* A call of the application has been made, by itself or inside a run; c->result is what the kernel said. */
 void facts_after(const struct shim_call *c)
 {
@@ -181,12 +200,12 @@ void facts_after(const struct shim_call *c)
 			}
 		}
 		break;
-	default: /* a descriptor in a call that the facts do not follow */
-		if (c->nr < AHEAD_CALLS && (ahead.rule[c->nr] & RULE_FD)) {
-			if (f)
-				f->mine = 0;
-		} else {
-			facts_forget_all();
-		}
+	case SYS_sendmsg: /* may carry descriptors */
+	case SYS_sendmmsg:
+	case SYS_close_range:
+		facts_forget_all();
+		break;
+	default:
+		not_followed(c);
 	}
 }

@@ -63,7 +63,7 @@ void rules_init(void)
 			rule |= RULE_CLOSE;
 		for (unsigned int i = 0; i < info->nargs; i++)
 			if (info->arg[i].kind == SYSVM_KIND_FD && !harmless_to_fd(info->effect))
-				rule |= RULE_WATCH | RULE_FD;
+				rule |= RULE_WATCH;
 		if (watched(nr))
 			rule |= RULE_WATCH;
 		if (info->index >= 0 && (info->effect <= SYSVM_EFFECT_PRIV || info->effect == SYSVM_EFFECT_MUT) &&
