@@ -91,6 +91,8 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 		duplicated(c->arg[0], c->result, c->arg[1] == F_DUPFD_CLOEXEC);
 		break;
 	case F_GETFD:
+	case F_GETPIPE_SZ:
+	case F_GETLK:
 		break;
 	case F_SETFD:
 		if (f && c->result == 0)
@@ -200,6 +202,13 @@ void facts_after(const struct shim_call *c)
 			}
 		}
 		break;
+	case SYS_ioctl: {
+		const struct sysvm_command_info *command = sysvm_ioctl_by_cmd((unsigned int)c->arg[1]);
+
+		if (f && (!command || command->effect != SYSVM_EFFECT_PURE))
+			f->mine = 0;
+		break;
+	}
 	case SYS_sendmsg: /* may carry descriptors */
 	case SYS_sendmmsg:
 	case SYS_close_range:
