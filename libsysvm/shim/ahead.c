@@ -32,7 +32,7 @@ struct ahead ahead = { .off = SHIM_OFF_DISABLED, .pending = -1, .device_fd = -1 
 long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	ahead.n.own++;
-	return sysvm_raw(nr, a0, a1, a2, a3, 0, 0);
+	return raw_call6((long)nr, a0, a1, a2, a3, 0, 0);
 }
 
 static void add(uint64_t *shared, uint64_t n)
