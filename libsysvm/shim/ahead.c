@@ -76,9 +76,9 @@ int ahead_engine_make(void)
 	error = sysvm_init(ahead.vm, (enum sysvm_engine)ahead.set.engine);
 	if (error)
 		return error;
-	sysvm_trust(ahead.vm, ahead.staging, AHEAD_STAGING);
-	sysvm_trust(ahead.vm, ahead.path, AHEAD_PATH_MAX);
-	sysvm_trust(ahead.vm, (void *)ahead.set.svp, ahead.set.svp_size);
+	sysvm_trust(ahead.vm, ahead.staging, AHEAD_STAGING, 1);
+	sysvm_trust(ahead.vm, ahead.path, AHEAD_PATH_MAX, 0);
+	sysvm_trust(ahead.vm, ahead.set.svp, ahead.set.svp_size, 0);
 	sysvm_watch_signals(ahead.vm, &shim_signals);
 	ahead.page = sysvm_page(ahead.vm);
 	ahead.device_fd = sysvm_device_fd(ahead.vm);
