@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Between two calls a plain program is in user space, and on its way there the kernel does what it must: delivers
+ * signals, runs deferred work, lets others run. A program in the machine is looked at here instead, before every
+ * call and at every backward jump, and leaves when there is something to do.
+ *
+ * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel, which inner calls
+ *   do not: with any of them set on the task, the program stops and user space makes the calls plainly. Looked at
+ *   before every call, because another thread can set a filter for all, and a tracer attach, in the middle of a run.
+ * - A signal stops it where a plain program would have taken it.
+ * - close() leaves the last part of its work to the return to user space on kernels before 6.6 (a pipe's reader sees
+ *   the end of file only then): that is done in place.
+ * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel waits for
+ *   each task to be seen in user space.
+ *
+ * Tested by tests/qemu/ (test_module.c).
+ */
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
+#include <linux/thread_info.h>
+
+#include "boundary.h"
+#include "dispatch.h"
+#include "uapi/sysvm.h"
+
+#define ENTRY_MS 5
+
+void sysvm_boundary_init(struct sysvm_boundary *boundary)
+{
+	/* Left when the deadline's tick is over, so one tick less: 4-8 ms at 250 Hz. */
+	unsigned long ticks = msecs_to_jiffies(ENTRY_MS);
+
+	boundary->deadline = jiffies + (ticks > 1 ? ticks - 1 : 1);
+}
+
+/*
+ * TIF_NOTIFY_RESUME alone says little: with restartable sequences, which the C library uses, every call that slept
+ * raises it, and those only care about the return to user space itself.
+ */
+static bool has_work_on_return(void)
+{
+#ifdef CONFIG_MEMCG
+	if (READ_ONCE(current->memcg_nr_pages_over_high))
+		return true;
+#endif
+	return task_work_pending(current);
+}
+
+/* 0: go on; or the status to stop with. */
+u32 sysvm_boundary_check(const struct sysvm_boundary *boundary)
+{
+	unsigned long flags;
+
+	if (READ_ONCE(current_thread_info()->syscall_work) || READ_ONCE(current->ptrace))
+		return SYSVM_FALLBACK;
+	if (signal_pending(current))
+		return SYSVM_SIGNAL;
+	flags = READ_ONCE(current_thread_info()->flags);
+	if (flags & (_TIF_PATCH_PENDING | _TIF_UPROBE))
+		return SYSVM_YIELD;
+	if (flags & _TIF_NOTIFY_RESUME && has_work_on_return())
+		return SYSVM_YIELD;
+	if (time_after(jiffies, boundary->deadline))
+		return SYSVM_YIELD;
+	cond_resched();
+	return 0;
+}
+
+/* Behind a call that may have closed a file. Holds nothing. */
+void sysvm_boundary_after_close(void)
+{
+	if (task_work_pending(current))
+		sysvm_run_task_work();
+}

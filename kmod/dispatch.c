@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The calls that the machine makes: one row for each call of uapi/syscalls.inc that has a call index, and no others.
+ *
+ * Each row is a static call, bound once when the module is loaded to the kernel's own entry of that call
+ * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a compare tree and a direct
+ * jump: no indirect branch that a program could train. A row whose function this kernel does not have answers
+ * -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
+ *
+ * A program decides which branches the kernel takes just before the call, which is what branch history injection
+ * needs. Where the processor wants it the history is cleared first, by the kernel's own sequence.
+ *
+ * Does not decide whether a call may be made now: allow.c and boundary.c do.
+ * Tested by tests/qemu/ (the case files on the kernel engine; test_module.c).
+ */
+#include <linux/ptrace.h>
+#include <linux/sched/task_stack.h>
+#include <linux/slab.h>
+#include <linux/static_call.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+
+#include "dispatch.h"
+#include "vm/vm.h"
+
+static long row_absent(const struct pt_regs *regs)
+{
+	return -ENOSYS;
+}
+
+static void nothing(void)
+{
+}
+
+/* rows.inc: SYSVM_ROW(call index, name, number), made from uapi/syscalls.inc by Kbuild. */
+#define SYSVM_ROW(index, name, nr) DEFINE_STATIC_CALL(sysvm_row_##name, row_absent);
+#include "rows.inc"
+#undef SYSVM_ROW
+
+DEFINE_STATIC_CALL(sysvm_task_work_run, nothing);
+DEFINE_STATIC_CALL(sysvm_clear_bhb, nothing);
+
+static const struct row {
+	const char *name;
+	struct static_call_key *key;
+	void *trampoline;
+} rows[SYSVM_CALL_MAX] = {
+#define SYSVM_ROW(index, name, nr)                                                                                    \
+	[index] = { #name, &STATIC_CALL_KEY(sysvm_row_##name), STATIC_CALL_TRAMP_ADDR(sysvm_row_##name) },
+#include "rows.inc"
+#undef SYSVM_ROW
+};
+
+static u64 bound[4]; /* bit i: the row with call index i; written at load only */
+static bool needs_bhb_loop, needs_bhb_fence;
+
+/* Calls whose function is not named after them. */
+static const char *function_of(const char *name)
+{
+	static const char *const others[][2] = {
+		{ "stat", "newstat" },	   { "fstat", "newfstat" },	   { "lstat", "newlstat" },
+		{ "uname", "newuname" },   { "sendfile", "sendfile64" }, { "umount2", "umount" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		if (!strcmp(name, others[i][0]))
+			return others[i][1];
+	return name;
+}
+
+static void find_out_about_branch_history(void)
+{
+#ifdef X86_FEATURE_CLEAR_BHB_LOOP
+	needs_bhb_loop = boot_cpu_has(X86_FEATURE_CLEAR_BHB_LOOP);
+#endif
+#ifdef X86_FEATURE_CLEAR_BHB_HW
+	needs_bhb_fence = boot_cpu_has(X86_FEATURE_CLEAR_BHB_HW);
+#endif
+}
+
+int sysvm_dispatch_bind(void)
+{
+	enum { TASK_WORK_RUN = SYSVM_CALL_MAX, CLEAR_BHB_LOOP, SYMBOLS };
+	struct sysvm_symbol *symbols;
+	unsigned int i;
+	int ret;
+
+	symbols = kvcalloc(SYMBOLS, sizeof(*symbols), GFP_KERNEL);
+	if (!symbols)
+		return -ENOMEM;
+	for (i = 0; i < SYSVM_CALL_MAX; i++)
+		if (rows[i].name)
+			snprintf(symbols[i].name, sizeof(symbols[i].name), "__x64_sys_%s", function_of(rows[i].name));
+	strscpy(symbols[TASK_WORK_RUN].name, "task_work_run", sizeof(symbols[0].name));
+	strscpy(symbols[CLEAR_BHB_LOOP].name, "clear_bhb_loop", sizeof(symbols[0].name));
+	symbols[CLEAR_BHB_LOOP].data_too = true; /* May not be probed, which is not what we want of it. */
+	ret = sysvm_symbols_find(symbols, SYMBOLS);
+	if (ret)
+		goto out;
+
+	for (i = 0; i < SYSVM_CALL_MAX; i++) {
+		if (!rows[i].name)
+			continue;
+		if (!symbols[i].address) {
+			pr_info("sysvm: no %s in this kernel\n", symbols[i].name);
+			continue;
+		}
+		__static_call_update(rows[i].key, rows[i].trampoline, (void *)symbols[i].address);
+		bound[i / 64] |= 1ULL << (i % 64);
+	}
+	/* Without it a program that closes a descriptor yields to user space, where the kernel does this itself. */
+	if (symbols[TASK_WORK_RUN].address)
+		static_call_update(sysvm_task_work_run, (void *)symbols[TASK_WORK_RUN].address);
+
+	find_out_about_branch_history();
+	if (needs_bhb_loop) {
+		ret = -ENODEV;
+		if (!symbols[CLEAR_BHB_LOOP].address) {
+			pr_err("sysvm: this processor needs clear_bhb_loop, which this kernel does not have\n");
+			goto out;
+		}
+		static_call_update(sysvm_clear_bhb, (void *)symbols[CLEAR_BHB_LOOP].address);
+		ret = 0;
+	}
+out:
+	kvfree(symbols);
+	return ret;
+}
+
+void sysvm_dispatch_supported(u64 supported[4])
+{
+	memcpy(supported, bound, sizeof(bound));
+}
+
+void sysvm_run_task_work(void)
+{
+	static_call(sysvm_task_work_run)();
+}
+
+static void clear_branch_history(void)
+{
+	if (needs_bhb_loop)
+		static_call(sysvm_clear_bhb)();
+	/* Indirect branch history fence: on processors that isolate user from kernel history, this isolates ours too. */
+	if (needs_bhb_fence)
+		asm volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xf8" ::: "memory");
+}
+
+static long call_row(unsigned int index, const struct pt_regs *regs)
+{
+	switch (index) {
+#define SYSVM_ROW(index, name, nr)                                                                                    \
+	case index:                                                                                                   \
+		return static_call(sysvm_row_##name)(regs);
+#include "rows.inc"
+#undef SYSVM_ROW
+	}
+	return -ENOSYS;
+}
+
+static unsigned long number_of(unsigned int index)
+{
+	static const u16 numbers[SYSVM_CALL_MAX] = {
+#define SYSVM_ROW(index, name, nr) [index] = nr,
+#include "rows.inc"
+#undef SYSVM_ROW
+	};
+
+	return index < SYSVM_CALL_MAX ? numbers[index] : -1UL;
+}
+
+/*
+ * Makes the call. Its registers look like those of a plain call from where the ioctl was made: what else looks at
+ * them (security modules do) finds a plausible number, stack and return address.
+ */
+long sysvm_dispatch(unsigned int index, const u64 args[6])
+{
+	struct pt_regs regs = *current_pt_regs();
+
+	regs.orig_ax = number_of(index);
+	regs.ax = -ENOSYS;
+	regs.di = args[0];
+	regs.si = args[1];
+	regs.dx = args[2];
+	regs.r10 = args[3];
+	regs.r8 = args[4];
+	regs.r9 = args[5];
+	clear_branch_history();
+	return call_row(index, &regs);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Addresses of kernel functions that are not exported. A kprobe that is never armed resolves a name; all of them are
+ * taken away together, because each removal alone waits for a grace period.
+ *
+ * A probe on a function that begins with ENDBR sits behind it, and the address is put back in front. Does not use
+ * kallsyms_lookup_name: calling it through a pointer is fatal where it is sealed against indirect branches.
+ */
+#include <linux/kprobes.h>
+#include <linux/slab.h>
+
+#include "dispatch.h"
+
+static unsigned long function_start(unsigned long address)
+{
+	static const u8 endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
+
+	return memcmp((void *)(address - sizeof(endbr64)), endbr64, sizeof(endbr64)) ? address :
+										       address - sizeof(endbr64);
+}
+
+/* Fills in the addresses; what has none keeps 0. */
+int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n)
+{
+	struct kprobe *probes;
+	struct kprobe **registered;
+	unsigned int i, count = 0;
+
+	probes = kvcalloc(n, sizeof(*probes), GFP_KERNEL);
+	registered = kvcalloc(n, sizeof(*registered), GFP_KERNEL);
+	if (!probes || !registered) {
+		kvfree(registered);
+		kvfree(probes);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		probes[i].symbol_name = symbols[i].name;
+		probes[i].flags = KPROBE_FLAG_DISABLED;
+		if (!register_kprobe(&probes[i]))
+			registered[count++] = &probes[i];
+		else if (!symbols[i].data_too)
+			continue;
+		if (probes[i].addr)
+			symbols[i].address = function_start((unsigned long)probes[i].addr);
+	}
+	unregister_kprobes(registered, count);
+	kvfree(registered);
+	kvfree(probes);
+	return 0;
+}
