@@ -88,8 +88,6 @@ def incomplete(report: str, jobs: str) -> list[str]:
 def prepare(build: Path, guest_dir: Path) -> tuple[Path, Path, str]:
     """Kernel folder, init, and the job that loads the module."""
     kernel = guest.fetch_kernel(guest_dir)
-    if not (guest.SOURCE / "kmod/Kbuild").exists():
-        return kernel, build / "bin/guest_init", ""
     module = guest.build_module(guest_dir, kernel)
     return kernel, build / "bin/guest_init", f"module\t{module}\t\n"
 
