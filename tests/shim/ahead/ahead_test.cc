@@ -234,9 +234,9 @@ TEST_F(Ahead, LateCloseIsOffOnceALockWasUsed) {
 TEST_F(Ahead, ADescriptorOpenedForWritingIsNotReadAhead) {
   Application app(procedures("read.svp.txt"));
   warm_up(app);
-  const uint64_t runs = app.stats().runs;
+  const uint64_t runs = app.stats().proc[1].runs;
   const long fd = app.open(path("data"), O_RDWR);
-  EXPECT_EQ(app.stats().runs, runs);
+  EXPECT_EQ(app.stats().proc[1].runs, runs);
   app.close(fd);
 }
 

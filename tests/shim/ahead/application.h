@@ -44,7 +44,7 @@ class Application {
   }
   long close(long fd) { return call(SYS_close, static_cast<uint64_t>(fd)); }
 
-  int started() const { return started_; }  // what ahead_init returned
+  int started() const { return started_; }  // what ahead_init returned; OFF_ENGINE: svp_check refused the file
   uint64_t forwarded() const { return forwarded_; }
   const shim_stats& stats();  // flushed
   uint64_t hits();            // of all procedures
