@@ -69,7 +69,7 @@ struct ahead_proc {
 	uint8_t off;	      /* switched itself off, or breaks a rule */
 	uint8_t closes_first; /* code begins with the late close */
 	uint8_t needs_path;
-	uint32_t runs, misses;
+	uint32_t runs, hits;
 	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
 };
 

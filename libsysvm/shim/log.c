@@ -157,6 +157,7 @@ bool log_serve(struct shim_call *c)
 		facts_after(c);
 	ahead.n.answered++;
 	ahead.n.proc[ahead.log_proc].hits++;
+	ahead.proc[ahead.log_proc].hits++;
 	return true;
 }
 
@@ -175,7 +176,6 @@ static void missed(void)
 	if (!ahead.missed) {
 		ahead.missed = 1;
 		ahead.n.proc[ahead.log_proc].misses++;
-		ahead.proc[ahead.log_proc].misses++;
 	}
 }
 

@@ -176,12 +176,12 @@ static void define(uint32_t number)
 		state->off = 1;
 }
 
-/* A procedure that misses more often than it pays is switched off for this process. */
+/* A procedure that saves less than one entry for each of its runs is switched off for this process. */
 static void judge(uint32_t number)
 {
 	struct ahead_proc *state = &ahead.proc[number];
 
-	if (state->runs < 32 || state->misses * 2 <= state->runs)
+	if (state->runs < 32 || state->hits >= state->runs - 1)
 		return;
 	state->off = 1;
 	ahead.n.proc[number].off = 1;
