@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// sysvm bench: what system calls, the machine and the shim cost on this machine.
+//
+// Every figure stands beside the plain call of the same run. No figure is judged.
+// Tested by tests/cli/bench_test.py.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <climits>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "bench/figures.h"
+#include "cli/commands.h"
+
+namespace sysvm {
+namespace {
+
+using bench::Figure;
+using bench::Report;
+
+constexpr int kSchema = 1;
+
+constexpr std::string_view kHelp =
+    "usage: sysvm bench [--json] [--quick]\n\n"
+    "Measures what system calls, the machine and the shim cost here, each beside the plain call of the same run.\n"
+    "A figure is the minimum of its repetitions; the median and the largest stand beside it.\n\n"
+    "  --quick     a tenth of the time: whether it works, rather than a figure to quote\n"
+    "  --json      one object: {\"schema\":1,\"crossing_ns\",..,\"figures\":{NAME:{min,median,max,repetitions}},\"absent\"}\n"
+    "  -h, --help  this text\n\n"
+    "Exit status: 0, or 2 for a usage error. What cannot be measured here is null, with the reason.\n";
+
+// The order of the report, and what each figure is. A name that is measured and not listed here is an error of ours.
+struct Line {
+  std::string_view name, what;
+};
+constexpr Line kLines[] = {
+    {"crossing", "getppid through the C library: an entry and next to nothing else"},
+    {"crossing_inline", "the same as one inline instruction"},
+    {"fstat", "fstat"},
+    {"fstat_inline", "the same as one inline instruction"},
+    {"openat_close", "openat and close of a file of one component below the temporary directory"},
+    {"close", "close of a regular file"},
+    {"read_4k", "pread of 4096 bytes from the page cache"},
+    {"read_at_end", "read at the end of a file"},
+    {"copy_4k", "memcpy of 4096 bytes in the cache"},
+    {"whole_file", "openat, fstat, read, read at end, close of 4096 bytes"},
+    {"user_run", "an empty procedure, user engine"},
+    {"user_insn", "one interpreted instruction, user engine"},
+    {"user_inner_call_extra", "one fstat inside a run, beyond fstat_inline, user engine"},
+    {"kernel_run", "an empty procedure, kernel engine: one entry"},
+    {"kernel_insn", "one interpreted instruction, kernel engine"},
+    {"kernel_inner_call_extra", "one fstat inside a run, beyond fstat_inline, kernel engine (negative: cheaper)"},
+    {"verify_byte", "the verifier, for one byte of code"},
+    {"shim_miss", "a call that the shim has nothing to say about, beyond the plain call"},
+    {"shim_watched", "an fstat that the shim looks at and forwards, beyond the plain call"},
+    {"shim_hit", "an fstat answered from the log"},
+    {"shim_read_hit", "a pread of 64 bytes answered from the log"},
+    {"shim_read_hit_4k", "a pread of 4096 bytes answered from the log"},
+    {"shim_copy_4k", "the copy alone, from memory touched as seldom"},
+};
+
+struct Here {
+  std::string kernel, processor;
+  long cores;
+};
+
+Here here() {
+  utsname name{};
+  uname(&name);
+  Here out{fmt::format("{} {}", name.release, name.version), "unknown", sysconf(_SC_NPROCESSORS_ONLN)};
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) {
+      out.processor = line.substr(std::min(line.size(), line.find(": ") + 2));
+      break;
+    }
+  return out;
+}
+
+// bin/sysvm -> libexec/sysvm/NAME, built and installed alike.
+std::string helper(std::string_view name, std::string* self) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  *self = n > 0 ? std::string(path, static_cast<size_t>(n)) : "sysvm";
+  return fmt::format("{}/../libexec/sysvm/{}", self->substr(0, self->find_last_of('/')), name);
+}
+
+double spread(const Figure& f) { return f.min > 0 ? 100 * (f.median - f.min) / f.min : 0; }
+
+void print_text(const Report& report, const Here& machine) {
+  fmt::print("{}, {} cores, Linux {}\n\n", machine.processor, machine.cores, machine.kernel);
+  fmt::print("{:>10} {:>10} {:>10}   ns, fastest, median and slowest repetition\n", "min", "median", "max");
+  for (const Line& line : kLines) {
+    const auto found = report.figures.find(std::string(line.name));
+    if (found == report.figures.end()) continue;
+    const Figure& f = found->second;
+    fmt::print("{:>10.1f} {:>10.1f} {:>10.1f}   {}: {}\n", f.min, f.median, f.max, line.name, line.what);
+  }
+  if (!report.absent.empty()) fmt::print("\nnot measured here:\n");
+  for (const auto& [name, why] : report.absent) fmt::print("  {}: {}\n", name, why);
+}
+
+void print_json(const Report& report, const Here& machine, bool quick) {
+  nlohmann::ordered_json out;
+  out["schema"] = kSchema;
+  out["quick"] = quick;
+  out["machine"] = {{"processor", machine.processor}, {"cores", machine.cores}, {"kernel", machine.kernel}};
+  for (const Line& line : kLines) {
+    const auto found = report.figures.find(std::string(line.name));
+    const std::string key = fmt::format("{}_ns", line.name);
+    if (found == report.figures.end())
+      out[key] = nullptr;
+    else
+      out[key] = found->second.min;
+  }
+  auto& figures = out["figures"] = nlohmann::ordered_json::object();
+  for (const auto& [name, f] : report.figures)
+    figures[name] = {{"min", f.min}, {"median", f.median}, {"max", f.max}, {"spread_percent", spread(f)}, {"repetitions", f.repetitions}};
+  out["absent"] = report.absent;
+  fmt::print("{}\n", out.dump(2));
+}
+
+}  // namespace
+
+int cmd_bench(const Words& words) {
+  bool json = false;
+  bench::Options options;
+  for (const std::string& word : words) {
+    if (word == "--help" || word == "-h") {
+      fmt::print("{}", kHelp);
+      return 0;
+    }
+    if (word == "--json")
+      json = true;
+    else if (word == "--quick")
+      options.quick = true;
+    else {
+      spdlog::error("bench: '{}' is not an option of it; 'sysvm bench --help' lists them", word);
+      return kExitUsage;
+    }
+  }
+  options.loop = helper("shim_loop", &options.sysvm);
+  Report report;
+  bench::register_plain();
+  bench::register_machine(report);
+  bench::run_registered(options, report);
+  bench::derive_machine(report);
+  json ? print_json(report, here(), options.quick) : print_text(report, here());
+  return 0;
+}
+
+}  // namespace sysvm
