@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+// Which `syscall` instructions does a file have, and how can each be seen without breaking it?
+//
+// One linear sweep decodes the executable bytes, restarted at every function that .eh_frame_hdr names (so data
+// between functions cannot put it out of step), and marks instruction starts and the targets of direct branches in
+// two bitmaps. Then each `syscall` walks backwards through straight-line code for an instruction to overwrite. The
+// instructions from there to the `syscall` run as a copy, so each must be copyable: no call, no jump away without
+// condition, no change of the stack pointer (the unwind rule of a trampoline is "as at the syscall", entry.S).
+// A branch that lands behind the overwritten instruction makes the site leaky; the search prefers a place that is
+// not, then a 5-byte one, then the nearest.
+//
+// Not done: targets of indirect jumps (switch tables) are not known. One that landed between patch and syscall would
+// run the original bytes, which are intact: a call unseen, never a wrong one. Compilers put no case label there:
+// it would have to lie between the loading of a call number and its use.
+//
+// Tested by tests/sites/analyse_test.cc (hand-assembled cases, and the C library of this machine).
+#include "libsysvm/sites/analyse.h"
+
+#include <Zydis/Zydis.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace sysvm {
+namespace {
+
+constexpr int kNrUnknown = -1;
+constexpr int kNrFromMemory = -2;
+
+// Calls that may stay unseen in libc and ld.so without endangering a closed process (contract, rule 1): none of them
+// touches a descriptor, a path or a mapping, and none can bring news of another process that run-ahead must not miss.
+//   futex            one thread and no writable shared memory: nobody else can wake or wait; pthread_join, mutexes and
+//                    condition variables of a process with threads are off anyway (THREADS)
+//   rt_sigreturn     returns to interrupted code; the handler itself was counted by its stub (shim_signals)
+//   exit, exit_group nothing follows
+//   rt_sigprocmask, gettid, getpid, tgkill   abort, raise, pthread_exit: own signals reach a counted handler
+//   brk, arch_prctl, set_tid_address, set_robust_list, rseq   start-up of ld.so, before the shim is there
+constexpr int kHarmless[] = {202, 15, 60, 231, 14, 186, 39, 234, 12, 158, 218, 273, 334};
+
+// The C library's only calls whose number comes from memory are those of __nptl_setxid, which changes the user of every
+// thread and runs only when there are several: off by then.
+bool harmless(const sysvm_site& site, const ElfImage& image) {
+  if (site.nr == kNrFromMemory) {
+    const size_t slash = image.path().rfind('/');
+    return image.path().compare(slash == std::string::npos ? 0 : slash + 1, std::string::npos, "libc.so.6") == 0;
+  }
+  return std::find(std::begin(kHarmless), std::end(kHarmless), site.nr) != std::end(kHarmless);
+}
+
+constexpr int kSigreturn = 15;  // Unwinders and debuggers know the restorer by its bytes.
+
+class Bitmap {
+ public:
+  explicit Bitmap(size_t bits) : words_((bits + 63) / 64) {}
+  void set(size_t i) { words_[i / 64] |= uint64_t{1} << (i % 64); }
+  bool get(size_t i) const { return words_[i / 64] >> (i % 64) & 1; }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+struct Insn {
+  uint64_t vaddr = 0;
+  ZydisDecodedInstruction i;
+  ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+class Sweep {
+ public:
+  explicit Sweep(ExecRange range)
+      : base_(range.vaddr), bytes_(range.bytes), starts_(bytes_.size() + 1), targets_(bytes_.size() + 1) {
+    ZydisDecoderInit(&fast_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    full_ = fast_;
+    ZydisDecoderEnableMode(&fast_, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
+  }
+
+  // Marks instructions; direct branch targets go to `branches`, system calls to `syscalls`.
+  void run(const std::vector<uint64_t>& functions, std::vector<uint64_t>& branches, std::vector<uint64_t>& syscalls,
+           uint32_t& foreign) {
+    auto next_function = std::lower_bound(functions.begin(), functions.end(), base_);
+    ZydisDecodedInstruction insn;
+    for (size_t at = 0; at < bytes_.size();) {
+      while (next_function != functions.end() && *next_function <= base_ + at) ++next_function;
+      if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&fast_, nullptr, &bytes_[at], bytes_.size() - at, &insn))) {
+        ++at;
+        continue;
+      }
+      // An instruction that runs over a function's start was no instruction. (By one byte it is right: the entries of
+      // signal restorers begin one byte early, so that an unwinder that looks up pc - 1 finds them.)
+      if (next_function != functions.end() && base_ + at + insn.length > *next_function + 1) {
+        at = *next_function - base_;
+        continue;
+      }
+      starts_.set(at);
+      const uint64_t vaddr = base_ + at;
+      if (insn.mnemonic == ZYDIS_MNEMONIC_SYSCALL) syscalls.push_back(vaddr);
+      if (insn.mnemonic == ZYDIS_MNEMONIC_SYSENTER ||
+          (insn.mnemonic == ZYDIS_MNEMONIC_INT && insn.raw.imm[0].value.u == 0x80))
+        ++foreign;
+      if (insn.raw.imm[0].is_relative)
+        branches.push_back(vaddr + insn.length + static_cast<uint64_t>(insn.raw.imm[0].value.s));
+      at += insn.length;
+    }
+  }
+
+  bool contains(uint64_t vaddr) const { return vaddr >= base_ && vaddr - base_ < bytes_.size(); }
+  void mark_target(uint64_t vaddr) { targets_.set(vaddr - base_); }
+  bool is_target(uint64_t vaddr) const { return targets_.get(vaddr - base_); }
+  const uint8_t* at(uint64_t vaddr) const { return &bytes_[vaddr - base_]; }
+  uint64_t begin() const { return base_; }
+  uint64_t end() const { return base_ + bytes_.size(); }
+
+  bool decode(uint64_t vaddr, Insn& out) const {
+    if (!contains(vaddr)) return false;
+    out.vaddr = vaddr;
+    return ZYAN_SUCCESS(
+        ZydisDecoderDecodeFull(&full_, at(vaddr), bytes_.size() - (vaddr - base_), &out.i, out.op));
+  }
+
+  // The instruction that ends where vaddr begins.
+  bool before(uint64_t vaddr, Insn& out) const {
+    for (uint64_t p = vaddr; p > base_ && vaddr - p < ZYDIS_MAX_INSTRUCTION_LENGTH;) {
+      --p;
+      if (starts_.get(p - base_)) return decode(p, out) && p + out.i.length == vaddr;
+    }
+    return false;
+  }
+
+  bool start_at_or_after(uint64_t vaddr, uint64_t& out) const {
+    for (uint64_t p = std::max(vaddr, base_); p < end(); ++p)
+      if (starts_.get(p - base_)) return out = p, true;
+    return false;
+  }
+
+ private:
+  uint64_t base_;
+  std::span<const uint8_t> bytes_;
+  Bitmap starts_, targets_;
+  ZydisDecoder fast_, full_;
+};
+
+bool falls_through(const ZydisDecodedInstruction& i) {
+  return i.meta.category != ZYDIS_CATEGORY_UNCOND_BR && i.meta.category != ZYDIS_CATEGORY_RET &&
+         i.mnemonic != ZYDIS_MNEMONIC_HLT && i.mnemonic != ZYDIS_MNEMONIC_UD2;
+}
+
+bool is_jcc(const Insn& insn) {
+  return insn.i.meta.category == ZYDIS_CATEGORY_COND_BR && insn.i.raw.imm[0].is_relative &&
+         (insn.i.opcode & 0xf0) == (insn.i.opcode_map == ZYDIS_OPCODE_MAP_0F ? 0x80 : 0x70);
+}
+
+// first: nothing was copied behind it yet, it stands right before the `syscall`. There `sub $n,%rsp` is allowed (ld.so's
+// getcwd): the unwind rule is wrong for the one instruction only, in a function that is no cancellation point.
+bool copyable(const Insn& insn, bool first) {
+  switch (insn.i.meta.category) {
+    case ZYDIS_CATEGORY_CALL:
+    case ZYDIS_CATEGORY_RET:
+    case ZYDIS_CATEGORY_UNCOND_BR:
+    case ZYDIS_CATEGORY_SYSCALL:
+    case ZYDIS_CATEGORY_INTERRUPT:
+    case ZYDIS_CATEGORY_SYSTEM:
+    case ZYDIS_CATEGORY_PUSH:
+    case ZYDIS_CATEGORY_POP:
+      return false;
+    default:
+      break;
+  }
+  if (insn.i.meta.category == ZYDIS_CATEGORY_COND_BR) return is_jcc(insn);
+  if (insn.i.mnemonic == ZYDIS_MNEMONIC_XBEGIN || insn.i.raw.imm[0].is_relative) return false;
+  if (first && insn.i.mnemonic == ZYDIS_MNEMONIC_SUB && insn.op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) return true;
+  for (unsigned k = 0; k < insn.i.operand_count; ++k) {
+    const ZydisDecodedOperand& op = insn.op[k];
+    if (op.type == ZYDIS_OPERAND_TYPE_REGISTER && (op.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, op.reg.value) == ZYDIS_REGISTER_RSP)
+      return false;
+  }
+  return true;
+}
+
+// Appends a relocated copy of insn. False: there is no room.
+bool append_copy(const Insn& insn, const uint8_t* bytes, sysvm_site& site) {
+  unsigned length = insn.i.length;
+  uint8_t buffer[ZYDIS_MAX_INSTRUCTION_LENGTH + 1];
+  std::memcpy(buffer, bytes, length);
+  int at = -1;
+  uint64_t target = 0;
+  if (is_jcc(insn)) {
+    target = insn.vaddr + length + static_cast<uint64_t>(insn.i.raw.imm[0].value.s);
+    buffer[0] = 0x0f;
+    buffer[1] = 0x80 | (insn.i.opcode & 0xf);
+    at = 2;
+    length = 6;
+  } else {
+    for (unsigned k = 0; k < insn.i.operand_count; ++k) {
+      const ZydisDecodedOperand& op = insn.op[k];
+      if (op.type != ZYDIS_OPERAND_TYPE_MEMORY || op.mem.base != ZYDIS_REGISTER_RIP) continue;
+      at = insn.i.raw.disp.offset;
+      target = insn.vaddr + length + static_cast<uint64_t>(insn.i.raw.disp.value);
+    }
+  }
+  if (site.code_len + length > SITES_CODE_MAX) return false;
+  if (at >= 0) {
+    if (site.fixes == SITES_FIX_MAX) return false;
+    site.fix[site.fixes++] = {site.code_len + static_cast<uint32_t>(at), site.code_len + length, target};
+    std::memset(buffer + at, 0, 4);
+  }
+  std::memcpy(site.code + site.code_len, buffer, length);
+  site.code_len = static_cast<uint8_t>(site.code_len + length);
+  return true;
+}
+
+// The call number, as far as the code before the instruction says it. Looks through one register copy
+// (`mov $202,%r9d; ... mov %r9d,%eax; syscall`), which libc's futex loops use.
+int call_number(const Sweep& sweep, uint64_t vaddr) {
+  ZydisRegister wanted = ZYDIS_REGISTER_RAX;
+  Insn insn;
+  for (int steps = 0; steps < 400 && sweep.before(vaddr, insn); ++steps, vaddr = insn.vaddr) {
+    // Before the constant is behind a copy, the code must be straight; a copied register keeps its value over loops.
+    if (wanted == ZYDIS_REGISTER_RAX && steps > 0 && insn.i.meta.category == ZYDIS_CATEGORY_CALL) return kNrUnknown;
+    if (wanted == ZYDIS_REGISTER_RAX && !falls_through(insn.i)) return kNrUnknown;
+    if (insn.i.meta.category == ZYDIS_CATEGORY_SYSCALL && wanted == ZYDIS_REGISTER_RAX) return kNrUnknown;
+    const ZydisDecodedOperand& to = insn.op[0];
+    if (insn.i.operand_count_visible == 0 || to.type != ZYDIS_OPERAND_TYPE_REGISTER ||
+        !(to.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ||
+        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, to.reg.value) != wanted)
+      continue;
+    const ZydisDecodedOperand& from = insn.op[1];
+    if (insn.i.mnemonic == ZYDIS_MNEMONIC_XOR && from.type == ZYDIS_OPERAND_TYPE_REGISTER &&
+        from.reg.value == to.reg.value)
+      return 0;
+    if (insn.i.mnemonic != ZYDIS_MNEMONIC_MOV) return kNrUnknown;
+    if (from.type == ZYDIS_OPERAND_TYPE_MEMORY && wanted == ZYDIS_REGISTER_RAX) return kNrFromMemory;
+    if (from.type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+      return from.imm.value.u < 1024 ? static_cast<int>(from.imm.value.u) : kNrUnknown;
+    if (from.type != ZYDIS_OPERAND_TYPE_REGISTER || wanted != ZYDIS_REGISTER_RAX) return kNrUnknown;
+    wanted = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, from.reg.value);
+  }
+  return kNrUnknown;
+}
+
+// Five bytes of padding that no path reaches, within reach of a 2-byte jump that ends at `from`.
+uint64_t find_hop(const Sweep& sweep, uint64_t from, std::set<uint64_t>& used) {
+  constexpr uint64_t kReach = 120;
+  uint64_t at = from > sweep.begin() + kReach ? from - kReach : sweep.begin();
+  if (!sweep.start_at_or_after(at, at)) return 0;
+  bool unreachable = false;
+  uint64_t pad = 0;
+  Insn insn;
+  while (at < from + kReach && sweep.decode(at, insn)) {
+    const bool filler = insn.i.mnemonic == ZYDIS_MNEMONIC_NOP || insn.i.mnemonic == ZYDIS_MNEMONIC_INT3;
+    if (!filler || sweep.is_target(at)) {
+      unreachable = !falls_through(insn.i);
+      pad = 0;
+    } else if (unreachable) {
+      if (pad == 0) pad = at;
+      const uint64_t end = at + insn.i.length;
+      while (end - pad >= 5) {
+        bool target = false;
+        for (uint64_t p = pad; p < pad + 5; ++p) target |= sweep.is_target(p);
+        if (!target && !used.count(pad) && pad + 5 < from + kReach) {
+          used.insert(pad);
+          return pad;
+        }
+        pad += 5;
+      }
+    }
+    at += insn.i.length;
+  }
+  return 0;
+}
+
+struct Choice {
+  uint64_t patch = 0;
+  bool leaky = false, hop = false;
+};
+
+void choose_patch(const Sweep& sweep, sysvm_site& site, std::set<uint64_t>& hops) {
+  std::vector<Insn> chain;  // nearest first
+  bool leaky = sweep.is_target(site.syscall);
+  Choice best;
+  int best_rank = 0;
+  uint64_t hop_for_best = 0;
+  for (uint64_t vaddr = site.syscall; chain.size() < 16;) {
+    Insn insn;
+    if (!sweep.before(vaddr, insn) || !copyable(insn, chain.empty())) break;
+    chain.push_back(insn);
+    if (site.syscall + 2 - insn.vaddr > SITES_EXPECT_MAX) break;
+    // Rank: not leaky before leaky, a plain jump before a hop, near before far (first found wins).
+    const bool fits_jump = insn.i.length >= 5, fits_hop = insn.i.length >= 2;
+    const int rank = (leaky ? 0 : 2) + (fits_jump ? 2 : 1);
+    if ((fits_jump || fits_hop) && rank > best_rank) {
+      sysvm_site trial = site;
+      bool room = true;
+      for (auto it = chain.rbegin(); it != chain.rend() && room; ++it)
+        room = append_copy(*it, sweep.at(it->vaddr), trial);
+      if (!room) break;
+      uint64_t hop = 0;
+      if (!fits_jump) hop = find_hop(sweep, insn.vaddr + 2, hops);
+      if (fits_jump || hop) {
+        if (hop_for_best) hops.erase(hop_for_best);
+        hop_for_best = hop;
+        best = {insn.vaddr, leaky, hop != 0};
+        best_rank = rank;
+        site.code_len = trial.code_len;
+        site.fixes = trial.fixes;
+        std::memcpy(site.code, trial.code, sizeof site.code);
+        std::memcpy(site.fix, trial.fix, sizeof site.fix);
+      }
+    }
+    if (best_rank >= 4) break;
+    leaky |= sweep.is_target(insn.vaddr);
+    vaddr = insn.vaddr;
+  }
+  if (best_rank == 0) {
+    site.flags |= SITE_LEFT;
+    return;
+  }
+  site.patch = best.patch;
+  if (best.leaky) site.flags |= SITE_LEAKY;
+  if (best.hop) {
+    site.flags |= SITE_HOP;
+    site.hop = hop_for_best;
+    std::memcpy(site.hop_expect, sweep.at(site.hop), 5);
+  }
+  site.expect_len = static_cast<uint8_t>(site.syscall + 2 - site.patch);
+  std::memcpy(site.expect, sweep.at(site.patch), site.expect_len);
+}
+
+// By its bytes, as unwinders know it, and not by what the sweep made of them.
+bool is_restorer(const Sweep& sweep, uint64_t vaddr) {
+  static constexpr uint8_t kMov[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0};
+  static constexpr uint8_t kMov32[] = {0xb8, 0x0f, 0, 0, 0};
+  return (sweep.contains(vaddr - sizeof kMov) && std::memcmp(sweep.at(vaddr - sizeof kMov), kMov, sizeof kMov) == 0) ||
+         (sweep.contains(vaddr - sizeof kMov32) &&
+          std::memcmp(sweep.at(vaddr - sizeof kMov32), kMov32, sizeof kMov32) == 0);
+}
+
+bool may_hold_syscall(std::span<const uint8_t> bytes) {
+  for (size_t i = 0; i + 1 < bytes.size(); ++i) {
+    const uint8_t a = bytes[i], b = bytes[i + 1];
+    if ((a == 0x0f && (b == 0x05 || b == 0x34)) || (a == 0xcd && b == 0x80)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Analysis analyse(const ElfImage& image) {
+  Analysis out;
+  out.path = image.path();
+  out.object.identity = image.identity();
+  const auto id = image.build_id();
+  out.object.build_id_len = static_cast<uint32_t>(id.size());
+  std::copy(id.begin(), id.end(), out.object.build_id);
+  out.object.verdict = OBJECT_CLEAN;
+  if (!image.is_x86_64()) {
+    out.object.verdict = OBJECT_UNSEEN;
+    out.object.unseen = 1;
+    return out;
+  }
+
+  const std::vector<ExecRange> ranges = image.exec_ranges();
+  if (std::none_of(ranges.begin(), ranges.end(), [](const ExecRange& r) { return may_hold_syscall(r.bytes); }))
+    return out;
+
+  const std::vector<uint64_t> functions = image.function_starts();
+  std::vector<Sweep> sweeps;
+  std::vector<uint64_t> branches, syscalls;
+  uint32_t foreign = 0;
+  for (const ExecRange& range : ranges) {
+    sweeps.emplace_back(range);
+    sweeps.back().run(functions, branches, syscalls, foreign);
+  }
+  if (syscalls.empty() && foreign == 0) return out;
+  for (const uint64_t target : branches)
+    for (Sweep& sweep : sweeps)
+      if (sweep.contains(target)) sweep.mark_target(target);
+
+  out.object.unseen = foreign;
+  std::set<uint64_t> hops;
+  for (const uint64_t vaddr : syscalls) {
+    const auto sweep = std::find_if(sweeps.begin(), sweeps.end(), [&](const Sweep& s) { return s.contains(vaddr); });
+    sysvm_site site{};
+    site.syscall = vaddr;
+    site.nr = call_number(*sweep, vaddr);
+    if (is_restorer(*sweep, vaddr)) site.nr = kSigreturn;
+    if (site.nr == kSigreturn)
+      site.flags |= SITE_LEFT;
+    else
+      choose_patch(*sweep, site, hops);
+    if (site.flags & (SITE_LEFT | SITE_LEAKY)) {
+      if (harmless(site, image))
+        site.flags |= SITE_HARMLESS;
+      else
+        ++out.object.unseen;
+    }
+    if (site.nr == kNrFromMemory) site.nr = kNrUnknown;
+    out.sites.push_back(site);
+  }
+  out.object.sites = static_cast<uint32_t>(out.sites.size());
+  out.object.verdict = out.object.unseen ? OBJECT_UNSEEN : OBJECT_PATCHED;
+  return out;
+}
+
+}  // namespace sysvm

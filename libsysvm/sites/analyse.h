@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Finds the system call instructions of an object file and where each can be seen safely (see table.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "libsysvm/sites/elf_image.h"
+#include "libsysvm/sites/table.h"
+
+namespace sysvm {
+
+struct Analysis {
+  sysvm_object object{};  // first_site is 0
+  std::vector<sysvm_site> sites;
+  std::string path;  // where it was found; for people
+};
+
+// Decodes the whole text if it holds a byte pair that could be a system call: about 60 ms for a C library.
+Analysis analyse(const ElfImage& image);
+
+}  // namespace sysvm
