@@ -46,6 +46,7 @@ enum shim_reason {
 	SHIM_OFF_FAULTS = 8,	  /* own SIGSEGV or SIGBUS handler, userfaultfd, protection keys */
 	SHIM_OFF_LIBC = 9,	  /* this C library cannot be patched */
 	SHIM_OFF_ENGINE = 10,	  /* no engine could be made */
+	SHIM_OFF_WATCH = 11,	  /* watches files (inotify, fanotify, dnotify): its own reads would be told to it */
 };
 
 /* --- offered by the entry half ------------------------------------------------------------------------------- */
@@ -86,6 +87,7 @@ struct shim_stats {
 	uint64_t runs;	    /* machine runs: one entry each with the kernel engine */
 	uint64_t inner;	    /* calls made inside runs */
 	uint64_t own;	    /* calls that the shim made for itself (start-up, fstatfs, undo) */
+	uint64_t plain;	    /* calls made while off, or by the child of a vfork: neither in seen nor in forwarded */
 	uint64_t off[16];   /* processes that went plain, by shim_reason */
 	struct {
 		uint64_t hits, misses, undone, runs, off;

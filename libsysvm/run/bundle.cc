@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "libsysvm/run/bundle.h"
+
+#include <sys/stat.h>
+
+#include <cstring>
+
+#include "libsysvm/shim/bundle_check.h"
+
+namespace sysvm {
+namespace {
+
+// glibc maps it shared and read-only when a program uses a charset converter; Debian's and the usual place.
+constexpr const char* kGconvCaches[] = {"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache",
+                                        "/usr/lib64/gconv/gconv-modules.cache",
+                                        "/usr/lib/gconv/gconv-modules.cache"};
+
+void put_path(char (&to)[BUNDLE_PATH_MAX], const std::string& path) {
+  std::strncpy(to, path.c_str(), sizeof to - 1);
+}
+
+void pad(std::string& bytes) { bytes.resize((bytes.size() + 7) & ~size_t{7}); }
+
+}  // namespace
+
+std::string make_bundle(const BundleInput& input) {
+  sysvm_bundle head{};
+  head.magic = BUNDLE_MAGIC;
+  head.engine = input.engine;
+  head.strict = input.strict;
+  head.age_ms = input.age_ms;
+  head.allow_seccomp = input.allow_seccomp;
+  put_path(head.stats_path, input.stats_path);
+  put_path(head.library_path, input.library_path);
+  put_path(head.bundle_path, input.bundle_path);
+  for (const char* path : kGconvCaches) {
+    struct stat st;
+    if (::stat(path, &st) == 0) {
+      head.gconv_cache = identity_of(st);
+      break;
+    }
+  }
+
+  std::vector<sysvm_object> objects;
+  std::vector<sysvm_site> sites;
+  for (const Analysis& a : input.objects) {
+    sysvm_object o = a.object;
+    o.first_site = static_cast<uint32_t>(sites.size());
+    o.sites = static_cast<uint32_t>(a.sites.size());
+    objects.push_back(o);
+    sites.insert(sites.end(), a.sites.begin(), a.sites.end());
+  }
+  std::string bytes(sizeof head, '\0');
+  const auto append = [&](const void* data, size_t size) {
+    const size_t at = bytes.size();
+    bytes.append(static_cast<const char*>(data), size);
+    pad(bytes);
+    return at;
+  };
+  head.svp_offset = append(input.svp.data(), input.svp.size());
+  head.svp_size = input.svp.size();
+  head.objects_offset = append(objects.data(), objects.size() * sizeof(sysvm_object));
+  head.objects = objects.size();
+  head.sites_offset = append(sites.data(), sites.size() * sizeof(sysvm_site));
+  head.sites = sites.size();
+  head.file_size = bytes.size();
+  std::memcpy(bytes.data(), &head, sizeof head);
+  head.checksum = bundle_checksum(reinterpret_cast<const sysvm_bundle*>(bytes.data()), bytes.size());
+  std::memcpy(bytes.data(), &head, sizeof head);
+  return bytes;
+}
+
+}  // namespace sysvm

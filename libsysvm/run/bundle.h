@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Writes the shim's bundle (libsysvm/shim/bundle.h). Tested by tests/shim/bundle_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "libsysvm/sites/analyse.h"
+
+namespace sysvm {
+
+struct BundleInput {
+  uint32_t engine = 0;
+  bool strict = false;
+  uint32_t age_ms = 10;
+  bool allow_seccomp = false;
+  std::string svp;  // contents of the procedure file, or empty
+  std::vector<Analysis> objects;
+  std::string stats_path, library_path, bundle_path;
+};
+
+std::string make_bundle(const BundleInput& input);
+
+}  // namespace sysvm

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+#include "libsysvm/run/run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/unique_fd.h"
+#include "libsysvm/run/bundle.h"
+#include "libsysvm/sites/cache.h"
+#include "libsysvm/svp.h"
+
+extern char** environ;
+
+namespace sysvm {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kLibrary[] = "libsysvm-preload.so";
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return error("{}: {}", path, std::strerror(errno));
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) return error("{}: cannot be read", path);
+  return text.str();
+}
+
+Result<> write_private(const std::string& path, const std::string& bytes) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  size_t at = 0;
+  while (fd && at < bytes.size()) {
+    const ssize_t n = ::write(fd.get(), bytes.data() + at, bytes.size() - at);
+    if (n <= 0) break;
+    at += static_cast<size_t>(n);
+  }
+  if (at < bytes.size()) return error("{}: cannot be written: {}", path, std::strerror(errno));
+  return Unit{};
+}
+
+// Beside the program as built (bin/ and lib/) or as installed (bin/ and lib/sysvm/).
+Result<std::string> library_path() {
+  std::error_code failed;
+  const fs::path bin = fs::read_symlink("/proc/self/exe", failed).parent_path();
+  for (const fs::path& folder : {bin / "../lib", bin / "../lib/sysvm"}) {
+    const fs::path path = folder / kLibrary;
+    if (fs::exists(path, failed)) {
+      const std::string found = fs::canonical(path, failed);
+      if (found.find_first_of(": \n") != std::string::npos)
+        return error("{}: the loader cannot preload from a path with a space or colon", found);
+      return found;
+    }
+  }
+  return error("{}/../lib/{}: not found; build the target sysvm-preload", bin.string(), kLibrary);
+}
+
+Result<std::string> checked_procedures(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::string bytes = TRY(read_file(path));
+  svp view;
+  char message[256];
+  if (svp_check(bytes.data(), bytes.size(), &view, message, sizeof message) != 0)
+    return error("{}: {}", path, message);
+  return bytes;
+}
+
+std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
+
+}  // namespace
+
+const char* shim_reason_text(unsigned reason) {
+  switch (reason) {
+    case SHIM_ON: return "on";
+    case SHIM_OFF_DISABLED: return "switched off, or no procedures for the program";
+    case SHIM_OFF_THREADS: return "another task shares memory, descriptors or directory";
+    case SHIM_OFF_UNSEEN: return "system call instructions that the shim does not see";
+    case SHIM_OFF_SHARED: return "writable shared memory";
+    case SHIM_OFF_RINGS: return "io_uring, aio or perf rings";
+    case SHIM_OFF_SECCOMP: return "a seccomp filter is set";
+    case SHIM_OFF_TRACED: return "a tracer is attached";
+    case SHIM_OFF_FAULTS: return "own fault handler, userfaultfd or protection keys";
+    case SHIM_OFF_LIBC: return "the C library cannot be patched";
+    case SHIM_OFF_ENGINE: return "no engine could be made";
+    case SHIM_OFF_WATCH: return "watches files";
+  }
+  return "?";
+}
+
+ShimRun::ShimRun(ShimRun&& other) noexcept
+    : folder_(std::exchange(other.folder_, "")), svp_(std::move(other.svp_)), plain_(other.plain_) {}
+
+ShimRun::~ShimRun() {
+  std::error_code ignored;
+  if (!folder_.empty()) fs::remove_all(folder_, ignored);
+}
+
+Result<ShimRun> ShimRun::prepare(const Command& command, const ShimOptions& options) {
+  ShimRun run;
+  run.svp_ = TRY(checked_procedures(options.procedures));
+  BundleInput input;
+  input.library_path = TRY(library_path());
+  const char* base = std::getenv("TMPDIR");
+  run.folder_ = std::string(base && base[0] == '/' ? base : "/tmp") + "/sysvm-XXXXXX";
+  if (!::mkdtemp(run.folder_.data())) {
+    const std::string folder = std::exchange(run.folder_, "");
+    return error("{}: cannot make a temporary folder: {}", folder, std::strerror(errno));
+  }
+  run.plain_ = !command.plain.empty();
+  input.engine = static_cast<uint32_t>(options.engine);
+  input.strict = options.strict;
+  input.age_ms = options.age_ms;
+  input.allow_seccomp = options.allow_seccomp;
+  input.svp = run.svp_;
+  input.stats_path = run.folder_ + "/stats";
+  input.bundle_path = run.folder_ + "/bundle";
+
+  // What this command maps, and everything met in earlier runs: its children may need it.
+  const SiteCache cache = SiteCache::at_default_place();
+  std::vector<std::string> paths = loaded_objects(command);
+  if (run.plain_) paths.push_back("/lib/x86_64-linux-gnu/libc.so.6");
+  for (const std::string& path : paths)
+    if (auto found = cache.get(path)) input.objects.push_back(*std::move(found));
+  for (Analysis& kept : cache.all())
+    if (std::none_of(input.objects.begin(), input.objects.end(), [&](const Analysis& a) {
+          return std::memcmp(&a.object.identity, &kept.object.identity, sizeof kept.object.identity) == 0;
+        }))
+      input.objects.push_back(std::move(kept));
+
+  TRY(write_private(input.bundle_path, make_bundle(input)));
+  shim_stats_file stats{};
+  stats.stats.magic = SHIM_STATS_MAGIC;
+  TRY(write_private(input.stats_path, std::string(reinterpret_cast<const char*>(&stats), sizeof stats)));
+  return run;
+}
+
+std::vector<std::string> ShimRun::environment() const {
+  std::vector<std::string> out;
+  std::string preload;
+  for (char** e = environ; *e; ++e) {
+    const std::string_view variable = *e;
+    if (variable.rfind("LD_PRELOAD=", 0) == 0 && !plain_)
+      preload = variable.substr(11);
+    else if (variable.rfind(BUNDLE_VARIABLE "=", 0) != 0)
+      out.emplace_back(variable);
+  }
+  if (plain_) return out;
+  const auto library = library_path();
+  if (!library) return out;
+  out.push_back("LD_PRELOAD=" + (preload.empty() ? "" : preload + ":") + *library);
+  out.push_back(std::string(BUNDLE_VARIABLE "=") + folder_ + "/bundle\n" + *library);
+  return out;
+}
+
+Result<ShimStats> ShimRun::stats() const {
+  const std::string bytes = TRY(read_file(folder_ + "/stats"));
+  auto file = std::make_unique<shim_stats_file>();
+  if (bytes.size() != sizeof *file)
+    return error("{}/stats: {} bytes, expected {}", folder_, bytes.size(), sizeof *file);
+  std::memcpy(file.get(), bytes.data(), sizeof *file);
+  ShimStats out;
+  out.raw = file->stats;
+  out.raw.seen += out.raw.plain;
+  out.raw.forwarded += out.raw.plain;
+  svp view;
+  char message[256];
+  if (!svp_.empty() && svp_check(svp_.data(), svp_.size(), &view, message, sizeof message) == 0)
+    for (uint32_t i = 0; i < view.nprocs && i < SVP_MAX_PROCS; ++i) {
+      const auto& p = file->stats.proc[i];
+      out.procedures.push_back(
+          {view.strings + view.procs[i].name, mode_of(view.procs[i]), p.hits, p.misses, p.undone, p.runs, p.off});
+    }
+  const SiteCache cache = SiteCache::at_default_place();
+  for (uint64_t i = 0; i < std::min<uint64_t>(file->unknown_count, STATS_UNKNOWN_MAX); ++i) {
+    const std::string path(file->unknown[i], strnlen(file->unknown[i], BUNDLE_PATH_MAX));
+    if (path.empty() || path[0] != '/' || std::count(out.unknown.begin(), out.unknown.end(), path)) continue;
+    out.unknown.push_back(path);
+    (void)cache.get(path);
+  }
+  return out;
+}
+
+namespace {
+
+volatile sig_atomic_t child_pid;
+
+void hand_on(int signal) {
+  if (child_pid > 0) ::kill(child_pid, signal);
+}
+
+// While the command runs: interrupts are its business, ends are handed on. Restored afterwards.
+class SignalGuard {
+ public:
+  SignalGuard() {
+    struct sigaction ignore {}, forward{};
+    ignore.sa_handler = SIG_IGN;
+    forward.sa_handler = hand_on;
+    forward.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &ignore, &old_[0]);
+    sigaction(SIGQUIT, &ignore, &old_[1]);
+    sigaction(SIGTERM, &forward, &old_[2]);
+    sigaction(SIGHUP, &forward, &old_[3]);
+    // A signal that was ignored for us stays ignored for the command (nohup).
+    if (old_[3].sa_handler == SIG_IGN) sigaction(SIGHUP, &old_[3], nullptr);
+  }
+  ~SignalGuard() { restore(); }
+  void restore() const {
+    sigaction(SIGINT, &old_[0], nullptr);
+    sigaction(SIGQUIT, &old_[1], nullptr);
+    sigaction(SIGTERM, &old_[2], nullptr);
+    sigaction(SIGHUP, &old_[3], nullptr);
+  }
+
+ private:
+  struct sigaction old_[4];
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (const std::string& w : words) out.push_back(const_cast<char*>(w.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+}  // namespace
+
+Result<ExitStatus> run_command(const std::string& path, const std::vector<std::string>& words,
+                               const std::vector<std::string>& environment, const Streams& streams) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return error("pipe: {}", std::strerror(errno));
+  UniqueFd from(fds[0]), to(fds[1]);
+  const std::vector<char*> argv = pointers(words), envp = pointers(environment);
+  SignalGuard guard;
+  ExitStatus out;
+  const auto start = std::chrono::steady_clock::now();
+  const pid_t pid = ::fork();
+  if (pid < 0) return error("fork: {}", std::strerror(errno));
+  if (pid == 0) {
+    guard.restore();
+    const int wanted[] = {streams.in, streams.out, streams.err};
+    for (int i = 0; i < 3; ++i)
+      if (wanted[i] >= 0 && ::dup2(wanted[i], i) < 0) ::_exit(125);
+    if (!streams.folder.empty() && ::chdir(streams.folder.c_str()) != 0) ::_exit(125);
+    ::execve(path.c_str(), argv.data(), envp.data());
+    if (errno == ENOEXEC) {  // A script without "#!": as execvp does.
+      std::vector<char*> shell{const_cast<char*>("/bin/sh"), const_cast<char*>(path.c_str())};
+      shell.insert(shell.end(), argv.begin() + 1, argv.end());
+      ::execve("/bin/sh", shell.data(), envp.data());
+    }
+    const int failed = errno;
+    (void)!::write(to.get(), &failed, sizeof failed);
+    ::_exit(127);
+  }
+  child_pid = pid;
+  to.reset();
+  while (::read(from.get(), &out.exec_errno, sizeof out.exec_errno) < 0 && errno == EINTR) {
+  }
+  while (::waitpid(pid, &out.wait_status, 0) < 0 && errno == EINTR) {
+  }
+  child_pid = 0;
+  out.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return out;
+}
+
+}  // namespace sysvm

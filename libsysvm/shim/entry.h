@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the entry half.
+ *
+ * start.c is the ahead half's; here:
+ * entry.S     from a patched site to shim_dispatch and back
+ * init.c      constructor: environment, bundle, reasons to stay off, patching
+ * bundle.c    checks the bundle
+ * patch.c     writes jumps and slots
+ * objects.c   which object files are loaded, and which executable memory belongs to none
+ * dispatch.c  what each call means for the process: one table
+ * process.c   fork, vfork, clone, exit
+ * exec.c      puts our environment back where the new program can use it
+ * target.c    whether it can
+ * signals.c   handlers are counted
+ * copy.c      the application's memory, without faults
+ */
+#ifndef SYSVM_SHIM_ENTRY_H
+#define SYSVM_SHIM_ENTRY_H
+
+#include <stdbool.h>
+
+#include "libsysvm/shim/bundle.h"
+#include "libsysvm/shim/raw.h"
+#include "libsysvm/shim/shim.h"
+#include "libsysvm/shim/slots.h"
+
+/* What is true of this process. Written in the constructor and by the one thread; only read by a vfork child. */
+struct entry {
+	const struct sysvm_bundle *bundle; /* null: no bundle, nothing was patched */
+	struct shim_stats_file *file;	   /* shared; or private if it could not be mapped */
+	struct sysvm_identity library;	   /* our own file, to be found again at exec */
+	uint32_t off;			   /* enum shim_reason */
+	uint32_t patched, left;		   /* sites */
+	uint32_t slots;			   /* used */
+	bool alone;			   /* no other process of this run writes the statistics */
+};
+extern struct entry entry;
+
+/* entry.S */
+extern unsigned char shim_slots[], shim_stubs[];
+extern uint8_t shim_mode;		    /* 1: on. 0: plain */
+extern uint64_t shim_vfork_return;	    /* behind the syscall of the vfork in progress */
+extern uint8_t shim_plain_looks[PLAIN_CALLS]; /* calls that come to shim_dispatch even while plain */
+extern uint64_t *shim_plain_counter;
+extern uint64_t shim_handlers[STUBS];
+
+static inline void bump_n(uint64_t *counter, uint64_t n)
+{
+	if (entry.alone)
+		*(volatile uint64_t *)counter += n;
+	else
+		__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+static inline void bump(uint64_t *counter)
+{
+	bump_n(counter, 1);
+}
+
+/* A system call for ourselves, counted as such. */
+#define own4(nr, a, b, c, d) (bump(&entry.file->stats.own), raw4(nr, a, b, c, d))
+#define own3(nr, a, b, c) own4(nr, a, b, c, 0)
+#define own2(nr, a, b) own4(nr, a, b, 0, 0)
+#define own1(nr, a) own4(nr, a, 0, 0, 0)
+
+/* bundle.c: the mapped and checked bundle, or null */
+const struct sysvm_bundle *bundle_open(const char *path);
+
+/* patch.c: writes the jumps of one object; bias is its load address, [low, high) its executable pages. Returns how
+   many sites stay unseen that should not, or -1 if its text cannot be written: it is unchanged then. */
+int patch_object(uint64_t bias, uint64_t low, uint64_t high, const struct sysvm_site *sites, uint32_t count);
+
+/* objects.c */
+enum shim_reason objects_patch(void);		/* patches what is loaded: 0, UNSEEN or LIBC */
+enum shim_reason objects_check_maps(void);	/* 0, UNSEEN or SHARED */
+const struct sysvm_object *objects_by_fd(int fd); /* null: not known */
+void objects_note_unknown(int fd);		/* tell the next run */
+bool objects_is_gconv_cache(int fd);
+uint32_t objects_exe_build_id(uint8_t *build_id);
+
+/* dispatch.c */
+void dispatch_init(void);
+void process_stop(enum shim_reason reason); /* ahead_stop, and plain from now on */
+
+/* process.c */
+int process_fork(struct shim_call *call);
+int process_vfork(struct shim_call *call);
+int process_clone(struct shim_call *call);
+int process_clone3(struct shim_call *call);
+int process_exit(struct shim_call *call);
+void process_after_fork(int64_t result);
+void process_not_alone(void);
+
+/* exec.c */
+int exec_before(struct shim_call *call);
+void exec_hide_environment(bool *disabled, char *bundle_path, unsigned long size);
+
+/* target.c: can the shim be loaded into what execve would run? */
+bool target_takes_us(int dirfd, const char *path, int flags);
+
+/* signals.c */
+int signals_action(struct shim_call *call);
+
+/* copy.c: 0, or -1 if some of it is not there. */
+int copy_from(void *to, uint64_t from, unsigned long n);
+int copy_to(uint64_t to, const void *from, unsigned long n);
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Our two environment variables are in no program's environment, and yet reach the programs that it runs: the
+ * constructor takes them out, exec puts them back when the new program can use them (target.c). Other libraries in
+ * LD_PRELOAD stay, before ours (a sanitizer or fakeroot must come first).
+ *
+ * The new list is made on the stack: memory that an exec in a vfork child allocated would stay allocated in the
+ * parent. A longer environment than MAX_VARIABLES goes unchanged, its program plain.
+ * Tested by tests/shim/ (`env` prints the same, LD_PRELOAD of others is kept, posix_spawn).
+ */
+#include <fcntl.h>
+
+#include "libsysvm/shim/bytes.h"
+#include "libsysvm/shim/entry.h"
+
+#define MAX_VARIABLES 1000
+#define MAX_PRELOAD 1024 /* bytes of LD_PRELOAD */
+#define PRELOAD "LD_PRELOAD="
+#define PRELOAD_LENGTH 11
+
+extern char **environ;
+
+static unsigned long length(const char *s)
+{
+	unsigned long n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+static bool starts_with(const char *s, const char *prefix)
+{
+	while (*prefix)
+		if (*s++ != *prefix++)
+			return false;
+	return true;
+}
+
+/* Takes our library out of "a:ours b" in place; true: something is left. The loader separates by colons and spaces. */
+static bool take_out(char *list, const char *ours)
+{
+	unsigned long n = length(ours);
+	char *to = list;
+
+	for (char *from = list; *from;) {
+		unsigned long item = 0;
+
+		while (from[item] && from[item] != ':' && from[item] != ' ')
+			item++;
+		if (item != n || !bytes_equal(from, ours, n)) {
+			if (to != list)
+				*to++ = ':';
+			for (unsigned long i = 0; i < item; i++)
+				*to++ = from[i];
+		}
+		from += item;
+		if (*from)
+			from++;
+	}
+	*to = 0;
+	return to != list;
+}
+
+/* Before main: finds the bundle's name and SYSVM_DISABLE, removes what is ours. */
+void exec_hide_environment(bool *disabled, char *bundle_path, unsigned long size)
+{
+	char **to = environ, *preload = 0, *library = 0;
+
+	*disabled = false;
+	bundle_path[0] = 0;
+	if (!environ)
+		return;
+	for (char **from = environ; *from; from++) {
+		if (starts_with(*from, BUNDLE_VARIABLE "=")) {
+			const char *value = *from + sizeof(BUNDLE_VARIABLE);
+			unsigned long n = length(value);
+
+			/* "bundle path" or "bundle path\nlibrary path": the second tells what to take out of LD_PRELOAD. */
+			for (unsigned long i = 0; i < n; i++)
+				if (value[i] == '\n') {
+					library = (char *)value + i + 1;
+					n = i;
+				}
+			if (n < size) {
+				bytes_copy(bundle_path, value, n);
+				bundle_path[n] = 0;
+			}
+			continue;
+		}
+		if (starts_with(*from, "SYSVM_DISABLE=1") && (*from)[15] == 0)
+			*disabled = true;
+		if (starts_with(*from, PRELOAD))
+			preload = *from;
+		*to++ = *from;
+	}
+	*to = 0;
+	if (preload && library && !take_out(preload + PRELOAD_LENGTH, library))
+		for (to = environ; *to; to++)
+			if (*to == preload) {
+				for (; *to; to++)
+					to[0] = to[1];
+				break;
+			}
+}
+
+/* The environment that the new program gets. */
+struct list {
+	uint64_t count;	  /* variables of the application */
+	uint64_t preload; /* index of LD_PRELOAD, or count */
+};
+
+/* Counts and finds LD_PRELOAD without trusting a pointer: each string's first bytes, not over the end of a page. */
+static bool look_over(uint64_t envp, struct list *list)
+{
+	uint64_t pointers[16];
+	char start[PRELOAD_LENGTH];
+
+	list->count = 0;
+	list->preload = ~0ull;
+	if (!envp)
+		goto done;
+	for (;;) {
+		uint64_t at = envp + 8 * list->count, room = (4096 - at % 4096) / 8, n = room < 16 ? room : 16;
+
+		if (n == 0)
+			n = 1; /* an unaligned list, over the end of a page */
+		if (copy_from(pointers, at, 8 * n) != 0)
+			return false;
+		for (uint64_t i = 0; i < n; i++, list->count++) {
+			uint64_t s = pointers[i], bytes = 4096 - s % 4096;
+
+			if (!s)
+				goto done;
+			if (list->count == MAX_VARIABLES)
+				return false;
+			if (bytes > PRELOAD_LENGTH)
+				bytes = PRELOAD_LENGTH;
+			if (copy_from(start, s, bytes) != 0)
+				return false;
+			if (!bytes_equal(start, PRELOAD, bytes))
+				continue;
+			if (bytes < PRELOAD_LENGTH && (copy_from(start, s, PRELOAD_LENGTH) != 0 ||
+						       !bytes_equal(start, PRELOAD, PRELOAD_LENGTH)))
+				continue;
+			list->preload = list->count;
+		}
+	}
+done:
+	if (list->preload == ~0ull)
+		list->preload = list->count;
+	return true;
+}
+
+/* "LD_PRELOAD=theirs:ours" */
+static bool make_preload(char *to, uint64_t theirs)
+{
+	const char *ours = entry.bundle->library_path;
+	unsigned long at = PRELOAD_LENGTH, n = length(ours);
+
+	bytes_copy(to, PRELOAD, PRELOAD_LENGTH);
+	if (theirs) {
+		for (theirs += PRELOAD_LENGTH;; theirs++) {
+			if (at + n + 2 > MAX_PRELOAD || copy_from(to + at, theirs, 1) != 0)
+				return false;
+			if (!to[at])
+				break;
+			at++;
+		}
+		if (at > PRELOAD_LENGTH)
+			to[at++] = ':';
+	}
+	bytes_copy(to + at, ours, n + 1);
+	return true;
+}
+
+/* "SYSVM_BUNDLE=bundle path\nlibrary path" */
+static void make_bundle_variable(char *to)
+{
+	unsigned long n = length(entry.bundle->bundle_path), at = sizeof(BUNDLE_VARIABLE);
+
+	bytes_copy(to, BUNDLE_VARIABLE "=", at);
+	bytes_copy(to + at, entry.bundle->bundle_path, n);
+	at += n;
+	to[at++] = '\n';
+	bytes_copy(to + at, entry.bundle->library_path, length(entry.bundle->library_path) + 1);
+}
+
+/* False: not even tried. */
+__attribute__((noinline)) static bool exec_with_us(struct shim_call *call, uint64_t theirs, const struct list *list)
+{
+	char preload[MAX_PRELOAD], bundle[sizeof(BUNDLE_VARIABLE) + 2 * BUNDLE_PATH_MAX];
+	uint64_t envp[list->count + 3], n = list->count;
+
+	if (n && copy_from(envp, theirs, 8 * n) != 0)
+		return false;
+	if (!make_preload(preload, list->preload < n ? envp[list->preload] : 0))
+		return false;
+	make_bundle_variable(bundle);
+	if (list->preload < n)
+		envp[list->preload] = RAW_U(preload);
+	else
+		envp[n++] = RAW_U(preload);
+	envp[n++] = RAW_U(bundle);
+	envp[n] = 0;
+	bump(shim_mode ? &entry.file->stats.seen : &entry.file->stats.plain);
+	if (shim_mode)
+		bump(&entry.file->stats.forwarded);
+	if (call->nr == SYS_execve)
+		call->result = raw3(SYS_execve, call->arg[0], call->arg[1], envp);
+	else
+		call->result = raw6(SYS_execveat, call->arg[0], call->arg[1], call->arg[2], RAW_U(envp), call->arg[4], 0);
+	return true; /* only a failure comes here */
+}
+
+int exec_before(struct shim_call *call)
+{
+	bool at = call->nr == SYS_execveat;
+	struct list list;
+
+	if (shim_mode)
+		ahead_settle(); /* the child of a vfork is plain, and leaves the parent's alone */
+	if (!target_takes_us(at ? (int)call->arg[0] : AT_FDCWD, (const char *)call->arg[at], at ? (int)call->arg[4] : 0) ||
+	    !look_over(call->arg[2 + at], &list))
+		return -1;
+	return exec_with_us(call, call->arg[2 + at], &list) ? VERDICT_ANSWERED : -1;
+}

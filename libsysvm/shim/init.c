@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The shim's start, before main and with one thread: takes its variables out of the environment, reads the bundle,
+ * decides whether this process may be more than plain, patches, and hands over to the ahead half.
+ *
+ * Without a valid bundle, with SYSVM_DISABLE=1, under a tracer or a seccomp filter nothing is patched: not a byte of
+ * the process changes. For the other reasons the sites are patched all the same, because programs that it runs later
+ * may be better placed, and exec must pass our variables on.
+ * Tested by tests/shim/.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "libsysvm/shim/bytes.h"
+#include "libsysvm/shim/entry.h"
+
+static struct shim_stats_file private_file; /* where the shared one cannot be had */
+struct entry entry = { .file = &private_file };
+
+static struct shim_stats_file *stats_open(const char *path)
+{
+	struct stat st;
+	long map = -1, fd = raw3(SYS_open, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return &private_file;
+	if (raw2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == sizeof(private_file))
+		map = raw6(SYS_mmap, 0, sizeof(private_file), PROT_READ | PROT_WRITE, MAP_SHARED, RAW_U(fd), 0);
+	raw1(SYS_close, fd);
+	if (map > -4096 && map <= 0)
+		return &private_file;
+	return (struct shim_stats_file *)map;
+}
+
+static uint64_t field(const char *status, const char *name)
+{
+	for (const char *p = status; *p; p++) {
+		const char *a = p, *b = name;
+		uint64_t v = 0;
+
+		while (*b && *a == *b)
+			a++, b++;
+		if (*b)
+			continue;
+		while (*a == ' ' || *a == '\t')
+			a++;
+		while (*a >= '0' && *a <= '9')
+			v = v * 10 + (uint64_t)(*a++ - '0');
+		return v;
+	}
+	return ~0ull;
+}
+
+/* Threads, TracerPid, Seccomp: any of them, or no /proc to ask, is a reason. */
+static enum shim_reason status_reason(void)
+{
+	static char status[4096];
+	long n, have = 0, fd = own3(SYS_open, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return SHIM_OFF_UNSEEN;
+	while (have < (long)sizeof(status) - 1 &&
+	       (n = own3(SYS_read, fd, status + have, (long)sizeof(status) - 1 - have)) > 0)
+		have += n;
+	status[have] = 0;
+	own1(SYS_close, fd);
+	if (field(status, "\nTracerPid:") != 0)
+		return SHIM_OFF_TRACED;
+	if (field(status, "\nSeccomp:") != 0 && !entry.bundle->allow_seccomp)
+		return SHIM_OFF_SECCOMP;
+	if (field(status, "\nThreads:") != 1)
+		return SHIM_OFF_THREADS;
+	return SHIM_ON;
+}
+
+static enum shim_reason start_ahead(void)
+{
+	struct shim_settings settings = {
+		.svp = (const char *)entry.bundle + entry.bundle->svp_offset,
+		.svp_size = entry.bundle->svp_size,
+		.engine = (int)entry.bundle->engine,
+		.strict = (int)entry.bundle->strict,
+		.age_ms = entry.bundle->age_ms,
+		.stats = &entry.file->stats,
+	};
+
+	if (!settings.svp_size)
+		return SHIM_OFF_DISABLED;
+	settings.exe_build_id_len = objects_exe_build_id(settings.exe_build_id);
+	return (enum shim_reason)ahead_init(&settings);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	char bundle_path[BUNDLE_PATH_MAX];
+	enum shim_reason reason, closed;
+	struct stat st;
+	bool disabled;
+
+	exec_hide_environment(&disabled, bundle_path, sizeof(bundle_path));
+	if (disabled || !bundle_path[0])
+		return;
+	entry.bundle = bundle_open(bundle_path);
+	if (!entry.bundle)
+		return;
+	entry.file = stats_open(entry.bundle->stats_path);
+	entry.alone = false;
+	shim_plain_counter = &entry.file->stats.plain;
+	bump(&entry.file->stats.processes);
+
+	if (raw2(SYS_stat, entry.bundle->library_path, &st) == 0)
+		entry.library = (struct sysvm_identity){ .dev = st.st_dev, .ino = st.st_ino };
+	dispatch_init();
+	reason = status_reason();
+	if (reason == SHIM_OFF_TRACED || reason == SHIM_OFF_SECCOMP)
+		goto off;
+	closed = objects_patch();
+	if (!reason)
+		reason = closed;
+	if (!reason)
+		reason = objects_check_maps();
+	if (!reason)
+		reason = start_ahead();
+	if (!reason) {
+		entry.alone = !__atomic_load_n(&entry.file->forked, __ATOMIC_RELAXED);
+		shim_mode = 1;
+		return;
+	}
+off:
+	entry.off = reason;
+	process_not_alone();
+	bump(&entry.file->stats.off[reason]);
+}
