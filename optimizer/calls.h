@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// One system call as the optimizer sees it: the table's row, with the command of fcntl and ioctl taken into account,
+// and by-flags exceptions (an open for writing changes the world).
+//
+// Everything comes from kmod/uapi/syscalls.inc; nothing about a call is typed here twice.
+// Tested by tests/optimizer/streams_test.cc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "traces/event.h"
+#include "uapi/syscalls.h"
+
+namespace sysvm {
+
+struct CallTraits {
+  std::string name;  // "openat", "fcntl F_GETFL"
+  uint32_t nr = 0;
+  uint8_t nargs = 0;
+  uint8_t effect = SYSVM_EFFECT_TASK;  // of an unknown call: the worst
+  uint8_t result = SYSVM_RESULT_INT;
+  uint8_t undo = SYSVM_UNDO_NEVER;
+  bool may_follow = false;   // the table lets it be a follower
+  bool may_trigger = false;  // the table lets it be a trigger
+  bool batchable = false;    // the machine has an opcode for it
+  std::array<sysvm_arg_info, 6> arg{};
+};
+
+CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args);
+inline CallTraits traits_of(const Event& e) { return traits_of(static_cast<uint32_t>(e.nr), e.args); }
+
+bool is_open(uint32_t nr);                                                    // open, openat
+uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);        // of those two
+bool is_struct_stat(uint32_t nr);  // fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH)
+
+// A mapping that only this process sees, or giving one back: it tells nothing about others, so an outstanding log
+// survives it (the shim's rule as well).
+bool is_quiet(const Event& e);
+
+// strace's way to write a number: small ones in decimal, others in hexadecimal; AT_FDCWD by name.
+std::string number_text(uint64_t value, const sysvm_arg_info& kind);
+std::string call_name(uint32_t nr);
+
+}  // namespace sysvm

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_set>
+
+#include "optimizer/assembler.h"
+#include "optimizer/emit.h"
+#include "optimizer/occurrences.h"
+#include "optimizer/legality.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+#include "optimizer/replay.h"
+#include "optimizer/streams.h"
+#include "optimizer/svp_writer.h"
+
+namespace sysvm {
+namespace {
+
+struct Candidate {  // a procedure with what it would have done
+  Procedure proc;
+  EmittedInfo info;
+};
+
+using Calls = std::unordered_set<const Event*>;
+
+class Compiler {
+ public:
+  Compiler(const std::vector<const Trace*>& traces, const CompileOptions& options)
+      : options_(options), streams_(split_into_streams(traces, &counts_)) {}
+
+  Result<Compiled> run() {
+    if (!options_.empty) {
+      find_descriptors();
+      TRY(after_opens());
+      TRY(after_reads());
+      TRY(answers());
+      if (!options_.strict) TRY(late_closes());
+    }
+    return finish();
+  }
+
+ private:
+  using Classes = std::map<std::string, std::vector<const Occurrence*>>;
+
+  // Descriptors that a thread opened itself, for reading: the calls on them are candidates for answers, reads ahead
+  // and late close.
+  void find_descriptors() {
+    for (const Stream& s : streams_) {
+      std::set<int32_t> own;
+      for (const Event* e : s.calls) {
+        const auto nr = static_cast<uint32_t>(e->nr);
+        const auto fd = static_cast<int32_t>(e->args[0]);
+        if (is_open(nr) && e->ret >= 0) {
+          const CallTraits traits = traits_of(*e);
+          if (traits.may_trigger)
+            own.insert(static_cast<int32_t>(e->ret));
+          else
+            own.erase(static_cast<int32_t>(e->ret));
+          continue;
+        }
+        const CallTraits traits = traits_of(*e);
+        if (traits.arg[0].kind == SYSVM_KIND_FD && own.count(fd)) {
+          on_own_.insert(e);
+          if (traits.effect == SYSVM_EFFECT_FREE || traits.result == SYSVM_RESULT_FD) own.erase(fd);
+        }
+        if (traits.result == SYSVM_RESULT_FD && e->ret >= 0) own.erase(static_cast<int32_t>(e->ret));
+      }
+    }
+  }
+
+  Result<> after_opens() {
+    Classes classes;
+    for (const Stream& s : streams_)
+      for (size_t i = 0; i < s.calls.size(); ++i) {
+        const Event& e = *s.calls[i];
+        const auto nr = static_cast<uint32_t>(e.nr);
+        if (!is_open(nr) || !may_trigger(e)) continue;
+        occurrences_.push_back(follow(s, i, sources_));
+        classes[fmt::format("{} {} flags {:#x}", s.exe, call_name(nr), open_flags(nr, e.args))].push_back(
+            &occurrences_.back());
+      }
+    return take_best(classes);
+  }
+
+  // Long files: what the procedures of the opens leave over, one run of reads after a read.
+  Result<> after_reads() {
+    Classes classes;
+    for (const Stream& s : streams_)
+      for (size_t i = 0; i < s.calls.size(); ++i) {
+        const Event& e = *s.calls[i];
+        if (e.nr != SYSVM_NR_read || !on_own_.count(&e) || answered_.count(&e) || e.ret <= 0) continue;
+        occurrences_.push_back(follow(s, i, sources_));
+        Occurrence& o = occurrences_.back();
+        if (o.steps.size() > 1) o.steps.resize(1);
+        if (o.steps.empty() || o.steps[0].sources->nr != SYSVM_NR_read) {
+          o.steps.clear();
+        } else {
+          // The next run begins where this one, as long as the staging area allows, has ended.
+          const uint64_t fit = std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, 24);
+          if (o.steps[0].calls.size() > fit) o.steps[0].calls.resize(fit);
+          const Event* last = o.steps[0].calls.back();
+          while (i + 1 < s.calls.size() && s.calls[i] != last) ++i;
+        }
+        classes[fmt::format("{} read", s.exe)].push_back(&o);
+      }
+    return take_best(classes);
+  }
+
+  Result<> take_best(const Classes& classes) {
+    for (const auto& [name, occurrences] : classes) {
+      const std::string what = name.substr(name.find(' ') + 1);
+      const std::string& exe = occurrences[0]->stream->exe;
+      PlanLimits limits;
+      limits.min_count = options_.min_count;
+      limits.cost = options_.cost;
+      std::string why;
+      const std::optional<Plan> best = plan(occurrences, limits, &why);
+      if (!best) {
+        dropped_.push_back({what, exe, why, occurrences.size()});
+        continue;
+      }
+      Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
+      emitted.proc.code = TRY(assemble(emitted.text));
+      const ReplayTotals totals = TRY(replay(emitted.proc, best->kind, occurrences));
+      if (totals.wrong * 100 > totals.hits) {
+        dropped_.push_back({what, exe, "replayed on its own recording: " + totals.wrong_why, occurrences.size()});
+        continue;
+      }
+      if (totals.hits <= totals.undone) {
+        dropped_.push_back({what, exe, fmt::format("would save {} entries and cost {}", totals.hits, totals.undone),
+                            occurrences.size()});
+        continue;
+      }
+      answered_.insert(totals.answered.begin(), totals.answered.end());
+      undone_ += totals.undone;
+      keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), exe, best->seen, totals.hits,
+                          totals.misses, totals.undone, best->saved_ns, best->stop});
+    }
+    return Unit{};
+  }
+
+  // Calls whose answer is a fact private to the descriptor, where no run-ahead procedure has them already.
+  Result<> answers() {
+    struct Kind {
+      AnsweredCall call;
+      std::function<bool(const Event&)> is;
+    };
+    const auto command = [](uint32_t nr, uint64_t cmd) {
+      return [=](const Event& e) { return static_cast<uint32_t>(e.nr) == nr && (e.args[1] & 0xffffffffu) == cmd; };
+    };
+    constexpr uint64_t kTcgets = 0x5401;
+    const Kind kinds[] = {
+        {{SYSVM_NR_ioctl, "ioctl TCGETS", {{1, kTcgets}}}, command(SYSVM_NR_ioctl, kTcgets)},
+        {{SYSVM_NR_lseek, "lseek(0, SEEK_CUR)", {{1, 0}, {2, SEEK_CUR}}},
+         [](const Event& e) { return e.nr == SYSVM_NR_lseek && e.args[1] == 0 && e.args[2] == SEEK_CUR; }},
+        {{SYSVM_NR_fcntl, "fcntl F_GETFL", {{1, F_GETFL}}}, command(SYSVM_NR_fcntl, F_GETFL)},
+        {{SYSVM_NR_fcntl, "fcntl F_GETFD", {{1, F_GETFD}}}, command(SYSVM_NR_fcntl, F_GETFD)},
+    };
+    for (const Kind& kind : kinds) {
+      std::map<std::string, std::vector<const Event*>> by_exe;
+      for (const Stream& s : streams_)
+        for (const Event* e : s.calls)
+          if (on_own_.count(e) && !answered_.count(e) && kind.is(*e)) by_exe[s.exe].push_back(e);
+      for (const auto& [exe, calls] : by_exe) {
+        if (calls.size() < options_.min_count) {
+          dropped_.push_back({"answer " + kind.call.name, exe, too_few(calls.size()), calls.size()});
+          continue;
+        }
+        answered_.insert(calls.begin(), calls.end());
+        TRY(keep_answered(emit_answer(kind.call, exe, calls.size()), calls.size()));
+      }
+    }
+    return Unit{};
+  }
+
+  Result<> late_closes() {
+    std::map<std::string, std::vector<const Event*>> by_exe;
+    for (const Stream& s : streams_)
+      for (const Event* e : s.calls)
+        if (e->nr == SYSVM_NR_close && on_own_.count(e) && e->ret == 0) by_exe[s.exe].push_back(e);
+    for (const auto& [exe, closes] : by_exe) {
+      if (closes.size() < options_.min_count) {
+        dropped_.push_back({"late close", exe, too_few(closes.size()), closes.size()});
+        continue;
+      }
+      answered_.insert(closes.begin(), closes.end());
+      TRY(keep_answered(emit_late_close(exe, closes.size()), closes.size()));
+    }
+    return Unit{};
+  }
+
+  Result<> keep_answered(Emitted emitted, uint64_t hits) {
+    emitted.proc.code = TRY(assemble(emitted.text));
+    const CostModel& cost = options_.cost;
+    keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), emitted.proc.exe, hits, hits, 0, 0,
+                        static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns), ""});
+    return Unit{};
+  }
+
+  std::string too_few(uint64_t n) const { return fmt::format("seen {} times, fewer than {}", n, options_.min_count); }
+
+  void keep(const Procedure& proc, const EmittedInfo& info) { kept_.push_back({proc, info}); }
+
+  Result<Compiled> finish() {
+    std::stable_sort(kept_.begin(), kept_.end(), [](const Candidate& a, const Candidate& b) {
+      return a.info.hits - a.info.undone > b.info.hits - b.info.undone;
+    });
+    Compiled out;
+    out.calls = counts_.calls;
+    out.predicted_entries = counts_.calls - answered_.size() + undone_;
+    out.dropped = dropped_;
+    for (Candidate& c : kept_) {
+      if (out.file.procs.size() == SVP_MAX_PROCS) {
+        out.dropped.push_back({c.info.name, c.info.exe, "the file is full", c.info.seen});
+        continue;
+      }
+      out.file.procs.push_back(std::move(c.proc));
+      out.emitted.push_back(c.info);
+    }
+    out.file.notes = notes(out).dump();
+    out.svp = TRY(write_svp(out.file));
+    return out;
+  }
+
+  nlohmann::json notes(const Compiled& c) const {
+    nlohmann::json procedures = nlohmann::json::array(), dropped = nlohmann::json::array();
+    for (const EmittedInfo& e : c.emitted)
+      procedures.push_back({{"name", e.name}, {"mode", e.mode}, {"seen", e.seen}, {"hits", e.hits},
+                            {"misses", e.misses}, {"undone", e.undone}, {"saved_ns", static_cast<int64_t>(e.saved_ns)},
+                            {"stop", e.stop}});
+    for (const DroppedInfo& d : c.dropped)
+      dropped.push_back({{"trigger", d.trigger}, {"seen", d.seen}, {"reason", d.reason}});
+    return {{"schema", 1},
+            {"calls", c.calls},
+            {"predicted_entries", c.predicted_entries},
+            {"min_count", options_.min_count},
+            {"strict", options_.strict},
+            {"crossing_ns", options_.cost.crossing_ns},
+            {"procedures", procedures},
+            {"dropped", dropped}};
+  }
+
+  CompileOptions options_;
+  StreamCounts counts_;
+  std::vector<Stream> streams_;
+  SourceTable sources_;
+  std::deque<Occurrence> occurrences_;
+  Calls on_own_, answered_;
+  uint64_t undone_ = 0;
+  std::vector<Candidate> kept_;
+  std::vector<DroppedInfo> dropped_;
+};
+
+}  // namespace
+
+Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options) {
+  return Compiler(traces, options).run();
+}
+
+}  // namespace sysvm

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "optimizer/explain.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "optimizer/calls.h"
+#include "optimizer/svp_text.h"
+#include "vm/vm.h"
+
+namespace sysvm {
+namespace {
+
+// Registers that the code sets once, to a number.
+std::map<uint8_t, int64_t> constants_of(const Procedure& p) {
+  std::map<uint8_t, int64_t> constants;
+  const auto len = static_cast<uint32_t>(p.code.size());
+  for (uint32_t at = 0; at < len;) {
+    sysvm_insn insn;
+    const int size = sysvm_decode(p.code.data(), len, at, &insn);
+    if (size <= 0) break;
+    if (insn.op >= SYSVM_OP_MOVI8 && insn.op <= SYSVM_OP_MOVI64) constants.try_emplace(insn.reg[0], insn.imm);
+    at += static_cast<uint32_t>(size);
+  }
+  return constants;
+}
+
+class Explainer {
+ public:
+  explicit Explainer(const Procedure& p) : proc_(p), constants_(constants_of(p)) {}
+
+  ExplainedCall follower(const Follower& f) const {
+    ExplainedCall out;
+    const sysvm_syscall_info* row = sysvm_syscall_by_nr(f.nr);
+    out.call = call_name(f.nr) + "(";
+    for (size_t i = 0; i < f.nargs; ++i) {
+      std::string brief, from;
+      argument(f.arg[i], row ? row->arg[i] : sysvm_arg_info{}, f, brief, from);
+      out.call += (i ? ", " : "") + brief;
+      out.from.push_back(from);
+    }
+    out.call += ")";
+    return out;
+  }
+
+  std::string trigger(const Trigger& t) const {
+    const sysvm_syscall_info* row = sysvm_syscall_by_nr(t.nr);
+    std::string out = (row && row->result == SYSVM_RESULT_FD ? "fd = " : "") + call_name(t.nr) + "(";
+    for (size_t i = 0; row && i < row->nargs; ++i) {
+      const svp_arg& a = t.arg[i];
+      std::string text = i == t.path_arg ? "path" : fmt::format("${}", i);
+      if (a.kind == SVP_ARG_CONST && row->arg[i].kind == SYSVM_KIND_CMD)
+        text = command_name(t.nr, a.value);
+      else if (a.kind == SVP_ARG_CONST)
+        text = number_text(a.value, row->arg[i]);
+      else if (a.kind != SVP_ARG_ANY)
+        text = arg_text(a);
+      out += (i ? ", " : "") + text;
+    }
+    out += ")";
+    if (t.site) out += fmt::format(" at {}+{:#x}", t.site->build_id, t.site->offset);
+    if (t.caller) out += fmt::format(" called from {}+{:#x}", t.caller->build_id, t.caller->offset);
+    return out;
+  }
+
+ private:
+  static std::string command_name(uint32_t nr, uint64_t value) {
+    const auto cmd = static_cast<unsigned>(value);
+    const sysvm_command_info* row = nr == SYSVM_NR_fcntl   ? sysvm_fcntl_by_cmd(cmd)
+                                    : nr == SYSVM_NR_ioctl ? sysvm_ioctl_by_cmd(cmd)
+                                                           : nullptr;
+    return row ? row->name : fmt::format("{:#x}", value);
+  }
+
+  void argument(const svp_arg& a, const sysvm_arg_info& kind, const Follower& f, std::string& brief,
+                std::string& from) const {
+    switch (a.kind) {
+      case SVP_ARG_ANY:
+        brief = "_";
+        from = "not looked at";
+        return;
+      case SVP_ARG_CONST:
+        brief = kind.kind == SYSVM_KIND_CMD ? command_name(f.nr, a.value) : number_text(a.value, kind);
+        from = "constant " + brief;
+        return;
+      case SVP_ARG_REG: return register_source(a.reg, brief, from);
+      case SVP_ARG_PATH:
+        brief = "path";
+        from = "string equal to the trigger's path";
+        return;
+      case SVP_ARG_STRING:
+        brief = fmt::format("\"{}\"", reinterpret_cast<const char*>(proc_.data.data()) + a.value);
+        from = "constant string " + brief;
+        return;
+      case SVP_ARG_OUT:
+        brief = "buf";
+        from = fmt::format("filled: {} bytes staged at {}", a.size, a.value);
+        return;
+      case SVP_ARG_COUNT: {
+        const auto at = constants_.find(a.reg);
+        brief = at == constants_.end() ? fmt::format("r{}", a.reg) : fmt::format("{}", at->second);
+        from = fmt::format("size {}, or any if the transfer was shorter", brief);
+        return;
+      }
+      default: brief = from = "?";
+    }
+  }
+
+  void register_source(uint8_t reg, std::string& brief, std::string& from) const {
+    if (reg == proc_.trigger_result) {
+      brief = "fd";
+      from = "the trigger's result";
+      return;
+    }
+    if (reg < 6) {
+      brief = fmt::format("${}", reg);
+      from = fmt::format("argument {} of the trigger", reg);
+      return;
+    }
+    for (size_t i = 0; i < proc_.followers.size(); ++i)
+      if (proc_.followers[i].result == reg) {
+        brief = fmt::format("#{}", i);
+        from = fmt::format("result of follower {} ({})", i, call_name(proc_.followers[i].nr));
+        return;
+      }
+    brief = from = fmt::format("r{}", reg);
+  }
+
+  const Procedure& proc_;
+  std::map<uint8_t, int64_t> constants_;
+};
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+const char* what_the_mode_does(uint32_t mode) {
+  switch (mode) {
+    case SVP_FUSE: return "all calls belong to one library routine and are made in one entry";
+    case SVP_RUN_AHEAD: return "made in one entry with the trigger, each answered when the program asks for it";
+    case SVP_ANSWER: return "answered without an entry, from what is known about the descriptor";
+    case SVP_LATE_CLOSE: return "answered at once; made at the head of the thread's next entry";
+    default: return "";
+  }
+}
+
+}  // namespace
+
+std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
+  const nlohmann::json notes = nlohmann::json::parse(file.notes, nullptr, /*allow_exceptions=*/false);
+  std::vector<ExplainedProcedure> out;
+  for (size_t i = 0; i < file.procs.size(); ++i) {
+    const Procedure& p = file.procs[i];
+    const Explainer explainer(p);
+    ExplainedProcedure& e = out.emplace_back();
+    e.name = p.name;
+    e.mode = svp_mode_name(p.mode);
+    e.exe = p.exe;
+    e.seen = p.seen;
+    e.staging = p.staging;
+    if (notes.is_object() && notes.contains("procedures") && notes["procedures"].is_array() &&
+        i < notes["procedures"].size() && notes["procedures"][i].is_object() &&
+        notes["procedures"][i].value("name", "") == p.name) {
+      const nlohmann::json& note = notes["procedures"][i];
+      e.hits = note.value("hits", int64_t{-1});
+      e.misses = note.value("misses", int64_t{-1});
+      e.undone = note.value("undone", int64_t{-1});
+      e.stop = note.value("stop", "");
+    }
+    for (const Trigger& t : p.triggers) e.triggers.push_back(explainer.trigger(t));
+    for (const Follower& f : p.followers) e.followers.push_back(explainer.follower(f));
+    e.code = lines_of(list_code(p.code, ""));
+  }
+  return out;
+}
+
+std::string explain_text(const ProcedureFile& file) {
+  std::string out;
+  const std::vector<ExplainedProcedure> all = explain(file);
+  if (all.empty()) out = "no procedures: every call is made plainly\n";
+  for (size_t i = 0; i < all.size(); ++i) {
+    const ExplainedProcedure& e = all[i];
+    out += fmt::format("{}procedure {}: {} ({})\n  {}\n", i ? "\n" : "", i, e.name, e.mode,
+                       what_the_mode_does(file.procs[i].mode));
+    out += fmt::format("  seen {} times", e.seen);
+    if (e.hits >= 0) out += fmt::format("; replayed: {} hits, {} misses, {} undone", e.hits, e.misses, e.undone);
+    out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
+    for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
+    for (const ExplainedCall& f : e.followers) {
+      out += "  answers  " + f.call + "\n";
+      for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);
+    }
+    if (!e.stop.empty()) out += "  ends     " + e.stop + "\n";
+    if (e.code.size() > 1) {
+      out += fmt::format("  code     {} bytes, {} bytes staged\n", file.procs[i].code.size(), e.staging);
+      for (const std::string& line : e.code)
+        out += fmt::format("    {}{}\n", line.ends_with(':') ? "" : "  ", line);
+    }
+  }
+  return out;
+}
+
+std::string explain_json(const ProcedureFile& file) {
+  nlohmann::json procedures = nlohmann::json::array();
+  for (const ExplainedProcedure& e : explain(file)) {
+    nlohmann::json followers = nlohmann::json::array();
+    for (const ExplainedCall& f : e.followers) followers.push_back({{"call", f.call}, {"from", f.from}});
+    nlohmann::json one = {{"name", e.name},         {"mode", e.mode},           {"exe", e.exe},
+                          {"seen", e.seen},         {"triggers", e.triggers},   {"followers", followers},
+                          {"staging", e.staging},   {"code", e.code},           {"stop", e.stop}};
+    if (e.hits >= 0) one.update({{"hits", e.hits}, {"misses", e.misses}, {"undone", e.undone}});
+    procedures.push_back(one);
+  }
+  nlohmann::json out = {{"schema", 1}, {"procedures", procedures}};
+  const nlohmann::json notes = nlohmann::json::parse(file.notes, nullptr, false);
+  if (notes.is_object() && notes.contains("dropped")) out["dropped"] = notes["dropped"];
+  return out.dump(2);
+}
+
+}  // namespace sysvm

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// A procedure file for people: each procedure beside the calls that it replaces, with where every argument comes from.
+//
+// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts come from
+// the file's notes, if it has any.
+// Tested by tests/optimizer/explain_test.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "optimizer/procedure.h"
+
+namespace sysvm {
+
+struct ExplainedCall {
+  std::string call;                // "newfstatat(fd, \"\", struct, 0x1000)"
+  std::vector<std::string> from;   // for each argument: "the trigger's result", "constant 0x1000" ...
+};
+
+struct ExplainedProcedure {
+  std::string name, mode, exe;
+  uint64_t seen = 0;
+  int64_t hits = -1, misses = -1, undone = -1;  // by replay when it was compiled; -1: not noted
+  std::string stop;
+  std::vector<std::string> triggers;
+  std::vector<ExplainedCall> followers;
+  uint32_t staging = 0;
+  std::vector<std::string> code;  // listing
+};
+
+std::vector<ExplainedProcedure> explain(const ProcedureFile& file);
+std::string explain_text(const ProcedureFile& file);
+std::string explain_json(const ProcedureFile& file);  // "schema": 1
+
+}  // namespace sysvm

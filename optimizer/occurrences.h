@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Stage 4: streams -> what followed each trigger, as far as it could have been made ahead.
+//
+// An occurrence begins at a call that may trigger and runs to the first call that may not follow (legality.h), with
+// its reason. Quiet calls in between (brk, anonymous mmap) are stepped over: the log survives them. Reads of one
+// descriptor that follow each other are one step, a *run*: how many there are is decided by the file, not by the
+// program, and the code decides it too; the same for getdents64.
+// Tested by tests/optimizer/occurrences_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optimizer/dataflow.h"
+#include "optimizer/streams.h"
+
+namespace sysvm {
+
+enum class FileKind : uint8_t { kUnknown, kRegular, kDirectory };
+
+struct OccurrenceStep {
+  const StepSources* sources = nullptr;
+  std::vector<const Event*> calls;  // one, or those of a run
+};
+
+struct Occurrence {
+  const Stream* stream = nullptr;
+  size_t at = 0;  // of the trigger in the stream
+  const Event* trigger = nullptr;
+  std::vector<OccurrenceStep> steps;
+  std::string stop;  // why it ends here
+  FileKind kind = FileKind::kUnknown;
+};
+
+// Equal sources are kept once, so that steps can be compared by address.
+class SourceTable {
+ public:
+  const StepSources* keep(StepSources sources);
+
+ private:
+  std::map<std::string, std::unique_ptr<StepSources>> by_key_;
+};
+
+bool is_run_call(uint32_t nr);  // read, getdents64
+
+// What followed the call at streams[s].calls[at]; at most max_steps.
+Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t max_steps = 60);
+
+}  // namespace sysvm

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// traces -> procedure file. The stages are files, in this order:
+//
+//     streams -> occurrences (dataflow, legality) -> planner -> emit -> assembler -> replay -> svp_writer
+//
+// What pays is decided by the recording: a procedure is kept if replaying it saves entries. What was left out, and
+// why, is in the report and in the file's notes.
+// Tested by tests/optimizer/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "optimizer/cost.h"
+#include "optimizer/procedure.h"
+#include "traces/event.h"
+
+namespace sysvm {
+
+struct CompileOptions {
+  uint64_t min_count = 4;  // a sequence seen less often is chance
+  bool strict = false;     // no late close
+  bool empty = false;      // no procedures at all: what the shim costs by itself
+  CostModel cost;
+};
+
+struct EmittedInfo {  // one procedure of the file, in its order
+  std::string name, mode, exe;
+  uint64_t seen = 0;
+  uint64_t hits = 0, misses = 0, undone = 0;  // by replaying the recording
+  double saved_ns = 0;
+  std::string stop;  // why it ends where it does
+};
+
+struct DroppedInfo {
+  std::string trigger, exe, reason;
+  uint64_t seen = 0;
+};
+
+struct Compiled {
+  ProcedureFile file;
+  std::vector<uint8_t> svp;  // the file's bytes
+  std::vector<EmittedInfo> emitted;
+  std::vector<DroppedInfo> dropped;
+  uint64_t calls = 0;            // of the recording: each is an entry
+  uint64_t predicted_entries = 0;  // of the same run under the shim; startup and what it cannot see not counted
+};
+
+Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options);
+
+}  // namespace sysvm

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include "optimizer/svp_reader.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "common/unique_fd.h"
+#include "optimizer/hex.h"
+
+namespace sysvm {
+namespace {
+
+std::optional<CodePlace> place_of(const svp_place& place) {
+  if (!place.build_id_len) return std::nullopt;
+  return CodePlace{to_hex({place.build_id, place.build_id_len}), place.offset};
+}
+
+Procedure procedure_of(const svp& view, const svp_proc& from) {
+  Procedure proc;
+  proc.name = view.strings + from.name;
+  proc.mode = static_cast<svp_mode>(from.mode);
+  proc.seen = from.seen;
+  proc.staging = from.staging;
+  proc.trigger_result = from.trigger_result;
+  proc.exe = to_hex({from.exe.build_id, from.exe.build_id_len});
+  proc.code.assign(view.code + from.code_offset, view.code + from.code_offset + from.code_size);
+  proc.data.assign(view.data + from.data_offset, view.data + from.data_offset + from.data_size);
+  for (uint32_t i = 0; i < from.triggers; ++i) {
+    const svp_trigger& t = view.triggers[from.first_trigger + i];
+    Trigger& out = proc.triggers.emplace_back();
+    out.nr = t.nr;
+    out.path_arg = t.path_arg;
+    out.site = place_of(t.site);
+    out.caller = place_of(t.caller);
+    std::copy(t.arg, t.arg + 6, out.arg.begin());
+  }
+  for (uint32_t i = 0; i < from.followers; ++i) {
+    const svp_follower& f = view.followers[from.first_follower + i];
+    Follower& out = proc.followers.emplace_back();
+    out.nr = f.nr;
+    out.result = f.result;
+    out.nargs = f.nargs;
+    std::copy(f.arg, f.arg + 6, out.arg.begin());
+  }
+  return proc;
+}
+
+}  // namespace
+
+Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes) {
+  // svp_check looks at structs in place: give it memory that is aligned for them.
+  std::vector<uint64_t> aligned((bytes.size() + 7) / 8 + 1);
+  std::memcpy(aligned.data(), bytes.data(), bytes.size());
+  svp view;
+  char message[256];
+  if (svp_check(aligned.data(), bytes.size(), &view, message, sizeof(message))) return error("{}", message);
+  ProcedureFile file;
+  for (uint32_t i = 0; i < view.nprocs; ++i) file.procs.push_back(procedure_of(view, view.procs[i]));
+  if (view.notes_size) file.notes.assign(view.notes, strnlen(view.notes, view.notes_size));
+  return file;
+}
+
+Result<ProcedureFile> read_svp_file(const std::string& path) {
+  const std::vector<uint8_t> bytes = TRY(read_whole_file(path, SVP_FILE_MAX));
+  Result<ProcedureFile> file = read_svp(bytes);
+  if (!file) return error("{}: {}", path, file.message());
+  return file;
+}
+
+Result<std::vector<uint8_t>> read_whole_file(const std::string& path, size_t limit) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return error("{}: {}", path, std::strerror(errno));
+  std::vector<uint8_t> bytes;
+  for (;;) {
+    const size_t had = bytes.size();
+    bytes.resize(had + 65536);
+    const ssize_t n = read(fd.get(), bytes.data() + had, 65536);
+    if (n < 0) return error("{}: {}", path, std::strerror(errno));
+    bytes.resize(had + static_cast<size_t>(n));
+    if (bytes.size() > limit) return error("{}: more than {} bytes: not a file of this kind", path, limit);
+    if (n == 0) return bytes;
+  }
+}
+
+Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes) {
+  UniqueFd owned;
+  int fd = STDOUT_FILENO;
+  if (path != "-") {
+    owned.reset(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (!owned) return error("{}: {}", path, std::strerror(errno));
+    fd = owned.get();
+  }
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0) return error("{}: {}", path, std::strerror(errno));
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return Unit{};
+}
+
+}  // namespace sysvm

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// The whole pipeline: what programs did -> what is made ahead of them, and how many entries that leaves.
+#include <gtest/gtest.h>
+
+#include "optimizer/optimizer.h"
+#include "optimizer/svp_text.h"
+#include "tests/optimizer/programs.h"
+#include "tests/optimizer/recording.h"
+
+namespace sysvm {
+namespace {
+
+Compiled compiled(const std::string& calls, const CompileOptions& options = {}) {
+  const Trace trace = recording(calls);
+  Result<Compiled> out = compile({&trace}, options);
+  EXPECT_TRUE(out) << out.message();
+  return out ? std::move(out).value() : Compiled{};
+}
+
+std::vector<std::string> names(const Compiled& c) {
+  std::vector<std::string> out;
+  for (const EmittedInfo& e : c.emitted) out.push_back(e.mode + " " + e.name);
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(Compile, GrepFileIsOneEntry) {
+  const Compiled c = compiled(repeated(20, kGrepFile));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat read+end", "late_close close"}));
+  EXPECT_EQ(c.calls, 100u);
+  EXPECT_EQ(c.predicted_entries, 20u);
+}
+
+// A duplicated descriptor is no longer private: its close is made plainly.
+TEST(Compile, GrepDirectoryIsOneEntryAndAClose) {
+  const Compiled c = compiled(repeated(20, kGrepDirectory));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat fcntl F_GETFL fcntl F_SETFD newfstatat "
+                             "fcntl F_DUPFD_CLOEXEC getdents64+end"}));
+  EXPECT_EQ(c.calls, 180u);
+  EXPECT_EQ(c.predicted_entries, 40u);
+}
+
+TEST(Compile, Md5sumIsTwoEntriesAFile) {
+  const Compiled c = compiled(repeated(20, kMd5sum));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: fadvise64 newfstatat read+end lseek", "late_close close"}));
+  EXPECT_EQ(c.calls, 160u);
+  EXPECT_EQ(c.predicted_entries, 40u);
+}
+
+TEST(Compile, GawkReadsOfAnySizeAreOneEntryAFile) {
+  const Compiled c = compiled(repeated(20, kGawk));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: fcntl F_GETFD fcntl F_SETFD newfstatat ioctl TCGETS newfstatat "
+                             "read*2+end",
+                             "late_close close"}));
+  EXPECT_EQ(c.calls, 380u);
+  EXPECT_EQ(c.predicted_entries, 40u);
+}
+
+TEST(Compile, SedUnrollsItsReads) {
+  const Compiled c = compiled(repeated(20, kSed));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat read*3+end", "late_close close"}));
+  EXPECT_EQ(c.predicted_entries, 20u);
+}
+
+TEST(Compile, StrictLeavesTheCloseAlone) {
+  CompileOptions options;
+  options.strict = true;
+  const Compiled c = compiled(repeated(20, kGrepFile), options);
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat read+end"}));
+  EXPECT_EQ(c.predicted_entries, 40u);
+  EXPECT_EQ(to_text(c.file).find("goon close"), std::string::npos);
+}
+
+TEST(Compile, EmptyHasNoProcedures) {
+  CompileOptions options;
+  options.empty = true;
+  const Compiled c = compiled(repeated(20, kGrepFile), options);
+  EXPECT_TRUE(c.emitted.empty());
+  EXPECT_EQ(c.predicted_entries, c.calls);
+  EXPECT_FALSE(c.svp.empty());
+}
+
+TEST(Compile, WhatIsSeenTooSeldomIsLeftOutWithTheReason) {
+  const Compiled c = compiled(repeated(3, kGrepFile));
+  EXPECT_TRUE(c.emitted.empty());
+  ASSERT_FALSE(c.dropped.empty());
+  EXPECT_EQ(c.dropped[0].trigger, "openat flags 0x20900");
+  EXPECT_EQ(c.dropped[0].reason, "seen 3 times, fewer than 4");
+}
+
+TEST(Compile, ReadsOfALongFileFollowARead) {
+  std::string calls = "openat(AT_FDCWD, \"big\", O_RDONLY) = 3\n" + repeated(200, "read(3, buf, 16384) = 16384") +
+                      "read(3, buf, 16384) = 10\nread(3, buf, 16384) = 0\nclose(3) = 0\n";
+  const Compiled c = compiled(calls);
+  ASSERT_FALSE(c.emitted.empty());
+  EXPECT_EQ(c.emitted[0].name, "read: read*15+end");
+  EXPECT_EQ(c.calls, 204u);
+  EXPECT_LE(c.predicted_entries, 25u);
+}
+
+TEST(Compile, AQueryOutsideOfASequenceIsAnswered) {
+  // The write cuts: the lseek cannot follow the open.
+  const Compiled c = compiled(repeated(20, R"(
+openat(AT_FDCWD, "f%d", O_RDONLY) = 3
+write(1, buf, 5) = 5
+lseek(3, 0, SEEK_CUR) = 0
+close(3) = 0
+)"));
+  EXPECT_EQ(names(c), (Names{"answer lseek(0, SEEK_CUR)", "late_close close"}));
+}
+
+TEST(Compile, TwoExecutablesGetTheirOwnProcedures) {
+  Trace trace = recording(repeated(10, kGrepFile));
+  Process other;
+  other.pid = 200;
+  other.execed = true;
+  other.build_id = "ccdd";
+  trace.processes.push_back(other);
+  add_calls(trace, repeated(10, kGrepFile), 200, 200);
+  const Result<Compiled> c = compile({&trace}, {});
+  ASSERT_TRUE(c) << c.message();
+  std::vector<std::string> exes;
+  for (const EmittedInfo& e : c->emitted)
+    if (e.mode == "run_ahead") exes.push_back(e.exe);
+  EXPECT_EQ(exes, (std::vector<std::string>{"aabb", "ccdd"}));
+}
+
+TEST(Compile, NothingIsLearnedBehindASecondThread) {
+  Trace trace = recording("");
+  add_calls(trace, "brk(0) = 5000\n", 100, 101);
+  add_calls(trace, repeated(20, kGrepFile));
+  const Result<Compiled> c = compile({&trace}, {});
+  ASSERT_TRUE(c) << c.message();
+  EXPECT_TRUE(c->emitted.empty());
+}
+
+}  // namespace
+}  // namespace sysvm

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "optimizer/explain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "optimizer/optimizer.h"
+#include "tests/optimizer/programs.h"
+#include "tests/optimizer/recording.h"
+
+namespace sysvm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<ExplainedProcedure> explained(const char* calls) {
+  const Trace trace = recording(repeated(20, calls));
+  const Result<Compiled> c = compile({&trace}, {});
+  EXPECT_TRUE(c) << c.message();
+  return c ? explain(c->file) : std::vector<ExplainedProcedure>{};
+}
+
+TEST(Explain, SaysWhereEachArgumentComesFrom) {
+  const std::vector<ExplainedProcedure> all = explained(kGrepFile);
+  ASSERT_EQ(all.size(), 2u);
+  const ExplainedProcedure& e = all[0];
+  EXPECT_EQ(e.mode, "run_ahead");
+  EXPECT_EQ(e.hits, 60);
+  EXPECT_THAT(e.triggers, ElementsAre("fd = openat($0, path, 0x20900, $3)"));
+  ASSERT_EQ(e.followers.size(), 3u);
+  EXPECT_EQ(e.followers[0].call, "newfstatat(fd, \"\", buf, 0x1000)");
+  EXPECT_THAT(e.followers[0].from, ElementsAre("the trigger's result", "constant string \"\"",
+                                               "filled: 144 bytes staged at 0", "constant 0x1000"));
+  EXPECT_EQ(e.followers[1].call, "read(fd, buf, 98304)");
+  EXPECT_EQ(e.followers[2].call, "read(fd, buf, 64)");
+  EXPECT_EQ(all[1].mode, "late_close");
+}
+
+TEST(Explain, NamesCommandsAndDirectories) {
+  const std::vector<ExplainedProcedure> all = explained(kGrepDirectory);
+  ASSERT_FALSE(all.empty());
+  std::vector<std::string> calls;
+  for (const ExplainedCall& f : all[0].followers) calls.push_back(f.call);
+  EXPECT_THAT(calls, ElementsAre("newfstatat(fd, \"\", buf, 0x1000)", "fcntl(fd, F_GETFL, _)",
+                                 "fcntl(fd, F_SETFD, 1)", "newfstatat($0, path, buf, 0x100)",
+                                 "fcntl(fd, F_DUPFD_CLOEXEC, 3)", "getdents64(fd, buf, 32768)",
+                                 "getdents64(fd, buf, 32768)"));
+}
+
+TEST(Explain, AFileWithoutProceduresSaysSo) {
+  EXPECT_EQ(explain_text({}), "no procedures: every call is made plainly\n");
+  EXPECT_THAT(explain_json({}), HasSubstr("\"schema\": 1"));
+}
+
+}  // namespace
+}  // namespace sysvm

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// The procedure file: struct -> bytes -> struct -> text -> struct, and what is wrong with bad text.
+#include <gtest/gtest.h>
+
+#include "optimizer/optimizer.h"
+#include "optimizer/svp_reader.h"
+#include "optimizer/svp_text.h"
+#include "optimizer/svp_writer.h"
+#include "tests/optimizer/programs.h"
+#include "tests/optimizer/recording.h"
+
+namespace sysvm {
+namespace {
+
+ProcedureFile sample() {
+  const Trace trace = recording(repeated(20, kGrepFile) + repeated(20, kGrepDirectory) + repeated(20, kGawk));
+  Result<Compiled> out = compile({&trace}, {});
+  EXPECT_TRUE(out) << out.message();
+  return out ? out->file : ProcedureFile{};
+}
+
+TEST(SvpFile, BytesHoldEverything) {
+  const ProcedureFile file = sample();
+  const Result<std::vector<uint8_t>> bytes = write_svp(file);
+  ASSERT_TRUE(bytes) << bytes.message();
+  const Result<ProcedureFile> back = read_svp(*bytes);
+  ASSERT_TRUE(back) << back.message();
+  EXPECT_EQ(to_text(*back), to_text(file));
+  EXPECT_EQ(back->notes, file.notes);
+}
+
+TEST(SvpFile, TextHoldsEverythingButTheNotes) {
+  const ProcedureFile file = sample();
+  Result<ProcedureFile> back = from_text(to_text(file), "sample");
+  ASSERT_TRUE(back) << back.message();
+  back->notes = file.notes;
+  const Result<std::vector<uint8_t>> a = write_svp(file), b = write_svp(*back);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(*a, *b);
+}
+
+TEST(SvpFile, PlacesAndMasksSurvive) {
+  ProcedureFile file = sample();
+  Trigger& t = file.procs[0].triggers[0];
+  t.site = CodePlace{"0123456789abcdef", 0x1234};
+  t.caller = CodePlace{"00ff", 7};
+  t.arg[2] = svp_arg{};
+  t.arg[2].kind = SVP_ARG_MASK;
+  t.arg[2].mask = 0x10000;
+  t.arg[2].value = 0x10000;
+  const Result<ProcedureFile> back = from_text(to_text(file), "sample");
+  ASSERT_TRUE(back) << back.message();
+  EXPECT_EQ(back->procs[0].triggers[0].site, t.site);
+  EXPECT_EQ(back->procs[0].triggers[0].caller, t.caller);
+  EXPECT_EQ(back->procs[0].triggers[0].arg[2].kind, SVP_ARG_MASK);
+  EXPECT_EQ(back->procs[0].triggers[0].arg[2].mask, 0x10000u);
+}
+
+TEST(SvpFile, AFollowerTakenOutOfTheTextIsGone) {
+  std::string text = to_text(sample());
+  const size_t at = text.find("  follower r8 = newfstatat");
+  ASSERT_NE(at, std::string::npos);
+  const size_t before = from_text(text, "x")->procs[0].followers.size();
+  text.erase(at, text.find('\n', at) + 1 - at);
+  const Result<ProcedureFile> back = from_text(text, "x");
+  ASSERT_TRUE(back) << back.message();
+  EXPECT_EQ(back->procs[0].followers.size(), before - 1);
+  EXPECT_TRUE(write_svp(*back));
+}
+
+TEST(SvpFile, AnEmptyFileIsGood) {
+  const Result<std::vector<uint8_t>> bytes = write_svp({});
+  ASSERT_TRUE(bytes) << bytes.message();
+  const Result<ProcedureFile> back = read_svp(*bytes);
+  ASSERT_TRUE(back) << back.message();
+  EXPECT_TRUE(back->procs.empty());
+}
+
+TEST(SvpFile, AFlippedByteIsRefused) {
+  Result<std::vector<uint8_t>> bytes = write_svp(sample());
+  ASSERT_TRUE(bytes);
+  (*bytes)[bytes->size() / 2] ^= 1;
+  EXPECT_FALSE(read_svp(*bytes));
+}
+
+std::string problem(const std::string& text) {
+  const Result<ProcedureFile> file = from_text(text, "t");
+  return file ? "" : file.message();
+}
+
+TEST(SvpFile, BadTextIsNamedWithItsLine) {
+  EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE {");
+  EXPECT_EQ(problem("procedure \"x\" fast {\n}\n"),
+            "t:1: 'fast' is not a mode; expected fuse, run_ahead, answer, late_close or defer");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  trigger nosuch()\n}\n"), "t:2: 'nosuch' is not a system call");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  result r300\n}\n"),
+            "t:2: 'r300' is not a register; expected r0 to r255");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  seen 1\n"), "t:2: procedure \"x\" has no closing '}'");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  seen 1 2\n}\n"), "t:2: '2' was not expected at the end of the line");
+}
+
+TEST(SvpFile, BadCodeIsNamedWithItsProcedure) {
+  EXPECT_NE(problem("procedure \"x\" answer {\n  code {\n    nonsense\n  }\n}\n").find("t: code from line 3 on: line 1"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace sysvm
