@@ -97,7 +97,7 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 
 	if (copy_from_user(&define, arg, sizeof(define)))
 		return -EFAULT;
-	if (define.flags || define.reserved0 || define.reserved[0] || define.reserved[1] || !define.code_len)
+	if (define.flags || define.reserved0 || define.reserved[0] || define.reserved[1])
 		return -EINVAL;
 	if (define.code_len > SYSVM_PROC_CODE_MAX)
 		return -E2BIG;
