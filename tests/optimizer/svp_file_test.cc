@@ -68,6 +68,21 @@ TEST(SvpFile, AFollowerTakenOutOfTheTextIsGone) {
   EXPECT_TRUE(write_svp(*back));
 }
 
+// The samples are what four programs' procedures look like; the shim's tests use them too.
+TEST(SvpFile, TheSamplesAssemble) {
+  for (const char* name : {"grep", "md5sum", "gawk", "sed"}) {
+    const std::string path = std::string(SAMPLES) + "/" + name + ".txt";
+    const Result<std::vector<uint8_t>> text = read_whole_file(path, 1 << 20);
+    ASSERT_TRUE(text) << text.message();
+    const Result<ProcedureFile> file =
+        from_text({reinterpret_cast<const char*>(text->data()), text->size()}, path);
+    ASSERT_TRUE(file) << file.message();
+    EXPECT_GE(file->procs.size(), 2u) << name;
+    const Result<std::vector<uint8_t>> bytes = write_svp(*file);
+    EXPECT_TRUE(bytes) << name << ": " << bytes.message();
+  }
+}
+
 TEST(SvpFile, AnEmptyFileIsGood) {
   const Result<std::vector<uint8_t>> bytes = write_svp({});
   ASSERT_TRUE(bytes) << bytes.message();
