@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh transparency bench clean
+.PHONY: build demo check check-fresh transparency bench fuzz clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -13,5 +13,8 @@ transparency: build
 	@tests/transparency/run --strict
 bench: build
 	@scripts/bench
+fuzz:
+	@scripts/install-deps
+	@scripts/fuzz
 clean:
 	rm -rf build
