@@ -13,6 +13,7 @@
  * Does not decide whether a call may be made now: allow.c and boundary.c do.
  * Tested by tests/qemu/ (the case files on the kernel engine; test_module.c).
  */
+#include <linux/module.h>
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
@@ -22,6 +23,10 @@
 
 #include "dispatch.h"
 #include "vm/vm.h"
+
+static bool clear_history;
+module_param(clear_history, bool, 0444);
+MODULE_PARM_DESC(clear_history, "clear the branch history before each call even where the processor does not need it");
 
 static long row_absent(const struct pt_regs *regs)
 {
@@ -71,11 +76,13 @@ static const char *function_of(const char *name)
 
 static void find_out_about_branch_history(void)
 {
+	needs_bhb_loop = clear_history;
+	needs_bhb_fence = clear_history; /* A no-op where it is not known. */
 #ifdef X86_FEATURE_CLEAR_BHB_LOOP
-	needs_bhb_loop = boot_cpu_has(X86_FEATURE_CLEAR_BHB_LOOP);
+	needs_bhb_loop |= boot_cpu_has(X86_FEATURE_CLEAR_BHB_LOOP);
 #endif
 #ifdef X86_FEATURE_CLEAR_BHB_HW
-	needs_bhb_fence = boot_cpu_has(X86_FEATURE_CLEAR_BHB_HW);
+	needs_bhb_fence |= boot_cpu_has(X86_FEATURE_CLEAR_BHB_HW);
 #endif
 }
 
@@ -117,7 +124,7 @@ int sysvm_dispatch_bind(void)
 	if (needs_bhb_loop) {
 		ret = -ENODEV;
 		if (!symbols[CLEAR_BHB_LOOP].address) {
-			pr_err("sysvm: this processor needs clear_bhb_loop, which this kernel does not have\n");
+			pr_err("sysvm: clear_bhb_loop is needed, which this kernel does not have\n");
 			goto out;
 		}
 		static_call_update(sysvm_clear_bhb, (void *)symbols[CLEAR_BHB_LOOP].address);

@@ -6,6 +6,9 @@ static init (init.c), the modules that reach the host's files, and the list of j
 no rights and no hardware support are needed; the flags are those that booted in 2 s and without a hang when measured
 (docs/security.md says what the guest does not show). Everything lives below build/guest.
 
+For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters),
+SYSVM_GUEST_KERNEL (package; scripts/fetch-kernel).
+
 Does not judge: run.py does. Tested by tests/qemu/guest_test.py and by every boot.
 """
 
@@ -134,11 +137,12 @@ def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -
         raise Unavailable("no qemu-system-x86_64 here: apt-get install qemu-system-x86")
     # Nehalem: with the flags of newer models the guest works around processor faults that emulation does not have,
     # which costs time. One processor: two of them hung 1 boot in 85. loglevel=5 shows warnings and worse.
-    return [qemu, "-accel", "tcg", "-cpu", "Nehalem", "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "1024",
+    return [qemu, "-accel", "tcg", "-cpu", os.environ.get("SYSVM_GUEST_CPU", "Nehalem"), "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "1024",
             "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(kernel / "vmlinux"), "-initrd",
             str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
-            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests"]
+            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests "
+            + os.environ.get("SYSVM_GUEST_APPEND", "")]
 
 
 def boot(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boot:
