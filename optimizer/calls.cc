@@ -68,10 +68,21 @@ CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
 }
 
 bool is_quiet(const Event& e) {
-  if (e.nr == SYSVM_NR_mmap) return (e.args[3] & MAP_ANONYMOUS) && (e.args[3] & MAP_PRIVATE);
-  if (e.nr == SYSVM_NR_munmap) return true;
+  switch (e.nr) {
+    case SYSVM_NR_mmap: return e.args[3] & MAP_ANONYMOUS;
+    case SYSVM_NR_munmap:
+    case SYSVM_NR_mprotect:
+    case SYSVM_NR_madvise: return true;
+    default: break;
+  }
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
   return row && row->effect == SYSVM_EFFECT_QUIET;
+}
+
+bool is_ridden(const Event& e) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+  return row && row->index >= 0 && (row->effect <= SYSVM_EFFECT_PRIV || row->effect == SYSVM_EFFECT_MUT) &&
+         row->nr != SYSVM_NR_ioctl && row->nr != SYSVM_NR_fcntl && row->nr != SYSVM_NR_mmap;
 }
 
 std::string number_text(uint64_t value, const sysvm_arg_info& kind) {

@@ -35,9 +35,13 @@ bool is_open(uint32_t nr);                                                    //
 uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);        // of those two
 bool is_struct_stat(uint32_t nr);  // fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH)
 
-// A mapping that only this process sees, or giving one back: it tells nothing about others, so an outstanding log
-// survives it (the shim's rule as well).
+// It tells nothing about others, so an outstanding log survives it: the QUIET calls of the table, and changes of
+// memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/rules.c).
 bool is_quiet(const Event& e);
+
+// The machine can make the call in the same entry with what is made again behind it: reads at the end of file and
+// the like survive, say, a write (libsysvm/shim/ride.c).
+bool is_ridden(const Event& e);
 
 // strace's way to write a number: small ones in decimal, others in hexadecimal; AT_FDCWD by name.
 std::string number_text(uint64_t value, const sysvm_arg_info& kind);

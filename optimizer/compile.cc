@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <unordered_set>
 
 #include "optimizer/assembler.h"
@@ -49,28 +48,26 @@ class Compiler {
  private:
   using Classes = std::map<std::string, std::vector<const Occurrence*>>;
 
-  // Descriptors that a thread opened itself, for reading: the calls on them are candidates for answers, reads ahead
-  // and late close.
+  // Descriptors that a thread opened itself, for reading, and their copies: the calls on them are candidates for
+  // answers, reads ahead and late close. A copy shares its position, so that only F_GETFD is private.
   void find_descriptors() {
     for (const Stream& s : streams_) {
-      std::set<int32_t> own;
+      std::map<int32_t, bool> own;  // descriptor, has copies
       for (const Event* e : s.calls) {
-        const auto nr = static_cast<uint32_t>(e->nr);
-        const auto fd = static_cast<int32_t>(e->args[0]);
-        if (is_open(nr) && e->ret >= 0) {
-          const CallTraits traits = traits_of(*e);
-          if (traits.may_trigger)
-            own.insert(static_cast<int32_t>(e->ret));
-          else
-            own.erase(static_cast<int32_t>(e->ret));
+        const CallTraits traits = traits_of(*e);
+        const auto made = static_cast<int32_t>(e->ret);
+        if (is_open(traits.nr)) {
+          if (e->ret >= 0) own.erase(made);
+          if (e->ret >= 0 && traits.may_trigger) own[made] = false;
           continue;
         }
-        const CallTraits traits = traits_of(*e);
-        if (traits.arg[0].kind == SYSVM_KIND_FD && own.count(fd)) {
-          on_own_.insert(e);
-          if (traits.effect == SYSVM_EFFECT_FREE || traits.result == SYSVM_RESULT_FD) own.erase(fd);
+        const auto at = traits.arg[0].kind == SYSVM_KIND_FD ? own.find(static_cast<int32_t>(e->args[0])) : own.end();
+        if (at != own.end()) (at->second ? on_shared_ : on_own_).insert(e);
+        if (traits.result == SYSVM_RESULT_FD && e->ret >= 0) {
+          own.erase(made);
+          if (at != own.end() && traits.effect == SYSVM_EFFECT_FD) own[made] = at->second = true;
         }
-        if (traits.result == SYSVM_RESULT_FD && e->ret >= 0) own.erase(static_cast<int32_t>(e->ret));
+        if (traits.nr == SYSVM_NR_close) own.erase(static_cast<int32_t>(e->args[0]));
       }
     }
   }
@@ -184,7 +181,7 @@ class Compiler {
     std::map<std::string, std::vector<const Event*>> by_exe;
     for (const Stream& s : streams_)
       for (const Event* e : s.calls)
-        if (e->nr == SYSVM_NR_close && on_own_.count(e) && e->ret == 0) by_exe[s.exe].push_back(e);
+        if (e->nr == SYSVM_NR_close && e->ret == 0 && (on_own_.count(e) || on_shared_.count(e))) by_exe[s.exe].push_back(e);
     for (const auto& [exe, closes] : by_exe) {
       if (closes.size() < options_.min_count) {
         dropped_.push_back({"late close", exe, too_few(closes.size()), closes.size()});
@@ -252,7 +249,7 @@ class Compiler {
   std::vector<Stream> streams_;
   SourceTable sources_;
   std::deque<Occurrence> occurrences_;
-  Calls on_own_, answered_;
+  Calls on_own_, on_shared_, answered_;
   uint64_t undone_ = 0;
   std::vector<Candidate> kept_;
   std::vector<DroppedInfo> dropped_;

@@ -19,30 +19,19 @@ std::string effect_reason(const CallTraits& traits) {
   }
 }
 
-bool follows_no_link(const StepSources& step) {
-  auto has_flag = [&](size_t arg) {
-    return step.args[arg].from == From::kConst && (step.args[arg].value & AT_SYMLINK_NOFOLLOW);
-  };
-  switch (step.nr) {
-    case SYSVM_NR_lstat:
-    case SYSVM_NR_lgetxattr:
-    case SYSVM_NR_llistxattr: return true;
-    case SYSVM_NR_newfstatat: return has_flag(3);
-    case SYSVM_NR_statx: return has_flag(2);
-    case SYSVM_NR_faccessat2: return has_flag(3);
-    default: return false;
-  }
-}
-
-std::string path_reason(const FlowContext& context, const StepSources& step, const Event& call) {
+// The only names are "" (the descriptor itself) and the one that the trigger has just opened, without a link.
+std::string name_reason(const FlowContext& context, const StepSources& step, const Event& call) {
   for (size_t i = 0; i < step.args.size(); ++i) {
-    if (step.args[i].from != From::kPath) continue;
-    if (!is_open(static_cast<uint32_t>(context.trigger->nr))) return "a path may follow only an open of that path";
-    if (!follows_no_link(step)) return step.traits.name + " may follow a symbolic link";
+    const From from = step.args[i].from;
+    if (from != From::kPath && from != From::kString) continue;
+    if (step.nr != SYSVM_NR_newfstatat) return "a name is followed only by newfstatat";
+    const uint64_t flags = step.args[3].value;
+    if (from == From::kString) return flags == AT_EMPTY_PATH ? "" : "newfstatat of \"\" with other flags";
+    if (!is_open(static_cast<uint32_t>(context.trigger->nr))) return "a name may follow only an open of that name";
+    if (flags != AT_SYMLINK_NOFOLLOW) return "newfstatat may follow a symbolic link";
     const std::string* path = string_argument(*context.stream, call, step.traits, i);
     if (path && path->find('/') != std::string::npos) return "the path has more than one component";
-    const bool relative_to_cwd = i == 0;
-    if (relative_to_cwd ? context.trigger->nr != SYSVM_NR_open : step.args[i - 1].from != From::kTriggerArg)
+    if (context.trigger->nr != SYSVM_NR_openat || step.args[0].from != From::kTriggerArg)
       return "the path is relative to another directory than the trigger's";
   }
   return "";
@@ -50,9 +39,8 @@ std::string path_reason(const FlowContext& context, const StepSources& step, con
 
 bool on_own_descriptor(const FlowContext& context, const StepSources& step) {
   const ArgSource& fd = step.args[0];
-  if (fd.from == From::kTriggerResult) return true;
-  // A read that follows a read of the same descriptor.
-  return fd.from == From::kTriggerArg && fd.index == 0 && static_cast<uint32_t>(context.trigger->nr) == step.nr;
+  if (is_open(static_cast<uint32_t>(context.trigger->nr))) return fd.from == From::kTriggerResult;
+  return fd.from == From::kTriggerArg && fd.index == 0;
 }
 
 }  // namespace
@@ -69,16 +57,18 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
     case SYSVM_NR_lseek:
       if (step.args[1].value != 0 || step.args[2].value != SEEK_CUR) return "lseek sets the position";
       break;
-    case SYSVM_NR_read:
-    case SYSVM_NR_pread64:
-      if (!on_own_descriptor(context, step)) return step.traits.name + " reads a descriptor that the trigger has not opened";
-      break;
-    case SYSVM_NR_getdents64:
-      if (step.args[0].from != From::kTriggerResult) return "a directory is read ahead only right after its open";
-      break;
     default: break;
   }
-  return path_reason(context, step, call);
+  const std::string reason = name_reason(context, step, call);
+  if (!reason.empty()) return reason;
+  const bool by_name = step.args.size() > 1 && step.args[1].from == From::kPath;
+  if (!by_name && !on_own_descriptor(context, step))
+    return step.traits.name + " is not about the trigger's descriptor";
+  const bool open = is_open(static_cast<uint32_t>(context.trigger->nr));
+  if (!open && (step.traits.undo == SYSVM_UNDO_CLOSE || step.traits.undo == SYSVM_UNDO_CLRFD ||
+                step.nr == SYSVM_NR_getdents64))
+    return step.traits.name + " could not be taken back: the trigger has not opened the descriptor";
+  return "";
 }
 
 bool may_trigger(const Event& call) {

@@ -23,6 +23,21 @@ void learn_kind(Occurrence& found, const StepSources& sources, const Event& call
   }
 }
 
+// A read that finds the end of file behind a call that the machine can make together with it (a write of what was
+// read, say): the runtime makes it again behind that call, in the same entry. Returns its index, or 0.
+size_t end_behind_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream, size_t at) {
+  if (found.steps.empty() || !is_ridden(*stream.calls[at]) || is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
+    return 0;
+  const OccurrenceStep& last = found.steps.back();
+  if (last.sources->nr != SYSVM_NR_read || last.calls.back()->ret <= 0) return 0;
+  for (size_t i = at + 1; i < stream.calls.size(); ++i) {
+    const Event& call = *stream.calls[i];
+    if (is_quiet(call)) continue;
+    return call.nr == SYSVM_NR_read && call.ret == 0 && explain(context, call).key == last.sources->key ? i : 0;
+  }
+  return 0;
+}
+
 }  // namespace
 
 const StepSources* SourceTable::keep(StepSources sources) {
@@ -48,7 +63,14 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t ma
     if (is_quiet(call)) continue;
     const StepSources* sources = table.keep(explain(context, call));
     found.stop = why_not_follower(context, *sources, call);
-    if (!found.stop.empty()) return found;
+    if (!found.stop.empty()) {
+      const size_t end = end_behind_other_call(found, context, stream, i);
+      if (!end) return found;
+      found.steps.back().calls.push_back(stream.calls[end]);
+      context.steps.back() = stream.calls[end];
+      i = end;
+      continue;
+    }
     learn_kind(found, *sources, call);
     if (is_run_call(sources->nr) && !found.steps.empty() && found.steps.back().sources == sources) {
       found.steps.back().calls.push_back(&call);

@@ -25,7 +25,8 @@ uint64_t size_of(const Event& call, const StepSources& sources) {
   return 0;
 }
 
-bool undone(const StepSources& s) { return s.traits.undo != SYSVM_UNDO_NONE; }
+// lseek only asks (legality.cc).
+bool undone(const StepSources& s) { return s.traits.undo != SYSVM_UNDO_NONE && s.nr != SYSVM_NR_lseek; }
 
 // The size to ask for: what the program asks for if that is staged easily, else what was enough for what came.
 uint64_t choose_size(const Members& members, size_t depth, uint64_t limit) {

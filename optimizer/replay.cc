@@ -184,7 +184,18 @@ bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, c
 bool is_undone(const Follower& f, const sysvm_page& page) {
   std::array<uint64_t, 6> args{};
   for (size_t i = 0; i < 6; ++i) args[i] = f.arg[i].value;
-  return traits_of(f.nr, args).undo != SYSVM_UNDO_NONE && static_cast<int64_t>(page.reg[f.result]) >= 0;
+  return f.nr != SYSVM_NR_lseek && traits_of(f.nr, args).undo != SYSVM_UNDO_NONE && static_cast<int64_t>(page.reg[f.result]) >= 0;
+}
+
+// What is outstanding can be made again behind another call (libsysvm/shim/log.c, log_renewable).
+bool renewable(const std::vector<const Follower*>& log, size_t next, const sysvm_page& page) {
+  if (log.size() - next > 4) return false;
+  for (; next < log.size(); ++next) {
+    const Follower& f = *log[next];
+    const bool end_of_file = f.nr == SYSVM_NR_read && page.reg[f.result] == 0;
+    if (is_undone(f, page) && !end_of_file) return false;
+  }
+  return true;
 }
 
 void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& o, ReplayTotals& totals) {
@@ -197,7 +208,10 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     const Event& e = *calls[i];
     if (is_quiet(e)) continue;
     const Follower& f = *log[next];
-    if (!matches(f, proc, page, o, e)) break;
+    if (!matches(f, proc, page, o, e)) {
+      if (is_ridden(e) && !is_open(static_cast<uint32_t>(e.nr)) && renewable(log, next, page)) continue;
+      break;
+    }
     const auto answer = static_cast<int64_t>(page.reg[f.result]);
     if (answer != e.ret) {
       ++totals.wrong;

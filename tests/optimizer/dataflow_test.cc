@@ -42,23 +42,32 @@ TEST(Dataflow, ADescriptorFromElsewhereCuts) {
   EXPECT_EQ(found.stop, "argument 0 of fstat is not known at the trigger");
 }
 
+// The source of a call's arguments behind the first calls of a recording, which are the trigger and its steps.
+std::string explained(const std::string& calls) {
+  const Trace trace = recording(calls);
+  const std::vector<Stream> streams = split_into_streams({&trace});
+  const auto& all = streams.at(0).calls;
+  const FlowContext context{&streams[0], all[0], {all.begin() + 1, all.end() - 1}};
+  return explain(context, *all.back()).key;
+}
+
 TEST(Dataflow, TheResultOfADupIsADescriptorOfLaterSteps) {
-  EXPECT_EQ(followed(R"(openat(4, "d", O_RDONLY|O_DIRECTORY) = 3
-fcntl(3, F_DUPFD_CLOEXEC, 3) = 6
-fstat(6, buf) = 0
-fstat(3, buf) = 0
-)")
-                .steps,
-            (Steps{"fcntl(fd, F_DUPFD_CLOEXEC, 3)", "fstat(#0, buf)", "fstat(fd, buf)"}));
+  const std::string dup = "openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_DUPFD_CLOEXEC, 3) = 6\n";
+  EXPECT_EQ(explained(dup), "fcntl(fd, F_DUPFD_CLOEXEC, 3)");
+  EXPECT_EQ(explained(dup + "fstat(6, buf) = 0\n"), "fstat(#0, buf)");
+  EXPECT_EQ(explained(dup + "fstat(3, buf) = 0\n"), "fstat(fd, buf)");
 }
 
 TEST(Dataflow, TheDirectoryOfTheTriggerIsItsArgument) {
-  EXPECT_EQ(followed(R"(openat(4, "d", O_RDONLY|O_DIRECTORY) = 3
-fstat(4, buf) = 0
-newfstatat(4, "d", buf, AT_SYMLINK_NOFOLLOW) = 0
-)")
-                .steps,
-            (Steps{"fstat($0, buf)", "newfstatat($0, path, buf, 0x100)"}));
+  const std::string open = "openat(4, \"d\", O_RDONLY) = 3\n";
+  EXPECT_EQ(explained(open + "fstat(4, buf) = 0\n"), "fstat($0, buf)");
+  EXPECT_EQ(explained(open + "newfstatat(4, \"d\", buf, AT_SYMLINK_NOFOLLOW) = 0\n"),
+            "newfstatat($0, path, buf, 0x100)");
+}
+
+TEST(Dataflow, ANumberThatIsUsedAgainIsTheNewestDescriptor) {
+  EXPECT_EQ(explained("openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_DUPFD_CLOEXEC, 3) = 4\nfstat(4, buf) = 0\n"),
+            "fstat(#0, buf)");
 }
 
 TEST(Dataflow, AnotherNameIsVarying) {
@@ -121,9 +130,27 @@ TEST(Legality, APathOfSeveralComponentsIsNot) {
   EXPECT_EQ(followed("openat(4, \"a/f\", O_RDONLY) = 3\nnewfstatat(4, \"a/f\", buf, AT_SYMLINK_NOFOLLOW) = 0\n").stop,
             "the path has more than one component");
 }
-TEST(Legality, AReadOfAnotherDescriptorIsNot) {
-  EXPECT_EQ(followed("openat(4, \"f\", O_RDONLY) = 3\nread(4, buf, 10) = 10\n").stop,
-            "read reads a descriptor that the trigger has not opened");
+TEST(Legality, ACallOnAnotherDescriptorIsNot) {
+  EXPECT_EQ(stop_after_open("read(4, buf, 10) = 10"), "read is not about the trigger's descriptor");
+  EXPECT_EQ(stop_after_open("fstat(4, buf) = 0"), "fstat is not about the trigger's descriptor");
+}
+TEST(Legality, AStatxOfTheDescriptorIsNot) {
+  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"), "a name is followed only by newfstatat");
+}
+TEST(Legality, BehindAReadOnlyReadsFollow) {
+  const std::string read = "read(3, buf, 4096) = 4096\n";
+  EXPECT_EQ(followed(read + read + read).steps, (Steps{"read($0, buf, size) x2"}));
+  EXPECT_EQ(followed(read + "fcntl(3, F_DUPFD_CLOEXEC, 3) = 4\n").stop,
+            "fcntl F_DUPFD_CLOEXEC could not be taken back: the trigger has not opened the descriptor");
+}
+TEST(Legality, TheEndOfFileIsFoundEvenBehindAWrite) {
+  EXPECT_EQ(followed(R"(openat(4, "f", O_RDONLY) = 3
+read(3, buf, 4096) = 12
+write(1, buf, 12) = 12
+read(3, buf, 4096) = 0
+)")
+                .steps,
+            (Steps{"read(fd, buf, size) x2"}));
 }
 TEST(Legality, AFailedTriggerHasNoFollowers) {
   EXPECT_EQ(followed("openat(4, \"f\", O_RDONLY) = -2\nbrk(0) = 0\nfstat(3, buf) = 0\n").stop, "the trigger failed");
