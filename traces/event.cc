@@ -7,11 +7,16 @@ namespace sysvm {
 
 const char* to_string(LossReason reason) {
   switch (reason) {
-    case LossReason::kRingFull: return "ring full";
-    case LossReason::kNoStorage: return "no memory for a thread's state";
-    case LossReason::kRecursion: return "probe was busy";
-    case LossReason::kMissedFork: return "thread not followed";
-    case LossReason::kConsumer: return "recorder failed";
+    case LossReason::kRingFull:
+      return "ring full";
+    case LossReason::kNoStorage:
+      return "no memory for a thread's state";
+    case LossReason::kRecursion:
+      return "probe was busy";
+    case LossReason::kMissedFork:
+      return "thread not followed";
+    case LossReason::kConsumer:
+      return "recorder failed";
   }
   return "unknown reason";
 }
@@ -32,7 +37,8 @@ namespace {
 template <typename F>
 void for_each_column(Columns& c, F f) {
   auto all = [&f](auto&... column) { (f(column), ...); };
-  all(c.ts_ns, c.dur_ns, c.pid, c.tid, c.seq, c.nr, c.ret, c.flags, c.ip, c.caller, c.st_mode, c.st_size, c.st_dev);
+  all(c.ts_ns, c.dur_ns, c.pid, c.tid, c.seq, c.nr, c.ret, c.flags, c.ip, c.caller, c.st_mode, c.st_size,
+      c.st_dev);
   for (auto& column : c.args) f(column);
   for (auto& column : c.path) f(column);
 }
@@ -125,7 +131,8 @@ MappingIndex::MappingIndex(const TraceInfo& info) {
 
 const Mapping* MappingIndex::find_in(int32_t pid, uint64_t address, uint64_t ts_ns, int depth) const {
   auto found = images_.find(pid);
-  if (found == images_.end() || depth > 64) return nullptr;  // 64: forks in a row without a mapping of their own
+  if (found == images_.end() || depth > 64)
+    return nullptr;  // 64: forks in a row without a mapping of their own
   const std::vector<Image>& images = found->second;
   auto image = std::upper_bound(images.begin(), images.end(), ts_ns,
                                 [](uint64_t ts, const Image& i) { return ts < i.start_ns; });

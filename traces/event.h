@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What a trace says, in memory: calls, processes, mappings, losses. No I/O here; the file is reader.h and writer.h,
-// the layout on disk trace.proto and docs/trace-format.md.
+// What a trace says, in memory: calls, processes, mappings, losses. No I/O here; the file is reader.h and
+// writer.h, the layout on disk trace.proto and docs/trace-format.md.
 //
-// One Event is one system call, written when it returned (or, flag kNoExit, when its thread ended inside it), or
-// one delivered signal (flag kSignal). Arguments are the registers as they were: a 32-bit argument may or may not
-// be sign-extended, as the program left it.
-// Tested by tests/traces/trace_test.cc.
+// One Event is one system call, written when it returned (or, flag kNoExit, when its thread ended inside it),
+// or one delivered signal (flag kSignal). Arguments are the registers as they were: a 32-bit argument may or
+// may not be sign-extended, as the program left it. Tested by tests/traces/trace_test.cc.
 #pragma once
 
 #include <array>
@@ -19,16 +18,19 @@
 namespace sysvm {
 
 enum EventFlag : uint32_t {
-  kNoEnter = 1u << 0,     // no entry was seen (refused by seccomp, or tracing began inside the call): dur is 0
-  kNoExit = 1u << 1,      // the thread ended inside the call (exit, exit_group, killed): ret is 0 and means nothing
-  kRestarted = 1u << 2,   // ret is one of the kernel's own -ERESTART codes; the program never sees it
-  kForkChild = 1u << 3,   // the return of fork, vfork or clone in the child: first event of its thread
-  kCompat = 1u << 4,      // made through the 32-bit table; nr and arguments are of i386
-  kPathFault = 1u << 5,   // a string argument could not be read
-  kPathCut = 1u << 6,     // a string argument was longer than the recorder keeps
-  kSignal = 1u << 7,      // not a call: a signal was delivered to a handler; args[0] is its number, args[1] si_code
-  kHasStat = 1u << 8,     // st_mode, st_size, st_dev are set
-  kNrChanged = 1u << 9,   // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
+  kNoEnter = 1u << 0,  // no entry was seen (refused by seccomp, or tracing began inside the call): dur is 0
+  kNoExit =
+      1u << 1,  // the thread ended inside the call (exit, exit_group, killed): ret is 0 and means nothing
+  kRestarted = 1u << 2,  // ret is one of the kernel's own -ERESTART codes; the program never sees it
+  kForkChild = 1u << 3,  // the return of fork, vfork or clone in the child: first event of its thread
+  kCompat = 1u << 4,     // made through the 32-bit table; nr and arguments are of i386
+  kPathFault = 1u << 5,  // a string argument could not be read
+  kPathCut = 1u << 6,    // a string argument was longer than the recorder keeps
+  kSignal =
+      1u << 7,  // not a call: a signal was delivered to a handler; args[0] is its number, args[1] si_code
+  kHasStat = 1u << 8,  // st_mode, st_size, st_dev are set
+  kNrChanged =
+      1u << 9,  // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
 };
 
 inline constexpr int32_t kSignalNr = -1;  // Event::nr of a kSignal event
@@ -43,12 +45,12 @@ struct Event {
   int32_t nr = 0;    // x86-64 call number
   int64_t ret = 0;   // as the kernel returned it: -errno on error
   std::array<uint64_t, 6> args{};
-  uint32_t flags = 0;                 // EventFlag
-  std::array<uint32_t, 2> path{};     // index into TraceInfo::strings: first and second string argument (kinds
-                                      // PATH and STR, in argument order); kNoString if absent
-  uint64_t ip = 0;                    // address after the syscall instruction, 0 if unknown
-  uint64_t caller = 0;                // word at the stack pointer: often the caller's return address; a hint
-  uint32_t st_mode = 0;               // stat family that returned 0 (kHasStat)
+  uint32_t flags = 0;              // EventFlag
+  std::array<uint32_t, 2> path{};  // index into TraceInfo::strings: first and second string argument (kinds
+                                   // PATH and STR, in argument order); kNoString if absent
+  uint64_t ip = 0;                 // address after the syscall instruction, 0 if unknown
+  uint64_t caller = 0;             // word at the stack pointer: often the caller's return address; a hint
+  uint32_t st_mode = 0;            // stat family that returned 0 (kHasStat)
   uint64_t st_size = 0;
   uint64_t st_dev = 0;
 
@@ -65,7 +67,7 @@ struct CallInfo {
 };
 
 struct TraceHeader {
-  std::string tool;     // "sysvm 0.1.0"
+  std::string tool;  // "sysvm 0.1.0"
   std::string host, kernel, arch;
   std::vector<std::string> command;
   std::string cwd;
@@ -82,9 +84,9 @@ struct Process {
   int32_t pid = 0;
   int32_t parent = 0;
   uint64_t start_ns = 0;
-  bool execed = false;     // this image came from an exec (or existed before the recording); false: from a fork
-  std::string exe;         // path, "" if not known
-  std::string build_id;    // hexadecimal, "" if not known
+  bool execed = false;   // this image came from an exec (or existed before the recording); false: from a fork
+  std::string exe;       // path, "" if not known
+  std::string build_id;  // hexadecimal, "" if not known
   std::vector<std::string> argv;
   std::optional<uint64_t> end_ns;      // next exec or exit
   std::optional<int32_t> exit_status;  // as wait(2) gives it; last image only
@@ -100,11 +102,11 @@ struct Mapping {  // an executable mapping
 };
 
 enum class LossReason : uint32_t {
-  kRingFull = 1,      // the consumer was too slow
-  kNoStorage = 2,     // the kernel had no memory, or a lock was busy, for the state of a thread
-  kRecursion = 3,     // the program was running already on that CPU
-  kMissedFork = 4,    // a thread could not be followed
-  kConsumer = 5,      // the recorder itself failed to keep a record (short write, bad record)
+  kRingFull = 1,    // the consumer was too slow
+  kNoStorage = 2,   // the kernel had no memory, or a lock was busy, for the state of a thread
+  kRecursion = 3,   // the program was running already on that CPU
+  kMissedFork = 4,  // a thread could not be followed
+  kConsumer = 5,    // the recorder itself failed to keep a record (short write, bad record)
 };
 const char* to_string(LossReason reason);
 
@@ -115,13 +117,13 @@ struct Loss {
 };
 
 struct TraceStats {
-  uint64_t events = 0;    // calls and signals in the file
-  uint64_t lost = 0;      // sum of all losses
+  uint64_t events = 0;  // calls and signals in the file
+  uint64_t lost = 0;    // sum of all losses
   uint64_t threads = 0;
   uint64_t wall_ns = 0;   // exec of the command to its end
   uint64_t probe_ns = 0;  // time inside the eBPF programs, 0 if not measured
   uint64_t probe_runs = 0;
-  uint64_t throttles = 0;    // how often the command was stopped so that nothing is lost
+  uint64_t throttles = 0;  // how often the command was stopped so that nothing is lost
   uint64_t throttled_ns = 0;
 };
 

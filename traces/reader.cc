@@ -82,11 +82,12 @@ Result<> decode(const pb::Chunk& chunk, Strings& strings, Columns& out) {
   if (!b.ParseFromString(raw)) return error("columns are not a ColumnBlock");
 
   auto full = [n](const auto& column) { return static_cast<size_t>(column.size()) == n; };
-  if (!full(b.delta_ns()) || !full(b.dur_ns()) || !full(b.thread()) || !full(b.seq_step()) || !full(b.call()) ||
-      !full(b.ret()) || !full(b.flags()) || !full(b.path0()) || !full(b.path1()) || !full(b.site()))
+  if (!full(b.delta_ns()) || !full(b.dur_ns()) || !full(b.thread()) || !full(b.seq_step()) ||
+      !full(b.call()) || !full(b.ret()) || !full(b.flags()) || !full(b.path0()) || !full(b.path1()) ||
+      !full(b.site()))
     return error("a column has not {} values", n);
-  if (b.pid_size() != b.tid_size() || b.first_seq_size() != b.tid_size() || b.call_args_size() != b.call_nr_size() ||
-      b.site_caller_size() != b.site_ip_size())
+  if (b.pid_size() != b.tid_size() || b.first_seq_size() != b.tid_size() ||
+      b.call_args_size() != b.call_nr_size() || b.site_caller_size() != b.site_ip_size())
     return error("the columns of a table differ in length");
 
   std::vector<uint32_t> ids{kNoString};
@@ -103,7 +104,8 @@ Result<> decode(const pb::Chunk& chunk, Strings& strings, Columns& out) {
     const int i = static_cast<int>(row);
     const uint32_t thread = b.thread(i), call = b.call(i), site = b.site(i);
     if (thread >= next_seq.size() || call >= static_cast<uint32_t>(b.call_nr_size()) ||
-        site >= static_cast<uint32_t>(b.site_ip_size()) || b.path0(i) >= ids.size() || b.path1(i) >= ids.size())
+        site >= static_cast<uint32_t>(b.site_ip_size()) || b.path0(i) >= ids.size() ||
+        b.path1(i) >= ids.size())
       return error("event {}: index past the end of its table", row);
     ts += static_cast<uint64_t>(b.delta_ns(i));
     e.ts_ns = ts;
@@ -150,7 +152,8 @@ void take_header(const pb::Header& h, TraceHeader& out) {
   out.call_cost_ns = h.call_cost_ns();
   for (const pb::Call& c : h.calls())
     out.calls.push_back({c.nr(), c.name(), {c.args().begin(), c.args().end()}, c.result()});
-  std::sort(out.calls.begin(), out.calls.end(), [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
+  std::sort(out.calls.begin(), out.calls.end(),
+            [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
 }
 
 void take_record(const pb::Record& record, TraceInfo& out) {
@@ -193,11 +196,12 @@ void take_record(const pb::Record& record, TraceInfo& out) {
     }
     case pb::Record::kStats: {
       const pb::Stats& s = record.stats();
-      out.stats = TraceStats{s.events(),  s.lost(),       s.threads(),   s.wall_ns(),
+      out.stats = TraceStats{s.events(),   s.lost(),       s.threads(),   s.wall_ns(),
                              s.probe_ns(), s.probe_runs(), s.throttles(), s.throttled_ns()};
       break;
     }
-    default: break;  // Index is for random access; an unknown record is a newer writer's
+    default:
+      break;  // Index is for random access; an unknown record is a newer writer's
   }
 }
 
@@ -212,7 +216,8 @@ Result<TraceInfo> scan(const std::string& path, const OnChunk& on_chunk) {
     return error("{}: not a trace: it does not begin with {}", path, kMagic);
   if (size < kPreamble) return error("{}: cut after {} bytes, before its header", path, size);
   if (bytes[kMagic.size()] != kVersion)
-    return error("{}: trace format version {}, this program reads version {}", path, bytes[kMagic.size()], kVersion);
+    return error("{}: trace format version {}, this program reads version {}", path, bytes[kMagic.size()],
+                 kVersion);
   for (size_t i = kMagic.size() + 1; i < kPreamble; ++i)
     if (bytes[i] != 0) return error("{}: byte {} is {}, expected 0", path, i, bytes[i]);
 
@@ -232,7 +237,8 @@ Result<TraceInfo> scan(const std::string& path, const OnChunk& on_chunk) {
     if (more && shift < 35) {
       info.damage = fmt::format("{}: byte {}: cut inside the length of a record", path, at);
     } else if (more || length > kMaxRecord) {
-      info.damage = fmt::format("{}: byte {}: length of a record is bad, at most {} are allowed", path, at, kMaxRecord);
+      info.damage =
+          fmt::format("{}: byte {}: length of a record is bad, at most {} are allowed", path, at, kMaxRecord);
     } else if (length + 8 > size - p) {
       info.damage = fmt::format("{}: byte {}: record of {} bytes is cut after {}", path, at, length,
                                 size - p < 8 ? 0 : size - p - 8);
@@ -242,7 +248,8 @@ Result<TraceInfo> scan(const std::string& path, const OnChunk& on_chunk) {
       const uint8_t* payload = bytes + p + 8;
       pb::Record record;
       if (XXH64(payload, length, 0) != sum) {
-        info.damage = fmt::format("{}: byte {}: checksum of a record of {} bytes does not match", path, at, length);
+        info.damage =
+            fmt::format("{}: byte {}: checksum of a record of {} bytes does not match", path, at, length);
       } else if (!record.ParseFromArray(payload, static_cast<int>(length))) {
         info.damage = fmt::format("{}: byte {}: not a Record", path, at);
       } else if (have_header == record.has_header()) {

@@ -21,9 +21,9 @@ Result<Trace> read_trace(const std::string& path);
 // All but the events, at the price of a scan over the file without decompressing.
 Result<TraceInfo> read_trace_info(const std::string& path);
 
-// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call). The
-// columns are the callee's until it returns; Columns::path are indices into strings of info, which grows from
-// chunk to chunk. Return false to stop. The TraceInfo is whole only at the end.
+// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call).
+// The columns are the callee's until it returns; Columns::path are indices into strings of info, which grows
+// from chunk to chunk. Return false to stop. The TraceInfo is whole only at the end.
 using ChunkVisitor = std::function<bool(Columns& columns, const TraceInfo& info)>;
 Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit);
 

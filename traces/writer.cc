@@ -21,7 +21,7 @@ using namespace trace_format;
 
 // The events of the chunk in the making.
 struct TraceWriter::Pending {
-  std::vector<Event> events;        // path: index into strings plus 1
+  std::vector<Event> events;  // path: index into strings plus 1
   std::vector<std::string> strings;
   std::unordered_map<std::string, uint32_t> string_ids;
   size_t string_bytes = 0;
@@ -102,13 +102,26 @@ pb::Chunk TraceWriter::Pending::encode(ZSTD_CCtx* zstd) {
     block.add_path1(e.path[1]);
     block.add_site(site->second);
     switch (block.call_args(static_cast<int>(call->second))) {
-      default: block.add_arg5(e.args[5]); [[fallthrough]];
-      case 5: block.add_arg4(e.args[4]); [[fallthrough]];
-      case 4: block.add_arg3(e.args[3]); [[fallthrough]];
-      case 3: block.add_arg2(e.args[2]); [[fallthrough]];
-      case 2: block.add_arg1(e.args[1]); [[fallthrough]];
-      case 1: block.add_arg0(e.args[0]); [[fallthrough]];
-      case 0: break;
+      default:
+        block.add_arg5(e.args[5]);
+        [[fallthrough]];
+      case 5:
+        block.add_arg4(e.args[4]);
+        [[fallthrough]];
+      case 4:
+        block.add_arg3(e.args[3]);
+        [[fallthrough]];
+      case 3:
+        block.add_arg2(e.args[2]);
+        [[fallthrough]];
+      case 2:
+        block.add_arg1(e.args[1]);
+        [[fallthrough]];
+      case 1:
+        block.add_arg0(e.args[0]);
+        [[fallthrough]];
+      case 0:
+        break;
     }
     if (e.has(kHasStat)) {
       block.add_st_mode(e.st_mode);
@@ -144,7 +157,8 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   if (st.st_size > 0) {
     char magic[8];
     if (pread(w->fd_.get(), magic, sizeof magic, 0) != sizeof magic || std::string_view(magic, 8) != kMagic)
-      return error("{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)", path);
+      return error(
+          "{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)", path);
   }
   if (ftruncate(w->fd_.get(), 0) != 0) return error("{}: truncate: {}", path, strerror(errno));
   if (fchmod(w->fd_.get(), 0600) != 0) return error("{}: chmod 0600: {}", path, strerror(errno));
@@ -187,7 +201,8 @@ Result<> TraceWriter::write_all(const std::string& bytes) {
   while (done < bytes.size()) {
     ssize_t n = ::write(fd_.get(), bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return error("{}: write at byte {}: {}", path_, offset_ + done, strerror(n < 0 ? errno : ENOSPC));
+    if (n <= 0)
+      return error("{}: write at byte {}: {}", path_, offset_ + done, strerror(n < 0 ? errno : ENOSPC));
     done += static_cast<size_t>(n);
   }
   offset_ += done;

@@ -29,7 +29,7 @@ class TraceWriter {
   Result<> end(int32_t pid, uint64_t end_ns, int32_t exit_status);
   Result<> add(const Mapping& mapping);
   Result<> add(const Loss& loss);
-  Result<> flush();                         // ends the chunk, so that all events so far are in the file
+  Result<> flush();                          // ends the chunk, so that all events so far are in the file
   Result<> finish(const TraceStats& stats);  // flush, totals, index; nothing may be added afterwards
 
   uint64_t bytes() const { return offset_; }

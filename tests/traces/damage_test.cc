@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A trace that is cut or changed anywhere: all chunks before the damage, a message that names it, never a crash.
+// A trace that is cut or changed anywhere: all chunks before the damage, a message that names it, never a
+// crash.
 #include <xxhash.h>
 
 #include <random>
@@ -151,7 +152,8 @@ TEST(DamagedTrace, SaysWhatItIsNot) {
   bad.put("#!/bin/sh\n");
   EXPECT_NE(read_trace(bad.path()).message().find("does not begin with SYSVMTRC"), std::string::npos);
   bad.put(std::string("SYSVMTRC\x07") + std::string(7, '\0'));
-  EXPECT_NE(read_trace(bad.path()).message().find("version 7, this program reads version 1"), std::string::npos);
+  EXPECT_NE(read_trace(bad.path()).message().find("version 7, this program reads version 1"),
+            std::string::npos);
 }
 
 }  // namespace

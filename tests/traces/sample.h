@@ -17,12 +17,14 @@ class TempFile {
  public:
   TempFile() {
     static int count = 0;
-    path_ = testing::TempDir() + "sysvm_trace_test." + std::to_string(getpid()) + "." + std::to_string(++count);
+    path_ =
+        testing::TempDir() + "sysvm_trace_test." + std::to_string(getpid()) + "." + std::to_string(++count);
   }
   ~TempFile() { unlink(path_.c_str()); }
   const std::string& path() const { return path_; }
   void put(const std::string& bytes) const {
-    std::ofstream(path_, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<long>(bytes.size()));
+    std::ofstream(path_, std::ios::binary | std::ios::trunc)
+        .write(bytes.data(), static_cast<long>(bytes.size()));
   }
   std::string get() const {
     std::ifstream in(path_, std::ios::binary);
@@ -70,7 +72,9 @@ inline Event sample_event(uint32_t i) {
   return e;
 }
 
-inline std::string sample_path(uint32_t i) { return "/usr/include/file" + std::to_string(i % 50) + ".h"; }
+inline std::string sample_path(uint32_t i) {
+  return "/usr/include/file" + std::to_string(i % 50) + ".h";
+}
 
 // n events in chunks of the given size.
 inline void write_sample(const std::string& path, uint32_t n, uint32_t chunk) {
