@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "tracer/counter.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "tracer/bpf_session.h"
+#include "tracer/ptrace_session.h"
+#include "tracer/supervisor.h"
+#include "uapi/syscalls.h"
+
+namespace sysvm {
+
+namespace {
+
+// The ptrace way: every call comes by, so it is counted here.
+class CountSink : public TraceSink {
+ public:
+  explicit CountSink(const std::string& site_file) {
+    site_ok_ = !site_file.empty() && !stat(site_file.c_str(), &site_);
+  }
+
+  void on_call(const Event& e, std::string_view, std::string_view) override {
+    if (e.flags & (kSignal | kForkChild)) return;
+    const int32_t nr = e.has(kCompat) || !sysvm_syscall_by_nr(static_cast<unsigned>(e.nr)) ? -1 : e.nr;
+    CallCount& c = by_call_[nr];
+    ++c.entries;
+    ++threads_[{e.pid, e.tid}];
+    if (auto it = sites_.find(e.pid);
+        it != sites_.end() && e.ip >= it->second.first && e.ip < it->second.second)
+      ++c.inside;
+    if (site_ok_ && nr == SYS_mmap && e.ret >= 0 && (e.args[2] & PROT_EXEC)) note_mapping(e);
+  }
+  void on_fork(int32_t pid, int32_t parent, uint64_t) override {
+    if (auto it = sites_.find(parent); it != sites_.end()) sites_[pid] = it->second;
+  }
+  void on_exec(const ExecInfo& exec) override { sites_.erase(exec.pid); }
+  void on_exit(int32_t pid, uint64_t, int32_t) override { sites_.erase(pid); }
+
+  std::map<int32_t, CallCount> by_call_;
+  std::map<std::pair<int32_t, int32_t>, uint64_t> threads_;
+
+ private:
+  // The thread is stopped at the return of mmap, so its descriptor is still there.
+  void note_mapping(const Event& e) {
+    struct stat st;
+    if (stat(fmt::format("/proc/{}/fd/{}", e.pid, static_cast<int32_t>(e.args[4])).c_str(), &st) != 0) return;
+    if (st.st_ino != site_.st_ino || st.st_dev != site_.st_dev) return;
+    const auto start = static_cast<uint64_t>(e.ret);
+    sites_[e.pid] = {start, start + e.args[1]};
+  }
+
+  struct stat site_ {};
+  bool site_ok_ = false;
+  std::map<int32_t, std::pair<uint64_t, uint64_t>> sites_;
+};
+
+void finish(EntryCounts& out) {
+  for (CallCount& c : out.calls) {
+    const sysvm_syscall_info* row = c.nr < 0 ? nullptr : sysvm_syscall_by_nr(static_cast<unsigned>(c.nr));
+    c.name = row ? row->name : c.nr < 0 ? "other" : fmt::format("syscall_{}", c.nr);
+    out.entries += c.entries;
+    out.inside += c.inside;
+  }
+  std::sort(out.calls.begin(), out.calls.end(), [](const CallCount& a, const CallCount& b) {
+    return a.entries != b.entries ? a.entries > b.entries : a.nr < b.nr;
+  });
+  std::sort(out.threads.begin(), out.threads.end(),
+            [](const ThreadCount& a, const ThreadCount& b) { return a.tid < b.tid; });
+}
+
+Result<> count_bpf(BpfSession& bpf, HeldChild& child, Supervisor& supervisor, EntryCounts& out,
+                   int& exec_errno, std::string& step) {
+  TRY(bpf.trace_from_exec(child.pidfd()));
+  const uint64_t start = boottime_ns();
+  exec_errno = child.release(&step);
+  if (exec_errno) return Unit{};
+  while (supervisor.wait(child.pidfd(), child.pid(), 10'000) != Supervisor::Wake::kEnded) {
+  }
+  out.wall_ns = boottime_ns() - start;
+  out.left_running = bpf.live_tasks();
+  bpf.detach();
+  waitpid(child.pid(), &out.wait_status, 0);
+  out.tasks = bpf.seen_tasks();
+  out.lost = bpf.lost(LOST_STORAGE) + bpf.recursion_misses();
+  const std::vector<call_count> counts = bpf.counts();
+  for (size_t nr = 0; nr < counts.size(); ++nr)
+    if (counts[nr].entries)
+      out.calls.push_back(
+          {nr < TRACE_NRS ? static_cast<int32_t>(nr) : -1, "", counts[nr].entries, counts[nr].inside});
+  for (const thread_count& t : bpf.thread_counts())
+    out.threads.push_back({static_cast<int32_t>(t.pid), static_cast<int32_t>(t.tid), t.entries});
+  return Unit{};
+}
+
+Result<> count_ptrace(const CountOptions& options, HeldChild& child, Supervisor& supervisor, EntryCounts& out,
+                      int& exec_errno, std::string& step) {
+  CountSink sink(options.site_file);
+  PtraceSession session(sink);
+  TRY(session.trace_from_exec(child.pid()));
+  const uint64_t start = boottime_ns();
+  child.let_go();
+  for (;;) {
+    session.handle_stops();
+    if (session.ended(child.pid(), &out.wait_status)) break;
+    supervisor.wait(-1, child.pid(), 100);
+  }
+  out.wall_ns = boottime_ns() - start;
+  exec_errno = child.outcome(&step);
+  out.left_running = session.live_tasks();
+  out.tasks = session.seen_tasks();
+  for (const auto& [nr, c] : sink.by_call_) out.calls.push_back({nr, "", c.entries, c.inside});
+  for (const auto& [id, n] : sink.threads_) out.threads.push_back({id.first, id.second, n});
+  return Unit{};
+}
+
+}  // namespace
+
+Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
+  exit_code = 125;
+  std::string path;
+  if (auto bad = find_executable(options.command, path)) {
+    exit_code = bad->exit_code;
+    return Error{bad->message};
+  }
+  Supervisor supervisor;
+  Command command = options.command;
+  command.mask = supervisor.mask_before();
+  HeldChild child = TRY(HeldChild::start(command, path));
+
+  EntryCounts out;
+  std::unique_ptr<BpfSession> bpf;
+  if (options.backend != Backend::kPtrace) {
+    auto session = BpfSession::open({4096, true, options.site_file, 0});
+    if (session)
+      bpf = std::move(*session);
+    else if (options.backend == Backend::kBpf)
+      return session.error();
+    else
+      out.note = session.message();
+  }
+  out.backend = bpf ? "bpf" : "ptrace";
+  int exec_errno = 0;
+  std::string step;
+  if (bpf)
+    TRY(count_bpf(*bpf, child, supervisor, out, exec_errno, step));
+  else
+    TRY(count_ptrace(options, child, supervisor, out, exec_errno, step));
+  if (exec_errno) {
+    exit_code = exec_errno == ENOENT || exec_errno == ENOTDIR ? 127 : 126;
+    return error("{}: {}: {}", command.argv[0], step, strerror(exec_errno));
+  }
+  finish(out);
+  return out;
+}
+
+}  // namespace sysvm

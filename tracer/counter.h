@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Counts the kernel entries of a command exactly, without shipping an event: one addition in the kernel for
+// each.
+//
+// An entry is one syscall instruction executed by the process tree from the command's exec (that execve is
+// the first) to the command's end. ld.so, sigreturn, restarts and every ioctl count; vDSO calls and page
+// faults do not; a fork counts once although it returns twice; a call that a seccomp filter answers counts.
+// Tested by tests/tracer/ against programs that count their own calls, and against a recording.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "tracer/recorder.h"
+
+namespace sysvm {
+
+struct CountOptions {
+  Command command;
+  Backend backend = Backend::kAuto;
+  std::string
+      site_file;  // "": none. Else entries are counted apart whose instruction lies in this file's mapping
+                  // (a shared library that was mapped after the exec; threads that existed then excepted)
+};
+
+struct CallCount {
+  int32_t nr = 0;  // -1: numbers past the table, and calls through the 32-bit table
+  std::string name;
+  uint64_t entries = 0;
+  uint64_t inside = 0;  // of these, from the site file
+};
+
+struct ThreadCount {
+  int32_t pid = 0, tid = 0;
+  uint64_t entries = 0;
+};
+
+struct EntryCounts {
+  uint64_t entries = 0;
+  uint64_t inside = 0;
+  std::vector<CallCount> calls;      // most first
+  std::vector<ThreadCount> threads;  // that have ended, in order of tid
+  uint64_t tasks = 0;                // threads seen
+  uint64_t left_running = 0;  // threads that outlived the command; their entries until then are in entries
+  uint64_t lost = 0;          // threads that could not be followed: the counts are too low if not 0
+  int wait_status = 0;
+  uint64_t wall_ns = 0;
+  std::string backend;
+  std::string note;  // why it is not the backend that was expected
+};
+
+// exit_code: as for record().
+Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code);
+
+}  // namespace sysvm

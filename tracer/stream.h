@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What a backend (eBPF or ptrace) tells while it traces, and who listens.
+//
+// Order: the fork or exec that makes an image comes before all its events; the events of one thread come in
+// order of return. String views live until the call ends. A view without data() means "no string".
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "traces/event.h"
+
+namespace sysvm {
+
+struct ExecInfo {
+  int32_t pid = 0;
+  int32_t parent = 0;
+  int32_t old_tid = 0;  // the thread that called; its id is pid from now on
+  uint64_t ts_ns = 0;
+  std::string name;  // as given to execve
+  std::string exe;   // the file that runs: name, or the interpreter of a script
+  std::vector<std::string> argv;
+  uint64_t start_code = 0;   // where the executable's text begins, 0 if unknown
+  uint64_t interp_base = 0;  // where ld.so is, 0 if there is none
+};
+
+class TraceSink {
+ public:
+  virtual ~TraceSink() = default;
+  virtual void on_call(const Event& event, std::string_view path0, std::string_view path1) = 0;
+  virtual void on_fork(int32_t pid, int32_t parent, uint64_t ts_ns) = 0;
+  virtual void on_exec(const ExecInfo& exec) = 0;
+  virtual void on_exit(int32_t pid, uint64_t ts_ns, int32_t status) = 0;
+};
+
+}  // namespace sysvm
