@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+// sysvm info: what a trace holds, and what it lacks. Every thread's sequence numbers are checked, so
+// "complete" is a proof and not the recorder's word. Tested by tests/tracer/cli_test.sh.
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "cli/options.h"
+#include "traces/reader.h"
+#include "traces/strace_text.h"
+
+namespace sysvm {
+
+namespace {
+
+struct Summary {
+  uint64_t events = 0, calls = 0, signals = 0, missing = 0, bytes = 0;
+  uint64_t first_ns = ~0ull, last_ns = 0;
+  std::map<int32_t, uint64_t> by_call;
+  struct Thread {
+    uint32_t next = 0;  // one past the highest number seen
+    uint64_t events = 0;
+  };
+  std::unordered_map<int32_t, Thread> threads;
+
+  void add(const Columns& c) {
+    events += c.size();
+    for (size_t i = 0; i < c.size(); ++i) {
+      if (c.flags[i] & kSignal) {
+        ++signals;
+      } else if (!(c.flags[i] & kForkChild)) {  // a fork returns twice, but is one call
+        ++calls;
+        ++by_call[c.flags[i] & kCompat ? -2 : c.nr[i]];
+      }
+      Thread& t = threads[c.tid[i]];
+      t.next = std::max(t.next, c.seq[i] + 1);
+      ++t.events;
+      first_ns = std::min(first_ns, c.ts_ns[i]);
+      last_ns = std::max(last_ns, c.ts_ns[i] + c.dur_ns[i]);
+    }
+  }
+  // A number below the highest that no event carries was lost. A thread id that was used again hides a hole
+  // at most.
+  void close() {
+    for (const auto& [tid, t] : threads) missing += t.next > t.events ? t.next - t.events : 0;
+    if (first_ns > last_ns) first_ns = last_ns;
+  }
+  double per_event() const { return events ? static_cast<double>(bytes) / static_cast<double>(events) : 0; }
+};
+
+std::vector<std::pair<std::string, uint64_t>> by_count(const TraceInfo& info, const Summary& s) {
+  std::vector<std::pair<std::string, uint64_t>> out;
+  for (const auto& [nr, n] : s.by_call) out.emplace_back(nr == -2 ? "i386 calls" : info.call_name(nr), n);
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return out;
+}
+
+std::string ended(const Process& p) {
+  if (!p.exit_status) return p.end_ns ? "exec" : "still ran";
+  if (WIFSIGNALED(*p.exit_status)) return signal_name(WTERMSIG(*p.exit_status));
+  return fmt::format("exit {}", WEXITSTATUS(*p.exit_status));
+}
+
+void print_text(const std::string& file, const TraceInfo& info, const Summary& s) {
+  const TraceHeader& h = info.header;
+  std::string command;
+  for (const std::string& w : h.command) command += (command.empty() ? "" : " ") + w;
+  fmt::print("file       {} ({} bytes, {:.1f} for each event)\n", file, s.bytes, s.per_event());
+  fmt::print("command    {}\n", command.empty() ? "(attached)" : command);
+  fmt::print("recorded   by {} ({}) on {}, {} {}\n", h.tool, h.backend, h.host, h.kernel, h.arch);
+  fmt::print("time       {:.3f} s from the first entry to the last return\n",
+             static_cast<double>(s.last_ns - s.first_ns) / 1e9);
+  fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
+             s.threads.size(),
+             std::count_if(info.processes.begin(), info.processes.end(), [&](const Process& p) {
+               return std::none_of(info.processes.begin(), info.processes.end(),
+                                   [&](const Process& q) { return q.pid == p.pid && &q < &p; });
+             }));
+  uint64_t lost = 0;
+  for (const Loss& l : info.losses) lost += l.count;
+  if (lost == 0 && s.missing == 0 && info.stats && info.damage.empty()) {
+    fmt::print("complete   yes: no loss was counted, and no thread's numbering has a hole\n");
+  } else {
+    fmt::print("complete   no: {} lost, {} missing in the threads' numbering{}\n", lost, s.missing,
+               info.stats ? "" : "; the recording was not closed");
+    for (const Loss& l : info.losses)
+      fmt::print("           {} x {} between {:.6f} s and {:.6f} s\n", l.count, to_string(l.reason),
+                 (static_cast<double>(l.from_ns) - static_cast<double>(s.first_ns)) / 1e9,
+                 (static_cast<double>(l.to_ns) - static_cast<double>(s.first_ns)) / 1e9);
+  }
+  if (h.call_cost_ns) fmt::print("tracing    added about {} ns to each call\n", h.call_cost_ns);
+  fmt::print("\n{:>12}  call\n", "count");
+  for (const auto& [name, n] : by_count(info, s)) fmt::print("{:>12}  {}\n", n, name);
+  fmt::print("\n{:>9} {:>9}  {:<10} image\n", "process", "parent", "ended");
+  size_t shown = 0;
+  for (const Process& p : info.processes) {
+    if (++shown > 40) {
+      fmt::print("{:>9}  and {} more (--json has all)\n", "...", info.processes.size() - 40);
+      break;
+    }
+    fmt::print("{:>9} {:>9}  {:<10} {}{}\n", p.pid, p.parent, ended(p), p.exe.empty() ? "?" : p.exe,
+               p.execed ? "" : " (fork)");
+  }
+}
+
+void print_json(const std::string& file, const TraceInfo& info, const Summary& s) {
+  using nlohmann::ordered_json;
+  const TraceHeader& h = info.header;
+  ordered_json j;
+  j["schema"] = 1;
+  j["file"] = file;
+  j["bytes"] = s.bytes;
+  j["bytes_per_event"] = s.per_event();
+  j["command"] = h.command;
+  j["cwd"] = h.cwd;
+  j["tool"] = h.tool;
+  j["backend"] = h.backend;
+  j["host"] = h.host;
+  j["kernel"] = h.kernel;
+  j["arch"] = h.arch;
+  j["call_cost_ns"] = h.call_cost_ns;
+  j["events"] = s.events;
+  j["calls"] = s.calls;
+  j["signals"] = s.signals;
+  j["threads"] = s.threads.size();
+  j["first_ns"] = std::to_string(s.first_ns);
+  j["duration_ns"] = s.last_ns - s.first_ns;
+  j["closed"] = info.stats.has_value();
+  j["damage"] = info.damage.empty() ? ordered_json() : ordered_json(info.damage);
+  uint64_t lost = 0;
+  j["losses"] = ordered_json::array();
+  for (const Loss& l : info.losses) {
+    lost += l.count;
+    j["losses"].push_back({{"reason", to_string(l.reason)},
+                           {"count", l.count},
+                           {"from_ns", std::to_string(l.from_ns)},
+                           {"to_ns", std::to_string(l.to_ns)}});
+  }
+  j["lost"] = lost;
+  j["missing"] = s.missing;
+  j["complete"] = lost == 0 && s.missing == 0 && info.stats && info.damage.empty();
+  if (info.stats) j["wall_ns"] = info.stats->wall_ns;
+  j["by_call"] = ordered_json::array();
+  for (const auto& [name, n] : by_count(info, s)) j["by_call"].push_back({{"name", name}, {"count", n}});
+  j["processes"] = ordered_json::array();
+  for (const Process& p : info.processes) {
+    ordered_json one{{"pid", p.pid},       {"parent", p.parent}, {"start_ns", std::to_string(p.start_ns)},
+                     {"execed", p.execed}, {"exe", p.exe},       {"build_id", p.build_id},
+                     {"argv", p.argv}};
+    if (p.end_ns) one["end_ns"] = std::to_string(*p.end_ns);
+    if (p.exit_status) one["wait_status"] = *p.exit_status;
+    j["processes"].push_back(std::move(one));
+  }
+  j["mappings"] = info.mappings.size();
+  fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+}  // namespace
+
+int cmd_info(const Words& words) {
+  std::string file;
+  bool as_json = false;
+  CLI::App app("Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n",
+               "info");
+  app.add_flag("--json", as_json, "one JSON object, schema 1");
+  app.add_option("FILE", file, "the trace")->required();
+  if (auto code = parse_options(app, words, "usage: sysvm info [--json] FILE")) return *code;
+
+  Summary summary;
+  auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
+    summary.add(columns);
+    return true;
+  });
+  if (!info) {
+    spdlog::error("info: {}", info.message());
+    return kExitUsage;
+  }
+  struct stat st;
+  if (stat(file.c_str(), &st) == 0) summary.bytes = static_cast<uint64_t>(st.st_size);
+  summary.close();
+  if (as_json)
+    print_json(file, *info, summary);
+  else
+    print_text(file, *info, summary);
+  if (fflush(stdout) != 0) {
+    spdlog::error("info: standard output: {}", strerror(errno));
+    return kExitToolFailed;
+  }
+  if (!info->damage.empty()) {
+    spdlog::error("info: {}; all before it was read", info->damage);
+    return kExitUsage;
+  }
+  return 0;
+}
+
+}  // namespace sysvm
