@@ -66,7 +66,11 @@ Result<std::string> library_path() {
   return error("{}/../lib/{}: not found; build the target sysvm-preload", bin.string(), kLibrary);
 }
 
-Result<std::string> checked_procedures(const std::string& path) {
+std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
+
+}  // namespace
+
+Result<std::string> check_procedures(const std::string& path) {
   if (path.empty()) return std::string();
   std::string bytes = TRY(read_file(path));
   svp view;
@@ -76,9 +80,11 @@ Result<std::string> checked_procedures(const std::string& path) {
   return bytes;
 }
 
-std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
-
-}  // namespace
+const char* shim_reason_name(unsigned reason) {
+  static constexpr const char* kNames[] = {"on",    "disabled", "threads", "unseen", "shared", "rings",
+                                           "seccomp", "traced",   "faults",  "libc",   "engine", "watch"};
+  return reason < std::size(kNames) ? kNames[reason] : "?";
+}
 
 const char* shim_reason_text(unsigned reason) {
   switch (reason) {
@@ -108,7 +114,7 @@ ShimRun::~ShimRun() {
 
 Result<ShimRun> ShimRun::prepare(const Command& command, const ShimOptions& options) {
   ShimRun run;
-  run.svp_ = TRY(checked_procedures(options.procedures));
+  run.svp_ = TRY(check_procedures(options.procedures));
   BundleInput input;
   input.library_path = TRY(library_path());
   const char* base = std::getenv("TMPDIR");

@@ -34,7 +34,11 @@ struct ShimStats {
   std::vector<std::string> unknown;  // object files that were not known; they are now
 };
 
-const char* shim_reason_text(unsigned reason);
+const char* shim_reason_name(unsigned reason);  // "seccomp"; for JSON
+const char* shim_reason_text(unsigned reason);  // "a seccomp filter is set"
+
+// The contents of a procedure file that svp_check accepts; empty path: empty.
+Result<std::string> check_procedures(const std::string& path);
 
 // A private folder with bundle and statistics file. As long as it lives, any process that is started with
 // environment() and command().path runs under the shim. The folder goes with the object.
