@@ -28,9 +28,7 @@ struct machine {
 	__u32 pc;
 	__u32 status;
 	__s32 error;
-	__u32 poll; /* a backward jump was taken */
 	__u64 fuel;
-	__u64 insns;
 	__u64 calls;
 	long restart;
 };
@@ -61,16 +59,17 @@ static void stop(struct machine *m, __u32 status, __s32 error)
 	m->error = error;
 }
 
-/* Make the call at *at (behind its prefix, if it has one). Returns false if the program stops at it,
- * uncounted. */
-static bool make_call(struct machine *m, const __u8 *at, bool go_on)
+/* Make the call at *at, which may have a prefix. Returns false if the program stops at it, uncounted. */
+static bool make_call(struct machine *m, const __u8 *at)
 {
+	bool go_on = at[0] == SYSVM_OP_GOON;
+	unsigned int index, i, nargs;
 	__u64 args[6] = {0};
 	__u32 why = 0;
-	unsigned int index, i, nargs;
 	__u8 to = 0;
 	long result;
 
+	at += go_on;
 	if (at[0] < SYSVM_OP_CALL_SHORT) {
 		index = SYSVM_NOSPEC(at[0] - SYSVM_OP_CALL_FULL, SYSVM_CALL_MAX);
 		nargs = sysvm_insn_size(at[0]) - 2;
@@ -135,187 +134,124 @@ static bool divide(struct machine *m, const __u8 *at, bool remainder)
 	return true;
 }
 
-/* The jump distance, or 0 if it is not taken, added to the pc of the next instruction. */
-static inline void jump(struct machine *m, bool taken, const __u8 *distance)
-{
-	if (!taken)
-		return;
-	m->pc += fetch16(distance);
-	m->poll = fetch16(distance) < 0;
-}
-
 /*
- * One instruction. m->pc is already that of the next one, so a jump just adds to it. Returns false if the
- * program stops at this instruction without having counted it. Operands: a, b, c are the bytes behind the
- * opcode.
+ * The loop. pc and fuel are locals, and each case adds its own size from the table, so that the next
+ * instruction can be fetched before this one is done. "goto stopped" leaves pc at this instruction,
+ * uncounted.
  */
-static bool step(struct machine *m, const __u8 *at)
+static void run(struct machine *m)
 {
 	volatile __u64 *r = m->reg;
+	bool backward = false;
+	__u64 fuel = m->fuel;
+	__u32 pc = m->pc;
+	const __u8 *at;
 
 #define A r[at[1]]
 #define B r[at[2]]
 #define C r[at[3]]
-	switch (at[0]) {
-	case SYSVM_OP_END:
-		stop(m, SYSVM_DONE, 0);
-		return true;
-	case SYSVM_OP_GOON:
-		return make_call(m, at + 1, true);
-	case SYSVM_OP_MOV:
-		A = B;
-		return true;
-	case SYSVM_OP_MOVI8:
-		A = (__u64)(__s8)at[2];
-		return true;
-	case SYSVM_OP_MOVI16:
-		A = (__u64)fetch16(at + 2);
-		return true;
-	case SYSVM_OP_MOVI32:
-		A = (__u64)fetch32(at + 2);
-		return true;
-	case SYSVM_OP_MOVI64:
-		A = fetch64(at + 2);
-		return true;
-	case SYSVM_OP_DATA:
-		A = m->data_base + (__u16)fetch16(at + 2);
-		return true;
+#define SIMPLE(NAME, effect)                                                                                 \
+	case SYSVM_OP_##NAME:                                                                                \
+		effect;                                                                                      \
+		pc += SYSVM_SIZE_##NAME;                                                                     \
+		break
+#define CAN_STOP(NAME, effect)                                                                               \
+	case SYSVM_OP_##NAME:                                                                                \
+		if (!(effect))                                                                               \
+			goto stopped;                                                                        \
+		pc += SYSVM_SIZE_##NAME;                                                                     \
+		break
+#define JUMP(NAME, taken, distance)                                                                          \
+	case SYSVM_OP_##NAME:                                                                                \
+		if (taken) {                                                                                 \
+			pc += fetch16(at + (distance));                                                      \
+			backward = fetch16(at + (distance)) < 0;                                             \
+		}                                                                                            \
+		pc += SYSVM_SIZE_##NAME;                                                                     \
+		break
+	for (;;) {
+		if (!fuel) {
+			stop(m, SYSVM_FUEL, 0);
+			goto stopped;
+		}
+		at = m->code + pc;
+		switch (at[0]) {
+		case SYSVM_OP_END:
+			fuel--;
+			stop(m, SYSVM_DONE, 0);
+			goto stopped;
 
-	case SYSVM_OP_ADD:
-		A = B + C;
-		return true;
-	case SYSVM_OP_SUB:
-		A = B - C;
-		return true;
-	case SYSVM_OP_MUL:
-		A = B * C;
-		return true;
-	case SYSVM_OP_DIV:
-		return divide(m, at, false);
-	case SYSVM_OP_MOD:
-		return divide(m, at, true);
-	case SYSVM_OP_AND:
-		A = B & C;
-		return true;
-	case SYSVM_OP_OR:
-		A = B | C;
-		return true;
-	case SYSVM_OP_XOR:
-		A = B ^ C;
-		return true;
-	case SYSVM_OP_SHL:
-		A = B << (C & 63);
-		return true;
-	case SYSVM_OP_SHR:
-		A = B >> (C & 63);
-		return true;
-	case SYSVM_OP_SAR:
-		A = shift_right_signed(B, C & 63);
-		return true;
-	case SYSVM_OP_ADDI:
-		A = B + (__u64)fetch32(at + 3);
-		return true;
-	case SYSVM_OP_ANDI:
-		A = B & (__u64)fetch32(at + 3);
-		return true;
+			SIMPLE(MOV, A = B);
+			SIMPLE(MOVI8, A = (__u64)(__s8)at[2]);
+			SIMPLE(MOVI16, A = (__u64)fetch16(at + 2));
+			SIMPLE(MOVI32, A = (__u64)fetch32(at + 2));
+			SIMPLE(MOVI64, A = fetch64(at + 2));
+			SIMPLE(DATA, A = m->data_base + (__u16)fetch16(at + 2));
 
-	case SYSVM_OP_LD8:
-		return load(m, at, 1, false);
-	case SYSVM_OP_LD16:
-		return load(m, at, 2, false);
-	case SYSVM_OP_LD32:
-		return load(m, at, 4, false);
-	case SYSVM_OP_LD64:
-		return load(m, at, 8, false);
-	case SYSVM_OP_LDS8:
-		return load(m, at, 1, true);
-	case SYSVM_OP_LDS16:
-		return load(m, at, 2, true);
-	case SYSVM_OP_LDS32:
-		return load(m, at, 4, true);
-	case SYSVM_OP_ST8:
-		return store(m, at, 1);
-	case SYSVM_OP_ST16:
-		return store(m, at, 2);
-	case SYSVM_OP_ST32:
-		return store(m, at, 4);
-	case SYSVM_OP_ST64:
-		return store(m, at, 8);
+			SIMPLE(ADD, A = B + C);
+			SIMPLE(SUB, A = B - C);
+			SIMPLE(MUL, A = B * C);
+			CAN_STOP(DIV, divide(m, at, false));
+			CAN_STOP(MOD, divide(m, at, true));
+			SIMPLE(AND, A = B & C);
+			SIMPLE(OR, A = B | C);
+			SIMPLE(XOR, A = B ^ C);
+			SIMPLE(SHL, A = B << (C & 63));
+			SIMPLE(SHR, A = B >> (C & 63));
+			SIMPLE(SAR, A = shift_right_signed(B, C & 63));
+			SIMPLE(ADDI, A = B + (__u64)fetch32(at + 3));
+			SIMPLE(ANDI, A = B & (__u64)fetch32(at + 3));
 
-	case SYSVM_OP_JMP:
-		jump(m, true, at + 1);
-		return true;
-	case SYSVM_OP_JZ:
-		jump(m, A == 0, at + 2);
-		return true;
-	case SYSVM_OP_JNZ:
-		jump(m, A != 0, at + 2);
-		return true;
-	case SYSVM_OP_JNEG:
-		jump(m, (__s64)A < 0, at + 2);
-		return true;
-	case SYSVM_OP_JPOS:
-		jump(m, (__s64)A >= 0, at + 2);
-		return true;
-	case SYSVM_OP_JEQ:
-		jump(m, A == B, at + 3);
-		return true;
-	case SYSVM_OP_JNE:
-		jump(m, A != B, at + 3);
-		return true;
-	case SYSVM_OP_JLT:
-		jump(m, (__s64)A < (__s64)B, at + 3);
-		return true;
-	case SYSVM_OP_JLE:
-		jump(m, (__s64)A <= (__s64)B, at + 3);
-		return true;
-	case SYSVM_OP_JB:
-		jump(m, A < B, at + 3);
-		return true;
-	case SYSVM_OP_JBE:
-		jump(m, A <= B, at + 3);
-		return true;
-	default:
-		/* Verified code: what is left are the calls. */
-		return make_call(m, at, false);
+			CAN_STOP(LD8, load(m, at, 1, false));
+			CAN_STOP(LD16, load(m, at, 2, false));
+			CAN_STOP(LD32, load(m, at, 4, false));
+			CAN_STOP(LD64, load(m, at, 8, false));
+			CAN_STOP(LDS8, load(m, at, 1, true));
+			CAN_STOP(LDS16, load(m, at, 2, true));
+			CAN_STOP(LDS32, load(m, at, 4, true));
+			CAN_STOP(ST8, store(m, at, 1));
+			CAN_STOP(ST16, store(m, at, 2));
+			CAN_STOP(ST32, store(m, at, 4));
+			CAN_STOP(ST64, store(m, at, 8));
+
+			JUMP(JMP, true, 1);
+			JUMP(JZ, A == 0, 2);
+			JUMP(JNZ, A != 0, 2);
+			JUMP(JNEG, (__s64)A < 0, 2);
+			JUMP(JPOS, (__s64)A >= 0, 2);
+			JUMP(JEQ, A == B, 3);
+			JUMP(JNE, A != B, 3);
+			JUMP(JLT, (__s64)A < (__s64)B, 3);
+			JUMP(JLE, (__s64)A <= (__s64)B, 3);
+			JUMP(JB, A < B, 3);
+			JUMP(JBE, A <= B, 3);
+
+		default: /* verified code: what is left are the calls, with or without GOON */
+			if (!make_call(m, at))
+				goto stopped;
+			if (m->status) { /* it failed: counted, but pc stays at it */
+				fuel--;
+				goto stopped;
+			}
+			pc += at[0] == SYSVM_OP_GOON ? 1 + sysvm_insn_size(at[1]) : sysvm_insn_size(at[0]);
+		}
+		fuel--;
+		if (backward) {
+			backward = false;
+			m->status = m->env->poll(m->env);
+			if (m->status)
+				goto stopped;
+		}
 	}
 #undef A
 #undef B
 #undef C
-}
-
-static inline __u32 size_at(const __u8 *at)
-{
-	if (at[0] == SYSVM_OP_GOON)
-		return 1 + sysvm_insn_size(at[1]);
-	return sysvm_insn_size(at[0]);
-}
-
-static void run(struct machine *m)
-{
-	while (!m->status) {
-		__u32 here = m->pc;
-
-		if (!m->fuel) {
-			stop(m, SYSVM_FUEL, 0);
-			return;
-		}
-		m->pc += size_at(m->code + here);
-		if (!step(m, m->code + here)) {
-			m->pc = here;
-			return;
-		}
-		m->fuel--;
-		m->insns++;
-		if (m->poll) {
-			m->poll = 0;
-			if (!m->status)
-				stop(m, m->env->poll(m->env), 0);
-		}
-		/* END and a failed call leave pc at themselves. */
-		if (m->status == SYSVM_DONE || m->status == SYSVM_ERROR)
-			m->pc = here;
-	}
+#undef SIMPLE
+#undef CAN_STOP
+#undef JUMP
+stopped:
+	m->fuel = fuel;
+	m->pc = pc;
 }
 
 #define FETCH(field) (*(const volatile __typeof__(field) *)&(field))
@@ -343,6 +279,7 @@ __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program
 		.data_base = program->data_base,
 		.fuel = FETCH(page->fuel),
 	};
+	__u64 fuel;
 
 	if (FETCH(page->run_seq) == seq && FETCH(page->proc) == proc &&
 	    sysvm_is_resumable(FETCH(page->status))) {
@@ -354,10 +291,11 @@ __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program
 	}
 	if (m.fuel > SYSVM_FUEL_MAX)
 		m.fuel = SYSVM_FUEL_MAX;
+	fuel = m.fuel;
 	run(&m);
 
 	PUT(page->fuel, m.fuel);
-	PUT(page->insns, FETCH(page->insns) + m.insns);
+	PUT(page->insns, FETCH(page->insns) + fuel - m.fuel);
 	PUT(page->calls, FETCH(page->calls) + m.calls);
 	sysvm_set_stopped(page, proc, seq, m.status, m.pc, m.error);
 	*restart = m.restart;

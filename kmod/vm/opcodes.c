@@ -8,22 +8,9 @@
 #include "opcodes.h"
 #include "../uapi/syscalls.h"
 
-/* Registers and bytes of immediate of each form; a call's registers depend on its number of arguments. */
-/* clang-format off */
-#define FORMS(X)                                                                                             \
-	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) X(RI64, 1, 8) \
-	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2)
-/* clang-format on */
-
-enum {
-#define X(name, regs, imm) REGS_##name = regs, SIZE_##name = 1 + regs + imm,
-	FORMS(X)
-#undef X
-};
-
 static const __u8 regs_of_form[SYSVM_FORM_COUNT] = {
-#define X(name, regs, imm) [SYSVM_FORM_##name] = REGS_##name,
-	FORMS(X)
+#define X(name, regs, imm) [SYSVM_FORM_##name] = SYSVM_REGS_##name,
+	SYSVM_FORMS(X)
 #undef X
 };
 
@@ -45,7 +32,7 @@ const __u8 sysvm_insn_sizes[256] = {
 	[(index) < 0 ? 0xff : SYSVM_OP_CALL_FULL + (index)] = 2 + (nargs),                                   \
 						   [(index) < 0 ? 0xff : SYSVM_OP_CALL_SHORT + (index)] = 1,
 #include "../uapi/syscalls.inc"
-#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = SIZE_##operands,
+#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = SYSVM_SIZE_##NAME,
 #include "../uapi/opcodes.inc"
 	[0xff] = 0,
 };

@@ -41,6 +41,25 @@ enum sysvm_operands {
 	SYSVM_FORM_COUNT,
 };
 
+/* Registers and bytes of immediate of each form; a call's registers depend on its number of arguments. */
+/* clang-format off */
+#define SYSVM_FORMS(X)                                                                                             \
+	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) X(RI64, 1, 8) \
+	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2)
+/* clang-format on */
+
+enum sysvm_form_sizes {
+#define X(name, regs, imm) SYSVM_REGS_##name = regs, SYSVM_BYTES_##name = 1 + regs + imm,
+	SYSVM_FORMS(X)
+#undef X
+};
+
+/* SYSVM_SIZE_ADD and so on: bytes of each instruction, opcode included. */
+enum sysvm_sizes {
+#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) SYSVM_SIZE_##NAME = SYSVM_BYTES_##operands,
+#include "../uapi/opcodes.inc"
+};
+
 #define SYSVM_INSN_MAX 10 /* bytes of the longest instruction (movi64) */
 
 struct sysvm_opcode_info {
