@@ -4,9 +4,9 @@
  * signals, runs deferred work, lets others run. A program in the machine is looked at here instead, before every
  * call and at every backward jump, and leaves when there is something to do.
  *
- * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel, which inner calls
- *   do not: with any of them set on the task, the program stops and user space makes the calls plainly. Looked at
- *   before every call, because another thread can set a filter for all, and a tracer attach, in the middle of a run.
+ * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel, which inner
+ *   calls do not: with any of them set on the task, the program stops and user space makes the calls plainly. Looked
+ *   at before every call, because another thread can set a filter for all, and a tracer attach, in the middle of a run.
  * - A signal stops it where a plain program would have taken it.
  * - close() leaves the last part of its work to the return to user space on kernels before 6.6 (a pipe's reader sees
  *   the end of file only then): that is done in place.

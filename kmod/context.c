@@ -24,7 +24,7 @@ int sysvm_open(struct inode *inode, struct file *file)
 	xa_init_flags(&context->procs, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	spin_lock_init(&context->pages_lock);
 	hash_init(context->pages);
-	/* The struct is held, not what it maps: exec and exit free the memory as ever, and no other mm gets its address. */
+	/* The struct is held, not what it maps: exec and exit free memory as ever, and no other mm gets its address. */
 	mmgrab(current->mm);
 	context->mm = current->mm;
 	file->private_data = context;

@@ -22,7 +22,7 @@
 #include "vm/vm.h"
 
 #define SYSVM_MAX_PROCS 256	       /* procedures of one context */
-#define SYSVM_MAX_PROC_BYTES (1 << 20) /* bytes of code of all of them */
+#define SYSVM_MAX_PROC_BYTES 0x100000 /* bytes of code of all of them */
 #define SYSVM_MAX_PAGES 1024	       /* pages, hence threads, of one context */
 #define SYSVM_PAGE_HASH_BITS 6
 

@@ -149,7 +149,7 @@ static void clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();
-	/* Indirect branch history fence: on processors that isolate user from kernel history, this isolates ours too. */
+	/* Indirect branch history fence: where the processor isolates user from kernel history, isolate ours too. */
 	if (needs_bhb_fence)
 		asm volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xf8" ::: "memory");
 }

@@ -13,6 +13,7 @@ struct sysvm_symbol {
 	unsigned long address;
 	bool data_too; /* take the address of what cannot be probed as well */
 };
+
 int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n);
 
 /* dispatch.c */
@@ -21,12 +22,13 @@ void sysvm_dispatch_supported(u64 supported[4]);
 long sysvm_dispatch(unsigned int index, const u64 args[6]);
 void sysvm_run_task_work(void);
 
-/* allow.c: 0: make the call; SYSVM_REFUSE_*. */
+/* allow.c: may a program make this call with these arguments? */
 enum sysvm_refusal {
 	SYSVM_ALLOWED,
 	SYSVM_NOT_A_DESCRIPTOR, /* our own device: the program does not know it, so to it the number is not open */
 	SYSVM_NOT_HERE,		/* only user space may make this call: plainly */
 };
+
 enum sysvm_refusal sysvm_allow(unsigned int index, const u64 args[6]);
 
 #endif

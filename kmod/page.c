@@ -142,11 +142,11 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 		goto err_put;
 
 	spin_lock(&context->pages_lock);
-	if (find(context, tpage->owner))
+	if (find(context, tpage->owner)) {
 		ret = -EBUSY; /* One for each thread. */
-	else if (context->npages >= SYSVM_MAX_PAGES)
+	} else if (context->npages >= SYSVM_MAX_PAGES) {
 		ret = -ENOSPC;
-	else {
+	} else {
 		hash_add(context->pages, &tpage->node, key_of(tpage->owner));
 		context->npages++;
 	}

@@ -58,26 +58,29 @@ def fetch_kernel(guest_dir: Path) -> Path:
     return Path(got.stdout.strip())
 
 
-def build_module(guest_dir: Path, kernel: Path) -> Path:
-    """The module, built in a copy of kmod/ so that the source stays clean and two kernels do not meet."""
+def build_module(guest_dir: Path, kernel: Path, target: str = "modules") -> Path:
+    """The module, built in a copy of kmod/ so that the source stays clean and two kernels do not meet.
+
+    `target` is one of kmod/Makefile: modules, or check (sparse).
+    """
     work = guest_dir / f"kmod-{kernel.name}"
     work.mkdir(parents=True, exist_ok=True)
     here = set()
     for source in sorted((SOURCE / "kmod").rglob("*")):
         if source.is_dir() or source.name.startswith(".") or source.suffix in (".ko", ".o", ".mod"):
             continue
-        target = work / source.relative_to(SOURCE / "kmod")
-        here.add(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or target.read_bytes() != source.read_bytes():
-            shutil.copyfile(source, target)
-    for target in work.rglob("*.[ch]"):
-        if target not in here and not target.name.endswith(".mod.c"):
-            target.unlink()
-    got = subprocess.run(["make", "-C", work, f"KDIR={kernel / 'headers'}", "W="], stdout=subprocess.PIPE,
+        copy = work / source.relative_to(SOURCE / "kmod")
+        here.add(copy)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or copy.read_bytes() != source.read_bytes():
+            shutil.copyfile(source, copy)
+    for copy in work.rglob("*.[ch]"):
+        if copy not in here and not copy.name.endswith(".mod.c"):
+            copy.unlink()
+    got = subprocess.run(["make", "-C", work, f"KDIR={kernel / 'headers'}", target], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
     if got.returncode != 0 or "warning:" in got.stdout.lower().replace("warning: the compiler differs", ""):
-        raise Broken(f"make -C kmod KDIR={kernel / 'headers'}: exit status {got.returncode}, expected 0 and no "
+        raise Broken(f"make -C kmod {target} KDIR={kernel / 'headers'}: exit status {got.returncode}, expected 0 and no "
                      f"warnings\n{got.stdout}")
     return work / "sysvm.ko"
 

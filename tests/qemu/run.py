@@ -9,6 +9,7 @@ fixture of all the `check`s. A kernel that complains on its console fails `conso
     run.py boot BUILD        exit status 0: init was reached; 77: the guest cannot run here, the reason is printed
     run.py check BUILD NAME  0: passed; 1: failed; 77: the guest did not run
     run.py console BUILD     0: every job was done and the kernel never complained
+    run.py sparse BUILD      0: `make -C kmod check` finds nothing; 77: no sparse or no kernel headers here
     run.py exec BUILD CMD    one command in a guest of its own: prints its output, exits with its status
     run.py shell BUILD       an interactive shell on this terminal
 
@@ -17,6 +18,7 @@ Tested by tests/qemu/guest_test.py.
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -167,6 +169,13 @@ def do_exec(build: Path, guest_dir: Path, command: str) -> int:
     return int(status[1]) if status else 125
 
 
+def do_sparse(guest_dir: Path) -> int:
+    if shutil.which("sparse") is None:
+        raise guest.Unavailable("no sparse here: apt-get install sparse")
+    guest.build_module(guest_dir, guest.fetch_kernel(guest_dir), "check")
+    return 0
+
+
 def do_shell(build: Path, guest_dir: Path) -> int:
     with guest.Lock(guest_dir):
         kernel, init, jobs = prepare(build, guest_dir)
@@ -182,6 +191,9 @@ def main() -> int:
         if verb == "boot" and not rest:
             with guest.Lock(guest_dir):
                 return do_boot(build, guest_dir)
+        if verb == "sparse" and not rest:
+            with guest.Lock(guest_dir):
+                return do_sparse(guest_dir)
         if verb == "check" and len(rest) == 1:
             return do_check(guest_dir / "run", rest[0])
         if verb == "console" and not rest:
