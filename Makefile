@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh transparency bench fuzz clean
+.PHONY: build demo check check-fresh check-kernels transparency bench fuzz clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -9,6 +9,8 @@ check:
 	@scripts/check
 check-fresh:
 	@scripts/check-fresh
+check-kernels: build
+	@scripts/check-kernels
 transparency: build
 	@tests/transparency/run --strict
 bench: build

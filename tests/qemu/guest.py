@@ -7,7 +7,7 @@ no rights and no hardware support are needed; the flags are those that booted in
 (docs/security.md says what the guest does not show). Everything lives below build/guest.
 
 For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters),
-SYSVM_GUEST_KERNEL (package; scripts/fetch-kernel).
+SYSVM_GUEST_KERNEL and SYSVM_GUEST_SUITE (another kernel, see scripts/fetch-kernel).
 
 Does not judge: run.py does. Tested by tests/qemu/guest_test.py and by every boot.
 """
