@@ -22,5 +22,6 @@ inline pybind11::str text(const std::string& bytes) {
 }
 
 void bind_trace(pybind11::module_& module);
+void bind_procs(pybind11::module_& module);
 
 }  // namespace sysvm

@@ -5,4 +5,5 @@
 PYBIND11_MODULE(_sysvm, module) {
   pybind11::register_exception<sysvm::PythonError>(module, "Error", PyExc_ValueError);
   sysvm::bind_trace(module);
+  sysvm::bind_procs(module);
 }

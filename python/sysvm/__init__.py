@@ -8,6 +8,7 @@
 The work is done in C++; this package gives it its shape. Nothing here makes a Python object for each event.
 """
 from ._sysvm import Error
+from .procs import Procedure, ProcedureFile, load
 from .trace import Trace, open
 
-__all__ = ["Error", "Trace", "open"]
+__all__ = ["Error", "Procedure", "ProcedureFile", "Trace", "load", "open"]

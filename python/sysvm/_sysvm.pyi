@@ -13,3 +13,22 @@ class TraceTable:
     def info(self) -> dict[str, Any]: ...
 
 def open_trace(path: str) -> TraceTable: ...
+
+class Procedure:
+    name: str
+    mode: str
+    seen: int
+    staging: int
+    exe: str
+    triggers: list[str]
+    followers: list[str]
+    code: bytes
+    data: bytes
+    def disasm(self) -> str: ...
+    def text(self) -> str: ...
+
+class ProcedureFile:
+    procedures: list[Procedure]
+    notes: str
+
+def load_procedures(path: str) -> ProcedureFile: ...

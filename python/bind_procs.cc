@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Procedure files for Python. Tested by tests/python/test_procs.py.
+#include <pybind11/stl.h>
+
+#include "libsysvm/svp.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/svp_reader.h"
+#include "optimizer/svp_text.h"
+#include "python/bind.h"
+#include "traces/reader.h"
+
+namespace py = pybind11;
+
+namespace sysvm {
+namespace {
+
+template <typename T>
+T or_raise(Result<T> result) {
+  if (!result) throw PythonError(result.message());
+  return std::move(*result);
+}
+
+ProcedureFile load(const std::string& path) {
+  py::gil_scoped_release release;
+  return or_raise(read_svp_file(path));
+}
+
+py::bytes bytes(const std::vector<uint8_t>& v) { return py::bytes(reinterpret_cast<const char*>(v.data()), v.size()); }
+
+}  // namespace
+
+void bind_procs(py::module_& module) {
+  py::class_<Procedure>(module, "Procedure")
+      .def_property_readonly("name", [](const Procedure& p) { return text(p.name); })
+      .def_property_readonly("mode", [](const Procedure& p) { return svp_mode_name(p.mode); })
+      .def_readonly("seen", &Procedure::seen)
+      .def_readonly("staging", &Procedure::staging)
+      .def_readonly("exe", &Procedure::exe)
+      .def_property_readonly("triggers",
+                             [](const Procedure& p) {
+                               py::list out;
+                               for (const Trigger& t : p.triggers) out.append(text(trigger_text(t)));
+                               return out;
+                             })
+      .def_property_readonly("followers",
+                             [](const Procedure& p) {
+                               py::list out;
+                               for (const Follower& f : p.followers) out.append(text(follower_text(f)));
+                               return out;
+                             })
+      .def_property_readonly("code", [](const Procedure& p) { return bytes(p.code); })
+      .def_property_readonly("data", [](const Procedure& p) { return bytes(p.data); })
+      .def("disasm", [](const Procedure& p) { return text(list_code(p.code, "")); })
+      .def("text", [](const Procedure& p) { return text(to_text(p)); });
+  py::class_<ProcedureFile>(module, "ProcedureFile")
+      .def_property_readonly("procedures", [](const ProcedureFile& f) { return f.procs; })
+      .def_property_readonly("notes", [](const ProcedureFile& f) { return text(f.notes); });
+  module.def("load_procedures", &load, py::arg("path"));
+}
+
+}  // namespace sysvm
