@@ -3,7 +3,7 @@
 //
 // Reads chunk by chunk, so a trace larger than memory is no problem; within a chunk events are in order of
 // entry. JSON: the first line has schema and kind; numbers past 2^53 are strings. Tested by
-// tests/tracer/cli_test.sh.
+// tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
@@ -56,11 +56,11 @@ std::string json_line(const TraceInfo& info, const Event& e) {
 int cmd_dump(const Words& words) {
   std::string file;
   bool as_json = false;
-  CLI::App app("Print a trace: one call on a line, as strace does.\n\n  sysvm dump sysvm.trace | less\n",
-               "dump");
-  app.add_flag("--json", as_json, "one JSON object on a line; the first has the schema");
-  app.add_option("FILE", file, "the trace")->required();
-  if (auto code = parse_options(app, words, "usage: sysvm dump [--json] FILE")) return *code;
+  Options opts("dump", "usage: sysvm dump [--json] FILE",
+               "Print a trace: one call on a line, as strace does.\n\n  sysvm dump sysvm.trace | less\n");
+  opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
+  opts.argument("FILE", file, "the trace");
+  if (auto code = opts.parse(words)) return *code;
 
   signal(SIGPIPE, SIG_DFL);  // `sysvm dump x | head` ends without a word.
   uint64_t start_ns = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // sysvm info: what a trace holds, and what it lacks. Every thread's sequence numbers are checked, so
-// "complete" is a proof and not the recorder's word. Tested by tests/tracer/cli_test.sh.
+// "complete" is a proof and not the recorder's word. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -168,11 +168,11 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
 int cmd_info(const Words& words) {
   std::string file;
   bool as_json = false;
-  CLI::App app("Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n",
-               "info");
-  app.add_flag("--json", as_json, "one JSON object, schema 1");
-  app.add_option("FILE", file, "the trace")->required();
-  if (auto code = parse_options(app, words, "usage: sysvm info [--json] FILE")) return *code;
+  Options opts("info", "usage: sysvm info [--json] FILE",
+               "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n");
+  opts.flag("--json", as_json, "one JSON object, schema 1");
+  opts.argument("FILE", file, "the trace");
+  if (auto code = opts.parse(words)) return *code;
 
   Summary summary;
   auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // sysvm record: a command, or a running process, into a trace file. Standard output belongs to the command
-// alone. Tested by tests/tracer/cli_test.sh.
+// alone. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -44,27 +44,20 @@ int cmd_record(const Words& words) {
   std::string backend = "auto", user, ring = "16M";
   bool strict = false, quiet = false;
   options.output = "sysvm.trace";
-  CLI::App app(
-      "Record the system calls of a command, its threads and children.\n\n"
-      "  sysvm record -- grep -r define /usr/include\n"
-      "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n",
-      "record");
-  app.add_option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
-  app.add_option("-p,--pid", options.pid, "attach to this process and all its threads");
-  app.add_option("-u,--user", user, "run CMD as this user");
-  app.add_option("--backend", backend, "auto, bpf or ptrace")
-      ->check(CLI::IsMember({"auto", "bpf", "ptrace"}));
-  app.add_option("-m,--ring", ring, "size of the ring buffer, a power of two [16M]");
-  app.add_flag("--strict", strict, "exit with 3 if CMD ended well but events were lost");
-  app.add_flag("-q,--quiet", quiet, "no summary; losses and failures are still told");
-  if (auto code = parse_options(app, args.own,
-                                "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID"))
-    return *code;
+  Options opts("record", "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID",
+               "Record the system calls of a command, its threads and children.\n\n"
+               "  sysvm record -- grep -r define /usr/include\n"
+               "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n");
+  opts.option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
+  opts.option("-p,--pid", options.pid, "attach to this process and all its threads");
+  opts.option("-u,--user", user, "run CMD as this user");
+  opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
+  opts.option("-m,--ring", ring, "size of the ring buffer, a power of two [16M]");
+  opts.flag("--strict", strict, "exit with 3 if CMD ended well but events were lost");
+  opts.flag("-q,--quiet", quiet, "no summary; losses and failures are still told");
+  if (auto code = opts.parse(args.own)) return *code;
 
-  auto usage = [](const std::string& what) {
-    spdlog::error("record: {} ('sysvm record --help' says more)", what);
-    return kExitUsage;
-  };
+  auto usage = [&](const std::string& what) { return opts.usage_error(what); };
   if (args.command.empty() == (options.pid == 0)) return usage("expected a command, or -p PID, and not both");
   if (options.pid < 0) return usage("a process id is positive");
   if (options.output.empty() || options.output == "-")

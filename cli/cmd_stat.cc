@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // sysvm stat: how often a command enters the kernel, by call. Counted in the kernel; no file, nothing
 // shipped. The table goes to standard error, for standard output is the command's; --output names a file for
-// it. Tested by tests/tracer/cli_test.sh.
+// it. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
@@ -49,19 +49,15 @@ int cmd_stat(const Words& words) {
   CountOptions options;
   std::string backend = "auto", user, output;
   bool as_json = false;
-  CLI::App app(
-      "Count how often a command enters the kernel, by system call.\n\n  sysvm stat -- du -s /usr/share\n",
-      "stat");
-  app.add_flag("--json", as_json, "one JSON object instead of a table");
-  app.add_option("-o,--output", output, "write there instead of to standard error");
-  app.add_option("-u,--user", user, "run CMD as this user");
-  app.add_option("--backend", backend, "auto, bpf or ptrace")
-      ->check(CLI::IsMember({"auto", "bpf", "ptrace"}));
-  if (auto code = parse_options(app, args.own, "usage: sysvm stat [options] [--] CMD...")) return *code;
-  auto usage = [](const std::string& what) {
-    spdlog::error("stat: {} ('sysvm stat --help' says more)", what);
-    return kExitUsage;
-  };
+  Options opts(
+      "stat", "usage: sysvm stat [options] [--] CMD...",
+      "Count how often a command enters the kernel, by system call.\n\n  sysvm stat -- du -s /usr/share\n");
+  opts.flag("--json", as_json, "one JSON object instead of a table");
+  opts.option("-o,--output", output, "write there instead of to standard error");
+  opts.option("-u,--user", user, "run CMD as this user");
+  opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
+  if (auto code = opts.parse(args.own)) return *code;
+  auto usage = [&](const std::string& what) { return opts.usage_error(what); };
   if (args.command.empty()) return usage("expected a command");
   options.command.argv = args.command;
   options.backend = backend == "bpf"      ? Backend::kBpf

@@ -7,25 +7,58 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 
 namespace sysvm {
 
-std::optional<int> parse_options(CLI::App& app, const Words& words, const char* usage) {
+struct Options::Impl {
+  CLI::App app;
+  std::string command, usage;
+};
+
+Options::Options(const std::string& command, std::string usage, const std::string& text)
+    : impl_(new Impl{CLI::App(text, command), command, std::move(usage)}) {}
+Options::~Options() = default;
+
+void Options::flag(const std::string& names, bool& value, const std::string& help) {
+  impl_->app.add_flag(names, value, help);
+}
+
+void Options::option(const std::string& names, std::string& value, const std::string& help,
+                     const std::vector<std::string>& choices) {
+  CLI::Option* option = impl_->app.add_option(names, value, help);
+  if (!choices.empty()) option->check(CLI::IsMember(choices));
+}
+
+void Options::option(const std::string& names, int& value, const std::string& help) {
+  impl_->app.add_option(names, value, help);
+}
+
+void Options::argument(const std::string& name, std::string& value, const std::string& help) {
+  impl_->app.add_option(name, value, help)->required();
+}
+
+std::optional<int> Options::parse(const Words& words) {
+  CLI::App& app = impl_->app;
   Words reversed(words.rbegin(), words.rend());  // CLI11 takes them from the back
   try {
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}\n\n{}{}", usage, app.get_description(),
-               std::static_pointer_cast<CLI::Formatter>(app.get_formatter())
-                   ->make_groups(&app, CLI::AppFormatMode::Normal));
+    auto formatter = std::static_pointer_cast<CLI::Formatter>(app.get_formatter());
+    fmt::print("{}\n\n{}{}", impl_->usage, app.get_description(),
+               formatter->make_groups(&app, CLI::AppFormatMode::Normal));
     return 0;
   } catch (const CLI::ParseError& e) {
-    spdlog::error("{}: {} ('sysvm {} --help' says more)", app.get_name(), e.what(), app.get_name());
-    return kExitUsage;
+    return usage_error(e.what());
   }
   return std::nullopt;
+}
+
+int Options::usage_error(const std::string& what) const {
+  spdlog::error("{}: {} ('sysvm {} --help' says more)", impl_->command, what, impl_->command);
+  return kExitUsage;
 }
 
 std::optional<size_t> parse_size(const std::string& text) {

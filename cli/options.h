@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: MIT
-// CLI11 with our manners: --help goes to standard output and ends with 0, a mistake to standard error and
-// with 2. Only for our own options; a user's command is cut off before by split_args().
+// A command's own options, with our manners: --help goes to standard output and ends with 0, a mistake to
+// standard error and with 2. Only for our own options; a user's command is cut off before by split_args().
+// CLI11 does the work, in options.cc alone: it takes seconds to compile.
+// Tested by tests/cli/help_test.py.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/commands.h"
 
 namespace sysvm {
 
-// The exit code to return at once, or nothing if all is well.
-std::optional<int> parse_options(CLI::App& app, const Words& words, const char* usage);
+class Options {
+ public:
+  // usage: the first line of the help; text: what the command does, with an example.
+  Options(const std::string& command, std::string usage, const std::string& text);
+  ~Options();
+
+  void flag(const std::string& names, bool& value, const std::string& help);  // names: "-q,--quiet"
+  void option(const std::string& names, std::string& value, const std::string& help,
+              const std::vector<std::string>& choices = {});
+  void option(const std::string& names, int& value, const std::string& help);
+  void argument(const std::string& name, std::string& value, const std::string& help);  // required
+
+  // The exit code to return at once, or nothing if all is well.
+  std::optional<int> parse(const Words& words);
+  int usage_error(const std::string& what) const;  // says it and returns kExitUsage
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 // "16M", "64k", "4096": bytes, or nothing.
 std::optional<size_t> parse_size(const std::string& text);

@@ -26,17 +26,25 @@ namespace {
 
 // What libbpf said last; part of our error messages. Its warnings are no good for anybody when all goes well.
 std::string libbpf_log;
+bool verifier_refused = false;
 
 int keep_log(libbpf_print_level level, const char* format, va_list args) {
   if (level != LIBBPF_WARN) return 0;
-  char line[512];
-  vsnprintf(line, sizeof line, format, args);
-  if (libbpf_log.size() < 4096) libbpf_log += line;
+  char line[16384];  // a verifier's log comes as one line, and its end says why
+  const int n = vsnprintf(line, sizeof line, format, args);
+  if (n >= static_cast<int>(sizeof line)) libbpf_log.clear();
+  if (strstr(line, "PROG LOAD LOG")) verifier_refused = true;
+  libbpf_log += line;
+  if (libbpf_log.size() > 2048) libbpf_log.erase(0, libbpf_log.size() - 1024);
   return 0;
 }
 
 Error explain(const char* step, int e) {
   e = e < 0 ? -e : e;
+  if (verifier_refused)
+    return error("eBPF: the kernel's verifier refuses the programs (please report this), use --backend ptrace. "
+                 "libbpf: {}",
+                 libbpf_log);
   if (e == EPERM || e == EACCES)
     return error(
         "eBPF: {} is not permitted: run as root, or give the program the rights "
@@ -98,6 +106,7 @@ BpfSession::~BpfSession() = default;
 
 Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) {
   libbpf_log.clear();
+  verifier_refused = false;
   libbpf_set_print(keep_log);
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   std::unique_ptr<BpfSession> session(new BpfSession());

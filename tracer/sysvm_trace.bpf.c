@@ -180,7 +180,7 @@ static __always_inline void note_site(struct task_state *s, long ret)
 
 static __always_inline void read_stat(struct rec_call *r, const struct call_desc *desc)
 {
-	const char *user = (const char *)r->args[desc->stat & 3];
+	const char *user;
 	struct {
 		__u64 st_dev, st_ino, st_nlink;
 		__u32 st_mode, st_uid, st_gid, pad;
@@ -192,6 +192,8 @@ static __always_inline void read_stat(struct rec_call *r, const struct call_desc
 	__u16 mode;
 	__u64 size;
 
+	/* Constant indices: the verifier would lose track of a variable one. */
+	user = (const char *)(desc->stat == 1 ? r->args[1] : desc->stat == 2 ? r->args[2] : r->args[4]);
 	if (!desc->is_statx) {
 		if (bpf_probe_read_user(&st, sizeof(st), user))
 			return;

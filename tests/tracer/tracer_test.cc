@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+// Programs that know their own calls, recorded and counted: what was issued is what is in the trace. The same
+// tests for both backends: tracer_test --backend=bpf|ptrace. Without the rights for eBPF it says so and ends
+// with 77 (skipped).
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "tracer/bpf_session.h"
+#include "tracer/counter.h"
+#include "tracer/elf.h"
+#include "tracer/recorder.h"
+#include "traces/reader.h"
+
+namespace sysvm {
+namespace {
+
+Backend backend = Backend::kBpf;
+bool is_bpf() {
+  return backend == Backend::kBpf;
+}
+
+Command workload(std::vector<std::string> args) {
+  Command command;
+  command.argv = {SYSVM_WORKLOAD};
+  command.argv.insert(command.argv.end(), args.begin(), args.end());
+  return command;
+}
+
+struct Recorded {
+  RecordReport report;
+  Trace trace;
+
+  std::vector<Event> all(int32_t nr) const {
+    std::vector<Event> out;
+    for (const Event& e : trace.events)
+      if (e.nr == nr) out.push_back(e);
+    return out;
+  }
+  size_t marks() const { return all(SYS_getppid).size(); }
+  // Processes in the order of their numbers; what each ended with.
+  std::map<int32_t, int32_t> ends() const {
+    std::map<int32_t, int32_t> out;
+    for (const Process& p : trace.processes)
+      if (p.exit_status) out[p.pid] = *p.exit_status;
+    return out;
+  }
+};
+
+// Records, and checks what holds for every trace: nothing lost, every thread's numbers without a hole.
+Recorded record_workload(const Command& command, size_t ring_bytes = 4u << 20) {
+  Recorded out;
+  const std::string file = testing::TempDir() + "tracer_test." + std::to_string(getpid()) + ".trace";
+  RecordOptions options;
+  options.command = command;
+  options.output = file;
+  options.backend = backend;
+  options.ring_bytes = ring_bytes;
+  int exit_code = 0;
+  auto report = record(options, exit_code);
+  EXPECT_TRUE(report) << report.message();
+  if (!report) return out;
+  out.report = *report;
+  auto trace = read_trace(file);
+  unlink(file.c_str());
+  EXPECT_TRUE(trace) << trace.message();
+  if (!trace) return out;
+  out.trace = std::move(*trace);
+  EXPECT_EQ(out.trace.damage, "");
+  EXPECT_EQ(out.report.lost, 0u);
+  EXPECT_EQ(out.report.events, out.trace.events.size());
+  std::map<int32_t, std::set<uint32_t>> numbers;
+  for (const Event& e : out.trace.events)
+    EXPECT_TRUE(numbers[e.tid].insert(e.seq).second)
+        << "thread " << e.tid << " used number " << e.seq << " twice";
+  for (const auto& [tid, seen] : numbers)
+    EXPECT_EQ(*seen.rbegin() + 1, seen.size()) << "hole in thread " << tid;
+  return out;
+}
+
+EntryCounts count_workload(const Command& command, const std::string& site_file = "") {
+  CountOptions options;
+  options.command = command;
+  options.backend = backend;
+  options.site_file = site_file;
+  int exit_code = 0;
+  auto counts = count_entries(options, exit_code);
+  EXPECT_TRUE(counts) << counts.message();
+  return counts ? *counts : EntryCounts{};
+}
+
+uint64_t entries_of(const EntryCounts& counts, const std::string& name) {
+  for (const CallCount& c : counts.calls)
+    if (c.name == name) return c.entries;
+  return 0;
+}
+
+TEST(Record, BeginsWithTheExecAndSeesEveryCall) {
+  const Recorded r = record_workload(workload({"calls", "1000"}));
+  ASSERT_FALSE(r.trace.events.empty());
+  EXPECT_EQ(r.trace.events.front().nr, SYS_execve);
+  EXPECT_EQ(r.trace.strings[r.trace.events.front().path[0]], SYSVM_WORKLOAD);
+  EXPECT_EQ(r.marks(), 1000u);
+  EXPECT_EQ(r.all(SYS_execve).size(), 1u);
+  ASSERT_EQ(r.all(SYS_exit_group).size(), 1u);
+  EXPECT_TRUE(r.all(SYS_exit_group)[0].has(kNoExit));
+  for (const Event& e : r.all(SYS_getppid)) EXPECT_EQ(e.ret, getpid());
+  EXPECT_TRUE(WIFEXITED(r.report.wait_status) && WEXITSTATUS(r.report.wait_status) == 0);
+}
+
+TEST(Record, FollowsAForkStorm) {
+  const Recorded r = record_workload(workload({"forks", "300"}));
+  EXPECT_EQ(r.marks(), 300u);
+  EXPECT_EQ(r.report.processes, 301u);
+  size_t child_returns = 0;
+  for (const Event& e : r.trace.events) child_returns += e.has(kForkChild);
+  EXPECT_EQ(child_returns, 300u);
+  size_t ended_with_1 = 0;
+  for (const auto& [pid, status] : r.ends()) ended_with_1 += status == 0x100;
+  EXPECT_EQ(r.ends().size(), 301u);
+  EXPECT_EQ(ended_with_1, 150u);
+}
+
+TEST(Record, FollowsThreads) {
+  const Recorded r = record_workload(workload({"threads", "2000"}));
+  EXPECT_EQ(r.marks(), 16000u);
+  EXPECT_EQ(r.report.processes, 1u);
+  EXPECT_EQ(r.report.threads, 9u);
+  std::map<int32_t, size_t> marks;
+  for (const Event& e : r.all(SYS_getppid)) ++marks[e.tid];
+  EXPECT_EQ(marks.size(), 8u);
+  for (const auto& [tid, n] : marks) EXPECT_EQ(n, 2000u);
+}
+
+TEST(Record, FollowsAnExecFromAThreadThatIsNotTheFirst) {
+  const Recorded r = record_workload(workload({"exec_thread", "50"}));
+  EXPECT_EQ(r.marks(), 2 + 3 + 50u);
+  EXPECT_EQ(r.report.processes, 1u);
+  size_t images = 0;
+  for (const Process& p : r.trace.processes) images += p.execed;
+  EXPECT_EQ(images, 2u);
+  // The new image goes on under the process id, with its own execve first.
+  const std::vector<Event> execs = r.all(SYS_execve);
+  ASSERT_EQ(execs.size(), 2u);
+  EXPECT_EQ(execs[1].tid, execs[1].pid);
+  EXPECT_EQ(execs[1].ret, 0);
+}
+
+TEST(Record, SeesCallsThatASeccompFilterAnswers) {
+  const Recorded r = record_workload(workload({"seccomp", "100"}));
+  EXPECT_EQ(r.marks(), 100u);
+  for (const Event& e : r.all(SYS_getppid)) {
+    EXPECT_EQ(e.ret, -EPERM);
+    if (is_bpf()) {
+      EXPECT_TRUE(e.has(kNoEnter));
+    }
+  }
+}
+
+TEST(Record, SeesTheLastCallOfAKilledProcess) {
+  const Recorded r = record_workload(workload({"sigkill", "10"}));
+  EXPECT_EQ(r.marks(), 10u);
+  const std::vector<Event> pauses = r.all(SYS_pause);
+  ASSERT_EQ(pauses.size(), 1u);
+  EXPECT_TRUE(pauses[0].flags & (kNoExit | kRestarted));
+  EXPECT_GT(pauses[0].dur_ns, 1'000'000u);
+  size_t killed = 0;
+  for (const auto& [pid, status] : r.ends()) killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  EXPECT_EQ(killed, 1u);
+}
+
+TEST(Record, SeesEveryThreadOfAProcessThatExits) {
+  const Recorded r = record_workload(workload({"exit_threads", "10"}));
+  EXPECT_EQ(r.all(SYS_pause).size(), 16u);
+  EXPECT_EQ(r.report.threads, 17u);
+  EXPECT_EQ(r.marks(), 10u);
+  ASSERT_EQ(r.ends().size(), 1u);
+  EXPECT_EQ(r.ends().begin()->second, 5 << 8);
+}
+
+TEST(Record, FollowsVforkAndExec) {
+  const Recorded r = record_workload(workload({"vforks", "40"}));
+  EXPECT_EQ(r.marks(), 40u);
+  EXPECT_EQ(r.report.processes, 41u);
+  EXPECT_EQ(r.all(SYS_execve).size(), 41u);
+  for (const Process& p : r.trace.processes)
+    if (p.execed) {
+      EXPECT_EQ(p.exe, SYSVM_WORKLOAD);
+      EXPECT_EQ(p.build_id, read_elf(SYSVM_WORKLOAD)->build_id);
+      ASSERT_EQ(p.argv.size(), 3u);
+    }
+}
+
+TEST(Record, SeesSignalsAndReturnsFromTheirHandlers) {
+  const Recorded r = record_workload(workload({"sigreturn", "200"}));
+  EXPECT_EQ(r.marks(), 200u);
+  EXPECT_EQ(r.all(SYS_rt_sigreturn).size(), 200u);
+  size_t signals = 0;
+  for (const Event& e : r.trace.events) signals += e.has(kSignal) && e.args[0] == SIGUSR1;
+  EXPECT_EQ(signals, 200u);
+  EXPECT_EQ(r.report.signals, 200u);
+}
+
+TEST(Record, ReadsAPathUpToTheEndOfItsPage) {
+  const Recorded r = record_workload(workload({"page_end", "1"}));
+  size_t found = 0, faults = 0;
+  for (const Event& e : r.all(SYS_openat)) {
+    found += r.trace.strings[e.path[0]] == "/page/end/path" && !e.has(kPathFault);
+    faults += e.has(kPathFault) && e.ret == -EFAULT && e.path[0] == kNoString;
+  }
+  EXPECT_EQ(found, 1u);
+  EXPECT_EQ(faults, 1u);
+}
+
+TEST(Record, MarksCallsThroughThe32BitGate) {
+  const Recorded r = record_workload(workload({"compat", "100"}));
+  size_t compat = 0;
+  for (const Event& e : r.trace.events) compat += e.has(kCompat) && e.nr == 20;
+  EXPECT_EQ(compat, 100u);
+  EXPECT_EQ(r.marks(), 100u);
+}
+
+TEST(Record, KeepsWhatTheStatFamilyReturned) {
+  const Recorded r = record_workload(workload({"stats", "20"}));
+  struct stat st;
+  ASSERT_EQ(stat(SYSVM_WORKLOAD, &st), 0);
+  size_t right = 0;
+  for (const Event& e : r.trace.events)
+    if (e.has(kHasStat) && r.trace.strings[e.path[0]] == SYSVM_WORKLOAD)
+      right +=
+          e.st_mode == st.st_mode && e.st_size == static_cast<uint64_t>(st.st_size) && e.st_dev == st.st_dev;
+  EXPECT_EQ(right, 40u);
+}
+
+TEST(Record, NamesCallSitesByBuildId) {
+  const Recorded r = record_workload(workload({"vforks", "5"}));
+  const MappingIndex index(r.trace);
+  std::set<std::string> files;
+  for (const Event& e : r.trace.events) {
+    if (e.has(kSignal)) continue;
+    const auto place = index.place(e.pid, e.site(), e.ts_ns);
+    // The first execve was called by the recorder's own child, before its image.
+    if (&e == &r.trace.events.front()) continue;
+    ASSERT_TRUE(place) << e.nr << " of " << e.tid;
+    EXPECT_FALSE(place->build_id.empty()) << place->path;
+    files.insert(place->path.substr(place->path.rfind('/') + 1));
+  }
+  EXPECT_TRUE(files.count("libc.so.6"));
+  EXPECT_TRUE(std::any_of(files.begin(), files.end(),
+                          [](const std::string& f) { return f.starts_with("ld-linux"); }));
+}
+
+TEST(Record, EndsWithTheCommandAndCountsWhoIsLeft) {
+  const Recorded r = record_workload(workload({"orphan", "3"}));
+  EXPECT_EQ(r.marks(), 3u);
+  EXPECT_EQ(WEXITSTATUS(r.report.wait_status), 7);
+  EXPECT_EQ(r.report.left_running, 1u);
+}
+
+// The storm makes more events than the smallest ring holds while the recorder sleeps.
+TEST(Record, CountsEveryLoss) {
+  if (!is_bpf()) return;  // ptrace cannot lose: the other tests show that it has all.
+  const std::string file = testing::TempDir() + "tracer_test.loss." + std::to_string(getpid());
+  RecordOptions options;
+  options.command = workload({"threads", "20000"});
+  options.output = file;
+  options.backend = backend;
+  options.ring_bytes = 4096;
+  options.calibrate = false;
+  int exit_code = 0;
+  auto report = record(options, exit_code);
+  ASSERT_TRUE(report) << report.message();
+  auto trace = read_trace(file);
+  unlink(file.c_str());
+  ASSERT_TRUE(trace) << trace.message();
+  const EntryCounts whole = count_workload(options.command);
+  EXPECT_EQ(entries_of(whole, "getppid"), 160000u);
+  EXPECT_GT(report->lost, 1000u) << "the ring did not overflow, so nothing was tested";
+  // Everything is either in the file or counted: per thread by the numbering, in total by the counter.
+  uint64_t child_returns = 0, lost_in_file = 0;
+  for (const Event& e : trace->events) child_returns += e.has(kForkChild);
+  for (const Loss& l : trace->losses) {
+    lost_in_file += l.count;
+    EXPECT_LT(l.from_ns, l.to_ns);
+  }
+  EXPECT_EQ(lost_in_file, report->lost);
+  std::map<int32_t, std::pair<uint64_t, uint32_t>> threads;  // seen, highest number
+  for (const Event& e : trace->events) {
+    auto& [seen, highest] = threads[e.tid];
+    ++seen;
+    highest = std::max(highest, e.seq);
+  }
+  // Futex calls differ from run to run, so the sum is checked from the marks: seen + lost is at least what
+  // was issued, and at most that plus the other records of the run (a few hundred).
+  const uint64_t total = trace->events.size() + report->lost;
+  EXPECT_GE(total, 160000u);
+  EXPECT_LE(total, 160000u + 2000u);
+  for (const auto& [tid, t] : threads) EXPECT_GE(t.second + 1, t.first) << tid;
+}
+
+TEST(Count, AgreesWithTheRecording) {
+  for (const auto& args : std::vector<std::vector<std::string>>{{"calls", "1000"},
+                                                                {"forks", "50"},
+                                                                {"seccomp", "70"},
+                                                                {"vforks", "10"},
+                                                                {"sigreturn", "30"},
+                                                                {"compat", "20"},
+                                                                {"page_end", "1"},
+                                                                {"stats", "5"}}) {
+    const Recorded r = record_workload(workload(args));
+    const EntryCounts c = count_workload(workload(args));
+    EXPECT_EQ(c.entries, r.report.calls) << args[0];
+    EXPECT_EQ(entries_of(c, "getppid"), r.marks()) << args[0];
+    EXPECT_EQ(c.left_running, 0u);
+    uint64_t by_thread = 0;
+    for (const ThreadCount& t : c.threads) by_thread += t.entries;
+    EXPECT_EQ(by_thread, c.entries) << args[0];
+    EXPECT_EQ(c.tasks, c.threads.size()) << args[0];
+  }
+}
+
+TEST(Count, TellsTheEntriesOfOneFileApart) {
+  // getppid is called through libc's syscall(), so all marks lie in libc, and the calls of ld.so do not.
+  const Recorded r = record_workload(workload({"calls", "10"}));
+  std::string libc;
+  for (const Mapping& m : r.trace.mappings)
+    if (m.path.find("libc.so") != std::string::npos) libc = m.path;
+  ASSERT_FALSE(libc.empty());
+  const EntryCounts c = count_workload(workload({"forks", "20"}), libc);
+  uint64_t marks_inside = 0;
+  for (const CallCount& call : c.calls)
+    if (call.name == "getppid") marks_inside = call.inside;
+  EXPECT_EQ(marks_inside, 20u);
+  EXPECT_GT(c.inside, 20u);
+  EXPECT_LT(c.inside, c.entries);
+  EXPECT_EQ(count_workload(workload({"calls", "10"}), "/bin/sh").inside, 0u);
+}
+
+TEST(Count, RunsTheCommandAsItIsTold) {
+  int out[2];
+  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+  CountOptions options;
+  options.backend = backend;
+  options.command.argv = {"sh", "-c", "pwd; echo $MARK; exit 7"};
+  options.command.env = std::vector<std::string>{"MARK=here", "PATH=/usr/bin:/bin"};
+  options.command.cwd = "/usr";
+  options.command.fds = {-1, out[1], -1};
+  int exit_code = 0;
+  auto counts = count_entries(options, exit_code);
+  close(out[1]);
+  ASSERT_TRUE(counts) << counts.message();
+  char text[64] = {};
+  EXPECT_GT(read(out[0], text, sizeof text - 1), 0);
+  close(out[0]);
+  EXPECT_STREQ(text, "/usr\nhere\n");
+  EXPECT_EQ(WEXITSTATUS(counts->wait_status), 7);
+  EXPECT_GT(counts->wall_ns, 0u);
+}
+
+TEST(Count, SaysWhyACommandCannotRun) {
+  CountOptions options;
+  options.backend = backend;
+  int exit_code = 0;
+  options.command.argv = {"no-such-command-anywhere"};
+  auto missing = count_entries(options, exit_code);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(exit_code, 127);
+  EXPECT_EQ(missing.message(), "no-such-command-anywhere: command not found");
+  options.command.argv = {"/etc/passwd"};
+  auto denied = count_entries(options, exit_code);
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(exit_code, 126);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    if (!strcmp(argv[i], "--backend=ptrace")) backend = Backend::kPtrace;
+  }
+  if (is_bpf()) {
+    auto session = BpfSession::open({});
+    if (!session) {
+      fprintf(stderr, "skipped: %s\n", session.message().c_str());
+      return 77;
+    }
+  } else {
+    CountOptions options;
+    options.backend = backend;
+    options.command.argv = {"true"};
+    int exit_code;
+    if (auto counts = count_entries(options, exit_code); !counts) {
+      fprintf(stderr, "skipped: %s\n", counts.message().c_str());
+      return 77;
+    }
+  }
+  return RUN_ALL_TESTS();
+}
+
+}  // namespace sysvm
+
+int main(int argc, char** argv) {
+  return sysvm::main(argc, argv);
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Programs that know how many calls they make. Each mode makes a given number of getppid calls, which nothing else
+ * makes, in a situation that tracers get wrong. Usage: workload MODE [N].
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *self;
+static int count;
+
+static void mark(int n)
+{
+	while (n-- > 0)
+		syscall(SYS_getppid);
+}
+
+static int calls(void)
+{
+	mark(count);
+	return 0;
+}
+
+/* count children, one mark in each. */
+static int forks(void)
+{
+	for (int i = 0; i < count; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			mark(1);
+			_exit(i & 1);
+		}
+		waitpid(child, NULL, 0);
+	}
+	return 0;
+}
+
+static void *mark_in_thread(void *unused)
+{
+	mark(count);
+	return unused;
+}
+
+/* 8 threads, count marks in each. */
+static int threads(void)
+{
+	pthread_t thread[8];
+
+	for (int i = 0; i < 8; i++)
+		if (pthread_create(&thread[i], NULL, mark_in_thread, NULL))
+			return 1;
+	for (int i = 0; i < 8; i++)
+		pthread_join(thread[i], NULL);
+	return 0;
+}
+
+static void *exec_in_thread(void *unused)
+{
+	char n[16];
+
+	mark(3);
+	snprintf(n, sizeof(n), "%d", count);
+	execl(self, self, "calls", n, NULL);
+	return unused;
+}
+
+/* 2 marks in the first thread, 3 in another, which then replaces the process; count in the new image. */
+static int exec_thread(void)
+{
+	pthread_t thread;
+
+	mark(2);
+	if (pthread_create(&thread, NULL, exec_in_thread, NULL))
+		return 1;
+	pause();
+	return 1;
+}
+
+static void *block(void *unused)
+{
+	pause();
+	return unused;
+}
+
+/* 16 threads blocked in pause when the process ends. */
+static int exit_threads(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 16; i++)
+		if (pthread_create(&thread, NULL, block, NULL))
+			return 1;
+	mark(count);
+	usleep(20000);
+	exit(5);
+}
+
+/* getppid answered by a filter: no entry is traced, the call returns EPERM. */
+static int seccomp(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		return 1;
+	mark(count);
+	return 0;
+}
+
+/* A child is killed while it blocks in pause. */
+static int sigkill(void)
+{
+	int ready[2];
+	char c;
+
+	if (pipe(ready))
+		return 1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		mark(count);
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	if (read(ready[0], &c, 1) != 1)
+		return 1;
+	usleep(20000);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return 0;
+}
+
+/* count times vfork and exec of ourselves with one mark. */
+static int vforks(void)
+{
+	for (volatile int i = 0; i < count; i++) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			execl(self, self, "calls", "1", NULL);
+			_exit(1);
+		}
+		int status;
+
+		if (waitpid(child, &status, 0) != child || status)
+			return 1;
+	}
+	return 0;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	mark(1);
+}
+
+/* count signals to ourselves, one mark in the handler of each. */
+static int sigreturns(void)
+{
+	signal(SIGUSR1, on_signal);
+	for (int i = 0; i < count; i++)
+		kill(getpid(), SIGUSR1);
+	return 0;
+}
+
+/* Opens a path whose closing 0 is the last byte before an unmapped page, and one that is not mapped. */
+static int page_end(void)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const char path[] = "/page/end/path";
+
+	if (page == MAP_FAILED || munmap(page + 4096, 4096))
+		return 1;
+	char *at = page + 4096 - sizeof(path);
+
+	memcpy(at, path, sizeof(path));
+	if (open(at, O_RDONLY) >= 0 || errno != ENOENT)
+		return 1;
+	if (syscall(SYS_openat, AT_FDCWD, page + 4096, O_RDONLY) >= 0 || errno != EFAULT)
+		return 1;
+	mark(count);
+	return 0;
+}
+
+/* count calls through the 32-bit gate: number 20 is getpid there and writev here. */
+static int compat(void)
+{
+	for (int i = 0; i < count; i++) {
+		int ret = 20;
+
+		__asm__ volatile("int $0x80" : "+a"(ret) : : "memory", "r8", "r9", "r10", "r11");
+		if (ret != getpid())
+			return 1;
+	}
+	mark(count);
+	return 0;
+}
+
+/* A fork, then the parent ends with 7 while the child is still there. */
+static int orphan(void)
+{
+	if (fork() == 0) {
+		usleep(300000);
+		mark(1);
+		_exit(0);
+	}
+	mark(count);
+	return 7;
+}
+
+/* stat facts: count stats of a file of known size and mode. */
+static int stats(void)
+{
+	struct stat st;
+	struct statx stx;
+
+	for (int i = 0; i < count; i++)
+		if (stat(self, &st) || syscall(SYS_statx, AT_FDCWD, self, 0, STATX_BASIC_STATS, &stx))
+			return 1;
+	mark(count);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(void);
+	} modes[] = {
+		{"calls", calls},	{"forks", forks},	    {"threads", threads},   {"exec_thread", exec_thread},
+		{"seccomp", seccomp},	{"exit_threads", exit_threads}, {"sigkill", sigkill}, {"vforks", vforks},
+		{"sigreturn", sigreturns}, {"page_end", page_end},   {"compat", compat},	    {"orphan", orphan},
+		{"stats", stats},
+	};
+
+	self = argv[0];
+	count = argc > 2 ? atoi(argv[2]) : 1;
+	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(argv[1], modes[i].name))
+			return modes[i].run();
+	fprintf(stderr, "workload: unknown mode\n");
+	return 99;
+}
