@@ -3,12 +3,15 @@
  * Counts kernel entries from outside the program that makes them: what the shim claims to have saved must be missing
  * from the kernel's own count.
  *
- *   guest_count [-o FILE] CMD [ARG...]     "entries N" on standard error (or in FILE); exits as CMD does
+ *   guest_count [-o FILE] [-c COMM] CMD [ARG...]     "entries N" on standard error (or in FILE); exits as CMD does
  *
  * The count is a perf event on a kprobe of x64_sys_call, through which every 64-bit system call enters and no inner call
  * of the module goes. It is inherited by every thread and child, and enabled by CMD's exec, so it is the process
  * tree's entries from exec (not counted itself) to the last exit. A tracepoint would not do: it sets the task's
  * syscall_work, and the module makes no calls where somebody looks on.
+ *
+ * With -c only entries of tasks with that name (/proc/PID/comm) count. The name changes in exec, so for a CMD that executes
+ * another program (`guest_count -c grep sysvm run -- grep ...`) that is the other program from its exec to its end.
  *
  * Needs root, CONFIG_KPROBE_EVENTS and a kernel that dispatches through x64_sys_call (6.9, and 6.1 with its fixes).
  * Does not count 32-bit calls. Tested by guest.entries_are_counted_exactly (count_known.c).
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -48,7 +52,7 @@ static void edit_probes(const char *line)
  * A probe with a name, because one without cannot be inherited: its symbol is a string in our memory, which a child's
  * child does not have.
  */
-static int open_counter(pid_t pid, const char *probe)
+static int open_counter(pid_t pid, const char *probe, const char *comm)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
@@ -61,7 +65,7 @@ static int open_counter(pid_t pid, const char *probe)
 	FILE *file;
 	int fd;
 
-	snprintf(path, sizeof(path), "p:%s x64_sys_call", probe);
+	snprintf(path, sizeof(path), "p:%s x64_sys_call name=$comm", probe);
 	edit_probes(path);
 	snprintf(path, sizeof(path), TRACING "events/kprobes/%s/id", probe);
 	file = fopen(path, "re");
@@ -71,6 +75,10 @@ static int open_counter(pid_t pid, const char *probe)
 	fd = syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		fail("counting entries to x64_sys_call");
+	/* Children's events have no filter of their own: they use this one. */
+	snprintf(path, sizeof(path), "name == \"%s\"", comm ? comm : "");
+	if (comm && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, path) < 0)
+		fail(path);
 	return fd;
 }
 
@@ -91,20 +99,25 @@ static int wait_for_all(pid_t command)
 
 int main(int argc, char **argv)
 {
-	int go[2], counter, status, first = 1;
+	int go[2], counter, status, option;
+	const char *comm = NULL;
 	FILE *out = stderr;
 	char byte, probe[32], removal[40];
 	uint64_t entries;
 	pid_t pid;
 
-	if (argc > 2 && !strcmp(argv[1], "-o")) {
-		out = fopen(argv[2], "we");
+	while ((option = getopt(argc, argv, "+o:c:")) != -1) {
+		if (option == 'o')
+			out = fopen(optarg, "we");
+		else if (option == 'c')
+			comm = optarg;
+		else
+			return 2;
 		if (!out)
-			fail(argv[2]);
-		first = 3;
+			fail(optarg);
 	}
-	if (first >= argc) {
-		fprintf(stderr, "usage: guest_count [-o FILE] CMD [ARG...]\n");
+	if (optind >= argc) {
+		fprintf(stderr, "usage: guest_count [-o FILE] [-c COMM] CMD [ARG...]\n");
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -117,13 +130,13 @@ int main(int argc, char **argv)
 		close(go[1]);
 		if (read(go[0], &byte, 1) != 1)
 			_exit(125);
-		execvp(argv[first], argv + first);
-		fprintf(stderr, "guest_count: %s: %s\n", argv[first], strerror(errno));
+		execvp(argv[optind], argv + optind);
+		fprintf(stderr, "guest_count: %s: %s\n", argv[optind], strerror(errno));
 		_exit(errno == ENOENT ? 127 : 126);
 	}
 	signal(SIGINT, SIG_IGN);
 	snprintf(probe, sizeof(probe), "sysvm_entries_%d", getpid());
-	counter = open_counter(pid, probe);
+	counter = open_counter(pid, probe, comm);
 	if (write(go[1], "x", 1) != 1)
 		fail("starting the command");
 	status = wait_for_all(pid);
