@@ -3,7 +3,7 @@
 //
 // Standard output and error belong to the command. What we have to say goes to standard error only if something is
 // wrong, or if --verbose asks for it.
-// Tested by tests/run/run_test.py.
+// Tested by tests/shim/entry/run.py.
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>

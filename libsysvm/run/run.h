@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs a command under the shim; `sysvm run` and `sysvm try` use it.
-// Tested by tests/run/.
+// Tested by tests/shim/entry/run.py.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
  * Opens and checks the bundle. It may be hostile (anybody can set an environment variable): every offset is checked
  * against the size before it is used, the checksum covers all of it, and whatever is not right means: stay off, say
  * nothing - the program's own output must not change.
- * Tested by tests/shim/bundle_test.cc.
+ * Tested by tests/run/bundle_test.cc.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -3,7 +3,7 @@
  * The one file that a process under the shim reads at start-up: settings, the procedure file, what is known about
  * object files and their sites. `sysvm run` writes it (libsysvm/run/bundle.cc) into a private folder and names it in
  * the environment variable below. Flat, checksummed, mapped read-only; a file that is not exactly right leaves the
- * shim off (bundle.c). Tested by tests/shim/bundle_test.cc: any byte flipped keeps it off.
+ * shim off (bundle.c). Tested by tests/run/bundle_test.cc: any byte flipped keeps it off.
  */
 #ifndef SYSVM_SHIM_BUNDLE_H
 #define SYSVM_SHIM_BUNDLE_H

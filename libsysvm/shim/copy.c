@@ -2,7 +2,7 @@
 /*
  * Reads and writes the application's memory without the risk of a fault: the kernel copies, and says EFAULT. Costs
  * an entry each, so only for rare calls (exec, sigaction, clone3); the ahead half has its own way for common ones.
- * Tested by tests/shim/ (bad pointers to sigaction and execve give EFAULT).
+ * Tested by tests/shim/entry (bad pointers to sigaction and execve give EFAULT).
  */
 #include <sys/uio.h>
 

@@ -3,7 +3,7 @@
  * What a call means for the process, before the ahead half is asked: one table keyed by call number. Most calls have
  * no row. A row either ends run-ahead for good (the process is not closed any more, or may be judged), or leads to
  * a function.
- * Tested by tests/shim/ (one program for each reason).
+ * Tested by tests/shim/entry (one program for each reason).
  */
 #include <asm/prctl.h>
 #include <fcntl.h>

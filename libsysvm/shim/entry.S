@@ -16,7 +16,7 @@
  * syscall, whose address it holds in its first 8 bytes; shim_entry looks like a function called by the slot.
  * So pthread_cancel in the middle runs destructors, and gdb shows the application's frames (contract, rule 9).
  *
- * Tested by tests/shim/ (registers, unwinding, red zone, cancellation).
+ * Tested by tests/shim/entry (registers, unwinding, red zone, cancellation).
  */
 #include "libsysvm/shim/slots.h"
 

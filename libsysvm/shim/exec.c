@@ -6,7 +6,7 @@
  *
  * The new list is made on the stack: memory that an exec in a vfork child allocated would stay allocated in the
  * parent. A longer environment than MAX_VARIABLES goes unchanged, its program plain.
- * Tested by tests/shim/ (`env` prints the same, LD_PRELOAD of others is kept, posix_spawn).
+ * Tested by tests/shim/entry (`env` prints the same, LD_PRELOAD of others is kept, posix_spawn).
  */
 #include <fcntl.h>
 

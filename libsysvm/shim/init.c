@@ -6,7 +6,7 @@
  * Without a valid bundle, with SYSVM_DISABLE=1, under a tracer or a seccomp filter nothing is patched: not a byte of
  * the process changes. For the other reasons the sites are patched all the same, because programs that it runs later
  * may be better placed, and exec must pass our variables on.
- * Tested by tests/shim/.
+ * Tested by tests/shim/entry.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

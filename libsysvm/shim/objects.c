@@ -4,7 +4,7 @@
  * every byte that it could execute is known to make no system call that the shim does not see (contract, rule 1):
  * the objects that are loaded at the start by build-id, anything else executable by /proc/self/maps, and later ones
  * when they are mapped, by the file's identity.
- * Tested by tests/shim/ (an object with an own syscall, dlopen, dlmopen, anonymous code).
+ * Tested by tests/shim/entry (an object with an own syscall, dlopen, dlmopen, anonymous code).
  */
 #include <elf.h>
 #include <fcntl.h>

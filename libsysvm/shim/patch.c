@@ -7,7 +7,7 @@
  * is made writable without ever losing PROT_EXEC; where that is refused (PR_SET_MDWE, SELinux) nothing is written
  * (rule 5). Runs before main, with one thread.
  *
- * Tested by tests/shim/ (every site, a breakpoint set before, PR_SET_MDWE).
+ * Tested by tests/shim/entry (every site, a breakpoint set before, PR_SET_MDWE).
  */
 #include <sys/mman.h>
 

@@ -7,7 +7,7 @@
  *                     touching the shim's state, until the parent returns (entry.S switches back)
  *   threads and other sharers   plain for ever, before the second task exists
  *
- * Tested by tests/shim/ (fork, vfork, posix_spawn in a loop, threads, clone with a stack).
+ * Tested by tests/shim/entry (fork, vfork, posix_spawn in a loop, threads, clone with a stack).
  */
 #include <linux/sched.h>
 #include <signal.h>

@@ -7,7 +7,7 @@
  * sigaction too.
  *
  * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub.
- * Tested by tests/shim/ (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp).
+ * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp).
  */
 #include <errno.h>
 #include <signal.h>

@@ -6,7 +6,7 @@
  * Yes for a 64-bit x86 program whose interpreter is glibc's, without setuid, setgid or file capabilities, that does
  * not load a sanitizer first, when our library and bundle are where they were, seen from this root. A script's
  * interpreter is looked at in its place. On any doubt: no.
- * Tested by tests/shim/ (static, setuid, 32-bit, script, chroot, sanitizer).
+ * Tested by tests/shim/entry (static, setuid, 32-bit, script, chroot, sanitizer).
  */
 #include <elf.h>
 #include <fcntl.h>

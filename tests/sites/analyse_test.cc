@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// The site analyser: hand-assembled functions, and the C library of this machine.
+#include "libsysvm/sites/analyse.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <gtest/gtest.h>
+#include <link.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace sysvm {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+constexpr uint64_t kText = 0x1000;
+
+// A minimal ELF file with one executable segment at kText that holds the code.
+Analysis analyse_code(const Bytes& code) {
+  Elf64_Ehdr eh{};
+  std::memcpy(eh.e_ident, ELFMAG, SELFMAG);
+  eh.e_ident[EI_CLASS] = ELFCLASS64;
+  eh.e_machine = EM_X86_64;
+  eh.e_phoff = sizeof eh;
+  eh.e_phnum = 1;
+  eh.e_phentsize = sizeof(Elf64_Phdr);
+  Elf64_Phdr ph{};
+  ph.p_type = PT_LOAD;
+  ph.p_flags = PF_R | PF_X;
+  ph.p_offset = sizeof eh + sizeof ph;
+  ph.p_vaddr = kText;
+  ph.p_filesz = ph.p_memsz = code.size();
+  std::string path = ::testing::TempDir() + "/code-XXXXXX";
+  close(mkstemp(path.data()));
+  std::ofstream out(path, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&eh), sizeof eh);
+  out.write(reinterpret_cast<const char*>(&ph), sizeof ph);
+  out.write(reinterpret_cast<const char*>(code.data()), static_cast<long>(code.size()));
+  out.close();
+  auto image = ElfImage::open(path);
+  EXPECT_TRUE(image) << (image ? "" : image.message());
+  Analysis a = analyse(*image);
+  unlink(path.c_str());
+  return a;
+}
+
+struct Case {
+  const char* name;
+  Bytes code;
+  int patch;  // offset, or -1: left
+  int flags;
+  int nr;
+  uint32_t verdict;
+};
+
+const Case kCases[] = {
+    {"no syscall, its bytes inside an immediate", {0xb8, 0x0f, 0x05, 0, 0, 0xc3}, -2, 0, 0, OBJECT_CLEAN},
+    {"mov $39,%eax; syscall; ret", {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3}, 0, 0, 39, OBJECT_PATCHED},
+    {"mov $1,%eax; mov %rcx,%r10; syscall: the 5-byte one, not the near one",
+     {0xb8, 1, 0, 0, 0, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3}, 0, 0, 1, OBJECT_PATCHED},
+    {"cmpb $0,x(%rip); je over; xor %eax,%eax; syscall: rip-relative and branch are copied",
+     {0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3}, 0, 0, 0, OBJECT_PATCHED},
+    {"a jump lands between patch and syscall: leaky, and write is not harmless",
+     {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}, 0, SITE_LEAKY, 1, OBJECT_UNSEEN},
+    {"the same, but the call is futex", {0xb8, 0xca, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}, 0,
+     SITE_LEAKY | SITE_HARMLESS, 202, OBJECT_PATCHED},
+    {"call; syscall: nothing to overwrite", {0xe8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3}, -1, SITE_LEFT, -1, OBJECT_UNSEEN},
+    {"push before the syscall changes the stack pointer", {0xb8, 1, 0, 0, 0, 0x53, 0x0f, 0x05, 0xc3}, -1, SITE_LEFT, 1,
+     OBJECT_UNSEEN},
+    {"call; mov %edx,%eax; syscall; ret; 5 bytes of padding: hop",
+     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0}, 5, SITE_HOP, -1, OBJECT_PATCHED},
+    {"the same, but something jumps to the padding",
+     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xeb, 0xf9}, -1, SITE_LEFT, -1,
+     OBJECT_UNSEEN},
+    {"the restorer", {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}, -1, SITE_LEFT | SITE_HARMLESS, 15, OBJECT_PATCHED},
+    {"int $0x80", {0xb8, 1, 0, 0, 0, 0xcd, 0x80, 0xc3}, -2, 0, 0, OBJECT_UNSEEN},
+    {"sysenter", {0x0f, 0x34, 0xc3}, -2, 0, 0, OBJECT_UNSEEN},
+};
+
+TEST(Analyse, FindsTheSafePlaceOfEachShape) {
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.name);
+    const Analysis a = analyse_code(c.code);
+    EXPECT_EQ(a.object.verdict, c.verdict);
+    if (c.patch == -2) {
+      EXPECT_TRUE(a.sites.empty());
+      continue;
+    }
+    ASSERT_EQ(a.sites.size(), 1u);
+    const sysvm_site& s = a.sites[0];
+    EXPECT_EQ(s.flags, c.flags);
+    EXPECT_EQ(s.nr, c.nr);
+    if (c.patch >= 0) {
+      EXPECT_EQ(s.patch, kText + static_cast<uint64_t>(c.patch));
+      EXPECT_EQ(0, std::memcmp(s.expect, &c.code[static_cast<size_t>(c.patch)], s.expect_len));
+      EXPECT_EQ(s.patch + s.expect_len, s.syscall + 2);
+    }
+  }
+}
+
+TEST(Analyse, RelocatesWhatItCopies) {
+  // cmpb $0,0x10(%rip); je +4; xor %eax,%eax; syscall
+  const Analysis a =
+      analyse_code({0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3});
+  ASSERT_EQ(a.sites.size(), 1u);
+  const sysvm_site& s = a.sites[0];
+  ASSERT_EQ(s.fixes, 2);
+  EXPECT_EQ(s.fix[0].at, 2u);  // disp32, before the immediate
+  EXPECT_EQ(s.fix[0].end, 7u);
+  EXPECT_EQ(s.fix[0].target, kText + 7 + 0x10);
+  EXPECT_EQ(s.fix[1].at, 9u);  // je rel8 has become je rel32
+  EXPECT_EQ(s.fix[1].target, kText + 13);
+  EXPECT_EQ(s.code_len, 7 + 6 + 2);
+  EXPECT_EQ(s.code[7], 0x0f);
+  EXPECT_EQ(s.code[8], 0x84);
+}
+
+std::string loaded_path(const char* name) {
+  std::pair<const char*, std::string> find{name, ""};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto* f = static_cast<std::pair<const char*, std::string>*>(data);
+        if (std::strstr(info->dlpi_name, f->first)) f->second = info->dlpi_name;
+        return 0;
+      },
+      &find);
+  return find.second;
+}
+
+TEST(Analyse, SeesTheCLibrary) {
+  const auto image = ElfImage::open(loaded_path("libc.so.6"));
+  ASSERT_TRUE(image) << image.message();
+  const Analysis a = analyse(*image);
+  unsigned patched = 0, hops = 0, leaky = 0, left = 0;
+  for (const sysvm_site& s : a.sites) {
+    patched += !(s.flags & SITE_LEFT);
+    hops += (s.flags & SITE_HOP) != 0;
+    leaky += (s.flags & SITE_LEAKY) != 0;
+    left += (s.flags & SITE_LEFT) != 0;
+  }
+  std::printf("libc: %zu sites, %u patched (%u through padding, %u leaky), %u left\n", a.sites.size(), patched, hops,
+              leaky, left);
+  EXPECT_EQ(a.object.verdict, static_cast<uint32_t>(OBJECT_PATCHED)) << a.object.unseen << " unseen";
+  EXPECT_GE(patched, 500u);
+
+  // syscall() itself.
+  Dl_info info;
+  ASSERT_TRUE(dladdr(reinterpret_cast<void*>(&syscall), &info));
+  const uint64_t offset = reinterpret_cast<uint64_t>(&syscall) - reinterpret_cast<uint64_t>(info.dli_fbase);
+  bool seen = false;
+  for (const sysvm_site& s : a.sites) seen |= s.syscall > offset && s.syscall < offset + 64 && !(s.flags & SITE_LEFT);
+  EXPECT_TRUE(seen) << "syscall() is not intercepted";
+}
+
+TEST(Analyse, SeesTheLoader) {
+  const auto image = ElfImage::open(loaded_path("ld-linux"));
+  ASSERT_TRUE(image) << image.message();
+  const Analysis a = analyse(*image);
+  EXPECT_EQ(a.object.verdict, static_cast<uint32_t>(OBJECT_PATCHED)) << a.object.unseen << " unseen";
+  EXPECT_GE(a.sites.size(), 40u);
+}
+
+// Every patched site of libc: the jump ends inside its one instruction, and no two sites share a byte that is written.
+TEST(Analyse, WritesNoByteTwice) {
+  const auto image = ElfImage::open(loaded_path("libc.so.6"));
+  ASSERT_TRUE(image);
+  const Analysis a = analyse(*image);
+  std::vector<std::pair<uint64_t, uint64_t>> written;
+  for (const sysvm_site& s : a.sites) {
+    if (s.flags & SITE_LEFT) continue;
+    written.push_back({s.patch, s.patch + (s.flags & SITE_HOP ? 2 : 5)});
+    if (s.flags & SITE_HOP) written.push_back({s.hop, s.hop + 5});
+    EXPECT_FALSE(written.back().second > s.syscall && written.back().first < s.syscall + 2) << "syscall overwritten";
+  }
+  std::sort(written.begin(), written.end());
+  for (size_t i = 0; i + 1 < written.size(); ++i) EXPECT_LE(written[i].second, written[i + 1].first);
+}
+
+TEST(ElfImageOpen, RefusesWhatIsNotElfByName) {
+  const auto text = ElfImage::open("/etc/passwd");
+  ASSERT_FALSE(text);
+  EXPECT_NE(text.message().find("no ELF magic at byte 0"), std::string::npos) << text.message();
+  EXPECT_FALSE(ElfImage::open("/nonexistent"));
+  EXPECT_FALSE(ElfImage::open("/etc"));
+}
+
+// A file cut at any of many places must not crash the analyser.
+TEST(ElfImageOpen, SurvivesATruncatedFile) {
+  std::ifstream in(loaded_path("ld-linux"), std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), {});
+  const std::string path = ::testing::TempDir() + "/cut";
+  for (size_t size = 16; size < whole.size(); size = size * 3 / 2 + 7) {
+    std::ofstream(path, std::ios::binary).write(whole.data(), static_cast<long>(size));
+    if (auto image = ElfImage::open(path)) (void)analyse(*image);
+  }
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace sysvm

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The cache of analyses: private, checked, and never a reason to fail.
+#include "libsysvm/sites/cache.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace sysvm {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Cache : public ::testing::Test {
+ protected:
+  Cache() {
+    root_ = ::testing::TempDir() + "/cache-XXXXXX";
+    (void)mkdtemp(root_.data());
+  }
+  ~Cache() override { fs::remove_all(root_); }
+
+  std::string folder() const { return root_ + "/sysvm/sites"; }
+  std::string kept_file() const {
+    for (const auto& e : fs::directory_iterator(folder())) return e.path();
+    return "";
+  }
+
+  std::string root_;
+};
+
+constexpr char kLoader[] = "/lib64/ld-linux-x86-64.so.2";
+
+TEST_F(Cache, KeepsAnAnalysisPrivately) {
+  const SiteCache cache(folder());
+  const auto first = cache.get(kLoader);
+  ASSERT_TRUE(first) << first.message();
+  struct stat st;
+  ASSERT_EQ(stat(folder().c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0700u);
+  ASSERT_EQ(stat(kept_file().c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 0777, 0600u);
+  const auto all = cache.all();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].path, kLoader);
+  ASSERT_EQ(all[0].sites.size(), (*first).sites.size());
+  EXPECT_EQ(0, std::memcmp(all[0].sites.data(), (*first).sites.data(), all[0].sites.size() * sizeof(sysvm_site)));
+}
+
+TEST_F(Cache, TakesADamagedFileForAbsent) {
+  const SiteCache cache(folder());
+  ASSERT_TRUE(cache.get(kLoader));
+  const std::string file = kept_file();
+  std::ifstream in(file, std::ios::binary);
+  const std::string good((std::istreambuf_iterator<char>(in)), {});
+  for (size_t i = 0; i < good.size(); i += good.size() / 50) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 0x10);
+    std::ofstream(file, std::ios::binary) << bad;
+    EXPECT_FALSE(cache.load(file)) << "byte " << i;
+  }
+  std::ofstream(file, std::ios::binary) << good.substr(0, good.size() / 2);
+  EXPECT_FALSE(cache.load(file)) << "cut";
+  ASSERT_TRUE(cache.get(kLoader));
+  EXPECT_TRUE(cache.load(file)) << "made again";
+}
+
+TEST_F(Cache, DoesNotTrustAFileThatOthersCanWrite) {
+  const SiteCache cache(folder());
+  ASSERT_TRUE(cache.get(kLoader));
+  chmod(kept_file().c_str(), 0666);
+  EXPECT_FALSE(cache.load(kept_file()));
+}
+
+TEST_F(Cache, WorksWithoutAPlaceToKeepAnything) {
+  const SiteCache cache("");
+  EXPECT_TRUE(cache.get(kLoader));
+  const SiteCache nowhere("/proc/nowhere/at/all");
+  EXPECT_TRUE(nowhere.get(kLoader));
+}
+
+}  // namespace
+}  // namespace sysvm
