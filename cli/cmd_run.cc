@@ -176,7 +176,7 @@ int cmd_run(const Words& words) {
     spdlog::error("{}", problem->message);
     return problem->exit_code;
   }
-  const Command& command = std::get<Command>(found);
+  const FoundCommand& command = std::get<FoundCommand>(found);
   if (const auto svp = check_procedures(o.shim.procedures); !svp) {
     spdlog::error("{}", svp.message());
     return kExitUsage;

@@ -68,7 +68,7 @@ std::string script_interpreter(const std::string& path) {
   return line.substr(from, line.find_first_of(" \t", from) - from);
 }
 
-std::string why_plain(const Command& command, const ElfImage& image) {
+std::string why_plain(const FoundCommand& command, const ElfImage& image) {
   struct stat st;
   if (image.machine_class() != ELFCLASS64 || !image.is_x86_64()) return "not a 64-bit x86 program";
   if (!image.interpreter()) return "statically linked";
@@ -84,8 +84,8 @@ std::string why_plain(const Command& command, const ElfImage& image) {
 
 }  // namespace
 
-std::variant<Command, CommandError> find_command(const std::string& word) {
-  Command out;
+std::variant<FoundCommand, CommandError> find_command(const std::string& word) {
+  FoundCommand out;
   int error = 0;
   out.path = search(word, error);
   if (out.path.empty()) {
@@ -110,7 +110,7 @@ std::variant<Command, CommandError> find_command(const std::string& word) {
   return out;
 }
 
-std::vector<std::string> loaded_objects(const Command& command) {
+std::vector<std::string> loaded_objects(const FoundCommand& command) {
   std::vector<std::string> out{command.program};
   if (command.loader.empty()) return out;
   out.push_back(command.loader);

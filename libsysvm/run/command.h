@@ -10,7 +10,7 @@
 
 namespace sysvm {
 
-struct Command {
+struct FoundCommand {
   std::string path;     // found by PATH as execvp would
   std::string program;  // the ELF file: the path itself, or a script's interpreter
   std::string plain;    // why the shim is not loaded ("statically linked"), or empty
@@ -23,9 +23,9 @@ struct CommandError {
 };
 
 // Left: the command. Right: why it cannot be run at all.
-std::variant<Command, CommandError> find_command(const std::string& word);
+std::variant<FoundCommand, CommandError> find_command(const std::string& word);
 
 // The object files that the loader would map at the start: the program, its libraries, the loader.
-std::vector<std::string> loaded_objects(const Command& command);
+std::vector<std::string> loaded_objects(const FoundCommand& command);
 
 }  // namespace sysvm

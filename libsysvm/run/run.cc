@@ -112,7 +112,7 @@ ShimRun::~ShimRun() {
   if (!folder_.empty()) fs::remove_all(folder_, ignored);
 }
 
-Result<ShimRun> ShimRun::prepare(const Command& command, const ShimOptions& options) {
+Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions& options) {
   ShimRun run;
   run.svp_ = TRY(check_procedures(options.procedures));
   BundleInput input;

@@ -44,7 +44,7 @@ Result<std::string> check_procedures(const std::string& path);
 // environment() and command().path runs under the shim. The folder goes with the object.
 class ShimRun {
  public:
-  static Result<ShimRun> prepare(const Command& command, const ShimOptions& options);
+  static Result<ShimRun> prepare(const FoundCommand& command, const ShimOptions& options);
   ShimRun(ShimRun&&) noexcept;
   ShimRun& operator=(ShimRun&&) = delete;
   ~ShimRun();
