@@ -96,7 +96,7 @@ const char* shim_reason_text(unsigned reason) {
     case SHIM_OFF_RINGS: return "io_uring, aio or perf rings";
     case SHIM_OFF_SECCOMP: return "a seccomp filter is set";
     case SHIM_OFF_TRACED: return "a tracer is attached";
-    case SHIM_OFF_FAULTS: return "own fault handler, userfaultfd or protection keys";
+    case SHIM_OFF_FAULTS: return "userfaultfd or protection keys";
     case SHIM_OFF_LIBC: return "the C library cannot be patched";
     case SHIM_OFF_ENGINE: return "no engine could be made";
     case SHIM_OFF_WATCH: return "watches files";

@@ -43,7 +43,7 @@ enum shim_reason {
 	SHIM_OFF_RINGS = 5,	  /* io_uring, aio, perf */
 	SHIM_OFF_SECCOMP = 6,	  /* a filter may judge this process */
 	SHIM_OFF_TRACED = 7,	  /* a tracer may judge this process */
-	SHIM_OFF_FAULTS = 8,	  /* own SIGSEGV or SIGBUS handler, userfaultfd, protection keys */
+	SHIM_OFF_FAULTS = 8,	  /* userfaultfd, protection keys: memory that is there may yet not be touched */
 	SHIM_OFF_LIBC = 9,	  /* this C library cannot be patched */
 	SHIM_OFF_ENGINE = 10,	  /* no engine could be made */
 	SHIM_OFF_WATCH = 11,	  /* watches files (inotify, fanotify, dnotify): its own reads would be told to it */

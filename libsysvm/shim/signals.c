@@ -6,6 +6,10 @@
  * the stub that is not installed before the kernel is told. Signals are blocked meanwhile, for a handler may call
  * sigaction too.
  *
+ * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them): they would matter if the shim's
+ * copies could fault where the kernel would answer EFAULT, and memory.c touches only what it knows to be there with
+ * the right protection, following every mprotect that such a program makes.
+ *
  * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub.
  * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp).
  */
@@ -39,7 +43,7 @@ int signals_action(struct shim_call *call)
 {
 	uint64_t signal = call->arg[0], size = call->arg[3], everything = ~0ull, mask;
 	struct kernel_sigaction new, old;
-	bool has_new = call->arg[1] != 0, wrap = false;
+	bool has_new = call->arg[1] != 0, wrap;
 	unsigned int stub = 0;
 
 	if (size != 8 || signal < 1 || signal > SIGNALS)
@@ -50,12 +54,7 @@ int signals_action(struct shim_call *call)
 	bump(shim_mode ? &entry.file->stats.seen : &entry.file->stats.plain);
 	if (shim_mode)
 		bump(&entry.file->stats.forwarded);
-	if (has_new && new.handler > (uint64_t)SIG_IGN && shim_mode) {
-		if (signal == SIGSEGV || signal == SIGBUS)
-			process_stop(SHIM_OFF_FAULTS);
-		else
-			wrap = true;
-	}
+	wrap = has_new && new.handler > (uint64_t)SIG_IGN && shim_mode;
 	raw4(SYS_rt_sigprocmask, SIG_BLOCK, &everything, &mask, 8);
 	if (wrap) {
 		stub = 2 * (unsigned int)(signal - 1) + next_stub[signal - 1];

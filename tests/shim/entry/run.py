@@ -87,7 +87,7 @@ def reasons():
     table = {
         "nothing": None, "filter": "seccomp", "seccomp": "seccomp", "thread": "threads", "files": "threads",
         "unshare": "threads", "io_uring": "rings", "aio": "rings", "perf": "rings", "userfaultfd": "faults",
-        "pkey": "faults", "segv": "faults", "bus": "faults", "shared": "shared", "shared_file": "shared",
+        "pkey": "faults", "segv": None, "bus": None, "shared": "shared", "shared_file": "shared",
         "shared_read": "shared", "shm": "shared", "code": "unseen", "make_code": "unseen", "personality": "unseen",
         "ldt": "unseen", "traced": "traced", "inotify": "watch", "fanotify": "watch", "dnotify": "watch",
         "dlopen_own": "unseen", "dlmopen": "unseen",
