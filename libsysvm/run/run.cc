@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "common/unique_fd.h"
@@ -28,6 +30,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLibrary[] = "libsysvm-preload.so";
+
+// Asked for by name, the module has to be there: the shim would fall silent in every process.
+Result<> kernel_engine_usable() {
+  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(64, sysvm_size()), &std::free);
+  auto* vm = static_cast<struct sysvm_vm*>(memory.get());
+  const int failed = vm ? sysvm_init(vm, SYSVM_ENGINE_KERNEL) : -ENOMEM;
+  if (failed)
+    return error("--engine kernel: /dev/sysvm cannot be used: {}; 'sysvm doctor' names the fix", std::strerror(-failed));
+  sysvm_exit(vm);
+  return Unit{};
+}
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -115,6 +128,7 @@ ShimRun::~ShimRun() {
 Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions& options) {
   ShimRun run;
   run.svp_ = TRY(check_procedures(options.procedures));
+  if (options.engine == SYSVM_ENGINE_KERNEL) TRY(kernel_engine_usable());
   BundleInput input;
   input.library_path = TRY(library_path());
   const char* base = std::getenv("TMPDIR");
