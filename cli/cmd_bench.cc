@@ -98,7 +98,9 @@ void print_text(const Report& report, const Here& machine) {
     const auto found = report.figures.find(std::string(line.name));
     if (found == report.figures.end()) continue;
     const Figure& f = found->second;
-    fmt::print("{:>10.1f} {:>10.1f} {:>10.1f}   {}: {}\n", f.min, f.median, f.max, line.name, line.what);
+    const auto plain = report.figures.find(fmt::format("{}_plain", line.name));
+    fmt::print("{:>10.1f} {:>10.1f} {:>10.1f}   {}: {}{}\n", f.min, f.median, f.max, line.name, line.what,
+               plain == report.figures.end() ? "" : fmt::format("; plain: {:.1f}", plain->second.min));
   }
   if (!report.absent.empty()) fmt::print("\nnot measured here:\n");
   for (const auto& [name, why] : report.absent) fmt::print("  {}: {}\n", name, why);
@@ -149,6 +151,7 @@ int cmd_bench(const Words& words) {
   bench::register_machine(report);
   bench::run_registered(options, report);
   bench::derive_machine(report);
+  bench::measure_shim(options, report);
   json ? print_json(report, here(), options.quick) : print_text(report, here());
   return 0;
 }
