@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "optimizer/assembler.h"
@@ -51,21 +52,32 @@ class Compiler {
   // Descriptors that a thread opened itself, for reading, and their copies: the calls on them are candidates for
   // answers, reads ahead and late close. A copy shares its position, so that only F_GETFD is private.
   void find_descriptors() {
+    struct Own {
+      const Event* open;
+      bool copied;
+    };
     for (const Stream& s : streams_) {
-      std::map<int32_t, bool> own;  // descriptor, has copies
+      std::map<int32_t, Own> own;
       for (const Event* e : s.calls) {
         const CallTraits traits = traits_of(*e);
         const auto made = static_cast<int32_t>(e->ret);
         if (is_open(traits.nr)) {
           if (e->ret >= 0) own.erase(made);
-          if (e->ret >= 0 && traits.may_trigger) own[made] = false;
+          if (e->ret >= 0 && traits.may_trigger) own[made] = {e, false};
           continue;
         }
         const auto at = traits.arg[0].kind == SYSVM_KIND_FD ? own.find(static_cast<int32_t>(e->args[0])) : own.end();
-        if (at != own.end()) (at->second ? on_shared_ : on_own_).insert(e);
+        if (at != own.end()) {
+          (at->second.copied ? on_shared_ : on_own_).insert(e);
+          opened_by_[e] = at->second.open;
+        }
         if (traits.result == SYSVM_RESULT_FD && e->ret >= 0) {
-          own.erase(made);
-          if (at != own.end() && traits.effect == SYSVM_EFFECT_FD) own[made] = at->second = true;
+          if (at != own.end() && traits.effect == SYSVM_EFFECT_FD) {
+            at->second.copied = true;
+            own.insert_or_assign(made, at->second);
+          } else {
+            own.erase(made);
+          }
         }
         if (traits.nr == SYSVM_NR_close) own.erase(static_cast<int32_t>(e->args[0]));
       }
@@ -136,6 +148,7 @@ class Compiler {
         continue;
       }
       answered_.insert(totals.answered.begin(), totals.answered.end());
+      for (const Occurrence* o : occurrences) guarded_.insert(o->trigger);
       undone_ += totals.undone;
       keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), exe, best->seen, totals.hits,
                           totals.misses, totals.undone, best->saved_ns, best->stop});
@@ -143,28 +156,41 @@ class Compiler {
     return Unit{};
   }
 
+  // Did a guard look at this call's descriptor? Only then does the runtime know what it is.
+  bool is_guarded(const Event* e) const {
+    const auto at = opened_by_.find(e);
+    return at != opened_by_.end() && guarded_.count(at->second);
+  }
+
   // Calls whose answer is a fact private to the descriptor, where no run-ahead procedure has them already.
   Result<> answers() {
     struct Kind {
       AnsweredCall call;
       std::function<bool(const Event&)> is;
+      bool needs_guard;   // the answer depends on the kind of file
+      bool needs_before;  // the first answer must come from the kernel
     };
     const auto command = [](uint32_t nr, uint64_t cmd) {
       return [=](const Event& e) { return static_cast<uint32_t>(e.nr) == nr && (e.args[1] & 0xffffffffu) == cmd; };
     };
     constexpr uint64_t kTcgets = 0x5401;
     const Kind kinds[] = {
-        {{SYSVM_NR_ioctl, "ioctl TCGETS", {{1, kTcgets}}}, command(SYSVM_NR_ioctl, kTcgets)},
+        {{SYSVM_NR_ioctl, "ioctl TCGETS", {{1, kTcgets}}}, command(SYSVM_NR_ioctl, kTcgets), true, false},
         {{SYSVM_NR_lseek, "lseek(0, SEEK_CUR)", {{1, 0}, {2, SEEK_CUR}}},
-         [](const Event& e) { return e.nr == SYSVM_NR_lseek && e.args[1] == 0 && e.args[2] == SEEK_CUR; }},
-        {{SYSVM_NR_fcntl, "fcntl F_GETFL", {{1, F_GETFL}}}, command(SYSVM_NR_fcntl, F_GETFL)},
-        {{SYSVM_NR_fcntl, "fcntl F_GETFD", {{1, F_GETFD}}}, command(SYSVM_NR_fcntl, F_GETFD)},
+         [](const Event& e) { return e.nr == SYSVM_NR_lseek && e.args[1] == 0 && e.args[2] == SEEK_CUR; }, true, false},
+        {{SYSVM_NR_fcntl, "fcntl F_GETFL", {{1, F_GETFL}}}, command(SYSVM_NR_fcntl, F_GETFL), false, true},
+        {{SYSVM_NR_fcntl, "fcntl F_GETFD", {{1, F_GETFD}}}, command(SYSVM_NR_fcntl, F_GETFD), false, false},
     };
     for (const Kind& kind : kinds) {
       std::map<std::string, std::vector<const Event*>> by_exe;
+      Calls asked;
       for (const Stream& s : streams_)
-        for (const Event* e : s.calls)
-          if (on_own_.count(e) && !answered_.count(e) && kind.is(*e)) by_exe[s.exe].push_back(e);
+        for (const Event* e : s.calls) {
+          if (!on_own_.count(e) || !kind.is(*e)) continue;
+          const bool first = asked.insert(opened_by_.at(e)).second;
+          if (answered_.count(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first)) continue;
+          by_exe[s.exe].push_back(e);
+        }
       for (const auto& [exe, calls] : by_exe) {
         if (calls.size() < options_.min_count) {
           dropped_.push_back({"answer " + kind.call.name, exe, too_few(calls.size()), calls.size()});
@@ -181,7 +207,7 @@ class Compiler {
     std::map<std::string, std::vector<const Event*>> by_exe;
     for (const Stream& s : streams_)
       for (const Event* e : s.calls)
-        if (e->nr == SYSVM_NR_close && e->ret == 0 && (on_own_.count(e) || on_shared_.count(e))) by_exe[s.exe].push_back(e);
+        if (e->nr == SYSVM_NR_close && e->ret == 0 && is_guarded(e)) by_exe[s.exe].push_back(e);
     for (const auto& [exe, closes] : by_exe) {
       if (closes.size() < options_.min_count) {
         dropped_.push_back({"late close", exe, too_few(closes.size()), closes.size()});
@@ -250,6 +276,8 @@ class Compiler {
   SourceTable sources_;
   std::deque<Occurrence> occurrences_;
   Calls on_own_, on_shared_, answered_;
+  Calls guarded_;                                              // opens that a procedure was made for
+  std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
   uint64_t undone_ = 0;
   std::vector<Candidate> kept_;
   std::vector<DroppedInfo> dropped_;

@@ -100,14 +100,26 @@ TEST(Compile, ReadsOfALongFileFollowARead) {
 }
 
 TEST(Compile, AQueryOutsideOfASequenceIsAnswered) {
-  // The write cuts: the lseek cannot follow the open.
+  // The lock cuts: the second query cannot follow the open.
   const Compiled c = compiled(repeated(20, R"(
 openat(AT_FDCWD, "f%d", O_RDONLY) = 3
-write(1, buf, 5) = 5
+newfstatat(3, "", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0
+flock(1, 2) = 0
 lseek(3, 0, SEEK_CUR) = 0
 close(3) = 0
 )"));
-  EXPECT_EQ(names(c), (Names{"answer lseek(0, SEEK_CUR)", "late_close close"}));
+  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat", "answer lseek(0, SEEK_CUR)", "late_close close"}));
+}
+
+// Without a guard nobody knows what the descriptor is: nothing about it can be answered.
+TEST(Compile, NothingIsAnsweredAboutADescriptorThatNoGuardLookedAt) {
+  const Compiled c = compiled(repeated(20, R"(
+openat(AT_FDCWD, "f%d", O_RDONLY) = 3
+flock(1, 2) = 0
+lseek(3, 0, SEEK_CUR) = 0
+close(3) = 0
+)"));
+  EXPECT_EQ(names(c), Names{});
 }
 
 TEST(Compile, TwoExecutablesGetTheirOwnProcedures) {
