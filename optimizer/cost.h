@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a call costs, to decide whether making it ahead pays. Defaults are the medians of docs/benchmarks.md's method
+// What calls cost, to say what a procedure is worth in time. (What is made ahead is decided by entries: planner.cc.)
+// Defaults are the medians of docs/benchmarks.md's method
 // on the machine that the design was measured on, in nanoseconds; `sysvm bench` prints this machine's own.
 // Tested by tests/optimizer/planner_test.cc.
 #pragma once

@@ -41,9 +41,18 @@ uint64_t choose_size(const Members& members, size_t depth, uint64_t limit) {
   return std::min(limit, std::max<uint64_t>((got + 4096) / 4096 * 4096, 16384));
 }
 
+// What a step adds. The score decides: an entry saved is 1, a call made for nothing costs as much (its work is that of
+// a crossing or two), taking it back once more.
 struct Bet {
+  double score = 0;
   double gain_ns = 0;
   double saved_entries = 0;
+
+  Bet(double hits, double wasted, const StepSources& s, const CostModel& cost) {
+    score = hits - wasted * (undone(s) ? 2 : 1);
+    gain_ns = hits * cost.gain_per_hit() - wasted * cost.loss_per_waste(s.nr, undone(s));
+    saved_entries = hits - (undone(s) ? wasted : 0);
+  }
 };
 
 // A run of reads (or of getdents64): how many, and what comes behind the last.
@@ -76,34 +85,24 @@ Bet bet_on_run(PlannedStep& step, const Members& members, size_t depth, uint64_t
   if (entries) step.repeats = 1;
   step.end_call = short_last && ended * 2 > short_last;
   uint64_t stop_at_full = 0, read_on = 0;  // what the program does when the last unrolled read was full
-  Bet bet;
+  uint64_t hits = 0;
   for (const Occurrence* o : members) {
     const auto& calls = o->steps[depth].calls;
-    const uint64_t hits = std::min<uint64_t>(calls.size(), step.repeats + (step.end_call ? 1 : 0));
-    bet.saved_entries += static_cast<double>(hits);
-    bet.gain_ns += static_cast<double>(hits) * cost.gain_per_hit();
+    hits += std::min<uint64_t>(calls.size(), step.repeats + (step.end_call ? 1 : 0));
     if (calls.size() < step.repeats) continue;
     const Event& last = *calls[step.repeats - 1];
     if (last.ret <= 0 || static_cast<uint64_t>(last.ret) < step.size) continue;
     ++(calls.size() == step.repeats ? stop_at_full : read_on);
   }
   step.after_full = stop_at_full > read_on;
-  const double wasted = static_cast<double>(runs - members.size());
-  bet.gain_ns -= wasted * cost.loss_per_waste(step.sources->nr, undone(*step.sources));
-  bet.saved_entries -= undone(*step.sources) ? wasted : 0;
-  return bet;
+  return Bet(static_cast<double>(hits), static_cast<double>(runs - members.size()), *step.sources, cost);
 }
 
 Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_t runs, uint64_t staging,
                 const CostModel& cost) {
   step.size = choose_size(members, depth, std::min<uint64_t>(kMaxTransfer, staging));
   for (const Occurrence* o : members) step.go_on |= o->steps[depth].calls[0]->ret < 0;
-  const auto hits = static_cast<double>(members.size());
-  const double wasted = static_cast<double>(runs) - hits;
-  Bet bet;
-  bet.gain_ns = hits * cost.gain_per_hit() - wasted * cost.loss_per_waste(step.sources->nr, undone(*step.sources));
-  bet.saved_entries = hits - (undone(*step.sources) ? wasted : 0);
-  return bet;
+  return Bet(static_cast<double>(members.size()), static_cast<double>(runs - members.size()), *step.sources, cost);
 }
 
 uint64_t staged_by(const PlannedStep& step) {
@@ -149,7 +148,7 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   std::erase_if(members, [&](const Occurrence* o) { return o->kind != FileKind::kUnknown && o->kind != kind; });
   const uint64_t runs = members.size();
   const CostModel& cost = limits.cost;
-  double gain = 0, entries = 0;
+  double score = 0, best_score = 0, gain_ns = 0, entries = 0;
   uint64_t staging = limits.staging - kReserve, followers = 0;
   size_t best_length = 0;
   bool full_run = false;
@@ -174,10 +173,12 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
     staging -= has_out(*step.sources) ? staged_by(step) : 0;
     followers += is_run ? 0 : 1;
     out.steps.push_back(step);
-    gain += bet.gain_ns;
+    score += bet.score;
+    gain_ns += bet.gain_ns;
     entries += bet.saved_entries;
-    if (gain > out.saved_ns) {
-      out.saved_ns = gain;
+    if (score > best_score) {
+      best_score = score;
+      out.saved_ns = gain_ns;
       out.saved_entries = entries;
       best_length = out.steps.size();
     }
