@@ -55,6 +55,8 @@ Check judge_kernel(std::string_view sysname, std::string_view release, std::stri
 Check judge_bpf_error(int error, std::string_view lockdown, bool has_btf, std::string_view program);
 Check judge_ptrace(int error, std::string_view yama_scope);
 Check judge_cgroup2(std::string_view mountinfo);
+// verdict: enum object_verdict of libsysvm/sites/table.h; left: sites that stay as they are.
+Check judge_libc(std::string_view what, unsigned verdict, size_t sites, size_t left);
 Check judge_filter(std::string_view status);
 Check judge_tracer(std::string_view status);
 Check judge_lockdown(std::string_view lockdown, bool secure_boot, bool signatures_enforced);

@@ -7,16 +7,25 @@
 #include <gnu/libc-version.h>
 #include <sys/auxv.h>
 
+#include <algorithm>
+
 #include "cli/doctor/check.h"
+#include "libsysvm/sites/analyse.h"
 
 namespace sysvm::doctor {
 
 Check check_libc() {
   Dl_info info{};
-  const bool found = dladdr(reinterpret_cast<void*>(&gnu_get_libc_version), &info) != 0 && info.dli_fname;
-  return {"libc", "run", found ? State::kOk : State::kMissing,
-          fmt::format("glibc {}, {}", gnu_get_libc_version(), found ? info.dli_fname : "in no shared object"),
-          found ? "" : "a dynamically linked glibc: sudo apt-get install --reinstall libc6"};
+  const std::string version = fmt::format("glibc {}", gnu_get_libc_version());
+  if (dladdr(reinterpret_cast<void*>(&gnu_get_libc_version), &info) == 0 || !info.dli_fname)
+    return judge_libc(version + " in no shared object", OBJECT_CLEAN, 0, 0);
+  const auto image = ElfImage::open(info.dli_fname);
+  if (!image) return judge_libc(image.message(), OBJECT_CLEAN, 0, 0);
+  const Analysis analysis = analyse(*image);
+  const auto left = std::count_if(analysis.sites.begin(), analysis.sites.end(),
+                                  [](const sysvm_site& site) { return (site.flags & SITE_LEFT) != 0; });
+  return judge_libc(fmt::format("{}, {}", version, info.dli_fname), analysis.object.verdict, analysis.sites.size(),
+                    static_cast<size_t>(left));
 }
 
 Check check_vdso() {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cli/doctor/check.h"
+#include "libsysvm/sites/table.h"
 
 namespace sysvm::doctor {
 
@@ -119,6 +120,19 @@ Check judge_cgroup2(std::string_view mountinfo) {
   }
   return {"cgroup2", "record", State::kLimited, "not mounted: recording cannot be limited to a cgroup",
           "sudo mount -t cgroup2 none /sys/fs/cgroup"};
+}
+
+Check judge_libc(std::string_view what, unsigned verdict, size_t sites, size_t left) {
+  const std::string fix = "a program of Debian 12's C library: sudo apt-get install --reinstall libc6";
+  if (verdict == OBJECT_CLEAN)
+    return {"libc", "run", State::kMissing, fmt::format("{}: no system calls were found in it", what), fix};
+  Check check{"libc", "run", State::kOk, fmt::format("{}: {} of {} system call sites can be seen", what, sites - left, sites), ""};
+  if (verdict == OBJECT_UNSEEN) {
+    check.state = State::kMissing;
+    check.found += "; others matter, so programs run plainly";
+    check.fix = fix;
+  }
+  return check;
 }
 
 Check judge_filter(std::string_view status) {
