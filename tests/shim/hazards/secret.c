@@ -6,28 +6,10 @@
 #define KEY_SIZE 48
 static unsigned char mask = 0x5a;
 
-int main(int argc, char **argv)
+static long copies(const char *key)
 {
-	static char b[65536];
-	char key[KEY_SIZE];
 	char line[512];
 	long found = 0;
-
-	enter(argc, argv);
-	for (int i = 0; i < KEY_SIZE; i++)
-		key[i] = (char)((i * 37 + 11) % 251);
-	make_file("key", key, KEY_SIZE);
-	for (int i = 0; i < KEY_SIZE; i++)
-		key[i] ^= (char)mask; /* what we look for is not in our own memory */
-
-	int fd = open("key", O_RDONLY);
-	say("read", read(fd, b, sizeof(b)));
-	close(fd);
-	explicit_bzero(b, sizeof(b));
-	fd = open("key", O_RDONLY); /* and once without reading what was read ahead */
-	close(fd);
-	fd = open("warm", O_RDONLY);
-	close(fd);
 
 	FILE *maps = fopen("/proc/self/maps", "r");
 	static char page[1 << 20];
@@ -52,6 +34,31 @@ int main(int argc, char **argv)
 			}
 		}
 	}
-	say("copies of the key", found);
+	fclose(maps);
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	static char b[65536];
+	char key[KEY_SIZE];
+
+	enter(argc, argv);
+	for (int i = 0; i < KEY_SIZE; i++)
+		key[i] = (char)((i * 37 + 11) % 251);
+	make_file("key", key, KEY_SIZE);
+	for (int i = 0; i < KEY_SIZE; i++)
+		key[i] ^= (char)mask; /* what we look for is not in our own memory */
+
+	int fd = open("key", O_RDONLY);
+	say("read", read(fd, b, sizeof(b)));
+	explicit_bzero(b, sizeof(b));
+	say("copies of the key", copies(key));
+	close(fd);
+
+	fd = open("key", O_RDONLY); /* and once without reading what was read ahead */
+	say("at", lseek(fd, 0, SEEK_SET));
+	say("copies of the key", copies(key));
+	close(fd);
 	return 0;
 }
