@@ -20,6 +20,7 @@ PROGRAMS = {
     "news": (True, None),
     "shared_flag": (False, "shared"),
     "memory": (True, None),
+    "faults": (True, None),
     "atime": (True, None),
     "watch": (True, "watch"),
     "secret": (True, None),
