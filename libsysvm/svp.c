@@ -294,6 +294,14 @@ static const char *unused_fields(const struct svp_arg *a)
 	return NULL;
 }
 
+static int string_is_good(const struct svp *svp, const struct svp_proc *proc, uint64_t offset)
+{
+	for (; offset < proc->data_size; offset++)
+		if (!svp->data[proc->data_offset + offset])
+			return 1;
+	return 0;
+}
+
 static int check_trigger(struct checker *c, const struct svp_proc *proc, uint32_t n)
 {
 	const struct svp_trigger *t = &c->out->triggers[proc->first_trigger + n];
@@ -314,8 +322,12 @@ static int check_trigger(struct checker *c, const struct svp_proc *proc, uint32_
 
 		if (wrong)
 			return refuse_arg(c, "trigger ", n, i, wrong);
-		if (a->kind > SVP_ARG_MASK)
-			return refuse_arg(c, "trigger ", n, i, "expected any, const or mask");
+		if (a->kind > SVP_ARG_MASK && a->kind != SVP_ARG_STRING)
+			return refuse_arg(c, "trigger ", n, i, "expected any, const, mask or string");
+		if (a->kind == SVP_ARG_STRING && row->arg[i].kind != SYSVM_KIND_PATH)
+			return refuse_arg(c, "trigger ", n, i, "a string, but the system call takes no path here");
+		if (a->kind == SVP_ARG_STRING && !string_is_good(c->out, proc, a->value))
+			return refuse_arg(c, "trigger ", n, i, "its string does not end inside the procedure's data");
 		if (a->kind == SVP_ARG_MASK && (a->value & ~a->mask))
 			return refuse_arg(c, "trigger ", n, i,
 					  "value has bits outside of mask: it never matches");
@@ -333,14 +345,6 @@ static const struct sysvm_command_info *command_of(const struct svp_follower *f)
 	if (cmd->kind != SVP_ARG_CONST || cmd->value > UINT32_MAX)
 		return NULL;
 	return f->nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(cmd->value) : sysvm_ioctl_by_cmd(cmd->value);
-}
-
-static int string_is_good(const struct svp *svp, const struct svp_proc *proc, uint64_t offset)
-{
-	for (; offset < proc->data_size; offset++)
-		if (!svp->data[proc->data_offset + offset])
-			return 1;
-	return 0;
 }
 
 static const char *wrong_follower_arg(const struct checker *c, const struct svp_proc *proc,

@@ -45,6 +45,7 @@ extern "C" {
 #define SVP_REG_DEVICE 253  /* st_dev of the file system last found good for reading ahead; guards compare with it */
 #define SVP_REG_PATH 252    /* address of a snapshot of the trigger's path argument, or 0 */
 #define SVP_REG_ATIME 251   /* seconds: a read makes the kernel renew an atime older than this (now - 24 h) */
+#define SVP_REG_CLOSE2 249  /* one more such descriptor, closed after SVP_REG_CLOSE, or -1 */
 #define SVP_REG_NOATIME 250 /* 1: reads never change atime on SVP_REG_DEVICE (noatime, read-only), else 0 */
 
 /*
@@ -125,7 +126,7 @@ struct svp_trigger {
 	uint32_t path_arg; /* index of its path argument, 6: none */
 	struct svp_place site;	 /* of the syscall instruction (its own address, not the next one's) */
 	struct svp_place caller; /* of the word at the stack pointer there */
-	struct svp_arg arg[6]; /* ANY, CONST, MASK */
+	struct svp_arg arg[6]; /* ANY, CONST, MASK; STRING for a path */
 };
 
 struct svp_follower {

@@ -30,6 +30,8 @@ struct Candidate {  // a procedure with what it would have done
 
 using Calls = std::unordered_set<const Event*>;
 
+constexpr uint64_t kOwnClass = 16;  // opens of one path that make a class of their own
+
 class Compiler {
  public:
   Compiler(const std::vector<const Trace*>& traces, const CompileOptions& options)
@@ -84,19 +86,33 @@ class Compiler {
     }
   }
 
+  // One class for each set of flags. A path that is the same thing each time and comes back again and again ("..", an
+  // absolute path) is a class of its own, for what follows it is seldom what follows the others.
   Result<> after_opens() {
-    Classes classes;
+    Classes by_flags, classes;
     for (const Stream& s : streams_)
       for (size_t i = 0; i < s.calls.size(); ++i) {
         const Event& e = *s.calls[i];
         const auto nr = static_cast<uint32_t>(e.nr);
         if (!is_open(nr) || !may_trigger(e)) continue;
         occurrences_.push_back(follow(s, i, sources_));
-        classes[fmt::format("{} {} flags {:#x}", s.exe, call_name(nr), open_flags(nr, e.args))].push_back(
+        by_flags[fmt::format("{} {} flags {:#x}", s.exe, call_name(nr), open_flags(nr, e.args))].push_back(
             &occurrences_.back());
       }
+    for (const auto& [name, occurrences] : by_flags) {
+      std::map<std::string, uint64_t> paths;
+      for (const Occurrence* o : occurrences) ++paths[path_of(*o)];
+      for (const Occurrence* o : occurrences) {
+        const std::string& path = path_of(*o);
+        const bool same_each_time = path == ".." || path == "." || path.starts_with('/');
+        const bool own = paths.size() > 1 && paths[path] >= kOwnClass && same_each_time;
+        classes[own ? fmt::format("{} path {}", name, path) : name].push_back(o);
+      }
+    }
     return take_best(classes);
   }
+
+  static const std::string& path_of(const Occurrence& o) { return o.stream->string(*o.trigger, 0); }
 
   // Long files: what the procedures of the opens leave over, one run of reads after a read.
   Result<> after_reads() {
@@ -130,11 +146,13 @@ class Compiler {
       limits.min_count = options_.min_count;
       limits.cost = options_.cost;
       std::string why;
-      const std::optional<Plan> best = plan(occurrences, limits, &why);
+      std::optional<Plan> best = plan(occurrences, limits, &why);
       if (!best) {
         dropped_.push_back({what, exe, why, occurrences.size()});
         continue;
       }
+      const size_t path = name.find(" path ");
+      if (path != std::string::npos) best->path = name.substr(path + 6);
       Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
       emitted.proc.code = TRY(assemble(emitted.text));
       const ReplayTotals totals = TRY(replay(emitted.proc, best->kind, occurrences));
@@ -234,6 +252,12 @@ class Compiler {
   Result<Compiled> finish() {
     std::stable_sort(kept_.begin(), kept_.end(), [](const Candidate& a, const Candidate& b) {
       return a.info.hits - a.info.undone > b.info.hits - b.info.undone;
+    });
+    // The runtime takes the first trigger that matches: those for one path stand before those for any.
+    std::stable_partition(kept_.begin(), kept_.end(), [](const Candidate& c) {
+      return std::any_of(c.proc.triggers.begin(), c.proc.triggers.end(), [](const Trigger& t) {
+        return t.path_arg < 6 && t.arg[t.path_arg].kind == SVP_ARG_STRING;
+      });
     });
     Compiled out;
     out.calls = counts_.calls;

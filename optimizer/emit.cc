@@ -13,7 +13,7 @@ namespace sysvm {
 namespace {
 
 constexpr uint8_t kClosed = 6, kTriggerResult = 7, kFirstFree = 8;
-constexpr uint8_t kLastFree = SVP_REG_NOATIME - 1;
+constexpr uint8_t kLastFree = SVP_REG_CLOSE2 - 1;
 constexpr uint32_t kEndSize = 64;      // asked for where the end is expected; a longer answer is a miss
 constexpr uint32_t kLongestEntry = 280;  // struct linux_dirent64 with a name of 255 bytes, rounded up
 
@@ -76,7 +76,9 @@ class Emitter {
   // --- names and small things
 
   std::string name() const {
-    std::string out = call_name(plan_.nr) + ":";
+    std::string out = call_name(plan_.nr);
+    if (!plan_.path.empty()) out += " \"" + plan_.path + "\"";
+    out += ":";
     for (const PlannedStep& s : plan_.steps) {
       out += " " + s.sources->traits.name;
       if (s.repeats > 1) out += fmt::format("*{}", s.repeats);
@@ -113,7 +115,9 @@ class Emitter {
 
   std::string prologue() const {
     std::string out;
-    if (late_close_) out += fmt::format("jneg r{0}, open\ngoon close r{1}, r{0}\nopen:\n", +SVP_REG_CLOSE, kClosed);
+    if (late_close_)
+      out += fmt::format("jneg r{0}, open\ngoon close r{2}, r{0}\njneg r{1}, open\ngoon close r{2}, r{1}\nopen:\n",
+                         +SVP_REG_CLOSE, +SVP_REG_CLOSE2, kClosed);
     out += fmt::format("{} r{}", call_name(plan_.nr), kTriggerResult);
     const sysvm_syscall_info* row = sysvm_syscall_by_nr(plan_.nr);
     for (size_t i = 0; i < row->nargs; ++i) out += fmt::format(", r{}", i);
@@ -123,7 +127,7 @@ class Emitter {
     return out;
   }
 
-  Trigger trigger() const {
+  Trigger trigger() {
     Trigger t;
     t.nr = plan_.nr;
     const CallTraits traits = traits_of(plan_.nr, plan_.args);
@@ -131,7 +135,10 @@ class Emitter {
       const uint16_t kind = traits.arg[i].kind;
       if (kind == SYSVM_KIND_FLAGS || kind == SYSVM_KIND_CMD)
         t.arg[i] = arg(SVP_ARG_CONST, plan_.args[i] & 0xffffffffu);
-      if (kind == SYSVM_KIND_PATH && t.path_arg == 6) t.path_arg = static_cast<uint32_t>(i);
+      if (kind == SYSVM_KIND_PATH && t.path_arg == 6) {
+        t.path_arg = static_cast<uint32_t>(i);
+        if (!plan_.path.empty()) t.arg[i] = arg(SVP_ARG_STRING, string(plan_.path));
+      }
     }
     return t;
   }

@@ -3,7 +3,7 @@
 //
 // The shape of every run-ahead procedure:
 //
-//     late close       the descriptor that the application closed last is given back first (not with --strict)
+//     late closes      the descriptors that the application closed last are given back first (not with --strict)
 //     trigger          with the application's own arguments; an error stops here
 //     constants        one register each
 //     guard            fstat of the new descriptor: good device, right kind of file (libsysvm/svp.h, "The guard")

@@ -27,7 +27,7 @@
 
 #define FLUSH_RUNS 64 /* runs between two additions to the shared statistics; each addition is a locked one */
 
-struct ahead ahead = { .off = SHIM_OFF_DISABLED, .pending = -1, .device_fd = -1 };
+struct ahead ahead = { .off = SHIM_OFF_DISABLED, .device_fd = -1 };
 
 long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
@@ -209,14 +209,20 @@ static bool answer(struct shim_call *c)
 	return true;
 }
 
+void close_oldest(void)
+{
+	int fd = ahead.late[0];
+
+	/* Before the close: a handler must not close a number that is in use again. */
+	ahead.late[0] = ahead.late[1];
+	ahead.pending--;
+	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+}
+
 static void close_pending(void)
 {
-	int fd = ahead.pending;
-
-	if (fd < 0)
-		return;
-	ahead.pending = -1; /* before the close: a handler must not close a number that is in use again */
-	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+	while (ahead.pending)
+		close_oldest();
 }
 
 static bool late_close(struct shim_call *c)
@@ -230,10 +236,11 @@ static bool late_close(struct shim_call *c)
 	if (f->shared)
 		log_take_back();
 	else
-		log_forget_fd((int)c->arg[0]);
-	close_pending();
+		log_closed((int)c->arg[0]);
+	if (ahead.pending == AHEAD_LATE)
+		close_oldest();
 	f->mine = 0;
-	ahead.pending = (int)c->arg[0];
+	ahead.late[ahead.pending++] = (int)c->arg[0];
 	c->result = 0;
 	hit(number);
 	return true;
@@ -261,7 +268,7 @@ static int make(struct shim_call *c, uint8_t rule)
 
 	if (!renew)
 		log_take_back();
-	if ((ahead.pending >= 0 || renew) && (rule & RULE_RIDE) && ride(c, renew)) {
+	if ((ahead.pending || renew) && (rule & RULE_RIDE) && ride(c, renew)) {
 		if (rule & RULE_WATCH)
 			facts_after(c);
 		return SHIM_ANSWERED;

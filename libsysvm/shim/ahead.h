@@ -23,6 +23,7 @@
 #define AHEAD_CALLS 512 /* system call numbers below this have rules; others are forwarded and drop the log */
 #define AHEAD_FDS 256	/* descriptors below this have facts */
 #define AHEAD_STAGING SVP_STAGING_MAX
+#define AHEAD_LATE 2		/* closes that may wait for one entry */
 #define AHEAD_PATH_MAX 256 /* longest path that is snapshot, with its 0 */
 
 /* What a call means here; rules.c fills one byte for each number. */
@@ -67,7 +68,7 @@ struct ahead_proc {
 	uint32_t number;      /* in the engine */
 	uint8_t defined;      /* 0: not yet in this process's engine */
 	uint8_t off;	      /* switched itself off, or breaks a rule */
-	uint8_t closes_first; /* code begins with the late close */
+	uint8_t closes;	      /* late closes that the code begins with: 0, 1 or 2 */
 	uint8_t needs_path;
 	uint32_t runs, hits;
 	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
@@ -89,7 +90,9 @@ struct ahead {
 	char missed;	      /* a follower of this log was not consumed */
 	struct log_entry log[SVP_MAX_FOLLOWERS];
 
-	int32_t pending; /* descriptor that the application has closed and the kernel has not yet, or -1 */
+	/* Descriptors that the application has closed and the kernel has not yet: late[0 .. pending), oldest first. */
+	uint32_t pending;
+	int32_t late[AHEAD_LATE];
 
 	uint64_t device; /* st_dev last found good */
 	uint64_t noatime;
@@ -122,6 +125,7 @@ long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 void ahead_engine_drop(void); /* give the machine (and its descriptor) back; made anew at the next use */
 int ahead_engine_make(void);  /* 0 or -errno; defines nothing yet */
 void stats_flush(void);
+void close_oldest(void); /* of the late closes */
 
 /* start.c */
 int start_check(uint32_t proc); /* at init: 0, or -1: the procedure breaks a rule and stays off */
@@ -137,7 +141,8 @@ bool log_fresh(void);
 bool log_serve(struct shim_call *call);	 /* true: answered from the next entry */
 void log_add(uint32_t follower, int64_t result); /* index into the file's followers */
 void log_take_back(void);		 /* undo what is outstanding, forget it */
-void log_forget_fd(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
+void log_closed(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
+bool log_same_string(uint64_t address, const char *expected, uint64_t sp);
 bool log_renewable(void);		 /* everything outstanding can be made again after another call */
 
 /* ride.c */

@@ -64,7 +64,7 @@ static uint32_t out_size(const struct log_entry *e)
 	return e->rule->out_bytes ? (uint32_t)e->result : e->rule->out_size;
 }
 
-static bool same_string(uint64_t address, const char *expected, uint64_t sp)
+bool log_same_string(uint64_t address, const char *expected, uint64_t sp)
 {
 	long n = memory_string(address, AHEAD_PATH_MAX, sp);
 
@@ -103,13 +103,13 @@ static bool matches(const struct log_entry *e, const struct shim_call *c)
 				return false;
 			break;
 		case SVP_ARG_PATH:
-			if (!same_string(got, ahead.path, c->sp))
+			if (!log_same_string(got, ahead.path, c->sp))
 				return false;
 			break;
 		case SVP_ARG_STRING: {
 			const struct svp_proc *p = &ahead.svp.procs[ahead.log_proc];
 
-			if (!same_string(got, (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
+			if (!log_same_string(got, (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
 				return false;
 			break;
 		}
@@ -234,22 +234,27 @@ void log_take_back(void)
 }
 
 /*
- * fd is about to be closed and nothing else has its description: what is outstanding on it needs no undo. Copies
- * that were made ahead are other descriptors and are taken back.
+ * fd is closed, nothing else has its description, and no entry is made: no news. What is outstanding on it needs no
+ * undo; what is outstanding on others stays, but for a copy made ahead, whose number could now be a lower one.
  */
-void log_forget_fd(int fd)
+void log_closed(int fd)
 {
-	uint32_t from = ahead.next, to = ahead.count;
+	uint32_t from = ahead.next, to = ahead.count, on_fd = 0;
 
 	for (uint32_t i = from; i < to; i++) {
-		struct log_entry *e = &ahead.log[i];
-
-		if ((int)e->arg[0] != fd || e->rule->undo == UNDO_CLOSE) {
+		if (ahead.log[i].rule->undo == UNDO_CLOSE) {
 			log_take_back();
 			return;
 		}
+		on_fd += (int)ahead.log[i].arg[0] == fd;
 	}
-	if (from == to || !log_claim(from, to))
+	if (!on_fd)
+		return;
+	if (on_fd != to - from) {
+		log_take_back();
+		return;
+	}
+	if (!log_claim(from, to))
 		return;
 	missed();
 	for (uint32_t i = from; i < to; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One entry for three things: the late close that is due, the application's present call, and the outstanding
+ * One entry for three things: the late closes that are due, the application's present call, and the outstanding
  * results that its news may have made stale, made again after it.
  *
  * The application's call enters the kernel anyway. The close must come before it, so that the kernel sees the
@@ -15,7 +15,7 @@
 #include "uapi/syscalls.h"
 #include "vm/opcodes.h"
 
-enum { REG_CALL = 8, REG_CALL_RESULT = 14, REG_CLOSE_RESULT = 15, REG_RENEW = 16 }; /* REG_RENEW + 8 i: entry i */
+enum { REG_CALL = 8, REG_CALL_RESULT = 14, REG_CLOSE_RESULT = 15, REG_RENEW = 16, REG_LATE = 64 }; /* REG_RENEW + 8 i: entry i */
 
 static unsigned int put_call(unsigned char *code, uint64_t nr, unsigned int result, unsigned int first)
 {
@@ -35,16 +35,16 @@ bool ride(struct shim_call *c, bool renew)
 	struct sysvm_page *page;
 	unsigned int n = 0, renewed = 0, from = ahead.next, to = ahead.count;
 	uint64_t calls, signals = shim_signals;
-	bool closing = ahead.pending >= 0;
+	uint32_t closing = ahead.pending;
 
 	if (ahead_engine_make())
 		return false;
 	page = ahead.page;
 	if (!sysvm_supports(ahead.vm, (unsigned int)c->nr))
 		return false;
-	if (closing) {
-		page->reg[SVP_REG_CLOSE] = (uint64_t)ahead.pending;
-		n += put_call(page->code + n, SYS_close, REG_CLOSE_RESULT, SVP_REG_CLOSE);
+	for (unsigned int i = 0; i < closing; i++) {
+		page->reg[REG_LATE + i] = (uint64_t)ahead.late[i];
+		n += put_call(page->code + n, SYS_close, REG_CLOSE_RESULT, REG_LATE + i);
 	}
 	for (unsigned int i = 0; i < 6; i++)
 		page->reg[REG_CALL + i] = c->arg[i];
@@ -75,13 +75,12 @@ bool ride(struct shim_call *c, bool renew)
 	page->data_base = 0;
 	calls = page->calls;
 
-	ahead.pending = closing ? -1 : ahead.pending;
+	ahead.pending = 0;
 	ahead.n.runs++;
 	(void)sysvm_run(ahead.vm, SYSVM_PROC_PAGE, 64);
 	ahead.n.inner += page->calls - calls;
-	if (closing && page->calls == calls) { /* stopped before the close */
-		ahead_own(SYS_close, page->reg[SVP_REG_CLOSE], 0, 0, 0);
-	}
+	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
+		ahead_own(SYS_close, page->reg[REG_LATE + i], 0, 0, 0);
 	if (renew && ahead.next == from) { /* else a handler has taken the log back meanwhile */
 		for (unsigned int i = 0; i < renewed; i++) {
 			uint64_t result = page->reg[REG_RENEW + 8 * i + 6];

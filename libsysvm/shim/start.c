@@ -57,6 +57,7 @@ static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t tri
 {
 	const unsigned char *code = ahead.svp.code + p->code_offset;
 	struct sysvm_insn insn;
+	uint8_t closes = 0;
 	bool first = true;
 
 	for (uint32_t at = 0; at < p->code_size; at += (uint32_t)insn.size) {
@@ -70,9 +71,12 @@ static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t tri
 		if (!info)
 			return false;
 		if (info->nr == SYS_close) {
-			if (!first || insn.form == SYSVM_FORM_CALL_SHORT || insn.reg[1] != SVP_REG_CLOSE)
+			static const uint8_t from[] = { SVP_REG_CLOSE, SVP_REG_CLOSE2 };
+
+			if (!first || closes == 2 || insn.form == SYSVM_FORM_CALL_SHORT || insn.reg[1] != from[closes])
 				return false;
-			ahead.proc[number].closes_first = 1;
+			ahead.proc[number].closes = ++closes;
+			continue;
 		} else if (info->nr != trigger_nr && !(info->flags & SYSVM_FLAG_AHEAD)) {
 			return false;
 		}
@@ -130,6 +134,9 @@ bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
 		if (a->kind == SVP_ARG_CONST && (uint32_t)c->arg[i] != (uint32_t)a->value)
 			return false;
 		if (a->kind == SVP_ARG_MASK && (c->arg[i] & a->mask) != a->value)
+			return false;
+		if (a->kind == SVP_ARG_STRING &&
+		    !log_same_string(c->arg[i], (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
 			return false;
 	}
 	return true;
@@ -191,7 +198,8 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 {
 	const struct svp_proc *p = &ahead.svp.procs[number];
 	struct ahead_proc *state = &ahead.proc[number];
-	bool open = is_open((uint32_t)c->nr), closing;
+	bool open = is_open((uint32_t)c->nr);
+	uint32_t closing;
 	struct sysvm_page *page;
 	uint64_t signals = shim_signals, calls;
 	uint64_t *guard = (uint64_t *)(ahead.staging + SVP_GUARD_STAT);
@@ -203,14 +211,9 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 		define(number);
 	if (state->off)
 		return false;
-	closing = ahead.pending >= 0;
-	if (closing && !state->closes_first) {
-		int fd = ahead.pending;
-
-		ahead.pending = -1;
-		ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
-		closing = false;
-	}
+	while (ahead.pending > state->closes)
+		close_oldest();
+	closing = ahead.pending;
 
 	page = ahead.page;
 	for (unsigned int i = 0; i < 6; i++)
@@ -219,7 +222,8 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 		page->reg[ahead.svp.followers[p->first_follower + i].result] = SVP_NOT_MADE;
 	page->reg[p->trigger_result] = SVP_NOT_MADE;
 	page->reg[SVP_REG_STAGING] = (uint64_t)ahead.staging;
-	page->reg[SVP_REG_CLOSE] = closing ? (uint64_t)ahead.pending : ~0ull;
+	page->reg[SVP_REG_CLOSE] = closing > 0 ? (uint64_t)ahead.late[0] : ~0ull;
+	page->reg[SVP_REG_CLOSE2] = closing > 1 ? (uint64_t)ahead.late[1] : ~0ull;
 	page->reg[SVP_REG_DEVICE] = ahead.device;
 	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
 	page->reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
@@ -228,14 +232,14 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	calls = page->calls;
 
 	ahead.next = ahead.count = 0;
-	ahead.pending = closing ? -1 : ahead.pending;
+	ahead.pending = 0; /* before the closes: a handler must not close a number that is in use again */
 	(void)sysvm_run(ahead.vm, state->number, FUEL);
 	ahead.n.runs++;
 	ahead.n.proc[number].runs++;
 	state->runs++;
 	ahead.n.inner += page->calls - calls;
-	if (closing && page->calls == calls)
-		ahead_own(SYS_close, page->reg[SVP_REG_CLOSE], 0, 0, 0);
+	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
+		ahead_own(SYS_close, page->reg[i ? SVP_REG_CLOSE2 : SVP_REG_CLOSE], 0, 0, 0);
 
 	result = (int64_t)page->reg[p->trigger_result];
 	if ((uint64_t)result == SVP_NOT_MADE) {

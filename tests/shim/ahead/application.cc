@@ -33,7 +33,6 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms) 
   }
   svp_ = *bytes;
   ahead = {};
-  ahead.pending = -1;
   ahead.device_fd = -1;
   shim_settings settings{};
   settings.svp = svp_.data();
