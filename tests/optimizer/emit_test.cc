@@ -33,9 +33,11 @@ TEST(Emit, OpenStatReadToTheEnd) {
   follower r19 = read(r7, out@98496:64, count r21)
   data "\0"
   code {
-    jneg r254, L8
+    jneg r254, L16
     goon close r6, r254
-    L8:
+    jneg r249, L16
+    goon close r6, r249
+    L16:
     openat r7, r0, r1, r2, r3
     movi16 r10, 4096
     movi32 r12, 32768
@@ -44,37 +46,37 @@ TEST(Emit, OpenStatReadToTheEnd) {
     data r9, 0
     newfstatat r8, r7, r9, r255, r10
     ld64 r11, [r255]
-    jne r11, r253, L184
+    jne r11, r253, L192
     ld32 r11, [r255+24]
     andi r11, r11, 61440
-    jne r11, r12, L184
+    jne r11, r12, L192
     ld64 r11, [r255+48]
-    jz r11, L184
-    jnz r250, L148
+    jz r11, L192
+    jnz r250, L156
     ld64 r11, [r255+72]
     ld64 r14, [r255+80]
-    jle r11, r251, L184
+    jle r11, r251, L192
     ld64 r13, [r255+88]
-    jlt r13, r11, L123
-    jne r11, r13, L184
+    jlt r13, r11, L131
+    jne r11, r13, L192
     ld64 r15, [r255+96]
-    jle r14, r15, L184
-    L123:
+    jle r14, r15, L192
+    L131:
     ld64 r13, [r255+104]
-    jlt r13, r11, L148
-    jne r11, r13, L184
+    jlt r13, r11, L156
+    jne r11, r13, L192
     ld64 r15, [r255+112]
-    jle r14, r15, L184
-    L148:
+    jle r14, r15, L192
+    L156:
     addi r17, r255, 192
     read r16, r7, r17, r18
-    jz r16, L184
-    jlt r16, r18, L172
-    jmp L184
-    L172:
+    jz r16, L192
+    jlt r16, r18, L180
+    jmp L192
+    L180:
     addi r20, r255, 98496
     read r19, r7, r20, r21
-    L184:
+    L192:
     end
   }
 }
