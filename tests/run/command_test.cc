@@ -32,9 +32,9 @@ class CommandTest : public ::testing::Test {
 
 TEST_F(CommandTest, FindsAProgramByPath) {
   const auto found = find_command("env");
-  ASSERT_TRUE(std::holds_alternative<Command>(found));
-  EXPECT_EQ(std::get<Command>(found).plain, "");
-  EXPECT_EQ(std::get<Command>(found).loader, "/lib64/ld-linux-x86-64.so.2");
+  ASSERT_TRUE(std::holds_alternative<FoundCommand>(found));
+  EXPECT_EQ(std::get<FoundCommand>(found).plain, "");
+  EXPECT_EQ(std::get<FoundCommand>(found).loader, "/lib64/ld-linux-x86-64.so.2");
 }
 
 TEST_F(CommandTest, SaysWhyACommandCannotBeRun) {
@@ -52,15 +52,15 @@ TEST_F(CommandTest, SaysWhyACommandCannotBeRun) {
 
 TEST_F(CommandTest, LooksAtAScriptsInterpreter) {
   const auto found = find_command(write("script", "#! /bin/sh -e\ntrue\n", 0755));
-  ASSERT_TRUE(std::holds_alternative<Command>(found));
-  EXPECT_EQ(std::get<Command>(found).program, "/bin/sh");
-  EXPECT_EQ(std::get<Command>(found).plain, "");
+  ASSERT_TRUE(std::holds_alternative<FoundCommand>(found));
+  EXPECT_EQ(std::get<FoundCommand>(found).program, "/bin/sh");
+  EXPECT_EQ(std::get<FoundCommand>(found).plain, "");
 }
 
 TEST_F(CommandTest, KnowsWhatHasToRunPlainly) {
   std::ifstream in("/usr/bin/env", std::ios::binary);
   std::string env((std::istreambuf_iterator<char>(in)), {});
-  const auto plain = [&](const std::string& path) { return std::get<Command>(find_command(path)).plain; };
+  const auto plain = [&](const std::string& path) { return std::get<FoundCommand>(find_command(path)).plain; };
   EXPECT_EQ(plain(write("setuid", env, 04755)), "setuid or setgid");
   std::string narrow = env;
   narrow[4] = 1;  // ELFCLASS32
@@ -72,7 +72,7 @@ TEST_F(CommandTest, KnowsWhatHasToRunPlainly) {
 }
 
 TEST_F(CommandTest, ListsWhatTheLoaderWouldMap) {
-  const auto objects = loaded_objects(std::get<Command>(find_command("env")));
+  const auto objects = loaded_objects(std::get<FoundCommand>(find_command("env")));
   const auto has = [&](const std::string& part) {
     return std::any_of(objects.begin(), objects.end(), [&](const auto& o) { return o.find(part) != std::string::npos; });
   };
