@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Procedure files for Python. Tested by tests/python/test_procs.py.
+// Procedure files and mined sequences for Python. Tested by tests/python/test_procs.py.
 #include <pybind11/stl.h>
 
 #include "libsysvm/svp.h"
-#include "optimizer/optimizer.h"
+#include "optimizer/mine.h"
 #include "optimizer/svp_reader.h"
 #include "optimizer/svp_text.h"
 #include "python/bind.h"
@@ -23,6 +23,18 @@ T or_raise(Result<T> result) {
 ProcedureFile load(const std::string& path) {
   py::gil_scoped_release release;
   return or_raise(read_svp_file(path));
+}
+
+MineReport mine_file(const std::string& path, size_t max_sequences, size_t max_length, uint64_t min_count) {
+  py::gil_scoped_release release;
+  const Trace trace = or_raise(read_trace(path));
+  return mine({&trace}, {max_sequences, max_length, min_count});
+}
+
+py::list calls(const MinedSequence& s) {
+  py::list out;
+  for (const MinedCall& c : s.calls) out.append(text(c.text()));
+  return out;
 }
 
 py::bytes bytes(const std::vector<uint8_t>& v) { return py::bytes(reinterpret_cast<const char*>(v.data()), v.size()); }
@@ -56,6 +68,17 @@ void bind_procs(py::module_& module) {
       .def_property_readonly("procedures", [](const ProcedureFile& f) { return f.procs; })
       .def_property_readonly("notes", [](const ProcedureFile& f) { return text(f.notes); });
   module.def("load_procedures", &load, py::arg("path"));
+  py::class_<MinedSequence>(module, "MinedSequence")
+      .def_property_readonly("calls", &calls)
+      .def_readonly("count", &MinedSequence::count)
+      .def_readonly("known", &MinedSequence::known);
+  py::class_<MineReport>(module, "MineReport")
+      .def_readonly("calls", &MineReport::calls)
+      .def_readonly("covered", &MineReport::covered)
+      .def_readonly("known", &MineReport::known)
+      .def_property_readonly("sequences", [](const MineReport& r) { return r.sequences; });
+  module.def("mine_file", &mine_file, py::arg("path"), py::arg("max_sequences"), py::arg("max_length"),
+             py::arg("min_count"));
 }
 
 }  // namespace sysvm

@@ -8,7 +8,8 @@
 The work is done in C++; this package gives it its shape. Nothing here makes a Python object for each event.
 """
 from ._sysvm import Error
+from .mining import Mined, Sequence, mine
 from .procs import Procedure, ProcedureFile, load
 from .trace import Trace, open
 
-__all__ = ["Error", "Procedure", "ProcedureFile", "Trace", "load", "open"]
+__all__ = ["Error", "Mined", "Procedure", "ProcedureFile", "Sequence", "Trace", "load", "mine", "open"]

@@ -32,3 +32,16 @@ class ProcedureFile:
     notes: str
 
 def load_procedures(path: str) -> ProcedureFile: ...
+
+class MinedSequence:
+    calls: list[str]
+    count: int
+    known: int
+
+class MineReport:
+    calls: int
+    covered: int
+    known: int
+    sequences: list[MinedSequence]
+
+def mine_file(path: str, max_sequences: int, max_length: int, min_count: int) -> MineReport: ...

@@ -44,3 +44,23 @@ def test_a_flipped_byte_is_refused_with_the_files_name(recorded: Path, tmp_path:
     bad.write_bytes(data)
     with pytest.raises(sysvm.Error, match="bad.svp"):
         sysvm.load(bad)
+
+
+def test_mine_finds_the_loop_over_files_and_its_data_flow(recorded: Path) -> None:
+    mined = sysvm.mine(sysvm.open(recorded))
+    assert 0 < mined.known <= mined.covered <= mined.calls
+    top = mined[0]
+    assert top.count >= 50
+    names = [call.split("(")[0] for call in top.calls]
+    assert names.count("openat") == 1 and "read" in names and "close" in names
+    opened = names.index("openat")
+    assert any(f"(#{opened}" in call for call in top.calls)  # the descriptor flows from open to read
+    assert "times" in repr(mined) and top.calls[0] in repr(mined)
+    assert list(mined.df()["count"]) == [s.count for s in mined]
+
+
+def test_mine_obeys_its_limits(recorded: Path) -> None:
+    t = sysvm.open(recorded)
+    assert len(sysvm.mine(t, max_sequences=1)) == 1
+    assert len(sysvm.mine(t, min_count=10**6)) == 0
+    assert all(len(s.calls) <= 3 for s in sysvm.mine(t, max_length=3))
