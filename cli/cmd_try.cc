@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+// sysvm try -- CMD: record, compile, run, compare, in one go. The table that a newcomer sees first.
+//
+// CMD runs several times on the same input: plainly (its time; the reference), plainly and counted (entries before; do two
+// plain runs agree?), recorded, under the shim (its time; files unknown until now are analysed), under the shim and
+// counted (entries after), and once more each way for the times if that is quick. All outputs are compared.
+//
+// Entries after: with the user engine a run's calls are made from user space, so what eBPF counted, minus the calls made
+// inside runs, plus one for each run (design: what the kernel engine would enter). With the kernel engine tracing would
+// switch the engine off, so the shim's own counters say what it forwarded, ran and made for itself.
+//
+// It ends as CMD's first run did (exit status or signal), or with our own 2, 125, 126, 127. CMD's output is kept,
+// not shown, unless --show-output. Tested by tests/cli/try_test.py.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <algorithm>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/try_copy.h"
+#include "cli/try_report.h"
+#include "cli/try_runs.h"
+#include "cli/try_writes.h"
+#include "libsysvm/run/run.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/svp_reader.h"
+#include "tracer/counter.h"
+#include "tracer/recorder.h"
+#include "traces/reader.h"
+
+namespace sysvm {
+namespace {
+
+constexpr double kLongMs = 5000;  // a command longer than this is not run again only to measure its time
+
+struct TryOptions {
+  std::vector<std::string> command;
+  std::string engine = "auto", in_copy;
+  bool json = false, strict = false, show_output = false;
+};
+
+// --- the engine ---------------------------------------------------------------------------------------------------
+
+// What `auto` comes to, and the line that says so.
+Result<enum sysvm_engine> choose_engine(const TryOptions& options, TryReport& report) {
+  UniqueFd device(open("/dev/sysvm", O_RDWR | O_CLOEXEC));
+  const std::string why = device ? "asked for" : fmt::format("/dev/sysvm: {}", strerror(errno));
+  if (options.engine == "kernel" && !device)
+    return error("{}: the kernel engine needs the module; --engine user runs without it", why);
+  const bool kernel = options.engine == "kernel" || (options.engine == "auto" && device);
+  report.engine = kernel ? "kernel" : "user";
+  if (!kernel)
+    report.engine_note = fmt::format("the user engine ran ({}): procedures make their calls from user space, so the "
+                                     "saving is in entries, not in time", why);
+  return kernel ? SYSVM_ENGINE_KERNEL : SYSVM_ENGINE_USER;
+}
+
+uint64_t entries_after(const ShimStats& stats, const EntryCounts* counted, uint64_t before) {
+  const shim_stats& s = stats.raw;
+  if (counted) return counted->entries - s.inner + s.runs;
+  return before - s.seen + s.forwarded + s.runs + s.own;  // what the shim never saw is entered as before
+}
+
+// --- the steps ----------------------------------------------------------------------------------------------------
+
+void print_progress(const std::string& what) {
+  static const bool terminal = isatty(STDERR_FILENO);
+  if (!terminal) return;
+  fmt::print(stderr, "\r\033[K{}", what.empty() ? "" : "sysvm try: " + what);
+  fflush(stderr);
+}
+
+class Try {
+ public:
+  Try(const TryOptions& options, TryRuns& runs) : options_(options), runs_(runs) {}
+  int exit_code = kExitToolFailed;  // if an error comes back
+
+  Result<TryReport> all() {
+    report_.command = options_.command;
+    report_.strict = options_.strict;
+    const enum sysvm_engine engine = TRY(choose_engine(options_, report_));
+    TRY(plain_runs());
+    TRY(recorded_run());
+    TRY(compile_it());
+    TRY(shim_runs(engine));
+    if (report_.plain_ms < kLongMs) {
+      TRY(once_more(engine));
+    }
+    compare_all();
+    print_progress("");
+    return report_;
+  }
+
+  const TryRun& first() const { return outcomes_.front(); }
+
+ private:
+  Result<> plain_runs() {
+    print_progress("plain run");
+    outcomes_.push_back(TRY(runs_.plain({}, exit_code)));
+    report_.plain_ms = outcomes_[0].wall_ms;
+    report_.exit_status = outcomes_[0].exit_code();
+    print_progress("plain run, counted");
+    EntryCounts counts;
+    outcomes_.push_back(TRY(runs_.with({}, [&](Command& command) -> Result<int> {
+      counts = TRY(count_entries({command, Backend::kAuto, ""}, exit_code));
+      return counts.wait_status;
+    })));
+    report_.entries_before = counts.entries;
+    report_.plain_runs = 2;
+    if (!counts.note.empty()) note(counts.note);
+    if (counts.lost) note(fmt::format("{} threads could not be followed: entries are counted too low", counts.lost));
+    if (counts.left_running) note(fmt::format("{} threads outlived the command", counts.left_running));
+    counted_by_bpf_ = counts.backend == "bpf";
+    return Unit{};
+  }
+
+  Result<> recorded_run() {
+    print_progress("recording");
+    RecordOptions record_options;
+    record_options.output = runs_.folder() + "/trace";
+    RecordReport recorded;
+    recorded_.push_back(TRY(runs_.with({}, [&](Command& command) -> Result<int> {
+      record_options.command = command;
+      recorded = TRY(record(record_options, exit_code));
+      return recorded.wait_status;
+    })));
+    report_.syscalls = recorded.calls;
+    report_.lost = recorded.lost;
+    if (recorded.lost)
+      note(fmt::format("{} events were lost while recording: procedures are made from what is whole", recorded.lost));
+    return Unit{};
+  }
+
+  Result<> compile_it() {
+    print_progress("compiling");
+    Trace trace = TRY(read_trace(runs_.folder() + "/trace"));
+    if (options_.in_copy.empty())
+      if (const auto changes = recorded_changes(trace); !changes.empty())
+        note(fmt::format("each run changed files ({}), which were not compared; --in-copy DIR does",
+                         fmt::join(changes, ", ")));
+    CompileOptions compile_options;
+    compile_options.strict = options_.strict;
+    const Compiled compiled = TRY(compile({&trace}, compile_options));
+    TRY(write_whole_file(procedures_path(), compiled.svp));
+    return Unit{};
+  }
+
+  Result<> shim_runs(enum sysvm_engine engine) {
+    print_progress("under sysvm");
+    TRY(timed_shim_run(engine));
+    if (engine == SYSVM_ENGINE_KERNEL || !counted_by_bpf_) {
+      report_.entries_after = entries_after(last_stats_, nullptr, report_.entries_before);
+      note("entries after are the shim's own count: it cannot run under the tracer here");
+    } else {
+      print_progress("under sysvm, counted");
+      TRY(counted_shim_run(engine));
+    }
+    for (const ProcedureStats& p : last_stats_.procedures)
+      report_.procedures.push_back({p.name, p.mode, p.hits, p.misses, p.undone});
+    for (unsigned reason = 1; reason < std::size(last_stats_.raw.off); ++reason)
+      if (const uint64_t n = last_stats_.raw.off[reason])
+        note(fmt::format("{} of {} processes made plain calls: {}", n, last_stats_.raw.processes, shim_reason_text(reason)));
+    return Unit{};
+  }
+
+  Result<> timed_shim_run(enum sysvm_engine engine) {
+    auto shim = TRY(prepare(engine));
+    shimmed_.push_back(TRY(runs_.plain(shim.environment(), exit_code)));
+    last_stats_ = TRY(shim.stats());
+    const double ms = shimmed_.back().wall_ms;
+    report_.sysvm_ms = report_.sysvm_runs ? std::min(report_.sysvm_ms, ms) : ms;
+    ++report_.sysvm_runs;
+    return Unit{};
+  }
+
+  Result<> counted_shim_run(enum sysvm_engine engine) {
+    auto shim = TRY(prepare(engine));
+    EntryCounts counts;
+    shimmed_.push_back(TRY(runs_.with(shim.environment(), [&](Command& command) -> Result<int> {
+      counts = TRY(count_entries({command, Backend::kBpf, ""}, exit_code));
+      return counts.wait_status;
+    })));
+    last_stats_ = TRY(shim.stats());
+    report_.entries_after = entries_after(last_stats_, &counts, report_.entries_before);
+    ++report_.sysvm_runs;
+    return Unit{};
+  }
+
+  Result<> once_more(enum sysvm_engine engine) {
+    print_progress("once more, for the times");
+    const ShimStats counted = last_stats_;
+    outcomes_.push_back(TRY(runs_.plain({}, exit_code)));
+    ++report_.plain_runs;
+    report_.plain_ms = std::min(report_.plain_ms, outcomes_.back().wall_ms);
+    TRY(timed_shim_run(engine));
+    last_stats_ = counted;
+    return Unit{};
+  }
+
+  Result<ShimRun> prepare(enum sysvm_engine engine) {
+    auto program = find_command(options_.command[0]);
+    if (auto* wrong = std::get_if<CommandError>(&program)) {
+      exit_code = wrong->exit_code;
+      return error("{}", wrong->message);
+    }
+    const FoundCommand& found = std::get<FoundCommand>(program);
+    if (!found.plain.empty() && report_.sysvm_runs == 0)
+      note(fmt::format("{}: {}: it runs plainly", options_.command[0], found.plain));
+    ShimOptions shim_options;
+    shim_options.procedures = procedures_path();
+    shim_options.engine = engine;
+    shim_options.strict = options_.strict;
+    return ShimRun::prepare(found, shim_options);
+  }
+
+  void compare_all() {
+    report_.compared = {"stdout", "stderr", "exit_status"};
+    if (!options_.in_copy.empty()) report_.compared.push_back("tree");
+    for (size_t i = 1; i < outcomes_.size(); ++i)
+      if (std::string d = difference(outcomes_[0], outcomes_[i]); !d.empty()) {
+        report_.reason = "two plain runs differ: " + d;
+        return;
+      }
+    report_.identical = true;
+    auto must_equal = [&](const TryRun& run, const char* what) {
+      if (std::string d = difference(outcomes_[0], run); !d.empty() && *report_.identical) {
+        report_.identical = false;
+        report_.reason = fmt::format("{} differs from the plain run: {}", what, d);
+      }
+    };
+    for (const TryRun& run : recorded_) must_equal(run, "the recorded run");
+    for (const TryRun& run : shimmed_) must_equal(run, "the run under sysvm");
+  }
+
+  void note(std::string text) { report_.notes.push_back(std::move(text)); }
+  std::string procedures_path() const { return runs_.folder() + "/procedures.svp"; }
+
+  const TryOptions& options_;
+  TryRuns& runs_;
+  TryReport report_;
+  std::vector<TryRun> outcomes_, recorded_, shimmed_;  // outcomes_: plain ones
+  ShimStats last_stats_;
+  bool counted_by_bpf_ = false;
+};
+
+int parse(const Words& words, TryOptions& options) {
+  const SplitArgs split = split_args(words, {"--engine", "--in-copy"});
+  Options opts("try", "usage: sysvm try [options] [--] CMD...",
+               "Record CMD, compile what repeats, run it with that, and compare. CMD runs up to 7 times.\n\n"
+               "  sysvm try -- grep -r define /usr/include\n");
+  opts.flag("--json", options.json, "one JSON object on standard output, schema 1");
+  opts.flag("--strict", options.strict, "no late close");
+  opts.option("--engine", options.engine, "auto, kernel or user: what runs procedures", {"auto", "kernel", "user"});
+  opts.option("--in-copy", options.in_copy, "run each time in a fresh copy of this directory, and compare what is left there");
+  opts.flag("--show-output", options.show_output, "print CMD's own output (of its first run) before the table");
+  if (const auto code = opts.parse(split.own)) return *code;
+  options.command = split.command;
+  if (options.command.empty()) return opts.usage_error("no command given");
+  if (options.json && options.show_output)
+    return opts.usage_error("--json and --show-output both want standard output; choose one");
+  return -1;
+}
+
+}  // namespace
+
+int cmd_try(const Words& words) {
+  TryOptions options;
+  if (const int status = parse(words, options); status >= 0) return status;
+  int exit_code = kExitToolFailed;
+  auto fail = [&](const std::string& message) {
+    print_progress("");
+    spdlog::error("try: {}", message);
+    return exit_code;
+  };
+  auto runs = TryRuns::make(options.command, options.in_copy, exit_code);
+  if (!runs) return fail(runs.message());
+  if (options.in_copy.empty() && !known_to_only_read(options.command))
+    spdlog::warn("'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes outside its "
+                 "standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)", options.command[0]);
+  Try attempt(options, *runs);
+  const Result<TryReport> report = attempt.all();
+  exit_code = attempt.exit_code;
+  if (!report) return fail(report.message());
+  if (options.show_output) show_output(attempt.first());
+  fputs(options.json ? to_json(*report).c_str() : to_table(*report).c_str(), stdout);
+  fflush(stdout);
+  return exit_like(attempt.first().wait_status);
+}
+
+}  // namespace sysvm
