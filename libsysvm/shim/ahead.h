@@ -71,6 +71,8 @@ struct ahead_proc {
 	uint8_t closes;	      /* late closes that the code begins with: 0, 1 or 2 */
 	uint8_t needs_path;
 	uint32_t runs, hits;
+	uint64_t device, noatime; /* as SVP_REG_DEVICE and SVP_REG_NOATIME: overlayfs has one st_dev for directories
+				     and others for files, and a procedure meets one of them */
 	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
 };
 
@@ -93,9 +95,6 @@ struct ahead {
 	/* Descriptors that the application has closed and the kernel has not yet: late[0 .. pending), oldest first. */
 	uint32_t pending;
 	int32_t late[AHEAD_LATE];
-
-	uint64_t device; /* st_dev last found good */
-	uint64_t noatime;
 
 	struct shim_settings set;
 	struct svp svp;
@@ -151,7 +150,7 @@ bool ride(struct shim_call *call, bool renew); /* true: made, call->result set *
 /* facts.c */
 struct fd_fact *fact(uint64_t fd); /* null: out of range */
 void facts_opened(int fd, uint64_t flags);
-void facts_stat(int fd, const unsigned char *st); /* struct stat of the guard */
+bool facts_stat(int fd, const unsigned char *st, uint64_t *noatime); /* of the guard; true: a good device */
 void facts_after(const struct shim_call *call);
 void facts_forget_all(void);
 bool facts_read_only(uint64_t flags); /* open flags that make a descriptor a candidate */

@@ -15,6 +15,15 @@ static inline void bytes_copy(void *to, const void *from, size_t n)
 		unsigned char *d = to;
 		const unsigned char *s = from;
 
+		for (; n >= 32; n -= 32, d += 32, s += 32) {
+			bytes_word a = *(const bytes_word *)s, b = *(const bytes_word *)(s + 8),
+				   e = *(const bytes_word *)(s + 16), f = *(const bytes_word *)(s + 24);
+
+			*(volatile bytes_word *)d = a;
+			*(volatile bytes_word *)(d + 8) = b;
+			*(volatile bytes_word *)(d + 16) = e;
+			*(volatile bytes_word *)(d + 24) = f;
+		}
 		for (; n >= 8; n -= 8, d += 8, s += 8)
 			*(volatile bytes_word *)d = *(const bytes_word *)s;
 		for (; n; n--)

@@ -40,21 +40,19 @@ void facts_opened(int fd, uint64_t flags)
 	f->position = 0;
 }
 
-void facts_stat(int fd, const unsigned char *bytes)
+bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 {
 	const struct stat *st = (const struct stat *)bytes;
 	struct fd_fact *f = fact((uint64_t)fd);
-	uint64_t noatime = 0;
 
-	if (!f || !f->mine || f->kind != KIND_UNKNOWN)
-		return;
+	if (!f || !f->mine)
+		return false;
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		return;
-	if (device_of_fd(fd, st->st_dev, &noatime) != DEVICE_GOOD)
-		return;
+		return false;
+	if (device_of_fd(fd, st->st_dev, noatime) != DEVICE_GOOD)
+		return false;
 	f->kind = S_ISREG(st->st_mode) ? KIND_REGULAR : KIND_DIRECTORY;
-	ahead.device = st->st_dev;
-	ahead.noatime = noatime;
+	return true;
 }
 
 void facts_forget_all(void)

@@ -224,10 +224,10 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	page->reg[SVP_REG_STAGING] = (uint64_t)ahead.staging;
 	page->reg[SVP_REG_CLOSE] = closing > 0 ? (uint64_t)ahead.late[0] : ~0ull;
 	page->reg[SVP_REG_CLOSE2] = closing > 1 ? (uint64_t)ahead.late[1] : ~0ull;
-	page->reg[SVP_REG_DEVICE] = ahead.device;
+	page->reg[SVP_REG_DEVICE] = state->device;
 	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
 	page->reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
-	page->reg[SVP_REG_NOATIME] = ahead.noatime;
+	page->reg[SVP_REG_NOATIME] = state->noatime;
 	*guard = SVP_NO_DEVICE;
 	calls = page->calls;
 
@@ -252,8 +252,9 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	facts_after(c);
 	if (result < 0)
 		return true;
-	if (*guard != SVP_NO_DEVICE)
-		facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard);
+	if (*guard != SVP_NO_DEVICE &&
+	    facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard, &state->noatime))
+		state->device = *guard; /* st_dev is the first field */
 
 	ahead.log_proc = number;
 	ahead.log_signals = signals;
