@@ -29,9 +29,10 @@ int cmd_disasm(const Words& words) {
   }
   const bool is_svp = bytes->size() >= 8 && !std::memcmp(bytes->data(), SVP_MAGIC, 8);
   if (!is_svp) {
-    if (const Result<> good = verify(*bytes); !good) spdlog::warn("{}: {}", path, good.message());
     fmt::print("{}", disassemble(*bytes, offsets));
-    return 0;
+    const Result<> good = verify(*bytes);
+    if (!good) spdlog::error("{}: neither a procedure file nor byte code that may run: {}", path, good.message());
+    return good ? 0 : kExitUsage;
   }
   const Result<ProcedureFile> file = read_svp(*bytes);
   if (!file) {

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "optimizer/assembler.h"
+#include "optimizer/by_site.h"
 #include "optimizer/emit.h"
 #include "optimizer/occurrences.h"
 #include "optimizer/legality.h"
@@ -138,40 +139,92 @@ class Compiler {
     return take_best(classes);
   }
 
+  // A procedure for some occurrences of a trigger, proved on them; or why there is none.
+  struct Attempt {
+    std::optional<Procedure> proc;
+    Plan plan;
+    ReplayTotals totals;
+    std::string why;
+    uint64_t saved() const { return proc ? totals.hits - totals.undone : 0; }
+  };
+
+  // path: the trigger's, if all of these open the same one, else "".
+  Result<Attempt> attempt(const std::vector<const Occurrence*>& occurrences, const std::string& path) const {
+    Attempt out;
+    PlanLimits limits;
+    limits.min_count = options_.min_count;
+    limits.cost = options_.cost;
+    std::optional<Plan> best = plan(occurrences, limits, &out.why);
+    if (!best) return out;
+    best->path = path;
+    Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
+    emitted.proc.code = TRY(assemble(emitted.text));
+    out.totals = TRY(replay(emitted.proc, best->kind, occurrences));
+    if (out.totals.wrong * 100 > out.totals.hits) {
+      out.why = "replayed on its own recording: " + out.totals.wrong_why;
+    } else if (out.totals.hits <= out.totals.undone) {
+      out.why = fmt::format("would save {} entries and cost {}", out.totals.hits, out.totals.undone);
+    } else {
+      out.plan = std::move(*best);
+      out.proc = std::move(emitted.proc);
+    }
+    return out;
+  }
+
+  // One procedure for all places that make the call; or one for each place, where that saves more: a procedure that
+  // misses often is switched off by the runtime.
   Result<> take_best(const Classes& classes) {
     for (const auto& [name, occurrences] : classes) {
       const std::string what = name.substr(name.find(' ') + 1);
-      const std::string& exe = occurrences[0]->stream->exe;
-      PlanLimits limits;
-      limits.min_count = options_.min_count;
-      limits.cost = options_.cost;
-      std::string why;
-      std::optional<Plan> best = plan(occurrences, limits, &why);
-      if (!best) {
-        dropped_.push_back({what, exe, why, occurrences.size()});
+      const size_t named = name.find(" path ");
+      const std::string path = named == std::string::npos ? "" : name.substr(named + 6);
+      const Attempt together = TRY(attempt(occurrences, path));
+      const std::vector<SiteGroup> groups = sites_.split(occurrences);
+      std::vector<Attempt> apart;
+      uint64_t saved = 0;
+      for (size_t i = 0; groups.size() > 1 && i < groups.size(); ++i) {
+        apart.push_back(TRY(attempt(groups[i].occurrences, path)));
+        if (groups[i].site) saved += apart.back().saved();
+      }
+      if (!together.totals.misses || saved < together.saved() + 2) {
+        take(what, together, occurrences, std::nullopt);
         continue;
       }
-      const size_t path = name.find(" path ");
-      if (path != std::string::npos) best->path = name.substr(path + 6);
-      Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
-      emitted.proc.code = TRY(assemble(emitted.text));
-      const ReplayTotals totals = TRY(replay(emitted.proc, best->kind, occurrences));
-      if (totals.wrong * 100 > totals.hits) {
-        dropped_.push_back({what, exe, "replayed on its own recording: " + totals.wrong_why, occurrences.size()});
-        continue;
-      }
-      if (totals.hits <= totals.undone) {
-        dropped_.push_back({what, exe, fmt::format("would save {} entries and cost {}", totals.hits, totals.undone),
-                            occurrences.size()});
-        continue;
-      }
-      answered_.insert(totals.answered.begin(), totals.answered.end());
-      for (const Occurrence* o : occurrences) guarded_.insert(o->trigger);
-      undone_ += totals.undone;
-      keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), exe, best->seen, totals.hits,
-                          totals.misses, totals.undone, best->saved_ns, best->stop});
+      for (size_t i = 0; i < groups.size(); ++i)
+        if (groups[i].site) take(what, apart[i], groups[i].occurrences, groups[i].site);
     }
     return Unit{};
+  }
+
+  void take(const std::string& what, const Attempt& found, const std::vector<const Occurrence*>& occurrences,
+            const std::optional<CodePlace>& site) {
+    const std::string& exe = occurrences[0]->stream->exe;
+    if (!found.proc) {
+      const std::string where = site ? fmt::format(" at {:.8}+{:#x}", site->build_id, site->offset) : "";
+      dropped_.push_back({what + where, exe, found.why, occurrences.size()});
+      return;
+    }
+    answered_.insert(found.totals.answered.begin(), found.totals.answered.end());
+    for (const Occurrence* o : occurrences) guarded_.insert(o->trigger);
+    undone_ += found.totals.undone;
+    Procedure proc = *found.proc;
+    proc.triggers[0].site = site;
+    EmittedInfo info{proc.name, svp_mode_name(proc.mode), exe, found.plan.seen, found.totals.hits,
+                     found.totals.misses, found.totals.undone, found.plan.saved_ns, found.plan.stop};
+    for (Candidate& kept : kept_) {  // the same from another place is one procedure with two triggers
+      if (!site || kept.proc.exe != exe || kept.proc.mode != proc.mode || kept.proc.name != proc.name ||
+          kept.proc.code != proc.code || !kept.proc.triggers[0].site || kept.proc.triggers.size() >= SVP_MAX_TRIGGERS)
+        continue;
+      kept.proc.triggers.push_back(proc.triggers[0]);
+      kept.proc.seen += proc.seen;
+      kept.info.seen += info.seen;
+      kept.info.hits += info.hits;
+      kept.info.misses += info.misses;
+      kept.info.undone += info.undone;
+      kept.info.saved_ns += info.saved_ns;
+      return;
+    }
+    keep(proc, info);
   }
 
   // Did a guard look at this call's descriptor? Only then does the runtime know what it is.
@@ -298,6 +351,7 @@ class Compiler {
   StreamCounts counts_;
   std::vector<Stream> streams_;
   SourceTable sources_;
+  SiteIndex sites_;
   std::deque<Occurrence> occurrences_;
   Calls on_own_, on_shared_, answered_;
   Calls guarded_;                                              // opens that a procedure was made for

@@ -48,6 +48,7 @@ class RecordedWorld {
     const bool open = is_open(static_cast<uint32_t>(trigger.nr));
     fd_ = open ? static_cast<int32_t>(trigger.ret) : static_cast<int32_t>(trigger.args[0]);
     const auto& calls = occurrence_.stream->calls;
+    bool size_known = false;
     for (size_t i = occurrence_.at + 1; i < calls.size() && i <= occurrence_.at + kWindow; ++i) {
       const Event& e = *calls[i];
       if (open && is_open(static_cast<uint32_t>(e.nr)) && e.ret == trigger.ret) break;
@@ -56,11 +57,14 @@ class RecordedWorld {
         if (e.ret > 0) transfers_.push_back(static_cast<uint64_t>(e.ret));
         if (e.ret == 0) ended_ = true;
       }
-      if (e.has(kHasStat) && static_cast<int32_t>(e.args[0]) == fd_ && is_struct_stat(static_cast<uint32_t>(e.nr)))
+      if (e.has(kHasStat) && static_cast<int32_t>(e.args[0]) == fd_ && is_struct_stat(static_cast<uint32_t>(e.nr))) {
         size_ = e.st_size;
+        size_known = true;
+      }
       others_.push_back(&e);
     }
     for (uint64_t t : transfers_) known_ += t;
+    if (!size_known && transfers_.empty() && !ended_) size_ = 4096;  // not looked at: like most files, not empty
   }
 
   long call(uint32_t nr, const __u64* args) {

@@ -122,6 +122,56 @@ close(3) = 0
   EXPECT_EQ(names(c), Names{});
 }
 
+// Two places of the C library open with the same flags; one maps, one reads.
+Trace two_sites() {
+  Trace trace = recording("");
+  Mapping libc;
+  libc.pid = 100;
+  libc.start = 0x400000;
+  libc.end = 0x500000;
+  libc.offset = 0x1000;
+  libc.path = "/lib/libc.so.6";
+  libc.build_id = "11ff";
+  trace.mappings.push_back(libc);
+  auto add = [&](uint64_t ip, const std::string& calls) {
+    const size_t from = trace.events.size();
+    add_calls(trace, calls);
+    for (size_t i = from; i < trace.events.size(); ++i) trace.events[i].ip = ip;
+  };
+  for (int i = 0; i < 20; ++i) {
+    add(0x400102, kSed);
+    add(0x400202, R"(
+openat(AT_FDCWD, "x", O_RDONLY) = 3
+mmap(0, 100, PROT_READ, MAP_PRIVATE, 3, 0) = 4096
+close(3) = 0
+)");
+  }
+  return trace;
+}
+
+TEST(Compile, PlacesThatGoOnDifferentlyAreToldApart) {
+  const Trace trace = two_sites();
+  const Result<Compiled> c = compile({&trace}, {});
+  ASSERT_TRUE(c) << c.message();
+  EXPECT_EQ(names(*c), (Names{"run_ahead openat: newfstatat read*3+end", "late_close close"}));
+  const std::optional<CodePlace>& site = c->file.procs[0].triggers[0].site;
+  ASSERT_TRUE(site);
+  EXPECT_EQ(site->build_id, "11ff");
+  EXPECT_EQ(site->offset, 0x1100u);
+  EXPECT_EQ(c->emitted[0].misses, 0u);
+}
+
+// A place is named only where it tells something apart: the fewer conditions, the surer the match.
+TEST(Compile, OnePlaceIsNotNamed) {
+  Trace trace = two_sites();
+  std::erase_if(trace.events, [](const Event& e) { return e.ip == 0x400202; });
+  for (size_t i = 0; i < trace.events.size(); ++i) trace.events[i].seq = static_cast<uint32_t>(i);
+  const Result<Compiled> c = compile({&trace}, {});
+  ASSERT_TRUE(c) << c.message();
+  ASSERT_FALSE(c->file.procs.empty());
+  EXPECT_FALSE(c->file.procs[0].triggers[0].site);
+}
+
 TEST(Compile, TwoExecutablesGetTheirOwnProcedures) {
   Trace trace = recording(repeated(10, kGrepFile));
   Process other;
