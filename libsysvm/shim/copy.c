@@ -1,29 +1,94 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads and writes the application's memory without the risk of a fault: the kernel copies, and says EFAULT. Costs
- * an entry each, so only for rare calls (exec, sigaction, clone3); the ahead half has its own way for common ones.
+ * Reads and writes the application's memory without the risk of a fault: directly where the ahead half knows it to be
+ * there, else by a call that lets the kernel copy and say EFAULT. Such a call is an entry of our own, so it must stay
+ * rare: shells set handlers and run programs all the time, from stack and heap.
  * Tested by tests/shim/entry (bad pointers to sigaction and execve give EFAULT).
  */
 #include <sys/uio.h>
 
+#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/bytes.h"
 #include "libsysvm/shim/entry.h"
 
-static int move(long nr, uint64_t remote, const void *local, unsigned long n)
+/* True for a child of vfork too: it changes no mapping that the parent's table knows, and may read the table. */
+static bool known(uint64_t address, unsigned long n, uint64_t sp)
 {
-	struct iovec here = { (void *)(uintptr_t)local, n }, there = { (void *)remote, n };
-	/* getpid, not a remembered number: this may be the child of a vfork. */
-	long pid = raw0(SYS_getpid);
-
-	bump_n(&entry.file->stats.own, 2);
-	return raw6(nr, RAW_U(pid), RAW_U(&here), 1, RAW_U(&there), 1, 0) == (long)n ? 0 : -1;
+	return entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
 }
 
-int copy_from(void *to, uint64_t from, unsigned long n)
+static long move(long nr, const struct iovec *there, unsigned long pieces, const void *local, unsigned long n)
 {
-	return move(SYS_process_vm_readv, from, to, n);
+	struct iovec here = { (void *)(uintptr_t)local, n };
+	long pid = own1(SYS_getpid, 0); /* not a remembered number: this may be the child of a vfork */
+
+	bump(&entry.file->stats.own);
+	return raw6(nr, RAW_U(pid), RAW_U(&here), 1, RAW_U(there), pieces, 0);
 }
 
-int copy_to(uint64_t to, const void *from, unsigned long n)
+int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 {
-	return move(SYS_process_vm_writev, to, from, n);
+	struct iovec there = { (void *)from, n };
+
+	if (known(from, n, sp)) {
+		bytes_copy(to, (const void *)from, n);
+		return 0;
+	}
+	return move(SYS_process_vm_readv, &there, 1, to, n) == (long)n ? 0 : -1;
+}
+
+long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp)
+{
+	struct iovec there = { (void *)from, n };
+
+	if (known(from, n, sp)) {
+		bytes_copy(to, (const void *)from, n);
+		return (long)n;
+	}
+	return move(SYS_process_vm_readv, &there, 1, to, n);
+}
+
+int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, uint64_t sp)
+{
+	struct iovec there[COPY_STRINGS];
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < strings; i++) {
+		unsigned long room = 4096 - from[i] % 4096, n = room < COPY_START ? room : COPY_START;
+
+		bytes_zero(to[i], COPY_START);
+		if (known(from[i], n, sp))
+			bytes_copy(to[i], (const void *)from[i], n);
+		else
+			left++;
+	}
+	if (!left)
+		return 0;
+	/* All of them in one call, each cut at the end of its page: what follows may not be there. */
+	unsigned long total = 0;
+	char packed[COPY_STRINGS * COPY_START], *p = packed;
+
+	for (unsigned int i = 0; i < strings; i++) {
+		unsigned long room = 4096 - from[i] % 4096;
+
+		there[i].iov_base = (void *)from[i];
+		there[i].iov_len = room < COPY_START ? room : COPY_START;
+		total += there[i].iov_len;
+	}
+	if (move(SYS_process_vm_readv, there, strings, packed, total) != (long)total)
+		return -1;
+	for (unsigned int i = 0; i < strings; p += there[i++].iov_len)
+		bytes_copy(to[i], p, there[i].iov_len);
+	return 0;
+}
+
+int copy_to(uint64_t to, const void *from, unsigned long n, uint64_t sp)
+{
+	struct iovec there = { (void *)to, n };
+
+	if (known(to, n, sp)) {
+		bytes_copy((void *)to, from, n);
+		return 0;
+	}
+	return move(SYS_process_vm_writev, &there, 1, from, n) == (long)n ? 0 : -1;
 }

@@ -84,6 +84,21 @@ static int mprotect_before(struct shim_call *call)
 	return LET;
 }
 
+/* Whether our files can still be found and read is looked at before the next exec. Also while plain, and by the child
+   of a vfork: a flag that is only ever set does no harm to the parent. */
+static int moved_before(struct shim_call *call)
+{
+	(void)call;
+	entry.moved = true;
+	return LET;
+}
+
+static int unshare_before(struct shim_call *call)
+{
+	process_stop(SHIM_OFF_THREADS);
+	return moved_before(call);
+}
+
 struct row {
 	int (*before)(struct shim_call *call);
 	uint8_t reason; /* with before null: stop with it */
@@ -116,8 +131,22 @@ static const struct row rows[PLAIN_CALLS] = {
 	[SYS_shmat] = { 0, SHIM_OFF_SHARED, 0 },
 	[SYS_remap_file_pages] = { 0, SHIM_OFF_SHARED, 0 },
 	[SYS_modify_ldt] = { 0, SHIM_OFF_UNSEEN, 0 },
-	[SYS_unshare] = { 0, SHIM_OFF_THREADS, 0 },
-	[SYS_setns] = { 0, SHIM_OFF_THREADS, 0 },
+	[SYS_unshare] = { unshare_before, 0, 1 },
+	[SYS_setns] = { unshare_before, 0, 1 },
+	[SYS_chroot] = { moved_before, 0, 1 },
+	[SYS_pivot_root] = { moved_before, 0, 1 },
+	[SYS_mount] = { moved_before, 0, 1 },
+	[SYS_umount2] = { moved_before, 0, 1 },
+	[SYS_setuid] = { moved_before, 0, 1 },
+	[SYS_setgid] = { moved_before, 0, 1 },
+	[SYS_setreuid] = { moved_before, 0, 1 },
+	[SYS_setregid] = { moved_before, 0, 1 },
+	[SYS_setresuid] = { moved_before, 0, 1 },
+	[SYS_setresgid] = { moved_before, 0, 1 },
+	[SYS_setfsuid] = { moved_before, 0, 1 },
+	[SYS_setfsgid] = { moved_before, 0, 1 },
+	[SYS_setgroups] = { moved_before, 0, 1 },
+	[SYS_capset] = { moved_before, 0, 1 },
 	[SYS_inotify_init] = { 0, SHIM_OFF_WATCH, 0 },
 	[SYS_inotify_init1] = { 0, SHIM_OFF_WATCH, 0 },
 	[SYS_fanotify_init] = { 0, SHIM_OFF_WATCH, 0 },

@@ -33,6 +33,7 @@ struct entry {
 	uint32_t off;			   /* enum shim_reason */
 	uint32_t patched, left;		   /* sites */
 	uint32_t slots;			   /* used */
+	bool moved;			   /* root, mounts or user may have changed: look before exec */
 	bool alone;			   /* no other process of this run writes the statistics */
 };
 extern struct entry entry;
@@ -74,6 +75,8 @@ int patch_object(uint64_t bias, uint64_t low, uint64_t high, const struct sysvm_
 enum shim_reason objects_patch(void);		/* patches what is loaded: 0, UNSEEN or LIBC */
 enum shim_reason objects_check_maps(void);	/* 0, UNSEEN or SHARED */
 const struct sysvm_object *objects_by_fd(int fd); /* null: not known */
+struct stat;
+const struct sysvm_object *objects_by_stat(const struct stat *st);
 void objects_note_unknown(int fd);		/* tell the next run */
 bool objects_is_gconv_cache(int fd);
 uint32_t objects_exe_build_id(uint8_t *build_id);
@@ -101,8 +104,12 @@ bool target_takes_us(int dirfd, const char *path, int flags);
 /* signals.c */
 int signals_action(struct shim_call *call);
 
-/* copy.c: 0, or -1 if some of it is not there. */
-int copy_from(void *to, uint64_t from, unsigned long n);
-int copy_to(uint64_t to, const void *from, unsigned long n);
+/* copy.c: 0, or -1 if some of it is not there. sp: the application's stack pointer. */
+#define COPY_START 12	/* bytes of a string's start; zeros after its page's end */
+#define COPY_STRINGS 16 /* strings at a time */
+int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp);
+int copy_to(uint64_t to, const void *from, unsigned long n, uint64_t sp);
+long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp); /* how many bytes, or negative */
+int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, uint64_t sp);
 
 #endif

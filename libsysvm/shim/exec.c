@@ -110,62 +110,58 @@ struct list {
 	uint64_t preload; /* index of LD_PRELOAD, or count */
 };
 
-/* Counts and finds LD_PRELOAD without trusting a pointer: each string's first bytes, not over the end of a page. */
-static bool look_over(uint64_t envp, struct list *list)
+/* Counts and finds LD_PRELOAD without trusting a pointer. */
+static bool look_over(uint64_t envp, struct list *list, uint64_t sp)
 {
-	uint64_t pointers[16];
-	char start[PRELOAD_LENGTH];
+	uint64_t pointers[COPY_STRINGS];
+	char start[COPY_STRINGS][COPY_START];
 
 	list->count = 0;
 	list->preload = ~0ull;
-	if (!envp)
-		goto done;
-	for (;;) {
-		uint64_t at = envp + 8 * list->count, room = (4096 - at % 4096) / 8, n = room < 16 ? room : 16;
+	for (bool end = !envp; !end;) {
+		long n = copy_some(pointers, envp + 8 * list->count, sizeof(pointers), sp) / 8, strings = 0;
 
-		if (n == 0)
-			n = 1; /* an unaligned list, over the end of a page */
-		if (copy_from(pointers, at, 8 * n) != 0)
+		if (n <= 0)
 			return false;
-		for (uint64_t i = 0; i < n; i++, list->count++) {
-			uint64_t s = pointers[i], bytes = 4096 - s % 4096;
+		while (strings < n && pointers[strings])
+			strings++;
+		end = strings < n;
+		if (list->count + (uint64_t)strings > MAX_VARIABLES ||
+		    (strings && copy_starts(start, pointers, (unsigned int)strings, sp) != 0))
+			return false;
+		for (long i = 0; i < strings; i++, list->count++) {
+			unsigned int same = 0;
 
-			if (!s)
-				goto done;
-			if (list->count == MAX_VARIABLES)
-				return false;
-			if (bytes > PRELOAD_LENGTH)
-				bytes = PRELOAD_LENGTH;
-			if (copy_from(start, s, bytes) != 0)
-				return false;
-			if (!bytes_equal(start, PRELOAD, bytes))
-				continue;
-			if (bytes < PRELOAD_LENGTH && (copy_from(start, s, PRELOAD_LENGTH) != 0 ||
-						       !bytes_equal(start, PRELOAD, PRELOAD_LENGTH)))
-				continue;
-			list->preload = list->count;
+			while (same < PRELOAD_LENGTH && start[i][same] == PRELOAD[same])
+				same++;
+			/* A name that a page's end cut: read on. */
+			if (same < PRELOAD_LENGTH && same > 0 && (pointers[i] + same) % 4096 == 0 && !start[i][same]) {
+				if (copy_from(start[i], pointers[i], PRELOAD_LENGTH, sp) != 0)
+					return false;
+				same = bytes_equal(start[i], PRELOAD, PRELOAD_LENGTH) ? PRELOAD_LENGTH : 0;
+			}
+			if (same == PRELOAD_LENGTH)
+				list->preload = list->count;
 		}
 	}
-done:
 	if (list->preload == ~0ull)
 		list->preload = list->count;
 	return true;
 }
 
 /* "LD_PRELOAD=theirs:ours" */
-static bool make_preload(char *to, uint64_t theirs)
+static bool make_preload(char *to, uint64_t theirs, uint64_t sp)
 {
 	const char *ours = entry.bundle->library_path;
 	unsigned long at = PRELOAD_LENGTH, n = length(ours);
 
 	bytes_copy(to, PRELOAD, PRELOAD_LENGTH);
 	if (theirs) {
-		for (theirs += PRELOAD_LENGTH;; theirs++) {
-			if (at + n + 2 > MAX_PRELOAD || copy_from(to + at, theirs, 1) != 0)
+		for (theirs += PRELOAD_LENGTH;; theirs++, at++) {
+			if (at + n + 2 > MAX_PRELOAD || copy_from(to + at, theirs, 1, sp) != 0)
 				return false;
 			if (!to[at])
 				break;
-			at++;
 		}
 		if (at > PRELOAD_LENGTH)
 			to[at++] = ':';
@@ -192,9 +188,9 @@ __attribute__((noinline)) static bool exec_with_us(struct shim_call *call, uint6
 	char preload[MAX_PRELOAD], bundle[sizeof(BUNDLE_VARIABLE) + 2 * BUNDLE_PATH_MAX];
 	uint64_t envp[list->count + 3], n = list->count;
 
-	if (n && copy_from(envp, theirs, 8 * n) != 0)
+	if (n && copy_from(envp, theirs, 8 * n, call->sp) != 0)
 		return false;
-	if (!make_preload(preload, list->preload < n ? envp[list->preload] : 0))
+	if (!make_preload(preload, list->preload < n ? envp[list->preload] : 0, call->sp))
 		return false;
 	make_bundle_variable(bundle);
 	if (list->preload < n)
@@ -221,7 +217,7 @@ int exec_before(struct shim_call *call)
 	if (shim_mode)
 		ahead_settle(); /* the child of a vfork is plain, and leaves the parent's alone */
 	if (!target_takes_us(at ? (int)call->arg[0] : AT_FDCWD, (const char *)call->arg[at], at ? (int)call->arg[4] : 0) ||
-	    !look_over(call->arg[2 + at], &list))
+	    !look_over(call->arg[2 + at], &list, call->sp))
 		return -1;
 	return exec_with_us(call, call->arg[2 + at], &list) ? VERDICT_ANSWERED : -1;
 }

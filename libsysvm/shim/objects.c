@@ -57,7 +57,7 @@ static void find_build_id(const struct dl_phdr_info *info, struct loaded *l)
 	}
 }
 
-static const struct sysvm_object *by_identity(const struct stat *st)
+const struct sysvm_object *objects_by_stat(const struct stat *st)
 {
 	const struct sysvm_object *o = objects();
 
@@ -69,15 +69,14 @@ static const struct sysvm_object *by_identity(const struct stat *st)
 	return 0;
 }
 
-static const struct sysvm_object *known(const struct loaded *l, const char *path)
+static const struct sysvm_object *by_build_id(const struct loaded *l)
 {
 	const struct sysvm_object *o = objects();
-	struct stat st;
 
 	for (uint64_t i = 0; l->build_id_len && i < entry.bundle->objects; i++)
 		if (o[i].build_id_len == l->build_id_len && bytes_equal(o[i].build_id, l->build_id, l->build_id_len))
 			return &o[i];
-	return own2(SYS_stat, path, &st) == 0 ? by_identity(&st) : 0;
+	return 0;
 }
 
 static void note_path(const char *path)
@@ -95,6 +94,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
 	struct loaded *l = &loaded[loaded_count];
 	const char *path = info->dlpi_name;
 	char exe[BUNDLE_PATH_MAX];
+	struct stat st;
 	long n;
 
 	(void)size;
@@ -123,12 +123,14 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
 		return 0; /* no code, or this library */
 	if (path[0] == 'l' && path[5] == '-' && path[6] == 'v') /* linux-vdso.so.1: asks for the time only */
 		return 0;
-	if (!path[0]) {
+	l->object = by_build_id(l);
+	if (!l->object && !path[0]) {
 		n = own3(SYS_readlink, "/proc/self/exe", exe, sizeof(exe) - 1);
 		exe[n > 0 ? n : 0] = 0;
 		path = exe;
 	}
-	l->object = known(l, path);
+	if (!l->object && own2(SYS_stat, path, &st) == 0)
+		l->object = objects_by_stat(&st);
 	if (!l->object)
 		note_path(path);
 	if (!l->object || l->object->verdict == OBJECT_UNSEEN)
@@ -243,7 +245,7 @@ const struct sysvm_object *objects_by_fd(int fd)
 {
 	struct stat st;
 
-	return own2(SYS_fstat, fd, &st) == 0 ? by_identity(&st) : 0;
+	return own2(SYS_fstat, fd, &st) == 0 ? objects_by_stat(&st) : 0;
 }
 
 static long fd_path(int fd, char *path, unsigned long size)

@@ -81,7 +81,7 @@ int process_clone3(struct shim_call *call)
 	struct clone_args args = { 0 };
 	unsigned long size = call->arg[1] < sizeof(args) ? call->arg[1] : sizeof(args);
 
-	if (copy_from(&args, call->arg[0], size) != 0)
+	if (copy_from(&args, call->arg[0], size, call->sp) != 0)
 		return -1; /* EFAULT is the kernel's to say */
 	return clone_like(call, args.flags, args.stack);
 }

@@ -3,8 +3,8 @@
  * Signal handlers are entered through a stub that counts (shim_signals) and jumps on, so that the ahead half sees
  * that one ran: what it learned may be news. The application must not notice: a query shows its own handler, and a
  * change of handler is one step. Each signal has two stubs, used in turns: the new handler's address is stored in
- * the stub that is not installed before the kernel is told. Signals are blocked meanwhile, for a handler may call
- * sigaction too.
+ * the stub that is not installed before the kernel is told. A handler that interrupts this very change and changes the
+ * same signal's handler itself finds it busy: both stubs are in use then, so the process goes plain.
  *
  * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them): they would matter if the shim's
  * copies could fault where the kernel would answer EFAULT, and memory.c touches only what it knows to be there with
@@ -21,6 +21,7 @@
 volatile uint64_t shim_signals;
 uint64_t shim_handlers[STUBS];
 static uint8_t next_stub[SIGNALS]; /* 0 or 1, by signal - 1 */
+static uint8_t changing[SIGNALS];
 
 struct kernel_sigaction {
 	uint64_t handler, flags, restorer, mask;
@@ -41,34 +42,39 @@ static long set_action(uint64_t signal, const struct kernel_sigaction *new, stru
 
 int signals_action(struct shim_call *call)
 {
-	uint64_t signal = call->arg[0], size = call->arg[3], everything = ~0ull, mask;
+	uint64_t signal = call->arg[0], size = call->arg[3];
 	struct kernel_sigaction new, old;
 	bool has_new = call->arg[1] != 0, wrap;
 	unsigned int stub = 0;
 
 	if (size != 8 || signal < 1 || signal > SIGNALS)
 		return -1; /* EINVAL is the kernel's to say */
-	if (has_new && copy_from(&new, call->arg[1], sizeof(new)) != 0)
+	if (has_new && copy_from(&new, call->arg[1], sizeof(new), call->sp) != 0)
 		return -1; /* EFAULT likewise */
 
 	bump(shim_mode ? &entry.file->stats.seen : &entry.file->stats.plain);
 	if (shim_mode)
 		bump(&entry.file->stats.forwarded);
 	wrap = has_new && new.handler > (uint64_t)SIG_IGN && shim_mode;
-	raw4(SYS_rt_sigprocmask, SIG_BLOCK, &everything, &mask, 8);
+	if (wrap && changing[signal - 1]) {
+		process_stop(SHIM_OFF_FAULTS);
+		wrap = false;
+	}
 	if (wrap) {
+		changing[signal - 1] = 1;
 		stub = 2 * (unsigned int)(signal - 1) + next_stub[signal - 1];
 		shim_handlers[stub] = new.handler;
 		new.handler = (uint64_t)shim_stubs + stub * STUB_SIZE;
 	}
 	call->result = set_action(signal, has_new ? &new : 0, &old, 8);
-	if (call->result == 0 && wrap)
-		next_stub[signal - 1] ^= 1;
+	if (wrap) {
+		if (call->result == 0)
+			next_stub[signal - 1] ^= 1;
+		changing[signal - 1] = 0;
+	}
 	if (call->result == 0)
 		old.handler = own_handler(old.handler);
-	raw4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
-	bump_n(&entry.file->stats.own, 2);
-	if (call->result == 0 && call->arg[2] && copy_to(call->arg[2], &old, sizeof(old)) != 0)
+	if (call->result == 0 && call->arg[2] && copy_to(call->arg[2], &old, sizeof(old), call->sp) != 0)
 		call->result = -EFAULT; /* as the kernel: installed, and then it says so */
 	return VERDICT_ANSWERED;
 }

@@ -110,6 +110,7 @@ static bool file_takes_us(int dirfd, const char *path, int flags, int depth)
 		Elf64_Ehdr eh;
 		char line[128];
 	} head;
+	const struct sysvm_object *known;
 	struct stat st;
 	bool yes = false;
 	char *interpreter;
@@ -121,6 +122,9 @@ static bool file_takes_us(int dirfd, const char *path, int flags, int depth)
 		return false;
 	if (flags & AT_EMPTY_PATH)
 		return false; /* fexecve of a nameless file */
+	known = objects_by_stat(&st);
+	if (known && known->takes_shim) /* the analyser has looked at it; capabilities may have come since */
+		return own4(SYS_getxattr, path, "security.capability", 0, 0) < 0 && dirfd == AT_FDCWD;
 	fd = own4(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0), 0);
 	if (fd < 0)
 		return false;
@@ -150,6 +154,7 @@ static bool readable_here(const char *path, const struct sysvm_identity *identit
 
 bool target_takes_us(int dirfd, const char *path, int flags)
 {
-	return file_takes_us(dirfd, path, flags, 0) && readable_here(entry.bundle->library_path, &entry.library) &&
-	       readable_here(entry.bundle->bundle_path, 0);
+	return file_takes_us(dirfd, path, flags, 0) &&
+	       (!entry.moved || (readable_here(entry.bundle->library_path, &entry.library) &&
+				 readable_here(entry.bundle->bundle_path, 0)));
 }

@@ -336,6 +336,14 @@ bool is_restorer(const Sweep& sweep, uint64_t vaddr) {
           std::memcmp(sweep.at(vaddr - sizeof kMov32), kMov32, sizeof kMov32) == 0);
 }
 
+bool takes_shim(const ElfImage& image) {
+  if (image.interpreter() != "/lib64/ld-linux-x86-64.so.2") return false;
+  for (const std::string& needed : image.needed())
+    for (const char* sanitizer : {"libasan", "libtsan", "liblsan", "libhwasan", "libmsan"})
+      if (needed.rfind(sanitizer, 0) == 0) return false;
+  return true;
+}
+
 bool may_hold_syscall(std::span<const uint8_t> bytes) {
   for (size_t i = 0; i + 1 < bytes.size(); ++i) {
     const uint8_t a = bytes[i], b = bytes[i + 1];
@@ -360,6 +368,7 @@ Analysis analyse(const ElfImage& image) {
     return out;
   }
 
+  out.object.takes_shim = takes_shim(image);
   const std::vector<ExecRange> ranges = image.exec_ranges();
   if (std::none_of(ranges.begin(), ranges.end(), [](const ExecRange& r) { return may_hold_syscall(r.bytes); }))
     return out;

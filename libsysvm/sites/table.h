@@ -67,6 +67,8 @@ struct sysvm_object {
 	uint32_t first_site;   /* into the sites of the same bundle or cache file */
 	uint32_t sites;	       /* patched ones and LEFT ones */
 	uint32_t unseen;       /* that make it OBJECT_UNSEEN */
+	uint32_t takes_shim;   /* a program that glibc's loader starts and no sanitizer has to come first in */
+	uint32_t reserved;
 };
 
 #endif

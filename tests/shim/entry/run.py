@@ -137,6 +137,36 @@ def environments():
              [program("environment"), "mdwe", "-", program("stops"), "nothing"], reason="libc")
 
 
+def accounts():
+    """Counted from outside the process: recorded = forwarded + inner + own + what no site sees, exactly."""
+    trace = os.path.join(scratch, "accounts.trace")
+    for name, words in [("every entry is accounted for: registers", [program("registers")]),
+                        ("every entry is accounted for: cat", ["cat", "/etc/passwd", "/etc/group"]),
+                        ("every entry is accounted for: md5sum", ["md5sum", "/etc/passwd", "/etc/group", "/etc/hosts"])]:
+        if only and name not in only:
+            continue
+        status, _, err = run([sysvm, "record", "-o", trace, "--backend", "bpf", "--", sysvm, "run", "-P", svp, "--engine",
+                              "user", "--stats", stats_file, "--", *words])
+        if status:
+            results["skipped"] += 1
+            print("skipped %s: %s" % (name, err.strip()))
+            continue
+        with open(stats_file) as f:
+            counts = json.load(f)
+        lines = run([sysvm, "dump", trace])[1].splitlines()
+        start = [i for i, l in enumerate(lines) if '/bundle", O_RDONLY|O_NONBLOCK|O_NOFOLLOW' in l]
+        if len(start) != 1:
+            report(name, ["%d processes opened the bundle, expected 1" % len(start)])
+            continue
+        process = lines[start[0]].split()[0]
+        calls = [l.split()[2].split("(")[0] for l in lines[start[0]:] if l.split()[0] == process]
+        unseen = calls.count("futex") + calls.count("rt_sigreturn")  # sites that are left on purpose
+        engine = 1 if counts["runs"] else 0  # the user engine asks for its process number once
+        ours = counts["forwarded"] + counts["inner"] + counts["own"] + unseen + engine
+        report(name, [] if len(calls) == ours and counts["processes"] == 1 else
+               ["recorded %d, accounted for %d: %s" % (len(calls), ours, counts)])
+
+
 def write_script():
     path = os.path.join(scratch, "script")
     with open(path, "w") as f:
@@ -195,6 +225,7 @@ def main():
     programs_of_c()
     reasons()
     environments()
+    accounts()
     failures()
     print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % results)
     return 1 if results["failed"] or not results["passed"] else 0
