@@ -35,6 +35,7 @@ constexpr std::string_view kHelp =
     "  --strict                no late close\n"
     "  --age MS                how long a result that was fetched ahead may wait; 10 unless told\n"
     "  --allow-seccomp         also under a seccomp filter: it may see calls that CMD has not made itself\n"
+    "  --symbols               interpose by symbol instead of patching the C library: counts calls, answers none\n"
     "  --stats FILE            write counters there, as JSON\n"
     "  --json                  counters as one line of JSON on standard error\n"
     "  -v, --verbose           say on standard error what was used, and why a process went plain\n"
@@ -78,6 +79,7 @@ Result<Options> parse(const Words& words) {
     else if (name == "-P" || name == "--procedures") out.shim.procedures = TRY(take());
     else if (name == "--strict") out.shim.strict = true;
     else if (name == "--allow-seccomp") out.shim.allow_seccomp = true;
+    else if (name == "--symbols") out.shim.symbols = true;
     else if (name == "--json") out.json = true;
     else if (name == "-v" || name == "--verbose") out.verbose = true;
     else if (name == "--stats") out.stats = TRY(take());
@@ -188,6 +190,8 @@ int cmd_run(const Words& words) {
   }
   if (!command.plain.empty())
     spdlog::warn("{}: {}; it runs plainly (programs that it starts may not)", command.program, command.plain);
+  if ((*run).by_symbols() && !o.shim.symbols)
+    spdlog::warn("the C library of {} cannot be patched; calls are seen by symbol only, and all are forwarded", command.program);
   const auto status = run_command(command.path, o.command, (*run).environment());
   if (!status) {
     spdlog::error("{}", status.message());

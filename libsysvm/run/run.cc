@@ -30,6 +30,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLibrary[] = "libsysvm-preload.so";
+constexpr char kSymbolsLibrary[] = "libsysvm-preload-symbols.so";
+constexpr unsigned kSitesOfALibc = 100;  // fewer seen: no C library that we know how to patch
 
 // Asked for by name, the module has to be there: the shim would fall silent in every process.
 Result<> kernel_engine_usable() {
@@ -64,11 +66,11 @@ Result<> write_private(const std::string& path, const std::string& bytes) {
 }
 
 // Beside the program as built (bin/ and lib/) or as installed (bin/ and lib/sysvm/).
-Result<std::string> library_path() {
+Result<std::string> library_path(const char* name) {
   std::error_code failed;
   const fs::path bin = fs::read_symlink("/proc/self/exe", failed).parent_path();
   for (const fs::path& folder : {bin / "../lib", bin / "../lib/sysvm"}) {
-    const fs::path path = folder / kLibrary;
+    const fs::path path = folder / name;
     if (fs::exists(path, failed)) {
       const std::string found = fs::canonical(path, failed);
       if (found.find_first_of(": \n") != std::string::npos)
@@ -76,7 +78,7 @@ Result<std::string> library_path() {
       return found;
     }
   }
-  return error("{}/../lib/{}: not found; build the target sysvm-preload", bin.string(), kLibrary);
+  return error("{}/../lib/{}: not found; build sysvm", bin.string(), name);
 }
 
 std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
@@ -118,7 +120,7 @@ const char* shim_reason_text(unsigned reason) {
 }
 
 ShimRun::ShimRun(ShimRun&& other) noexcept
-    : folder_(std::exchange(other.folder_, "")), svp_(std::move(other.svp_)), plain_(other.plain_) {}
+    : folder_(std::exchange(other.folder_, "")), svp_(std::move(other.svp_)), library_(std::move(other.library_)), plain_(other.plain_), symbols_(other.symbols_) {}
 
 ShimRun::~ShimRun() {
   std::error_code ignored;
@@ -130,7 +132,6 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   run.svp_ = TRY(check_procedures(options.procedures));
   if (options.engine == SYSVM_ENGINE_KERNEL) TRY(kernel_engine_usable());
   BundleInput input;
-  input.library_path = TRY(library_path());
   const char* base = std::getenv("TMPDIR");
   run.folder_ = std::string(base && base[0] == '/' ? base : "/tmp") + "/sysvm-XXXXXX";
   if (!::mkdtemp(run.folder_.data())) {
@@ -158,6 +159,12 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
         }))
       input.objects.push_back(std::move(kept));
 
+  const auto patchable = [](const Analysis& a) {
+    return std::count_if(a.sites.begin(), a.sites.end(), [](const sysvm_site& s) { return !(s.flags & SITE_LEFT); }) >=
+           kSitesOfALibc;
+  };
+  run.symbols_ = options.symbols || std::none_of(input.objects.begin(), input.objects.end(), patchable);
+  input.library_path = run.library_ = TRY(library_path(run.symbols_ ? kSymbolsLibrary : kLibrary));
   TRY(write_private(input.bundle_path, make_bundle(input)));
   shim_stats_file stats{};
   stats.stats.magic = SHIM_STATS_MAGIC;
@@ -176,10 +183,8 @@ std::vector<std::string> ShimRun::environment() const {
       out.emplace_back(variable);
   }
   if (plain_) return out;
-  const auto library = library_path();
-  if (!library) return out;
-  out.push_back("LD_PRELOAD=" + (preload.empty() ? "" : preload + ":") + *library);
-  out.push_back(std::string(BUNDLE_VARIABLE "=") + folder_ + "/bundle\n" + *library);
+  out.push_back("LD_PRELOAD=" + (preload.empty() ? "" : preload + ":") + library_);
+  out.push_back(std::string(BUNDLE_VARIABLE "=") + folder_ + "/bundle\n" + library_);
   return out;
 }
 

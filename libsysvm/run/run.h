@@ -21,6 +21,7 @@ struct ShimOptions {
   bool strict = false;  // no late close
   uint32_t age_ms = 10;
   bool allow_seccomp = false;
+  bool symbols = false;  // interpose by symbol even where the C library could be patched: every call is forwarded
 };
 
 struct ProcedureStats {
@@ -51,13 +52,15 @@ class ShimRun {
 
   // This process's environment with what loads the shim; without it if the command has to run plainly.
   std::vector<std::string> environment() const;
+  // True: the C library cannot be patched, only calls through symbols are seen, and all are forwarded.
+  bool by_symbols() const { return symbols_; }
   // Counters so far. Objects that were met and not known are analysed and kept for the next run.
   Result<ShimStats> stats() const;
 
  private:
   ShimRun() = default;
-  std::string folder_, svp_;
-  bool plain_ = false;
+  std::string folder_, svp_, library_;
+  bool plain_ = false, symbols_ = false;
 };
 
 struct Streams {  // -1: this process's own

@@ -10,6 +10,7 @@
  * objects.c   which object files are loaded, and which executable memory belongs to none
  * dispatch.c  what each call means for the process: one table
  * process.c   fork, vfork, clone, exit
+ * environment.c takes our variables out of it
  * exec.c      puts our environment back where the new program can use it
  * target.c    whether it can
  * signals.c   handlers are counted
@@ -94,9 +95,11 @@ int process_exit(struct shim_call *call);
 void process_after_fork(int64_t result);
 void process_not_alone(void);
 
+/* environment.c */
+void environment_hide(bool *disabled, char *bundle_path, unsigned long size);
+
 /* exec.c */
 int exec_before(struct shim_call *call);
-void exec_hide_environment(bool *disabled, char *bundle_path, unsigned long size);
 
 /* target.c: can the shim be loaded into what execve would run? */
 bool target_takes_us(int dirfd, const char *path, int flags);

@@ -100,7 +100,7 @@ __attribute__((constructor)) static void start(void)
 	struct stat st;
 	bool disabled;
 
-	exec_hide_environment(&disabled, bundle_path, sizeof(bundle_path));
+	environment_hide(&disabled, bundle_path, sizeof(bundle_path));
 	if (disabled || !bundle_path[0])
 		return;
 	entry.bundle = bundle_open(bundle_path);

@@ -7,6 +7,7 @@ usage: run.py SYSVM PROGRAMS_DIR SCRATCH_DIR PROCEDURES.txt
 Each case runs a program plainly and under `sysvm run`, in fresh folders, and compares standard output, standard error
 and status. The procedures keep the shim on; a case may also say what the statistics must show.
 """
+import difflib
 import json
 import os
 import shutil
@@ -41,6 +42,11 @@ def under(words, env=None, options=()):
         return result, json.load(f)
 
 
+def difference(plain, shim):
+    lines = [("status %d\n%s\n%s" % r).splitlines() for r in (plain, shim)]
+    return list(difflib.unified_diff(*lines, "plain", "shim", n=0, lineterm=""))[:30]
+
+
 def report(name, complaints):
     results["failed" if complaints else "passed"] += 1
     print("%s %s" % ("FAILED" if complaints else "ok    ", name))
@@ -60,7 +66,7 @@ def case(name, words, reason=None, warns=False, check=None, env=None, options=()
     if plain[0] != status or not plain[1]:
         complaints.append("the plain run itself: %d %s %s" % plain)
     if plain != shim:
-        complaints.append("plainly %d %s %s\nshim    %d %s %s" % (*plain, *shim))
+        complaints.append("\n".join(difference(plain, shim)))
     off = dict(counts["off"])
     if reason and not off.pop(reason, None):
         complaints.append("expected a process to go plain for '%s', got %s" % (reason, counts["off"]))
@@ -135,6 +141,16 @@ def environments():
     else:
         case("text that must not be written (PR_SET_MDWE)",
              [program("environment"), "mdwe", "-", program("stops"), "nothing"], reason="libc")
+
+
+def symbols():
+    """The fallback: the same behaviour, calls counted, nothing answered; behind another library it does not count."""
+    options = ["--symbols"]
+    case("symbols: every wrapper", [program("calls"), work], reason="libc", options=options, check=at_least("seen", 20))
+    case("symbols: env", ["sh", "-c", "env; /usr/bin/env"], reason="libc", options=options)
+    case("symbols: cat", ["cat", "/etc/passwd"], reason="libc", options=options, check=at_least("seen", 4))
+    case("symbols: behind a library like fakeroot", [program("behind")], reason="libc", options=options,
+         check=lambda plain, counts: [] if plain[1] == "100\n" and counts["seen"] < 50 else [plain, counts["seen"]])
 
 
 def accounts():
@@ -225,6 +241,7 @@ def main():
     programs_of_c()
     reasons()
     environments()
+    symbols()
     accounts()
     failures()
     print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % results)
