@@ -282,15 +282,15 @@ static int decide(struct shim_call *c)
 {
 	uint8_t rule = c->nr < AHEAD_CALLS ? ahead.rule[c->nr] : RULE_WATCH;
 
-	own_descriptor(c);
 	if (log_outstanding()) {
 		if (!log_fresh())
 			log_take_back();
 		else if (log_serve(c))
 			return SHIM_ANSWERED;
-		else if ((rule & RULE_QUIET) || (c->nr == SYS_mmap && (c->arg[3] & MAP_ANONYMOUS)))
-			return rule & RULE_WATCH ? SHIM_WATCH : SHIM_FORWARD;
 	}
+	own_descriptor(c);
+	if (log_outstanding() && ((rule & RULE_QUIET) || (c->nr == SYS_mmap && (c->arg[3] & MAP_ANONYMOUS))))
+		return rule & RULE_WATCH ? SHIM_WATCH : SHIM_FORWARD;
 	if ((rule & RULE_CLOSE) && late_close(c))
 		return SHIM_ANSWERED;
 	if ((rule & RULE_ANSWER) && answer(c))

@@ -51,10 +51,11 @@ enum undo { UNDO_NONE, UNDO_SEEK, UNDO_CLOSE, UNDO_CLOEXEC, UNDO_NEVER };
 /* What the table says about a follower, looked up once; one for each svp_follower of the file. */
 struct follower_rule {
 	uint8_t undo;	   /* enum undo */
-	uint8_t wide;	   /* bit i: the kernel looks at all 64 bits of argument i */
+	uint8_t special;   /* bit i: argument i is a string or a size, and compared as such */
 	uint8_t out;	   /* argument that is filled, 6: none */
 	uint8_t out_bytes; /* 1: as many bytes as the result says (file content); 0: the structure, if it succeeds */
 	uint32_t out_size; /* bytes of the structure */
+	uint64_t mask[6];  /* the bits of each argument that must be equal: those that the kernel looks at */
 };
 
 struct log_entry {

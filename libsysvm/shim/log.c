@@ -51,12 +51,6 @@ void log_add(uint32_t index, int64_t result)
 	ahead.count++;
 }
 
-/* The kernel looks at 32 bits of descriptors, commands and flags, and libraries leave junk above. */
-static bool same_number(uint64_t a, uint64_t b, bool wide)
-{
-	return a == b || ((uint32_t)a == (uint32_t)b && !wide);
-}
-
 static uint32_t out_size(const struct log_entry *e)
 {
 	if (e->result < 0)
@@ -79,44 +73,37 @@ static bool same_count(uint64_t asked, uint64_t used, int64_t result)
 	return result >= 0 && (uint64_t)result < used && asked >= (uint64_t)result && asked > 0 && asked <= 0x7ffff000;
 }
 
+static bool same_special(const struct log_entry *e, const struct shim_call *c, unsigned int i)
+{
+	const struct svp_arg *a = &e->follower->arg[i];
+	const struct svp_proc *p = &ahead.svp.procs[ahead.log_proc];
+
+	switch (a->kind) {
+	case SVP_ARG_COUNT:
+		return same_count(c->arg[i], e->arg[i], e->result);
+	case SVP_ARG_PATH:
+		return log_same_string(c->arg[i], ahead.path, c->sp);
+	case SVP_ARG_STRING:
+		return log_same_string(c->arg[i], (const char *)ahead.svp.data + p->data_offset + a->value, c->sp);
+	default:
+		return false;
+	}
+}
+
 static bool matches(const struct log_entry *e, const struct shim_call *c)
 {
-	const struct svp_follower *f = e->follower;
+	const struct follower_rule *r = e->rule;
+	uint64_t different = 0;
 
-	if (f->nr != c->nr)
+	if (e->follower->nr != c->nr)
 		return false;
-	for (unsigned int i = 0; i < f->nargs && i < 6; i++) {
-		const struct svp_arg *a = &f->arg[i];
-		uint64_t got = c->arg[i];
-
-		switch (a->kind) {
-		case SVP_ARG_ANY:
-		case SVP_ARG_OUT:
-			break;
-		case SVP_ARG_CONST:
-		case SVP_ARG_REG:
-			if (!same_number(got, e->arg[i], e->rule->wide >> i & 1))
-				return false;
-			break;
-		case SVP_ARG_COUNT:
-			if (!same_count(got, e->arg[i], e->result))
-				return false;
-			break;
-		case SVP_ARG_PATH:
-			if (!log_same_string(got, ahead.path, c->sp))
-				return false;
-			break;
-		case SVP_ARG_STRING: {
-			const struct svp_proc *p = &ahead.svp.procs[ahead.log_proc];
-
-			if (!log_same_string(got, (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
-				return false;
-			break;
-		}
-		default:
+	for (unsigned int i = 0; i < 6; i++) /* what the call does not have is masked out */
+		different |= (c->arg[i] ^ e->arg[i]) & r->mask[i];
+	if (different)
+		return false;
+	for (unsigned int i = 0, left = r->special; left; i++, left >>= 1)
+		if (left & 1 && !same_special(e, c, i))
 			return false;
-		}
-	}
 	return true;
 }
 

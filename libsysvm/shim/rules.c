@@ -197,8 +197,19 @@ void rules_prepare(const struct svp_follower *f, struct follower_rule *rule)
 	for (unsigned int i = 0; i < info->nargs; i++) {
 		struct sysvm_arg_info a = c && i == 2 ? c->arg : info->arg[i];
 
-		if (wide(a.kind))
-			rule->wide |= (uint8_t)(1u << i);
+		switch (f->arg[i].kind) {
+		case SVP_ARG_CONST:
+		case SVP_ARG_REG: /* libraries leave junk above the 32 bits of an int */
+			rule->mask[i] = wide(a.kind) ? ~0ull : 0xffffffff;
+			break;
+		case SVP_ARG_COUNT:
+		case SVP_ARG_PATH:
+		case SVP_ARG_STRING:
+			rule->special |= (uint8_t)(1u << i);
+			break;
+		default:
+			break;
+		}
 		if (f->arg[i].kind == SVP_ARG_OUT) {
 			rule->out = (uint8_t)i;
 			rule->out_bytes = a.kind == SYSVM_KIND_OUT;
