@@ -19,28 +19,6 @@ namespace sysvm {
 
 using namespace trace_format;
 
-// The events of the chunk in the making.
-struct TraceWriter::Pending {
-  std::vector<Event> events;  // path: index into strings plus 1
-  std::vector<std::string> strings;
-  std::unordered_map<std::string, uint32_t> string_ids;
-  size_t string_bytes = 0;
-  std::unordered_map<int32_t, uint32_t> args_of;  // call number -> argument columns that it has
-  pb::Index index;
-
-  uint32_t intern(std::string_view text) {
-    if (!text.data()) return 0;
-    auto [it, fresh] = string_ids.try_emplace(std::string(text), static_cast<uint32_t>(strings.size() + 1));
-    if (fresh) {
-      strings.emplace_back(text);
-      string_bytes += text.size();
-    }
-    return it->second;
-  }
-
-  pb::Chunk encode(ZSTD_CCtx* zstd);
-};
-
 namespace {
 
 struct PairHash {
@@ -48,6 +26,46 @@ struct PairHash {
     return p.first * 0x9e3779b97f4a7c15ull ^ (p.second + (p.first >> 29));
   }
 };
+
+}  // namespace
+
+// The events of the chunk in the making, and what is kept from chunk to chunk so that memory is taken once:
+// this runs beside the program that is recorded, at a million events a second.
+struct TraceWriter::Pending {
+  std::vector<Event> events;  // path: index into block.strings plus 1
+  pb::ColumnBlock block;      // holds the strings from the start; the columns are made in encode()
+  std::unordered_map<std::string_view, uint32_t> string_ids;  // keys are the strings of block
+  size_t string_bytes = 0;
+  std::unordered_map<uint64_t, std::pair<uint32_t, uint32_t>> threads;  // pid and tid -> index, next seq
+  std::unordered_map<int32_t, uint32_t> calls;
+  std::unordered_map<std::pair<uint64_t, uint64_t>, uint32_t, PairHash> sites;
+  std::unordered_map<int32_t, uint32_t> args_of;  // call number -> argument columns that it has
+  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> zstd{ZSTD_createCCtx(), ZSTD_freeCCtx};
+  std::string raw;
+  pb::Index index;
+
+  uint32_t intern(std::string_view text) {
+    if (!text.data()) return 0;
+    if (auto it = string_ids.find(text); it != string_ids.end()) return it->second;
+    std::string* kept = block.add_strings();
+    kept->assign(text);
+    string_bytes += text.size();
+    return string_ids.emplace(*kept, static_cast<uint32_t>(block.strings_size())).first->second;
+  }
+
+  void encode(pb::Chunk& chunk);
+  void clear() {
+    events.clear();
+    string_ids.clear();
+    block.Clear();
+    string_bytes = 0;
+    threads.clear();
+    calls.clear();
+    sites.clear();
+  }
+};
+
+namespace {
 
 std::string frame(const std::string& payload) {
   std::string out;
@@ -61,18 +79,16 @@ std::string frame(const std::string& payload) {
 
 }  // namespace
 
-pb::Chunk TraceWriter::Pending::encode(ZSTD_CCtx* zstd) {
-  std::stable_sort(events.begin(), events.end(),
-                   [](const Event& a, const Event& b) { return a.ts_ns < b.ts_ns; });
-  pb::ColumnBlock block;
-  std::unordered_map<int32_t, std::pair<uint32_t, uint32_t>> threads;  // tid -> index, next seq
-  std::unordered_map<int32_t, uint32_t> calls;
-  std::unordered_map<std::pair<uint64_t, uint64_t>, uint32_t, PairHash> sites;
-  for (const std::string& s : strings) block.add_strings(s);
-
+void TraceWriter::Pending::encode(pb::Chunk& chunk) {
+  // Events come in order of return, which is nearly always that of entry.
+  auto earlier = [](const Event& a, const Event& b) { return a.ts_ns < b.ts_ns; };
+  if (!std::is_sorted(events.begin(), events.end(), earlier))
+    std::stable_sort(events.begin(), events.end(), earlier);
   uint64_t previous = events.front().ts_ns;
   for (const Event& e : events) {
-    auto [thread, new_thread] = threads.try_emplace(e.tid, threads.size(), e.seq);
+    auto [thread, new_thread] = threads.try_emplace(
+        static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 32 | static_cast<uint32_t>(e.tid),
+        threads.size(), e.seq);
     if (new_thread) {
       block.add_tid(e.tid);
       block.add_pid(e.pid);
@@ -130,16 +146,15 @@ pb::Chunk TraceWriter::Pending::encode(ZSTD_CCtx* zstd) {
     }
   }
 
-  const std::string raw = block.SerializeAsString();
-  pb::Chunk chunk;
+  block.SerializeToString(&raw);
   chunk.set_events(static_cast<uint32_t>(events.size()));
   chunk.set_first_ns(events.front().ts_ns);
   chunk.set_last_ns(events.back().ts_ns);
   chunk.set_raw_size(static_cast<uint32_t>(raw.size()));
   std::string* packed = chunk.mutable_columns();
   packed->resize(ZSTD_compressBound(raw.size()));
-  packed->resize(ZSTD_compressCCtx(zstd, packed->data(), packed->size(), raw.data(), raw.size(), kZstdLevel));
-  return chunk;
+  packed->resize(
+      ZSTD_compressCCtx(zstd.get(), packed->data(), packed->size(), raw.data(), raw.size(), kZstdLevel));
 }
 
 TraceWriter::TraceWriter() : pending_(std::make_unique<Pending>()) {}
@@ -228,16 +243,12 @@ Result<> TraceWriter::add(const Event& event, std::string_view path0, std::strin
 Result<> TraceWriter::flush() {
   Pending& p = *pending_;
   if (p.events.empty()) return Unit{};
-  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> zstd(ZSTD_createCCtx(), ZSTD_freeCCtx);
   pb::Record record;
-  *record.mutable_chunk() = p.encode(zstd.get());
+  p.encode(*record.mutable_chunk());
   p.index.add_offset(offset_);
   p.index.add_first_ns(record.chunk().first_ns());
   p.index.add_events(record.chunk().events());
-  p.events.clear();
-  p.strings.clear();
-  p.string_ids.clear();
-  p.string_bytes = 0;
+  p.clear();
   return write_record(record);
 }
 
