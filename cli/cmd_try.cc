@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: MIT
 // sysvm try -- CMD: record, compile, run, compare, in one go. The table that a newcomer sees first.
 //
-// CMD runs several times on the same input: plainly (its time; the reference), plainly and counted (entries before; do two
-// plain runs agree?), recorded, under the shim (its time; files unknown until now are analysed), under the shim and
-// counted (entries after), and once more each way for the times if that is quick. All outputs are compared.
+// CMD runs several times on the same input: plainly (its time; the reference), plainly and counted (entries
+// before; do two plain runs agree?), recorded, under the shim (its time; files unknown until now are
+// analysed), under the shim and counted (entries after), and once more each way for the times if that is
+// quick. All outputs are compared.
 //
-// Entries after: with the user engine a run's calls are made from user space, so what eBPF counted, minus the calls made
-// inside runs, plus one for each run (design: what the kernel engine would enter). With the kernel engine tracing would
-// switch the engine off, so the shim's own counters say what it forwarded, ran and made for itself.
+// Entries after: with the user engine a run's calls are made from user space, so what eBPF counted, minus the
+// calls made inside runs, plus one for each run (design: what the kernel engine would enter). With the kernel
+// engine tracing would switch the engine off, so the shim's own counters say what it forwarded, ran and made
+// for itself.
 //
-// It ends as CMD's first run did (exit status or signal), or with our own 2, 125, 126, 127. CMD's output is kept,
-// not shown, unless --show-output. Tested by tests/cli/try_test.py.
+// It ends as CMD's first run did (exit status or signal), or with our own 2, 125, 126, 127. CMD's output is
+// kept, not shown, unless --show-output. Tested by tests/cli/try_test.py.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <algorithm>
 
 #include "cli/args.h"
 #include "cli/commands.h"
@@ -45,7 +48,8 @@ struct TryOptions {
   bool json = false, strict = false, show_output = false;
 };
 
-// --- the engine ---------------------------------------------------------------------------------------------------
+// --- the engine
+// ---------------------------------------------------------------------------------------------------
 
 // What `auto` comes to, and the line that says so.
 Result<enum sysvm_engine> choose_engine(const TryOptions& options, TryReport& report) {
@@ -56,8 +60,10 @@ Result<enum sysvm_engine> choose_engine(const TryOptions& options, TryReport& re
   const bool kernel = options.engine == "kernel" || (options.engine == "auto" && device);
   report.engine = kernel ? "kernel" : "user";
   if (!kernel)
-    report.engine_note = fmt::format("the user engine ran ({}): procedures make their calls from user space, so the "
-                                     "saving is in entries, not in time", why);
+    report.engine_note = fmt::format(
+        "the user engine ran ({}): procedures make their calls from user space, so the "
+        "saving is in entries, not in time",
+        why);
   return kernel ? SYSVM_ENGINE_KERNEL : SYSVM_ENGINE_USER;
 }
 
@@ -67,7 +73,8 @@ uint64_t entries_after(const ShimStats& stats, const EntryCounts* counted, uint6
   return before - s.seen + s.forwarded + s.runs + s.own;  // what the shim never saw is entered as before
 }
 
-// --- the steps ----------------------------------------------------------------------------------------------------
+// --- the steps
+// ----------------------------------------------------------------------------------------------------
 
 void print_progress(const std::string& what) {
   static const bool terminal = isatty(STDERR_FILENO);
@@ -114,7 +121,8 @@ class Try {
     report_.entries_before = counts.entries;
     report_.plain_runs = 2;
     if (!counts.note.empty()) note(counts.note);
-    if (counts.lost) note(fmt::format("{} threads could not be followed: entries are counted too low", counts.lost));
+    if (counts.lost)
+      note(fmt::format("{} threads could not be followed: entries are counted too low", counts.lost));
     if (counts.left_running) note(fmt::format("{} threads outlived the command", counts.left_running));
     counted_by_bpf_ = counts.backend == "bpf";
     return Unit{};
@@ -133,7 +141,8 @@ class Try {
     report_.syscalls = recorded.calls;
     report_.lost = recorded.lost;
     if (recorded.lost)
-      note(fmt::format("{} events were lost while recording: procedures are made from what is whole", recorded.lost));
+      note(fmt::format("{} events were lost while recording: procedures are made from what is whole",
+                       recorded.lost));
     return Unit{};
   }
 
@@ -165,7 +174,8 @@ class Try {
       report_.procedures.push_back({p.name, p.mode, p.hits, p.misses, p.undone});
     for (unsigned reason = 1; reason < std::size(last_stats_.raw.off); ++reason)
       if (const uint64_t n = last_stats_.raw.off[reason])
-        note(fmt::format("{} of {} processes made plain calls: {}", n, last_stats_.raw.processes, shim_reason_text(reason)));
+        note(fmt::format("{} of {} processes made plain calls: {}", n, last_stats_.raw.processes,
+                         shim_reason_text(reason)));
     return Unit{};
   }
 
@@ -256,9 +266,12 @@ int parse(const Words& words, TryOptions& options) {
                "  sysvm try -- grep -r define /usr/include\n");
   opts.flag("--json", options.json, "one JSON object on standard output, schema 1");
   opts.flag("--strict", options.strict, "no late close");
-  opts.option("--engine", options.engine, "auto, kernel or user: what runs procedures", {"auto", "kernel", "user"});
-  opts.option("--in-copy", options.in_copy, "run each time in a fresh copy of this directory, and compare what is left there");
-  opts.flag("--show-output", options.show_output, "print CMD's own output (of its first run) before the table");
+  opts.option("--engine", options.engine, "auto, kernel or user: what runs procedures",
+              {"auto", "kernel", "user"});
+  opts.option("--in-copy", options.in_copy,
+              "run each time in a fresh copy of this directory, and compare what is left there");
+  opts.flag("--show-output", options.show_output,
+            "print CMD's own output (of its first run) before the table");
   if (const auto code = opts.parse(split.own)) return *code;
   options.command = split.command;
   if (options.command.empty()) return opts.usage_error("no command given");
@@ -267,11 +280,9 @@ int parse(const Words& words, TryOptions& options) {
   return -1;
 }
 
-}  // namespace
-
-int cmd_try(const Words& words) {
-  TryOptions options;
-  if (const int status = parse(words, options); status >= 0) return status;
+// Everything, on a private folder that is gone when this returns. -1: done, end as wait_status says; else our
+// own exit code.
+int try_command(const TryOptions& options, int& wait_status) {
   int exit_code = kExitToolFailed;
   auto fail = [&](const std::string& message) {
     print_progress("");
@@ -281,16 +292,33 @@ int cmd_try(const Words& words) {
   auto runs = TryRuns::make(options.command, options.in_copy, exit_code);
   if (!runs) return fail(runs.message());
   if (options.in_copy.empty() && !known_to_only_read(options.command))
-    spdlog::warn("'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes outside its "
-                 "standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)", options.command[0]);
+    spdlog::warn(
+        "'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes "
+        "outside its "
+        "standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)",
+        options.command[0]);
   Try attempt(options, *runs);
   const Result<TryReport> report = attempt.all();
   exit_code = attempt.exit_code;
-  if (!report) return fail(report.message());
+  if (!report) {
+    wait_status = SIGINT;
+    return runs->interrupted() ? (fail(report.message()), -1) : fail(report.message());
+  }
   if (options.show_output) show_output(attempt.first());
   fputs(options.json ? to_json(*report).c_str() : to_table(*report).c_str(), stdout);
   fflush(stdout);
-  return exit_like(attempt.first().wait_status);
+  wait_status = attempt.first().wait_status;
+  return -1;
+}
+
+}  // namespace
+
+int cmd_try(const Words& words) {
+  TryOptions options;
+  if (const int status = parse(words, options); status >= 0) return status;
+  int wait_status = 0;
+  if (const int code = try_command(options, wait_status); code >= 0) return code;
+  return exit_like(wait_status);
 }
 
 }  // namespace sysvm

@@ -59,7 +59,8 @@ Result<FreshCopy> FreshCopy::of(const std::string& source, const std::string& pa
   const std::string real = fs::canonical(source, e);
   if (e) return error("--in-copy {}: {}", source, e.message());
   if (!fs::is_directory(real, e)) return error("--in-copy {}: not a directory", source);
-  return FreshCopy(real, parent + "/" + (fs::path(real).filename().empty() ? "copy" : fs::path(real).filename().string()));
+  return FreshCopy(
+      real, parent + "/" + (fs::path(real).filename().empty() ? "copy" : fs::path(real).filename().string()));
 }
 
 Result<> FreshCopy::renew() {
@@ -68,7 +69,9 @@ Result<> FreshCopy::renew() {
   return run_cp(source_, path_);
 }
 
-Result<TreeFacts> FreshCopy::facts() const { return tree_facts(path_); }
+Result<TreeFacts> FreshCopy::facts() const {
+  return tree_facts(path_);
+}
 
 Result<TreeFacts> tree_facts(const std::string& top) {
   TreeFacts facts;
@@ -100,7 +103,8 @@ std::string first_difference(const TreeFacts& a, const TreeFacts& b, const std::
   auto i = a.begin();
   auto k = b.begin();
   while (i != a.end() || k != b.end()) {
-    if (k == b.end() || (i != a.end() && i->first < k->first)) return fmt::format("{}: only after {}", i->first, name_a);
+    if (k == b.end() || (i != a.end() && i->first < k->first))
+      return fmt::format("{}: only after {}", i->first, name_a);
     if (i == a.end() || k->first < i->first) return fmt::format("{}: only after {}", k->first, name_b);
     if (i->second != k->second)
       return fmt::format("{}: {} after {}, {} after {}", i->first, i->second, name_a, k->second, name_b);
@@ -111,11 +115,13 @@ std::string first_difference(const TreeFacts& a, const TreeFacts& b, const std::
 
 void remove_tree(const std::string& top) {
   std::error_code e;
-  // A directory without write or search permission cannot be emptied by its owner; ask again after opening them.
-  for (fs::recursive_directory_iterator it(top, fs::directory_options::skip_permission_denied, e), end; !e && it != end;
-       it.increment(e))
+  // A directory without write or search permission cannot be emptied by its owner; ask again after opening
+  // them.
+  for (fs::recursive_directory_iterator it(top, fs::directory_options::skip_permission_denied, e), end;
+       !e && it != end; it.increment(e))
     if (it->is_directory(e) && !it->is_symlink(e))
-      fs::permissions(it->path(), fs::perms::owner_all, fs::perm_options::add | fs::perm_options::nofollow, e);
+      fs::permissions(it->path(), fs::perms::owner_all, fs::perm_options::add | fs::perm_options::nofollow,
+                      e);
   fs::remove_all(top, e);
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Fresh copies of a directory, each at the same path, and what a run left in one.
 //
-// `sysvm try --in-copy DIR` runs a command several times; each run must find what the first one found, and what the
-// runs leave behind can be compared. The path is the same for every copy because programs print paths. Copies are
-// made by cp -a, so owners, modes, times, links and holes stay. Not compared: times, owners, inode numbers.
-// Tested by tests/cli/try_files_test.cc.
+// `sysvm try --in-copy DIR` runs a command several times; each run must find what the first one found, and
+// what the runs leave behind can be compared. The path is the same for every copy because programs print
+// paths. Copies are made by cp -a, so owners, modes, times, links and holes stay. Not compared: times,
+// owners, inode numbers. Tested by tests/cli/try_files_test.cc.
 #pragma once
 
 #include <map>

@@ -25,7 +25,8 @@ std::string cut(const std::string& text, size_t width) {
 std::string verdict(const TryReport& r) {
   if (!r.identical) return "not known: " + r.reason;
   if (!*r.identical) return "NO: " + r.reason;
-  return fmt::format("yes ({}; {} plain runs, {} under sysvm)", joined(r.compared, ", "), r.plain_runs, r.sysvm_runs);
+  return fmt::format("yes ({}; {} plain runs, {} under sysvm)", joined(r.compared, ", "), r.plain_runs,
+                     r.sysvm_runs);
 }
 
 }  // namespace
@@ -56,12 +57,15 @@ std::string to_json(const TryReport& r) {
 
 std::string to_table(const TryReport& r) {
   std::string out = fmt::format("{}\n\n", cut(joined(r.command, " "), 110));
-  auto row = [&](const char* name, const std::string& value) { out += fmt::format("  {:<12} {}\n", name, value); };
+  auto row = [&](const char* name, const std::string& value) {
+    out += fmt::format("  {:<12} {}\n", name, value);
+  };
   row("identical", verdict(r));
   row("exit status", std::to_string(r.exit_status));
   row("entries", fmt::format("{} before, {} after: {:.2f} times fewer{}", grouped(r.entries_before),
                              grouped(r.entries_after), r.factor(), r.strict ? " (--strict)" : ""));
-  row("wall time", fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
+  row("wall time",
+      fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
   row("recorded", fmt::format("{} calls, {} lost", grouped(r.syscalls), grouped(r.lost)));
 
   size_t width = 9;
@@ -69,10 +73,11 @@ std::string to_table(const TryReport& r) {
   if (r.procedures.empty()) {
     out += "\n  no procedures: nothing in this command repeats in a way that batching would save entries\n";
   } else {
-    out += fmt::format("\n  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", "procedure", width, "mode", "hits", "misses", "undone");
+    out += fmt::format("\n  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", "procedure", width, "mode", "hits",
+                       "misses", "undone");
     for (const TryProcedure& p : r.procedures)
-      out += fmt::format("  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", cut(p.name, 56), width, p.mode, grouped(p.hits),
-                         grouped(p.misses), grouped(p.undone));
+      out += fmt::format("  {:<{}}  {:<10} {:>10} {:>8} {:>8}\n", cut(p.name, 56), width, p.mode,
+                         grouped(p.hits), grouped(p.misses), grouped(p.undone));
   }
   if (!r.engine_note.empty() || !r.notes.empty()) out += "\n";
   if (!r.engine_note.empty()) out += "  " + r.engine_note + "\n";

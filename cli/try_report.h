@@ -2,10 +2,10 @@
 // What `sysvm try` found, and the two ways to say it: a table for people, one JSON object for tools. Makes no
 // measurements and no decisions.
 //
-// JSON, schema 1: schema, command, engine ("user" or "kernel"), strict, identical (true, false, or null with the
-// reason), reason, compared, exit_status, syscalls, entries {before, after}, wall_ms {plain, sysvm}, runs {plain,
-// sysvm}, lost, procedures [{name, mode, hits, misses, undone}], notes. Fields are only ever added within a schema.
-// Tested by tests/cli/try_report_test.cc.
+// JSON, schema 1: schema, command, engine ("user" or "kernel"), strict, identical (true, false, or null with
+// the reason), reason, compared, exit_status, syscalls, entries {before, after}, wall_ms {plain, sysvm}, runs
+// {plain, sysvm}, lost, procedures [{name, mode, hits, misses, undone}], notes. Fields are only ever added
+// within a schema. Tested by tests/cli/try_report_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ std::string difference(const TryRun& a, const TryRun& b) {
   if (std::string d = compare("standard output", a.out, b.out); !d.empty()) return d;
   if (std::string d = compare("standard error", a.err, b.err); !d.empty()) return d;
   if (a.tree && b.tree)
-    if (std::string d = first_difference(*a.tree, *b.tree, "the first run", "the other"); !d.empty()) return d;
+    if (std::string d = first_difference(*a.tree, *b.tree, "the first run", "the other"); !d.empty())
+      return d;
   return "";
 }
 
@@ -65,7 +66,8 @@ TryRuns::Folder::~Folder() {
 
 TryRuns::~TryRuns() = default;
 
-Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std::string& in_copy, int& exit_code) {
+Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std::string& in_copy,
+                              int& exit_code) {
   TryRuns runs;
   runs.argv_ = command;
   const char* tmp = getenv("TMPDIR");
@@ -110,7 +112,10 @@ Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
     command.cwd = copy_->path();
   }
   run.wait_status = TRY(start(command));
-  if (WIFSIGNALED(run.wait_status) && WTERMSIG(run.wait_status) == SIGINT) return error("interrupted");
+  if (WIFSIGNALED(run.wait_status) && WTERMSIG(run.wait_status) == SIGINT) {
+    interrupted_ = true;
+    return error("interrupted");
+  }
   if (copy_) run.tree = TRY(copy_->facts());
   return run;
 }

@@ -18,8 +18,8 @@
 namespace sysvm {
 
 struct TryRun {
-  int wait_status = 0;  // as wait(2) gives it
-  double wall_ms = 0;   // release to end; only of a run by plain()
+  int wait_status = 0;   // as wait(2) gives it
+  double wall_ms = 0;    // release to end; only of a run by plain()
   std::string out, err;  // paths of its output
   std::optional<TreeFacts> tree;
 
@@ -35,15 +35,18 @@ void show_output(const TryRun& run);
 class TryRuns {
  public:
   // Captures standard input. exit_code says what to exit with if there is an error.
-  static Result<TryRuns> make(const std::vector<std::string>& command, const std::string& in_copy, int& exit_code);
+  static Result<TryRuns> make(const std::vector<std::string>& command, const std::string& in_copy,
+                              int& exit_code);
   TryRuns(TryRuns&&) = default;
   ~TryRuns();
 
   // One run that nobody watches, timed. environment: empty for ours.
   Result<TryRun> plain(const std::vector<std::string>& environment, int& exit_code);
   // One run that start() makes of the command; it gives the wait status.
-  Result<TryRun> with(const std::vector<std::string>& environment, const std::function<Result<int>(Command&)>& start);
+  Result<TryRun> with(const std::vector<std::string>& environment,
+                      const std::function<Result<int>(Command&)>& start);
 
+  bool interrupted() const { return interrupted_; }  // ^C ended the last run: the user wants no more of them
   const std::string& folder() const { return folder_.path; }  // private; goes with this object
 
  private:
@@ -60,6 +63,7 @@ class TryRuns {
   std::optional<CapturedInput> input_;
   std::optional<FreshCopy> copy_;
   int count_ = 0;
+  bool interrupted_ = false;
 };
 
 }  // namespace sysvm

@@ -63,7 +63,9 @@ Result<CapturedInput> CapturedInput::capture(int fd, const std::string& folder) 
   }
 }
 
-CapturedInput::~CapturedInput() { stop_feeder(); }
+CapturedInput::~CapturedInput() {
+  stop_feeder();
+}
 
 void CapturedInput::stop_feeder() {
   if (feeder_.pid < 0) return;
@@ -106,7 +108,8 @@ Result<std::string> compare_files(const std::string& a, const std::string& b) {
     const ssize_t na = read_block(fa.get(), ba), nb = read_block(fb.get(), bb);
     if (na < 0 || nb < 0) return error("{} or {}: {}", a, b, strerror(errno));
     const size_t both = static_cast<size_t>(std::min(na, nb));
-    const size_t same = static_cast<size_t>(std::mismatch(ba.begin(), ba.begin() + static_cast<long>(both), bb.begin()).first - ba.begin());
+    const size_t same = static_cast<size_t>(
+        std::mismatch(ba.begin(), ba.begin() + static_cast<long>(both), bb.begin()).first - ba.begin());
     if (same < both || na != nb)
       return fmt::format("{} and {} bytes, first difference at byte {}", sa.st_size, sb.st_size, at + same);
     if (na == 0) return std::string();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Standard input captured once and given to every run again; standard output and error of every run kept in files.
+// Standard input captured once and given to every run again; standard output and error of every run kept in
+// files.
 //
-// A program may behave differently with a pipe and with a file, so what was a pipe is replayed through a pipe and
-// what was a file from a file. A terminal is not captured (it may never end): the runs then read from /dev/null.
-// Tested by tests/cli/try_files_test.cc.
+// A program may behave differently with a pipe and with a file, so what was a pipe is replayed through a pipe
+// and what was a file from a file. A terminal is not captured (it may never end): the runs then read from
+// /dev/null. Tested by tests/cli/try_files_test.cc.
 #pragma once
 
 #include <sys/types.h>
@@ -48,7 +49,8 @@ class CapturedInput {
   } feeder_;
 };
 
-// "" if both files hold the same bytes, else where they differ: "1024 and 1030 bytes, first difference at byte 17".
+// "" if both files hold the same bytes, else where they differ: "1024 and 1030 bytes, first difference at
+// byte 17".
 Result<std::string> compare_files(const std::string& a, const std::string& b);
 
 }  // namespace sysvm

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the binding files share. _sysvm is the compiled core; python/sysvm/ gives it the shape that people use.
+// What the binding files share. _sysvm is the compiled core; python/sysvm/ gives it the shape that people
+// use.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -13,8 +14,8 @@ struct PythonError : std::runtime_error {  // becomes sysvm.Error
   using std::runtime_error::runtime_error;
 };
 
-// Bytes of a traced program as str: UTF-8; a byte that is none becomes \xff. (Surrogate escapes would keep it, but
-// pandas cannot hash them.)
+// Bytes of a traced program as str: UTF-8; a byte that is none becomes \xff. (Surrogate escapes would keep
+// it, but pandas cannot hash them.)
 inline pybind11::str text(const std::string& bytes) {
   PyObject* s = PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "backslashreplace");
   if (!s) throw pybind11::error_already_set();

@@ -37,7 +37,9 @@ py::list calls(const MinedSequence& s) {
   return out;
 }
 
-py::bytes bytes(const std::vector<uint8_t>& v) { return py::bytes(reinterpret_cast<const char*>(v.data()), v.size()); }
+py::bytes bytes(const std::vector<uint8_t>& v) {
+  return py::bytes(reinterpret_cast<const char*>(v.data()), v.size());
+}
 
 }  // namespace
 

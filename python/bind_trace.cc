@@ -33,7 +33,8 @@ py::list texts(const std::vector<std::string>& strings) {
 
 py::array column(const SharedTable& t, const std::string& name) {
   const Columns& c = t->trace.columns;
-  if (name.size() == 2 && name[0] == 'a' && name[1] >= '0' && name[1] <= '5') return view(t, c.args[name[1] - '0']);
+  if (name.size() == 2 && name[0] == 'a' && name[1] >= '0' && name[1] <= '5')
+    return view(t, c.args[name[1] - '0']);
 #define COLUMN(field) \
   if (name == #field) return view(t, c.field)
   COLUMN(ts_ns);

@@ -81,7 +81,8 @@ Result<TraceTable> load_trace_table(const std::string& path) {
   TraceTable table;
   table.trace = TRY(read_columns(path));
   if (table.trace.columns.size() > UINT32_MAX)
-    return error("{}: {} events; at most {} fit into one table", path, table.trace.columns.size(), UINT32_MAX);
+    return error("{}: {} events; at most {} fit into one table", path, table.trace.columns.size(),
+                 UINT32_MAX);
   sort_by_time(table.trace.columns);
   name_calls(table);
   name_strings(table);

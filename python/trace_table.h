@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A trace as the columns that Python sees: sorted by time, calls and strings as codes into lists of distinct names.
+// A trace as the columns that Python sees: sorted by time, calls and strings as codes into lists of distinct
+// names.
 //
-// Problem: a Python object for each event costs a thousand times what the event cost to read. Idea: everything that
-// grows with the number of events stays in C++ vectors, which numpy looks at without a copy; Python gets one string
-// for each *distinct* call name and path. It does not filter or aggregate: pandas does.
-// Tested by tests/python/test_trace.py.
+// Problem: a Python object for each event costs a thousand times what the event cost to read. Idea:
+// everything that grows with the number of events stays in C++ vectors, which numpy looks at without a copy;
+// Python gets one string for each *distinct* call name and path. It does not filter or aggregate: pandas
+// does. Tested by tests/python/test_trace.py.
 #pragma once
 
 #include <array>
@@ -18,11 +19,11 @@
 namespace sysvm {
 
 struct TraceTable {
-  ColumnTrace trace;                      // columns sorted by ts_ns; within a thread by seq
-  std::vector<int16_t> call;              // index into call_names
-  std::vector<std::string> call_names;    // distinct; a delivered signal is "signal"
+  ColumnTrace trace;                         // columns sorted by ts_ns; within a thread by seq
+  std::vector<int16_t> call;                 // index into call_names
+  std::vector<std::string> call_names;       // distinct; a delivered signal is "signal"
   std::array<std::vector<int32_t>, 2> path;  // index into strings, -1: none
-  std::vector<std::string> strings;       // distinct, bytes as the program passed them
+  std::vector<std::string> strings;          // distinct, bytes as the program passed them
 
   size_t size() const { return call.size(); }
 };

@@ -51,7 +51,8 @@ TEST_F(TryFiles, APipeIsReplayedThroughAPipeEachTime) {
   UniqueFd reader(ends[0]);
   if (fork() == 0) {
     const std::string all = drain(from.get());
-    for (size_t at = 0; at < all.size();) at += static_cast<size_t>(write(ends[1], all.data() + at, all.size() - at));
+    for (size_t at = 0; at < all.size();)
+      at += static_cast<size_t>(write(ends[1], all.data() + at, all.size() - at));
     _exit(0);
   }
   close(ends[1]);
@@ -86,7 +87,8 @@ TEST_F(TryFiles, AFileIsReplayedAsAFileFromWhereItStood) {
 TEST_F(TryFiles, ComparisonNamesTheFirstDifferentByte) {
   const std::string big(300'000, 'a');
   EXPECT_EQ(*compare_files(put("a", big), put("b", big)), "");
-  EXPECT_EQ(*compare_files(put("a", big), put("b", big + "b")), "300000 and 300001 bytes, first difference at byte 300000");
+  EXPECT_EQ(*compare_files(put("a", big), put("b", big + "b")),
+            "300000 and 300001 bytes, first difference at byte 300000");
   EXPECT_EQ(*compare_files(put("a", big), put("b", std::string(big).replace(299'999, 1, "b"))),
             "300000 and 300000 bytes, first difference at byte 299999");
 }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -149,5 +150,20 @@ def test_an_engine_that_is_not_there_is_refused() -> None:
 
 
 def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path, tree: Path) -> None:
-    run("--", "grep", "-r", "define", tree, env={**os.environ, "TMPDIR": str(tmp_path)})
-    assert os.listdir(tmp_path) == []
+    for command in (["grep", "-r", "define", tree], ["sh", "-c", "kill -TERM $$"], ["no-such-program"]):
+        run("--", *command, env={**os.environ, "TMPDIR": str(tmp_path)})
+        assert os.listdir(tmp_path) == [], command
+
+
+def test_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+    child = subprocess.Popen([SYSVM, "try", "--", "sh", "-c", "touch started; sleep 60"], stdin=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
+                             env={**os.environ, "TMPDIR": str(tmp_path)})
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline, "the command was not started"
+        time.sleep(0.02)
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=20)
+    assert child.returncode == -signal.SIGINT and "interrupted" in err
+    assert os.listdir(tmp_path) == ["started"]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// make_trace FILE EVENTS CHUNK: a trace whose content the Python tests know (tests/python/conftest.py says what).
-// Chunks overlap in time as they do with several threads; path 0 is not UTF-8,
-// path 100 spells the same byte in four characters; event 3 is a signal.
+// make_trace FILE EVENTS CHUNK: a trace whose content the Python tests know (tests/python/conftest.py says
+// what). Chunks overlap in time as they do with several threads; path 0 is not UTF-8, path 100 spells the
+// same byte in four characters; event 3 is a signal.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -13,10 +13,13 @@ int main(int argc, char** argv) {
   const uint32_t events = static_cast<uint32_t>(atol(argv[2])), chunk = static_cast<uint32_t>(atol(argv[3]));
   sysvm::TraceHeader header;
   header.tool = "make_trace";
-  header.command = {"cat", "a\xff" "b"};
+  header.command = {"cat",
+                    "a\xff"
+                    "b"};
   header.cwd = "/tmp";
   header.backend = "test";
-  header.calls = {{257, "openat", {"DIRFD", "PATH", "FLAGS", "MODE"}, "FD"}, {0, "read", {"FD", "OUT(2)", "SIZE"}, "BYTES"}};
+  header.calls = {{257, "openat", {"DIRFD", "PATH", "FLAGS", "MODE"}, "FD"},
+                  {0, "read", {"FD", "OUT(2)", "SIZE"}, "BYTES"}};
   auto made = sysvm::TraceWriter::create(argv[1], header);
   if (!made) {
     fprintf(stderr, "%s\n", made.message().c_str());
@@ -40,7 +43,9 @@ int main(int argc, char** argv) {
       e.flags = sysvm::kSignal;
       e.args = {17, 1};
     }
-    const std::string path = i == 0 ? "/\xff" : i == 100 || i == 150 ? "/\\xff" : "/f" + std::to_string(i % 50);
+    const std::string path = i == 0                 ? "/\xff"
+                             : i == 100 || i == 150 ? "/\\xff"
+                                                    : "/f" + std::to_string(i % 50);
     ok = ok && bool(w.add(e, e.nr == 257 ? std::string_view(path) : std::string_view()));
     if (i % chunk == chunk - 1) ok = ok && bool(w.flush());
   }

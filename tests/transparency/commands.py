@@ -102,13 +102,15 @@ COMMANDS = [
     shell("sort", f"sort -u {TEXT} tree/edge/large"),
     direct("diff -r", "diff", "-r", "tree/src", "tree/twin"),
     direct("cmp", "cmp", "tree/edge/buffer", "tree/edge/over-buffer"),
-    shell("tar", "tar -cf out/x.tar tree/src tree/edge tree/twin; mkdir out/x && tar -xf out/x.tar -C out/x; tar -tvf out/x.tar"),
+    shell("tar", "tar -cf out/x.tar tree/src tree/edge tree/twin; mkdir out/x && tar -xf out/x.tar -C out/x; "
+          "tar -tvf out/x.tar"),
     direct("cp -r", "cp", "-r", "tree/src", "out/copy"),
-    # Named one by one: cp goes through a directory by inode number, which differs from copy to copy, and there are two errors.
+    # Named one by one: cp walks a directory by inode number, which differs from copy to copy; there are two errors.
     shell("cp -a", "cp -a tree/src tree/edge/* out"),
     shell("gzip", "cp -r tree/src out/z && gzip -rn out/z && gzip -dc $(find out/z -name '*.gz' | sort) | md5sum"),
     shell("md5sum", f"md5sum {TEXT} tree/edge/[!f]*"),
-    shell("md5sum -c", f"md5sum {TEXT} > out/sums; for f in tree/src/part[34]/*.c; do echo x >> $f; done; md5sum -c out/sums"),
+    shell("md5sum -c", f"md5sum {TEXT} > out/sums; for f in tree/src/part[34]/*.c; do echo x >> $f; done; "
+          "md5sum -c out/sums"),
     shell("sha256sum", f"sha256sum {TEXT} tree/edge/large"),
     shell("awk", "gawk '{ n += NF; w[$1]++ } FNR == 1 { print FILENAME } END { print n, length(w) }' " + TEXT),
     shell("sed", f"sed -n -e '/define/p' -e '$=' {TEXT}"),

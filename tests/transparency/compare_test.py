@@ -54,12 +54,16 @@ def write(path: Path) -> None:
     os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
 
 
+def read_it(path: Path) -> None:
+    os.utime(path, ns=(time.time_ns() + 10**9, path.stat().st_mtime_ns))
+
+
 BREAKAGES = {
     "content": (lambda w: write(w / "tree/edge/large"), "content"),
     "size": (lambda w: os.truncate(w / "tree/edge/hole", 69_999), "size"),
     "mode": (lambda w: os.chmod(w / "tree/edge/one", 0o600), "mode"),
     "mtime": (lambda w: os.utime(w / "tree/edge/one", ns=(time.time_ns() - 10**12, 5)), "mtime"),
-    "atime": (lambda w: os.utime(w / "tree/edge/one", ns=(time.time_ns() + 10**9, (w / "tree/edge/one").stat().st_mtime_ns)), "atime"),
+    "atime": (lambda w: read_it(w / "tree/edge/one"), "atime"),
     "missing": (lambda w: os.unlink(w / "tree/edge/empty"), "only after the plain run"),
     "extra": (lambda w: (w / "out/new").touch(), "only under sysvm"),
     "link": (lambda w: (os.unlink(w / "tree/edge/link-file"), os.symlink("one", w / "tree/edge/link-file")), "target"),
