@@ -70,10 +70,12 @@ const struct sysvm_bundle *bundle_open(const char *path);
 
 /* patch.c: writes the jumps of one object; bias is its load address, [low, high) its executable pages. Returns how
    many sites stay unseen that should not, or -1 if its text cannot be written: it is unchanged then. */
-int patch_object(uint64_t bias, uint64_t low, uint64_t high, const struct sysvm_site *sites, uint32_t count);
+int patch_object(uint64_t bias, uint64_t low, uint64_t high, const struct sysvm_site *sites, uint32_t count,
+		 bool all);
 
 /* objects.c */
-enum shim_reason objects_patch(void);		/* patches what is loaded: 0, UNSEEN or LIBC */
+enum shim_reason objects_find(void);		/* what is loaded: 0, or UNSEEN */
+enum shim_reason objects_patch(bool all);	/* patches it: 0, UNSEEN or LIBC */
 enum shim_reason objects_check_maps(void);	/* 0, UNSEEN or SHARED */
 const struct sysvm_object *objects_by_fd(int fd); /* null: not known */
 struct stat;

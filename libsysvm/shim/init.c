@@ -4,8 +4,9 @@
  * decides whether this process may be more than plain, patches, and hands over to the ahead half.
  *
  * Without a valid bundle, with SYSVM_DISABLE=1, under a tracer or a seccomp filter nothing is patched: not a byte of
- * the process changes. For the other reasons the sites are patched all the same, because programs that it runs later
- * may be better placed, and exec must pass our variables on.
+ * the process changes. For the other reasons exec's sites are patched all the same, because programs that it runs
+ * later may be better placed, and our variables must be passed on. Without procedures all sites are patched: every
+ * call is forwarded and counted.
  * Tested by tests/shim/entry.
  */
 #include <fcntl.h>
@@ -118,13 +119,20 @@ __attribute__((constructor)) static void start(void)
 	reason = status_reason();
 	if (reason == SHIM_OFF_TRACED || reason == SHIM_OFF_SECCOMP)
 		goto off;
-	closed = objects_patch();
+	closed = objects_find();
 	if (!reason)
 		reason = closed;
 	if (!reason)
 		reason = objects_check_maps();
 	if (!reason)
 		reason = start_ahead();
+	closed = objects_patch(!reason || !entry.bundle->svp_size);
+	if (!reason && closed) {
+		ahead_stop(closed); /* counts it */
+		entry.off = closed;
+		process_not_alone();
+		return;
+	}
 	if (!reason) {
 		entry.alone = !__atomic_load_n(&entry.file->forked, __ATOMIC_RELAXED);
 		shim_mode = 1;

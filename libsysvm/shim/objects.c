@@ -138,29 +138,32 @@ static int visit(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-enum shim_reason objects_patch(void)
+enum shim_reason objects_find(void)
+{
+	dl_iterate_phdr(visit, 0);
+	return some_unknown || too_many ? SHIM_OFF_UNSEEN : SHIM_ON;
+}
+
+enum shim_reason objects_patch(bool all)
 {
 	const struct sysvm_site *sites = (const void *)((const char *)entry.bundle + entry.bundle->sites_offset);
 	bool libc_patched = false;
+	int unseen = 0;
 
-	dl_iterate_phdr(visit, 0);
 	for (unsigned int i = 0; i < loaded_count; i++) {
 		const struct sysvm_object *o = loaded[i].object;
-		int unseen;
+		int n;
 
 		if (!o || !o->sites)
 			continue;
-		unseen = patch_object(loaded[i].bias, loaded[i].low, loaded[i].high, sites + o->first_site, o->sites);
-		if (unseen < 0)
+		n = patch_object(loaded[i].bias, loaded[i].low, loaded[i].high, sites + o->first_site, o->sites, all);
+		if (n < 0)
 			return SHIM_OFF_LIBC;
-		if (unseen > 0)
-			some_unknown = true;
+		unseen += n;
 		if (o->sites > 100)
 			libc_patched = true;
 	}
-	if (!libc_patched)
-		return SHIM_OFF_LIBC;
-	return some_unknown || too_many ? SHIM_OFF_UNSEEN : SHIM_ON;
+	return !libc_patched ? SHIM_OFF_LIBC : unseen ? SHIM_OFF_UNSEEN : SHIM_ON;
 }
 
 /* --- /proc/self/maps ------------------------------------------------------------------------------------------ */
