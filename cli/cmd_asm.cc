@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // sysvm asm TEXT -o FILE: the text of a procedure file (or, with --code, of byte code alone) to its bytes.
-#include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// sysvm compile FILE... -o app.svp: recordings -> procedures. Prints what it made and what it left out, and why.
-#include <CLI/CLI.hpp>
+// sysvm compile FILE... -o app.svp: recordings -> procedures. Prints what it made and what it left out, and
+// why.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
@@ -16,28 +18,41 @@ namespace {
 nlohmann::json to_json(const Compiled& c, const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
-    emitted.push_back({{"name", e.name}, {"mode", e.mode}, {"exe", e.exe}, {"seen", e.seen}, {"hits", e.hits},
-                       {"misses", e.misses}, {"undone", e.undone}, {"saved_ns", e.saved_ns}, {"stop", e.stop}});
+    emitted.push_back({{"name", e.name},
+                       {"mode", e.mode},
+                       {"exe", e.exe},
+                       {"seen", e.seen},
+                       {"hits", e.hits},
+                       {"misses", e.misses},
+                       {"undone", e.undone},
+                       {"saved_ns", e.saved_ns},
+                       {"stop", e.stop}});
   for (const DroppedInfo& d : c.dropped)
     dropped.push_back({{"trigger", d.trigger}, {"exe", d.exe}, {"seen", d.seen}, {"reason", d.reason}});
-  return {{"schema", 1},         {"output", output},
-          {"bytes", c.svp.size()}, {"calls", c.calls},
-          {"predicted_entries", c.predicted_entries}, {"procedures", emitted},
+  return {{"schema", 1},
+          {"output", output},
+          {"bytes", c.svp.size()},
+          {"calls", c.calls},
+          {"predicted_entries", c.predicted_entries},
+          {"procedures", emitted},
           {"dropped", dropped}};
 }
 
 void print(const Compiled& c, const std::string& output) {
   fmt::print("{}: {} procedures, {} bytes\n", output, c.emitted.size(), c.svp.size());
   if (!c.emitted.empty())
-    fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "MODE", "PROCEDURE");
+    fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "MODE",
+               "PROCEDURE");
   for (const EmittedInfo& e : c.emitted) {
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone, e.mode, e.name);
     if (e.saved_ns < 0)
-      fmt::print("{:>48} saves entries, but by the default costs no time ({:.1f} us)\n", "", e.saved_ns / 1000);
+      fmt::print("{:>48} saves entries, but by the default costs no time ({:.1f} us)\n", "",
+                 e.saved_ns / 1000);
   }
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
   for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, d.trigger, d.reason);
-  fmt::print("\n{} calls recorded; replayed with these procedures: {} entries\n", c.calls, c.predicted_entries);
+  fmt::print("\n{} calls recorded; replayed with these procedures: {} entries\n", c.calls,
+             c.predicted_entries);
 }
 
 }  // namespace
@@ -50,8 +65,10 @@ int cmd_compile(const Words& words) {
   bool json = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-o,--output", output, "procedure file to write ('-': standard output)")->required();
-  app.add_option("--min-count", options.min_count, "leave out what was seen less often")->capture_default_str();
-  app.add_option("--crossing-ns", options.cost.crossing_ns, "cost of one entry (see sysvm bench)")->capture_default_str();
+  app.add_option("--min-count", options.min_count, "leave out what was seen less often")
+      ->capture_default_str();
+  app.add_option("--crossing-ns", options.cost.crossing_ns, "cost of one entry (see sysvm bench)")
+      ->capture_default_str();
   app.add_flag("--strict", options.strict, "no late close");
   app.add_flag("--empty", options.empty, "no procedures: what the shim costs by itself");
   app.add_flag("--json", json, "print JSON");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // sysvm disasm FILE: a procedure file, or bare byte code, as text that `sysvm asm` reads back.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <CLI/CLI.hpp>
 #include <cstring>
 
 #include "cli/commands.h"
@@ -31,7 +31,8 @@ int cmd_disasm(const Words& words) {
   if (!is_svp) {
     fmt::print("{}", disassemble(*bytes, offsets));
     const Result<> good = verify(*bytes);
-    if (!good) spdlog::error("{}: neither a procedure file nor byte code that may run: {}", path, good.message());
+    if (!good)
+      spdlog::error("{}: neither a procedure file nor byte code that may run: {}", path, good.message());
     return good ? 0 : kExitUsage;
   }
   const Result<ProcedureFile> file = read_svp(*bytes);

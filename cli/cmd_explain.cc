@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // sysvm explain app.svp: each procedure beside the calls that it replaces.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // sysvm mine FILE...: which call sequences repeat, and what of their arguments is known when they begin.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
@@ -17,12 +18,14 @@ double share(uint64_t part, uint64_t whole) {
 }
 
 void print(const MineReport& r) {
-  fmt::print("{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence begins\n",
-             r.calls, share(r.covered, r.calls), share(r.known, r.calls));
+  fmt::print(
+      "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
+      "begins\n",
+      r.calls, share(r.covered, r.calls), share(r.known, r.calls));
   fmt::print("#k: result of call k   =k.a: argument a of call k   buf: filled by the call   *: varies\n");
   for (const MinedSequence& s : r.sequences) {
-    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count, s.calls.size(),
-               s.known, s.calls.size() - 1, share(s.count * s.calls.size(), r.calls));
+    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count,
+               s.calls.size(), s.known, s.calls.size() - 1, share(s.count * s.calls.size(), r.calls));
     for (size_t k = 0; k < s.calls.size(); ++k)
       fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', s.calls[k].text());
   }
@@ -36,7 +39,11 @@ nlohmann::json to_json(const MineReport& r) {
       calls.push_back({{"name", c.name}, {"args", c.args}, {"result", c.result}, {"known", c.known}});
     sequences.push_back({{"count", s.count}, {"known", s.known}, {"calls", calls}});
   }
-  return {{"schema", 1}, {"calls", r.calls}, {"covered", r.covered}, {"known", r.known}, {"sequences", sequences}};
+  return {{"schema", 1},
+          {"calls", r.calls},
+          {"covered", r.covered},
+          {"known", r.known},
+          {"sequences", sequences}};
 }
 
 }  // namespace
@@ -51,7 +58,8 @@ int cmd_mine(const Words& words) {
   app.add_option("--length", options.max_length, "longest sequence looked for")
       ->capture_default_str()
       ->check(CLI::Range(2, 64));
-  app.add_option("--min-count", options.min_count, "leave out what was seen less often")->capture_default_str();
+  app.add_option("--min-count", options.min_count, "leave out what was seen less often")
+      ->capture_default_str();
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The occurrences of one trigger, separated by the place that made the call.
 //
-// One call with one set of flags may come from places that go on differently: CPython opens its sources through open64
-// and reads them, while the loader and the C library's own routines open with the same flags and map the file. The
-// address of the syscall instruction (build-id and offset) tells them apart where the recording knows it.
-// Tested by tests/optimizer/compile_test.cc.
+// One call with one set of flags may come from places that go on differently: CPython opens its sources
+// through open64 and reads them, while the loader and the C library's own routines open with the same flags
+// and map the file. The address of the syscall instruction (build-id and offset) tells them apart where the
+// recording knows it. Tested by tests/optimizer/compile_test.cc.
 #pragma once
 
 #include <map>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// One system call as the optimizer sees it: the table's row, with the command of fcntl and ioctl taken into account,
-// and by-flags exceptions (an open for writing changes the world).
+// One system call as the optimizer sees it: the table's row, with the command of fcntl and ioctl taken into
+// account, and by-flags exceptions (an open for writing changes the world).
 //
 // Everything comes from kmod/uapi/syscalls.inc; nothing about a call is typed here twice.
-// Tested by tests/optimizer/streams_test.cc.
+// Tested by tests/optimizer/dataflow_test.cc (Streams, Legality).
 #pragma once
 
 #include <array>
@@ -29,18 +29,21 @@ struct CallTraits {
 };
 
 CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args);
-inline CallTraits traits_of(const Event& e) { return traits_of(static_cast<uint32_t>(e.nr), e.args); }
+inline CallTraits traits_of(const Event& e) {
+  return traits_of(static_cast<uint32_t>(e.nr), e.args);
+}
 
-bool is_open(uint32_t nr);                                                    // open, openat
-uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);        // of those two
-bool is_struct_stat(uint32_t nr);  // fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH)
+bool is_open(uint32_t nr);                                              // open, openat
+uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);  // of those two
+bool is_struct_stat(
+    uint32_t nr);  // fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH)
 
-// It tells nothing about others, so an outstanding log survives it: the QUIET calls of the table, and changes of
-// memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/rules.c).
+// It tells nothing about others, so an outstanding log survives it: the QUIET calls of the table, and changes
+// of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/rules.c).
 bool is_quiet(const Event& e);
 
-// The machine can make the call in the same entry with what is made again behind it: reads at the end of file and
-// the like survive, say, a write (libsysvm/shim/ride.c).
+// The machine can make the call in the same entry with what is made again behind it: reads at the end of file
+// and the like survive, say, a write (libsysvm/shim/ride.c).
 bool is_ridden(const Event& e);
 
 // strace's way to write a number: small ones in decimal, others in hexadecimal; AT_FDCWD by name.

@@ -13,8 +13,8 @@
 #include "optimizer/assembler.h"
 #include "optimizer/by_site.h"
 #include "optimizer/emit.h"
-#include "optimizer/occurrences.h"
 #include "optimizer/legality.h"
+#include "optimizer/occurrences.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "optimizer/replay.h"
@@ -52,8 +52,8 @@ class Compiler {
  private:
   using Classes = std::map<std::string, std::vector<const Occurrence*>>;
 
-  // Descriptors that a thread opened itself, for reading, and their copies: the calls on them are candidates for
-  // answers, reads ahead and late close. A copy shares its position, so that only F_GETFD is private.
+  // Descriptors that a thread opened itself, for reading, and their copies: the calls on them are candidates
+  // for answers, reads ahead and late close. A copy shares its position, so that only F_GETFD is private.
   void find_descriptors() {
     struct Own {
       const Event* open;
@@ -69,7 +69,8 @@ class Compiler {
           if (e->ret >= 0 && traits.may_trigger) own[made] = {e, false};
           continue;
         }
-        const auto at = traits.arg[0].kind == SYSVM_KIND_FD ? own.find(static_cast<int32_t>(e->args[0])) : own.end();
+        const auto at =
+            traits.arg[0].kind == SYSVM_KIND_FD ? own.find(static_cast<int32_t>(e->args[0])) : own.end();
         if (at != own.end()) {
           (at->second.copied ? on_shared_ : on_own_).insert(e);
           opened_by_[e] = at->second.open;
@@ -87,8 +88,8 @@ class Compiler {
     }
   }
 
-  // One class for each set of flags. A path that is the same thing each time and comes back again and again ("..", an
-  // absolute path) is a class of its own, for what follows it is seldom what follows the others.
+  // One class for each set of flags. A path that is the same thing each time and comes back again and again
+  // ("..", an absolute path) is a class of its own, for what follows it is seldom what follows the others.
   Result<> after_opens() {
     Classes by_flags, classes;
     for (const Stream& s : streams_)
@@ -129,7 +130,8 @@ class Compiler {
           o.steps.clear();
         } else {
           // The next run begins where this one, as long as the staging area allows, has ended.
-          const uint64_t fit = std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, 24);
+          const uint64_t fit =
+              std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, 24);
           if (o.steps[0].calls.size() > fit) o.steps[0].calls.resize(fit);
           const Event* last = o.steps[0].calls.back();
           while (i + 1 < s.calls.size() && s.calls[i] != last) ++i;
@@ -171,8 +173,8 @@ class Compiler {
     return out;
   }
 
-  // One procedure for all places that make the call; or one for each place, where that saves more: a procedure that
-  // misses often is switched off by the runtime.
+  // One procedure for all places that make the call; or one for each place, where that saves more: a
+  // procedure that misses often is switched off by the runtime.
   Result<> take_best(const Classes& classes) {
     for (const auto& [name, occurrences] : classes) {
       const std::string what = name.substr(name.find(' ') + 1);
@@ -209,11 +211,13 @@ class Compiler {
     undone_ += found.totals.undone;
     Procedure proc = *found.proc;
     proc.triggers[0].site = site;
-    EmittedInfo info{proc.name, svp_mode_name(proc.mode), exe, found.plan.seen, found.totals.hits,
-                     found.totals.misses, found.totals.undone, found.plan.saved_ns, found.plan.stop};
+    EmittedInfo info{proc.name,           svp_mode_name(proc.mode), exe,
+                     found.plan.seen,     found.totals.hits,        found.totals.misses,
+                     found.totals.undone, found.plan.saved_ns,      found.plan.stop};
     for (Candidate& kept : kept_) {  // the same from another place is one procedure with two triggers
       if (!site || kept.proc.exe != exe || kept.proc.mode != proc.mode || kept.proc.name != proc.name ||
-          kept.proc.code != proc.code || !kept.proc.triggers[0].site || kept.proc.triggers.size() >= SVP_MAX_TRIGGERS)
+          kept.proc.code != proc.code || !kept.proc.triggers[0].site ||
+          kept.proc.triggers.size() >= SVP_MAX_TRIGGERS)
         continue;
       kept.proc.triggers.push_back(proc.triggers[0]);
       kept.proc.seen += proc.seen;
@@ -242,13 +246,17 @@ class Compiler {
       bool needs_before;  // the first answer must come from the kernel
     };
     const auto command = [](uint32_t nr, uint64_t cmd) {
-      return [=](const Event& e) { return static_cast<uint32_t>(e.nr) == nr && (e.args[1] & 0xffffffffu) == cmd; };
+      return [=](const Event& e) {
+        return static_cast<uint32_t>(e.nr) == nr && (e.args[1] & 0xffffffffu) == cmd;
+      };
     };
     constexpr uint64_t kTcgets = 0x5401;
     const Kind kinds[] = {
         {{SYSVM_NR_ioctl, "ioctl TCGETS", {{1, kTcgets}}}, command(SYSVM_NR_ioctl, kTcgets), true, false},
         {{SYSVM_NR_lseek, "lseek(0, SEEK_CUR)", {{1, 0}, {2, SEEK_CUR}}},
-         [](const Event& e) { return e.nr == SYSVM_NR_lseek && e.args[1] == 0 && e.args[2] == SEEK_CUR; }, true, false},
+         [](const Event& e) { return e.nr == SYSVM_NR_lseek && e.args[1] == 0 && e.args[2] == SEEK_CUR; },
+         true,
+         false},
         {{SYSVM_NR_fcntl, "fcntl F_GETFL", {{1, F_GETFL}}}, command(SYSVM_NR_fcntl, F_GETFL), false, true},
         {{SYSVM_NR_fcntl, "fcntl F_GETFD", {{1, F_GETFD}}}, command(SYSVM_NR_fcntl, F_GETFD), false, false},
     };
@@ -259,7 +267,8 @@ class Compiler {
         for (const Event* e : s.calls) {
           if (!on_own_.count(e) || !kind.is(*e)) continue;
           const bool first = asked.insert(opened_by_.at(e)).second;
-          if (answered_.count(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first)) continue;
+          if (answered_.count(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first))
+            continue;
           by_exe[s.exe].push_back(e);
         }
       for (const auto& [exe, calls] : by_exe) {
@@ -293,12 +302,14 @@ class Compiler {
   Result<> keep_answered(Emitted emitted, uint64_t hits) {
     emitted.proc.code = TRY(assemble(emitted.text));
     const CostModel& cost = options_.cost;
-    keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), emitted.proc.exe, hits, hits, 0, 0,
-                        static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns), ""});
+    keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), emitted.proc.exe, hits, hits, 0,
+                        0, static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns), ""});
     return Unit{};
   }
 
-  std::string too_few(uint64_t n) const { return fmt::format("seen {} times, fewer than {}", n, options_.min_count); }
+  std::string too_few(uint64_t n) const {
+    return fmt::format("seen {} times, fewer than {}", n, options_.min_count);
+  }
 
   void keep(const Procedure& proc, const EmittedInfo& info) { kept_.push_back({proc, info}); }
 
@@ -332,8 +343,13 @@ class Compiler {
   nlohmann::json notes(const Compiled& c) const {
     nlohmann::json procedures = nlohmann::json::array(), dropped = nlohmann::json::array();
     for (const EmittedInfo& e : c.emitted)
-      procedures.push_back({{"name", e.name}, {"mode", e.mode}, {"seen", e.seen}, {"hits", e.hits},
-                            {"misses", e.misses}, {"undone", e.undone}, {"saved_ns", static_cast<int64_t>(e.saved_ns)},
+      procedures.push_back({{"name", e.name},
+                            {"mode", e.mode},
+                            {"seen", e.seen},
+                            {"hits", e.hits},
+                            {"misses", e.misses},
+                            {"undone", e.undone},
+                            {"saved_ns", static_cast<int64_t>(e.saved_ns)},
                             {"stop", e.stop}});
     for (const DroppedInfo& d : c.dropped)
       dropped.push_back({{"trigger", d.trigger}, {"seen", d.seen}, {"reason", d.reason}});
@@ -354,7 +370,7 @@ class Compiler {
   SiteIndex sites_;
   std::deque<Occurrence> occurrences_;
   Calls on_own_, on_shared_, answered_;
-  Calls guarded_;                                              // opens that a procedure was made for
+  Calls guarded_;                                             // opens that a procedure was made for
   std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
   uint64_t undone_ = 0;
   std::vector<Candidate> kept_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What calls cost, to say what a procedure is worth in time. (What is made ahead is decided by entries: planner.cc.)
-// Defaults are the medians of docs/benchmarks.md's method
-// on the machine that the design was measured on, in nanoseconds; `sysvm bench` prints this machine's own.
-// Tested by tests/optimizer/planner_test.cc.
+// What calls cost, to say what a procedure is worth in time. (What is made ahead is decided by entries:
+// planner.cc.) Defaults are the medians of docs/benchmarks.md's method on the machine that the design was
+// measured on, in nanoseconds; `sysvm bench` prints this machine's own. Tested by
+// tests/optimizer/planner_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -6,14 +6,17 @@
 namespace sysvm {
 namespace {
 
-bool same_descriptor(uint64_t a, uint64_t b) { return static_cast<int32_t>(a) == static_cast<int32_t>(b); }
+bool same_descriptor(uint64_t a, uint64_t b) {
+  return static_cast<int32_t>(a) == static_cast<int32_t>(b);
+}
 
 ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
   const CallTraits trigger = traits_of(*context.trigger);
   ArgSource source;
   // The newest first: numbers are used again.
   for (size_t k = context.steps.size(); k-- > 0;)
-    if (traits_of(*context.steps[k]).result == SYSVM_RESULT_FD && same_descriptor(context.steps[k]->ret, value)) {
+    if (traits_of(*context.steps[k]).result == SYSVM_RESULT_FD &&
+        same_descriptor(context.steps[k]->ret, value)) {
       source.from = From::kStepResult;
       source.index = static_cast<uint8_t>(k);
       return source;
@@ -24,7 +27,8 @@ ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
   }
   for (uint8_t i = 0; i < trigger.nargs; ++i) {
     const uint16_t kind = trigger.arg[i].kind;
-    if ((kind == SYSVM_KIND_FD || kind == SYSVM_KIND_DIRFD) && same_descriptor(context.trigger->args[i], value)) {
+    if ((kind == SYSVM_KIND_FD || kind == SYSVM_KIND_DIRFD) &&
+        same_descriptor(context.trigger->args[i], value)) {
       source.from = From::kTriggerArg;
       source.index = i;
       return source;
@@ -38,7 +42,8 @@ ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
 const std::string* trigger_path(const FlowContext& context) {
   const CallTraits trigger = traits_of(*context.trigger);
   for (size_t i = 0; i < trigger.nargs; ++i)
-    if (trigger.arg[i].kind == SYSVM_KIND_PATH) return string_argument(*context.stream, *context.trigger, trigger, i);
+    if (trigger.arg[i].kind == SYSVM_KIND_PATH)
+      return string_argument(*context.stream, *context.trigger, trigger, i);
   return nullptr;
 }
 
@@ -68,7 +73,8 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
       return descriptor_source(context, value);
     case SYSVM_KIND_PATH:
     case SYSVM_KIND_STR:
-      return string_source(context, string_argument(*context.stream, call, traits, i), kind.kind == SYSVM_KIND_PATH);
+      return string_source(context, string_argument(*context.stream, call, traits, i),
+                           kind.kind == SYSVM_KIND_PATH);
     case SYSVM_KIND_OUT:
     case SYSVM_KIND_OUTN:
       source.from = From::kOut;
@@ -108,7 +114,8 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
 
 }  // namespace
 
-const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits, size_t arg) {
+const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,
+                                   size_t arg) {
   size_t which = 0;
   for (size_t i = 0; i < arg; ++i)
     which += traits.arg[i].kind == SYSVM_KIND_PATH || traits.arg[i].kind == SYSVM_KIND_STR;
@@ -121,7 +128,8 @@ StepSources explain(const FlowContext& context, const Event& call) {
   StepSources step;
   step.nr = static_cast<uint32_t>(call.nr);
   step.traits = traits_of(call);
-  for (size_t i = 0; i < step.traits.nargs; ++i) step.args.push_back(source_of(context, call, step.traits, i));
+  for (size_t i = 0; i < step.traits.nargs; ++i)
+    step.args.push_back(source_of(context, call, step.traits, i));
   step.key = describe(step);
   return step;
 }
@@ -132,21 +140,40 @@ std::string describe(const StepSources& step) {
     const ArgSource& a = step.args[i];
     if (i) out += ", ";
     switch (a.from) {
-      case From::kNothing: out += "_"; break;
+      case From::kNothing:
+        out += "_";
+        break;
       case From::kConst:
-        if (i == 1 && step.traits.arg[1].kind == SYSVM_KIND_CMD && step.traits.name.find(' ') != std::string::npos)
+        if (i == 1 && step.traits.arg[1].kind == SYSVM_KIND_CMD &&
+            step.traits.name.find(' ') != std::string::npos)
           out += step.traits.name.substr(step.traits.name.find(' ') + 1);
         else
           out += number_text(a.value, step.traits.arg[i]);
         break;
-      case From::kTriggerResult: out += "fd"; break;
-      case From::kStepResult: out += fmt::format("#{}", a.index); break;
-      case From::kTriggerArg: out += fmt::format("${}", a.index); break;
-      case From::kPath: out += "path"; break;
-      case From::kString: out += '"' + a.text + '"'; break;
-      case From::kOut: out += "buf"; break;
-      case From::kSize: out += "size"; break;
-      case From::kVarying: out += "?"; break;
+      case From::kTriggerResult:
+        out += "fd";
+        break;
+      case From::kStepResult:
+        out += fmt::format("#{}", a.index);
+        break;
+      case From::kTriggerArg:
+        out += fmt::format("${}", a.index);
+        break;
+      case From::kPath:
+        out += "path";
+        break;
+      case From::kString:
+        out += '"' + a.text + '"';
+        break;
+      case From::kOut:
+        out += "buf";
+        break;
+      case From::kSize:
+        out += "size";
+        break;
+      case From::kVarying:
+        out += "?";
+        break;
     }
   }
   return out + ")";

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Stage 2: where each argument of a call comes from, as far as it is known when the sequence begins.
 //
-// A call that follows a trigger can be made ahead only if every argument is known at the trigger: a constant, the
-// trigger's own result (the descriptor that it opened), the result of an earlier follower (a dup), one of the
-// trigger's arguments, the trigger's path, a constant string, a buffer that is only written, or a size. explain()
-// gives for one call the first of these that fits each argument, in an order that prefers what *means* something:
-// descriptors are looked for among results before they are taken for constants, flags and commands are constants
-// first. Calls whose sources differ are different steps; so the sources of a step explain all of its occurrences.
+// A call that follows a trigger can be made ahead only if every argument is known at the trigger: a constant,
+// the trigger's own result (the descriptor that it opened), the result of an earlier follower (a dup), one of
+// the trigger's arguments, the trigger's path, a constant string, a buffer that is only written, or a size.
+// explain() gives for one call the first of these that fits each argument, in an order that prefers what
+// *means* something: descriptors are looked for among results before they are taken for constants, flags and
+// commands are constants first. Calls whose sources differ are different steps; so the sources of a step
+// explain all of its occurrences.
 //
-// Values are never guessed: an argument that none of these explains (a name read from a directory, data) is varying,
-// and the sequence is cut there. Sizes are left open here (kSize): planner.cc decides by all occurrences.
-// Tested by tests/optimizer/dataflow_test.cc.
+// Values are never guessed: an argument that none of these explains (a name read from a directory, data) is
+// varying, and the sequence is cut there. Sizes are left open here (kSize): planner.cc decides by all
+// occurrences. Tested by tests/optimizer/dataflow_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +24,15 @@
 namespace sysvm {
 
 enum class From : uint8_t {
-  kNothing,        // the call does not look at it
-  kConst,          // value
+  kNothing,  // the call does not look at it
+  kConst,    // value
   kTriggerResult,
-  kStepResult,     // result of step index (counted from 0 behind the trigger)
-  kTriggerArg,     // argument index of the trigger
-  kPath,           // a string equal to the trigger's path
-  kString,         // a string equal to text
-  kOut,            // buffer that is filled: size in argument index, or bytes of it if index is 6
-  kSize,           // size of an out-buffer
+  kStepResult,  // result of step index (counted from 0 behind the trigger)
+  kTriggerArg,  // argument index of the trigger
+  kPath,        // a string equal to the trigger's path
+  kString,      // a string equal to text
+  kOut,         // buffer that is filled: size in argument index, or bytes of it if index is 6
+  kSize,        // size of an out-buffer
   kVarying,
 };
 
@@ -60,10 +61,12 @@ struct FlowContext {
 
 StepSources explain(const FlowContext& context, const Event& call);
 
-// "newfstatat(fd, \"\", buf, 0x1000)": fd is the trigger's result, $0.. its arguments, #k the result of step k.
+// "newfstatat(fd, \"\", buf, 0x1000)": fd is the trigger's result, $0.. its arguments, #k the result of step
+// k.
 std::string describe(const StepSources& step);
 
 // The string arguments of a call as the trace has them; nullptr if it was not read.
-const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits, size_t arg);
+const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,
+                                   size_t arg);
 
 }  // namespace sysvm

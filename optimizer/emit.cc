@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint8_t kClosed = 6, kTriggerResult = 7, kFirstFree = 8;
 constexpr uint8_t kLastFree = SVP_REG_CLOSE2 - 1;
-constexpr uint32_t kEndSize = 64;      // asked for where the end is expected; a longer answer is a miss
+constexpr uint32_t kEndSize = 64;        // asked for where the end is expected; a longer answer is a miss
 constexpr uint32_t kLongestEntry = 280;  // struct linux_dirent64 with a name of 255 bytes, rounded up
 
 svp_arg arg(svp_arg_kind kind, uint64_t value = 0, uint8_t reg = 0, uint32_t size = 0) {
@@ -56,8 +56,8 @@ class Emitter {
     line("done:");
     line("end");
     if (next_ > kLastFree || followers_.size() > SVP_MAX_FOLLOWERS || staging_ > SVP_STAGING_MAX)
-      return error("{}: too large: {} registers, {} followers, {} bytes staged", name(), next_, followers_.size(),
-                   staging_);
+      return error("{}: too large: {} registers, {} followers, {} bytes staged", name(), next_,
+                   followers_.size(), staging_);
     Emitted out;
     out.text = prologue() + body_;
     out.proc.name = name();
@@ -116,14 +116,16 @@ class Emitter {
   std::string prologue() const {
     std::string out;
     if (late_close_)
-      out += fmt::format("jneg r{0}, open\ngoon close r{2}, r{0}\njneg r{1}, open\ngoon close r{2}, r{1}\nopen:\n",
-                         +SVP_REG_CLOSE, +SVP_REG_CLOSE2, kClosed);
+      out += fmt::format(
+          "jneg r{0}, open\ngoon close r{2}, r{0}\njneg r{1}, open\ngoon close r{2}, r{1}\nopen:\n",
+          +SVP_REG_CLOSE, +SVP_REG_CLOSE2, kClosed);
     out += fmt::format("{} r{}", call_name(plan_.nr), kTriggerResult);
     const sysvm_syscall_info* row = sysvm_syscall_by_nr(plan_.nr);
     for (size_t i = 0; i < row->nargs; ++i) out += fmt::format(", r{}", i);
     out += "\n";
     for (uint64_t value : constant_order_) out += constant_text(constants_.at(value), value) + "\n";
-    for (const auto& [text, reg] : string_registers_) out += fmt::format("data r{}, {}\n", reg, strings_.at(text));
+    for (const auto& [text, reg] : string_registers_)
+      out += fmt::format("data r{}, {}\n", reg, strings_.at(text));
     return out;
   }
 
@@ -166,11 +168,14 @@ class Emitter {
       line(fmt::format("fstat r{}, r{}, r{}", fresh(), descriptor_, +SVP_REG_STAGING));
     }
     const uint8_t t = temporary();
-    line(fmt::format("ld64 r{}, [r{}+{}]", t, +SVP_REG_STAGING, SVP_GUARD_STAT + offsetof(struct stat, st_dev)));
+    line(fmt::format("ld64 r{}, [r{}+{}]", t, +SVP_REG_STAGING,
+                     SVP_GUARD_STAT + offsetof(struct stat, st_dev)));
     line(fmt::format("jne r{}, r{}, done", t, +SVP_REG_DEVICE));
-    line(fmt::format("ld32 r{}, [r{}+{}]", t, +SVP_REG_STAGING, SVP_GUARD_STAT + offsetof(struct stat, st_mode)));
+    line(fmt::format("ld32 r{}, [r{}+{}]", t, +SVP_REG_STAGING,
+                     SVP_GUARD_STAT + offsetof(struct stat, st_mode)));
     line(fmt::format("andi r{0}, r{0}, {1}", t, S_IFMT));
-    line(fmt::format("jne r{}, r{}, done", t, constant(plan_.kind == FileKind::kDirectory ? S_IFDIR : S_IFREG)));
+    line(fmt::format("jne r{}, r{}, done", t,
+                     constant(plan_.kind == FileKind::kDirectory ? S_IFDIR : S_IFREG)));
   }
 
   // Before data is read: there is some, and reading it leaves atime as it is.
@@ -237,10 +242,18 @@ class Emitter {
   // The register that the code passes; fills what the runtime compares.
   uint8_t argument(const ArgSource& a, uint64_t size, bool guard, svp_arg& rule) {
     switch (a.from) {
-      case From::kConst: rule = arg(SVP_ARG_CONST, a.value); return constant(a.value);
-      case From::kTriggerResult: rule = arg(SVP_ARG_REG, 0, kTriggerResult); return kTriggerResult;
-      case From::kStepResult: rule = arg(SVP_ARG_REG, 0, steps_result_[a.index]); return steps_result_[a.index];
-      case From::kTriggerArg: rule = arg(SVP_ARG_REG, 0, a.index); return a.index;
+      case From::kConst:
+        rule = arg(SVP_ARG_CONST, a.value);
+        return constant(a.value);
+      case From::kTriggerResult:
+        rule = arg(SVP_ARG_REG, 0, kTriggerResult);
+        return kTriggerResult;
+      case From::kStepResult:
+        rule = arg(SVP_ARG_REG, 0, steps_result_[a.index]);
+        return steps_result_[a.index];
+      case From::kTriggerArg:
+        rule = arg(SVP_ARG_REG, 0, a.index);
+        return a.index;
       case From::kPath:
         rule = arg(SVP_ARG_PATH);
         line(fmt::format("jz r{}, done", +SVP_REG_PATH));
@@ -269,7 +282,8 @@ class Emitter {
         return reg;
       }
       case From::kNothing:
-      case From::kVarying: break;
+      case From::kVarying:
+        break;
     }
     rule = arg(SVP_ARG_ANY);
     return constant(0);
@@ -293,7 +307,8 @@ class Emitter {
       if (last) line(fmt::format("jmp {}", s.after_full ? after : "done"));
     }
     line(end + ":");
-    if (s.end_call) followers_.push_back(call(s, index, entries ? s.size : std::min<uint64_t>(kEndSize, s.size), false));
+    if (s.end_call)
+      followers_.push_back(call(s, index, entries ? s.size : std::min<uint64_t>(kEndSize, s.size), false));
     line(after + ":");
   }
 
@@ -316,7 +331,8 @@ class Emitter {
   std::vector<uint8_t> data_;
 };
 
-Emitted without_code(svp_mode mode, uint32_t nr, const std::string& name, const std::string& exe, uint64_t seen) {
+Emitted without_code(svp_mode mode, uint32_t nr, const std::string& name, const std::string& exe,
+                     uint64_t seen) {
   Emitted out;
   out.text = "end\n";
   out.proc.name = name;
@@ -332,7 +348,9 @@ Emitted without_code(svp_mode mode, uint32_t nr, const std::string& name, const 
 
 }  // namespace
 
-Result<Emitted> emit_run_ahead(const Plan& plan, bool late_close) { return Emitter(plan, late_close).run(); }
+Result<Emitted> emit_run_ahead(const Plan& plan, bool late_close) {
+  return Emitter(plan, late_close).run();
+}
 
 Emitted emit_answer(const AnsweredCall& call, const std::string& exe, uint64_t seen) {
   Emitted out = without_code(SVP_ANSWER, call.nr, call.name, exe, seen);

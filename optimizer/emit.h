@@ -3,20 +3,19 @@
 //
 // The shape of every run-ahead procedure:
 //
-//     late closes      the descriptors that the application closed last are given back first (not with --strict)
-//     trigger          with the application's own arguments; an error stops here
-//     constants        one register each
-//     guard            fstat of the new descriptor: good device, right kind of file (libsysvm/svp.h, "The guard")
-//     followers        in the order of the application; before the first that reads data: not empty, atime stays
+//     late closes      the descriptors that the application closed last are given back first (not with
+//     --strict) trigger          with the application's own arguments; an error stops here constants one
+//     register each guard            fstat of the new descriptor: good device, right kind of file
+//     (libsysvm/svp.h, "The guard") followers        in the order of the application; before the first that
+//     reads data: not empty, atime stays
 //
-// The guard is the application's own fstat where that may be moved to the front (nothing before it changes what it
-// shows); else it is one call more, with a register of its own. A run of reads is unrolled: a short transfer jumps to
-// the read that finds the end, an empty one behind it. Whatever a guard refuses jumps to the end; what was made until
-// then is still good.
+// The guard is the application's own fstat where that may be moved to the front (nothing before it changes
+// what it shows); else it is one call more, with a register of its own. A run of reads is unrolled: a short
+// transfer jumps to the read that finds the end, an empty one behind it. Whatever a guard refuses jumps to
+// the end; what was made until then is still good.
 //
-// Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever is needed,
-// SVP_REG_* at the top.
-// Tested by tests/optimizer/emit_test.cc (golden text).
+// Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever
+// is needed, SVP_REG_* at the top. Tested by tests/optimizer/emit_test.cc (golden text).
 #pragma once
 
 #include <string>

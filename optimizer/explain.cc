@@ -85,7 +85,8 @@ class Explainer {
         brief = kind.kind == SYSVM_KIND_CMD ? command_name(f.nr, a.value) : number_text(a.value, kind);
         from = "constant " + brief;
         return;
-      case SVP_ARG_REG: return register_source(a.reg, brief, from);
+      case SVP_ARG_REG:
+        return register_source(a.reg, brief, from);
       case SVP_ARG_PATH:
         brief = "path";
         from = "string equal to the trigger's path";
@@ -104,7 +105,8 @@ class Explainer {
         from = fmt::format("size {}, or any if the transfer was shorter", brief);
         return;
       }
-      default: brief = from = "?";
+      default:
+        brief = from = "?";
     }
   }
 
@@ -144,11 +146,16 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 const char* what_the_mode_does(uint32_t mode) {
   switch (mode) {
-    case SVP_FUSE: return "all calls belong to one library routine and are made in one entry";
-    case SVP_RUN_AHEAD: return "made in one entry with the trigger, each answered when the program asks for it";
-    case SVP_ANSWER: return "answered without an entry, from what is known about the descriptor";
-    case SVP_LATE_CLOSE: return "answered at once; made at the head of the thread's next entry";
-    default: return "";
+    case SVP_FUSE:
+      return "all calls belong to one library routine and are made in one entry";
+    case SVP_RUN_AHEAD:
+      return "made in one entry with the trigger, each answered when the program asks for it";
+    case SVP_ANSWER:
+      return "answered without an entry, from what is known about the descriptor";
+    case SVP_LATE_CLOSE:
+      return "answered at once; made at the head of the thread's next entry";
+    default:
+      return "";
   }
 }
 
@@ -191,7 +198,8 @@ std::string explain_text(const ProcedureFile& file) {
     out += fmt::format("{}procedure {}: {} ({})\n  {}\n", i ? "\n" : "", i, e.name, e.mode,
                        what_the_mode_does(file.procs[i].mode));
     out += fmt::format("  seen {} times", e.seen);
-    if (e.hits >= 0) out += fmt::format("; replayed: {} hits, {} misses, {} undone", e.hits, e.misses, e.undone);
+    if (e.hits >= 0)
+      out += fmt::format("; replayed: {} hits, {} misses, {} undone", e.hits, e.misses, e.undone);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
     for (const ExplainedCall& f : e.followers) {
@@ -213,9 +221,9 @@ std::string explain_json(const ProcedureFile& file) {
   for (const ExplainedProcedure& e : explain(file)) {
     nlohmann::json followers = nlohmann::json::array();
     for (const ExplainedCall& f : e.followers) followers.push_back({{"call", f.call}, {"from", f.from}});
-    nlohmann::json one = {{"name", e.name},         {"mode", e.mode},           {"exe", e.exe},
-                          {"seen", e.seen},         {"triggers", e.triggers},   {"followers", followers},
-                          {"staging", e.staging},   {"code", e.code},           {"stop", e.stop}};
+    nlohmann::json one = {{"name", e.name},       {"mode", e.mode},         {"exe", e.exe},
+                          {"seen", e.seen},       {"triggers", e.triggers}, {"followers", followers},
+                          {"staging", e.staging}, {"code", e.code},         {"stop", e.stop}};
     if (e.hits >= 0) one.update({{"hits", e.hits}, {"misses", e.misses}, {"undone", e.undone}});
     procedures.push_back(one);
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A procedure file for people: each procedure beside the calls that it replaces, with where every argument comes from.
+// A procedure file for people: each procedure beside the calls that it replaces, with where every argument
+// comes from.
 //
-// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts come from
-// the file's notes, if it has any.
-// Tested by tests/optimizer/explain_test.cc.
+// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts
+// come from the file's notes, if it has any. Tested by tests/optimizer/explain_test.cc.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@
 namespace sysvm {
 
 struct ExplainedCall {
-  std::string call;                // "newfstatat(fd, \"\", struct, 0x1000)"
-  std::vector<std::string> from;   // for each argument: "the trigger's result", "constant 0x1000" ...
+  std::string call;               // "newfstatat(fd, \"\", struct, 0x1000)"
+  std::vector<std::string> from;  // for each argument: "the trigger's result", "constant 0x1000" ...
 };
 
 struct ExplainedProcedure {

@@ -10,12 +10,18 @@ namespace {
 
 std::string effect_reason(const CallTraits& traits) {
   switch (traits.effect) {
-    case SYSVM_EFFECT_MUT: return traits.name + " changes what others can see";
-    case SYSVM_EFFECT_SYNC: return traits.name + " waits for or tells another task";
-    case SYSVM_EFFECT_CTX: return traits.name + " changes the process itself";
-    case SYSVM_EFFECT_TASK: return traits.name + " makes, replaces or ends a task";
-    case SYSVM_EFFECT_FREE: return traits.name + " gives the descriptor back (late close is another mode)";
-    default: return traits.name + " is not a follower by the system call table";
+    case SYSVM_EFFECT_MUT:
+      return traits.name + " changes what others can see";
+    case SYSVM_EFFECT_SYNC:
+      return traits.name + " waits for or tells another task";
+    case SYSVM_EFFECT_CTX:
+      return traits.name + " changes the process itself";
+    case SYSVM_EFFECT_TASK:
+      return traits.name + " makes, replaces or ends a task";
+    case SYSVM_EFFECT_FREE:
+      return traits.name + " gives the descriptor back (late close is another mode)";
+    default:
+      return traits.name + " is not a follower by the system call table";
   }
 }
 
@@ -27,7 +33,8 @@ std::string name_reason(const FlowContext& context, const StepSources& step, con
     if (step.nr != SYSVM_NR_newfstatat) return "a name is followed only by newfstatat";
     const uint64_t flags = step.args[3].value;
     if (from == From::kString) return flags == AT_EMPTY_PATH ? "" : "newfstatat of \"\" with other flags";
-    if (!is_open(static_cast<uint32_t>(context.trigger->nr))) return "a name may follow only an open of that name";
+    if (!is_open(static_cast<uint32_t>(context.trigger->nr)))
+      return "a name may follow only an open of that name";
     if (flags != AT_SYMLINK_NOFOLLOW) return "newfstatat may follow a symbolic link";
     const std::string* path = string_argument(*context.stream, call, step.traits, i);
     if (path && path->find('/') != std::string::npos) return "the path has more than one component";
@@ -53,11 +60,13 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
       return fmt::format("argument {} of {} is not known at the trigger", i, step.traits.name);
   switch (step.nr) {
     case SYSVM_NR_readlink:
-    case SYSVM_NR_readlinkat: return "reading a link may change its atime";
+    case SYSVM_NR_readlinkat:
+      return "reading a link may change its atime";
     case SYSVM_NR_lseek:
       if (step.args[1].value != 0 || step.args[2].value != SEEK_CUR) return "lseek sets the position";
       break;
-    default: break;
+    default:
+      break;
   }
   const std::string reason = name_reason(context, step, call);
   if (!reason.empty()) return reason;

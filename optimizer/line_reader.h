@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A cursor over text of one item a line: words, numbers, quoted strings; knows file and line for messages. Empty lines
-// and comments (from `;` outside of quotes) are stepped over.
-// Tested by tests/optimizer/svp_file_test.cc.
+// A cursor over text of one item a line: words, numbers, quoted strings; knows file and line for messages.
+// Empty lines and comments (from `;` outside of quotes) are stepped over. Tested by
+// tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <fmt/format.h>
@@ -124,7 +124,8 @@ class LineReader {
     return line;
   }
   void skip_blanks() {
-    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\r')) rest_.remove_prefix(1);
+    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\t' || rest_[0] == '\r'))
+      rest_.remove_prefix(1);
   }
 
   std::string_view text_, line_, rest_;

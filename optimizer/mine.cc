@@ -80,7 +80,8 @@ class Miner {
     for (const Stream& s : streams_) {
       std::vector<uint32_t>& tokens = tokens_.emplace_back();
       for (const Event* e : s.calls)
-        tokens.push_back(ids.try_emplace(token_text(*e), static_cast<uint32_t>(ids.size() + 1)).first->second);
+        tokens.push_back(
+            ids.try_emplace(token_text(*e), static_cast<uint32_t>(ids.size() + 1)).first->second);
       taken_.emplace_back(tokens.size(), 0);
       std::vector<uint64_t>& prefix = prefix_.emplace_back(1, 0);
       for (uint32_t t : tokens) prefix.push_back(prefix.back() * kBase + scramble(t));
@@ -110,7 +111,8 @@ class Miner {
       std::unordered_map<uint64_t, Count> counts;
       for (size_t s = 0; s < streams_.size(); ++s)
         for (size_t i = 0; i + length <= tokens_[s].size(); ++i) {
-          if (length > 1 && (!shorter.count(hash(s, i, length - 1)) || !shorter.count(hash(s, i + 1, length - 1))))
+          if (length > 1 &&
+              (!shorter.count(hash(s, i, length - 1)) || !shorter.count(hash(s, i + 1, length - 1))))
             continue;
           Count& c = counts[hash(s, i, length)];
           if (c.stream == s && c.end > i) continue;
@@ -131,7 +133,8 @@ class Miner {
     return out;
   }
 
-  // Its end is its beginning: in a loop it would be more than one round. A run of one token is shown as a pair.
+  // Its end is its beginning: in a loop it would be more than one round. A run of one token is shown as a
+  // pair.
   bool repeats_itself(size_t s, size_t at, size_t length) const {
     for (size_t period = length == 2 ? 2 : 1; period < length; ++period)
       if (hash(s, at, length - period) == hash(s, at + period, length - period)) return true;
@@ -142,8 +145,9 @@ class Miner {
     std::vector<At> out;
     for (size_t s = 0; s < streams_.size(); ++s)
       for (size_t i = 0; i + g.length <= tokens_[s].size();) {
-        const bool is_free = std::none_of(taken_[s].begin() + static_cast<long>(i),
-                                          taken_[s].begin() + static_cast<long>(i + g.length), [](char t) { return t; });
+        const bool is_free =
+            std::none_of(taken_[s].begin() + static_cast<long>(i),
+                         taken_[s].begin() + static_cast<long>(i + g.length), [](char t) { return t; });
         if (is_free && hash(s, i, g.length) == g.hash) {
           out.push_back({&streams_[s], i});
           i += g.length;
@@ -219,14 +223,18 @@ class Miner {
     for (size_t j = k; j-- > 0;) {
       if (traits_of(call(where[0], j)).result != SYSVM_RESULT_FD && descriptor) continue;
       if (sample.ret < 0 && sample.ret == call(where[0], j).ret) continue;
-      if (all(where, [&](const At& at) { return same(call(at, k).args[i], static_cast<uint64_t>(call(at, j).ret)); }))
+      if (all(where, [&](const At& at) {
+            return same(call(at, k).args[i], static_cast<uint64_t>(call(at, j).ret));
+          }))
         return fmt::format("#{}", j);
     }
     for (size_t j = 0; j < k; ++j) {
       const CallTraits other = traits_of(call(where[0], j));
       for (size_t a = 0; a < other.nargs; ++a) {
         const uint16_t theirs = other.arg[a].kind;
-        if (descriptor != (theirs == SYSVM_KIND_FD || theirs == SYSVM_KIND_DIRFD) || theirs == SYSVM_KIND_PATH) continue;
+        if (descriptor != (theirs == SYSVM_KIND_FD || theirs == SYSVM_KIND_DIRFD) ||
+            theirs == SYSVM_KIND_PATH)
+          continue;
         if (all(where, [&](const At& at) { return same(call(at, k).args[i], call(at, j).args[a]); }))
           return fmt::format("={}.{}", j, a);
       }
@@ -234,11 +242,13 @@ class Miner {
     return constant ? number_text(sample.args[i], traits.arg[i]) : "*";
   }
 
-  std::string string_argument_text(const std::vector<At>& where, size_t k, size_t i, const CallTraits& traits) const {
+  std::string string_argument_text(const std::vector<At>& where, size_t k, size_t i,
+                                   const CallTraits& traits) const {
     auto text = [&](const At& at) { return string_argument(*at.stream, call(at, k), traits, i); };
     const std::string* sample = text(where[0]);
     if (!sample) return "*";
-    if (all(where, [&](const At& at) { return text(at) && *text(at) == *sample; })) return '"' + *sample + '"';
+    if (all(where, [&](const At& at) { return text(at) && *text(at) == *sample; }))
+      return '"' + *sample + '"';
     for (size_t j = 0; j < k; ++j) {
       const CallTraits other = traits_of(call(where[0], j));
       for (size_t a = 0; a < other.nargs; ++a) {

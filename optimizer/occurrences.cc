@@ -23,17 +23,20 @@ void learn_kind(Occurrence& found, const StepSources& sources, const Event& call
   }
 }
 
-// A read that finds the end of file behind a call that the machine can make together with it (a write of what was
-// read, say): the runtime makes it again behind that call, in the same entry. Returns its index, or 0.
-size_t end_behind_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream, size_t at) {
-  if (found.steps.empty() || !is_ridden(*stream.calls[at]) || is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
+// A read that finds the end of file behind a call that the machine can make together with it (a write of what
+// was read, say): the runtime makes it again behind that call, in the same entry. Returns its index, or 0.
+size_t end_behind_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream,
+                             size_t at) {
+  if (found.steps.empty() || !is_ridden(*stream.calls[at]) ||
+      is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
     return 0;
   const OccurrenceStep& last = found.steps.back();
   if (last.sources->nr != SYSVM_NR_read || last.calls.back()->ret <= 0) return 0;
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
-    return call.nr == SYSVM_NR_read && call.ret == 0 && explain(context, call).key == last.sources->key ? i : 0;
+    return call.nr == SYSVM_NR_read && call.ret == 0 && explain(context, call).key == last.sources->key ? i
+                                                                                                        : 0;
   }
   return 0;
 }
@@ -46,7 +49,9 @@ const StepSources* SourceTable::keep(StepSources sources) {
   return slot.get();
 }
 
-bool is_run_call(uint32_t nr) { return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64; }
+bool is_run_call(uint32_t nr) {
+  return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64;
+}
 
 Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t max_steps) {
   Occurrence found;

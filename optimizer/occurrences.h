@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Stage 4: streams -> what followed each trigger, as far as it could have been made ahead.
 //
-// An occurrence begins at a call that may trigger and runs to the first call that may not follow (legality.h), with
-// its reason. Quiet calls in between (brk, anonymous mmap) are stepped over: the log survives them; so does the read
-// that finds the end of a file, even a write. Reads of one
-// descriptor that follow each other are one step, a *run*: how many there are is decided by the file, not by the
-// program, and the code decides it too; the same for getdents64.
-// Tested by tests/optimizer/occurrences_test.cc.
+// An occurrence begins at a call that may trigger and runs to the first call that may not follow
+// (legality.h), with its reason. Quiet calls in between (brk, anonymous mmap) are stepped over: the log
+// survives them; so does the read that finds the end of a file, even a write. Reads of one descriptor that
+// follow each other are one step, a *run*: how many there are is decided by the file, not by the program, and
+// the code decides it too; the same for getdents64. Tested by tests/optimizer/dataflow_test.cc.
 #pragma once
 
 #include <cstdint>

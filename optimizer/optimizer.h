@@ -3,9 +3,8 @@
 //
 //     streams -> occurrences (dataflow, legality) -> planner -> emit -> assembler -> replay -> svp_writer
 //
-// What pays is decided by the recording: a procedure is kept if replaying it saves entries. What was left out, and
-// why, is in the report and in the file's notes.
-// Tested by tests/optimizer/.
+// What pays is decided by the recording: a procedure is kept if replaying it saves entries. What was left
+// out, and why, is in the report and in the file's notes. Tested by tests/optimizer/.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +43,9 @@ struct Compiled {
   std::vector<uint8_t> svp;  // the file's bytes
   std::vector<EmittedInfo> emitted;
   std::vector<DroppedInfo> dropped;
-  uint64_t calls = 0;            // of the recording: each is an entry
-  uint64_t predicted_entries = 0;  // of the same run under the shim; startup and what it cannot see not counted
+  uint64_t calls = 0;  // of the recording: each is an entry
+  uint64_t predicted_entries =
+      0;  // of the same run under the shim; startup and what it cannot see not counted
 };
 
 Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options);

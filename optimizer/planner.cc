@@ -26,9 +26,12 @@ uint64_t size_of(const Event& call, const StepSources& sources) {
 }
 
 // lseek only asks (legality.cc).
-bool undone(const StepSources& s) { return s.traits.undo != SYSVM_UNDO_NONE && s.nr != SYSVM_NR_lseek; }
+bool undone(const StepSources& s) {
+  return s.traits.undo != SYSVM_UNDO_NONE && s.nr != SYSVM_NR_lseek;
+}
 
-// The size to ask for: what the program asks for if that is staged easily, else what was enough for what came.
+// The size to ask for: what the program asks for if that is staged easily, else what was enough for what
+// came.
 uint64_t choose_size(const Members& members, size_t depth, uint64_t limit) {
   uint64_t asked = 0, got = 0;
   for (const Occurrence* o : members)
@@ -41,8 +44,8 @@ uint64_t choose_size(const Members& members, size_t depth, uint64_t limit) {
   return std::min(limit, std::max<uint64_t>((got + 4096) / 4096 * 4096, 16384));
 }
 
-// What a step adds. The score decides: an entry saved is 1, a call made for nothing costs as much (its work is that of
-// a crossing or two), taking it back once more.
+// What a step adds. The score decides: an entry saved is 1, a call made for nothing costs as much (its work
+// is that of a crossing or two), taking it back once more.
 struct Bet {
   double score = 0;
   double gain_ns = 0;
@@ -102,7 +105,8 @@ Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_
                 const CostModel& cost) {
   step.size = choose_size(members, depth, std::min<uint64_t>(kMaxTransfer, staging));
   for (const Occurrence* o : members) step.go_on |= o->steps[depth].calls[0]->ret < 0;
-  return Bet(static_cast<double>(members.size()), static_cast<double>(runs - members.size()), *step.sources, cost);
+  return Bet(static_cast<double>(members.size()), static_cast<double>(runs - members.size()), *step.sources,
+             cost);
 }
 
 uint64_t staged_by(const PlannedStep& step) {
@@ -123,8 +127,8 @@ Members biggest_branch(const Members& members, size_t depth) {
     if (o->steps.size() > depth) branches[o->steps[depth].sources].push_back(o);
   Members best;
   for (auto& [sources, branch] : branches)
-    if (branch.size() > best.size() || (branch.size() == best.size() && !best.empty() &&
-                                        sources->key < best[0]->steps[depth].sources->key))
+    if (branch.size() > best.size() ||
+        (branch.size() == best.size() && !best.empty() && sources->key < best[0]->steps[depth].sources->key))
       best = std::move(branch);
   return best;
 }
@@ -145,7 +149,8 @@ std::string common_stop(const Members& members, size_t depth) {
 Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   Plan out;
   out.kind = kind;
-  std::erase_if(members, [&](const Occurrence* o) { return o->kind != FileKind::kUnknown && o->kind != kind; });
+  std::erase_if(members,
+                [&](const Occurrence* o) { return o->kind != FileKind::kUnknown && o->kind != kind; });
   const uint64_t runs = members.size();
   const CostModel& cost = limits.cost;
   double score = 0, best_score = 0, gain_ns = 0, entries = 0;
@@ -193,6 +198,15 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   return out;
 }
 
+// The guard's fstat comes before the kind of file is looked at: it answers those of the other kind as well.
+size_t answered_by_the_guard(const Plan& plan, const Members& members) {
+  if (plan.steps.empty() || !is_struct_stat(plan.steps[0].sources->nr)) return 0;
+  return static_cast<size_t>(std::count_if(members.begin(), members.end(), [&](const Occurrence* o) {
+    return o->kind != FileKind::kUnknown && o->kind != plan.kind && !o->steps.empty() &&
+           o->steps[0].sources == plan.steps[0].sources;
+  }));
+}
+
 }  // namespace
 
 std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, const PlanLimits& limits,
@@ -210,13 +224,18 @@ std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, cons
     return std::nullopt;
   }
   std::optional<Plan> best;
+  double best_saved = 0;
   const Event& one = *good[0]->trigger;
   const bool directory = is_open(static_cast<uint32_t>(one.nr)) &&
                          open_flags(static_cast<uint32_t>(one.nr), one.args) & O_DIRECTORY;
   for (FileKind kind : {FileKind::kRegular, FileKind::kDirectory}) {
     if (directory && kind != FileKind::kDirectory) continue;
     Plan candidate = plan_kind(good, kind, limits);
-    if (!best || candidate.saved_entries > best->saved_entries) best = std::move(candidate);
+    const double saved =
+        candidate.saved_entries + static_cast<double>(answered_by_the_guard(candidate, good));
+    if (best && saved <= best_saved) continue;
+    best = std::move(candidate);
+    best_saved = saved;
   }
   best->exe = good[0]->stream->exe;
   best->nr = static_cast<uint32_t>(one.nr);

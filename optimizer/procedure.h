@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A procedure file in memory, as the compiler makes it and the tools show it: owning, growable, with names instead of
-// section offsets. The bytes are libsysvm/svp.h; svp_writer.h and svp_reader.h go back and forth, svp_text.h prints it
-// and reads it back.
-// Tested by tests/optimizer/svp_file_test.cc.
+// A procedure file in memory, as the compiler makes it and the tools show it: owning, growable, with names
+// instead of section offsets. The bytes are libsysvm/svp.h; svp_writer.h and svp_reader.h go back and forth,
+// svp_text.h prints it and reads it back. Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <array>
@@ -15,7 +14,7 @@
 
 namespace sysvm {
 
-struct CodePlace {      // a code address as build-id and offset in the file
+struct CodePlace {       // a code address as build-id and offset in the file
   std::string build_id;  // hexadecimal
   uint64_t offset = 0;
   bool operator==(const CodePlace&) const = default;

@@ -27,7 +27,9 @@ class RecordedWorld {
     env_.call = [](sysvm_env* env, unsigned index, const __u64 args[6], __u32*) -> long {
       return of(env).call(sysvm_syscall_by_index(index)->nr, args);
     };
-    env_.load = [](sysvm_env* env, __u64 address, void* to, unsigned n) -> int { return of(env).load(address, to, n); };
+    env_.load = [](sysvm_env* env, __u64 address, void* to, unsigned n) -> int {
+      return of(env).load(address, to, n);
+    };
     env_.store = [](sysvm_env*, __u64, const void*, unsigned) -> int { return -EFAULT; };
     env_.poll = [](sysvm_env*) -> __u32 { return 0; };
     collect();
@@ -57,14 +59,16 @@ class RecordedWorld {
         if (e.ret > 0) transfers_.push_back(static_cast<uint64_t>(e.ret));
         if (e.ret == 0) ended_ = true;
       }
-      if (e.has(kHasStat) && static_cast<int32_t>(e.args[0]) == fd_ && is_struct_stat(static_cast<uint32_t>(e.nr))) {
+      if (e.has(kHasStat) && static_cast<int32_t>(e.args[0]) == fd_ &&
+          is_struct_stat(static_cast<uint32_t>(e.nr))) {
         size_ = e.st_size;
         size_known = true;
       }
       others_.push_back(&e);
     }
     for (uint64_t t : transfers_) known_ += t;
-    if (!size_known && transfers_.empty() && !ended_) size_ = 4096;  // not looked at: like most files, not empty
+    if (!size_known && transfers_.empty() && !ended_)
+      size_ = 4096;  // not looked at: like most files, not empty
   }
 
   long call(uint32_t nr, const __u64* args) {
@@ -82,7 +86,8 @@ class RecordedWorld {
     if (nr == SYSVM_NR_getdents64 && static_cast<int32_t>(args[0]) == fd_) return read_entries();
     for (auto at = others_.begin(); at != others_.end(); ++at) {
       const CallTraits traits = traits_of(**at);
-      if (traits.nr != nr || (traits.arg[1].kind == SYSVM_KIND_CMD && args[1] != ((*at)->args[1] & 0xffffffffu)))
+      if (traits.nr != nr ||
+          (traits.arg[1].kind == SYSVM_KIND_CMD && args[1] != ((*at)->args[1] & 0xffffffffu)))
         continue;
       const long ret = (*at)->ret;
       others_.erase(at);
@@ -92,7 +97,7 @@ class RecordedWorld {
   }
 
   void fill_stat(uint64_t address) {
-    struct stat st{};
+    struct stat st {};
     st.st_dev = kDevice;
     const FileKind kind = occurrence_.kind == FileKind::kUnknown ? kind_ : occurrence_.kind;
     st.st_mode = kind == FileKind::kDirectory ? S_IFDIR : S_IFREG;
@@ -140,10 +145,13 @@ class RecordedWorld {
   bool ended_ = false, triggered_ = false;
 };
 
-bool same_number(uint64_t a, uint64_t b) { return a == b || static_cast<uint32_t>(a) == static_cast<uint32_t>(b); }
+bool same_number(uint64_t a, uint64_t b) {
+  return a == b || static_cast<uint32_t>(a) == static_cast<uint32_t>(b);
+}
 
 // The runtime's rules (libsysvm/svp.h, enum svp_arg_kind).
-bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, const Occurrence& o, const Event& e) {
+bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, const Occurrence& o,
+             const Event& e) {
   if (f.nr != static_cast<uint32_t>(e.nr)) return false;
   const CallTraits traits = traits_of(e);
   const CallTraits trigger = traits_of(*o.trigger);
@@ -174,12 +182,14 @@ bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, c
           expected = &constant;
         } else {
           for (size_t j = 0; j < trigger.nargs && !expected; ++j)
-            if (trigger.arg[j].kind == SYSVM_KIND_PATH) expected = string_argument(*o.stream, *o.trigger, trigger, j);
+            if (trigger.arg[j].kind == SYSVM_KIND_PATH)
+              expected = string_argument(*o.stream, *o.trigger, trigger, j);
         }
         if (!text || !expected || *text != *expected) return false;
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   return true;
@@ -188,7 +198,8 @@ bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, c
 bool is_undone(const Follower& f, const sysvm_page& page) {
   std::array<uint64_t, 6> args{};
   for (size_t i = 0; i < 6; ++i) args[i] = f.arg[i].value;
-  return f.nr != SYSVM_NR_lseek && traits_of(f.nr, args).undo != SYSVM_UNDO_NONE && static_cast<int64_t>(page.reg[f.result]) >= 0;
+  return f.nr != SYSVM_NR_lseek && traits_of(f.nr, args).undo != SYSVM_UNDO_NONE &&
+         static_cast<int64_t>(page.reg[f.result]) >= 0;
 }
 
 // What is outstanding can be made again behind another call (libsysvm/shim/log.c, log_renewable).
@@ -219,7 +230,8 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     const auto answer = static_cast<int64_t>(page.reg[f.result]);
     if (answer != e.ret) {
       ++totals.wrong;
-      totals.wrong_why = fmt::format("{} would be answered with {}, the kernel said {}", call_name(f.nr), answer, e.ret);
+      totals.wrong_why =
+          fmt::format("{} would be answered with {}, the kernel said {}", call_name(f.nr), answer, e.ret);
     }
     ++totals.hits;
     totals.answered.insert(&e);
@@ -231,7 +243,8 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
 
 }  // namespace
 
-Result<ReplayTotals> replay(const Procedure& proc, FileKind kind, const std::vector<const Occurrence*>& occurrences) {
+Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
+                            const std::vector<const Occurrence*>& occurrences) {
   const auto len = static_cast<uint32_t>(proc.code.size());
   std::vector<uint8_t> starts(SYSVM_STARTS_SIZE(len) + 1);
   char message[256];

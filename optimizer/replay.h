@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Stage 7: what would the procedure have done to the recording?
 //
-// The emitted code is run by the machine itself, once for each occurrence of its trigger, in an environment that
-// answers each call as the recording says (a small model of the file gives read its lengths). Then the application's
-// recorded calls are matched with what the run left in the log, by the runtime's rules: in order, every argument.
-// That proves three things before anybody runs the procedure: the code makes no call that is not one of its plan, what
-// it would answer equals what the kernel answered (else the procedure is dropped), and how many entries it saves.
-// Tested by tests/optimizer/replay_test.cc.
+// The emitted code is run by the machine itself, once for each occurrence of its trigger, in an environment
+// that answers each call as the recording says (a small model of the file gives read its lengths). Then the
+// application's recorded calls are matched with what the run left in the log, by the runtime's rules: in
+// order, every argument. That proves three things before anybody runs the procedure: the code makes no call
+// that is not one of its plan, what it would answer equals what the kernel answered (else the procedure is
+// dropped), and how many entries it saves. Tested by tests/optimizer/replay_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,7 @@ struct ReplayTotals {
 };
 
 // proc.code must have passed the verifier.
-Result<ReplayTotals> replay(const Procedure& proc, FileKind kind, const std::vector<const Occurrence*>& occurrences);
+Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
+                            const std::vector<const Occurrence*>& occurrences);
 
 }  // namespace sysvm

@@ -56,7 +56,8 @@ void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& count
   for (const Event& e : trace.events) threads[e.tid].push_back(&e);
 
   for (auto& [tid, events] : threads) {
-    std::stable_sort(events.begin(), events.end(), [](const Event* a, const Event* b) { return a->seq < b->seq; });
+    std::stable_sort(events.begin(), events.end(),
+                     [](const Event* a, const Event* b) { return a->seq < b->seq; });
     Stream stream;
     auto cut = [&] {
       if (stream.calls.empty()) return;

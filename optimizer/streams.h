@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Stage 1: traces -> runs of calls that one thread made with nothing unknown in between.
 //
-// A sequence may only be learned where the recording is whole. So each thread's calls are cut where something may
-// have happened that the recording or the shim does not follow: a hole in the thread's numbering (lost events), a
-// delivered signal, fork, exec and exit, a call whose entry or return was not seen, a restarted call. From a second
-// thread on the shim makes plain calls for ever, so nothing is learned from a process after its second thread.
-// Tested by tests/optimizer/streams_test.cc.
+// A sequence may only be learned where the recording is whole. So each thread's calls are cut where something
+// may have happened that the recording or the shim does not follow: a hole in the thread's numbering (lost
+// events), a delivered signal, fork, exec and exit, a call whose entry or return was not seen, a restarted
+// call. From a second thread on the shim makes plain calls for ever, so nothing is learned from a process
+// after its second thread. Tested by tests/optimizer/dataflow_test.cc (Streams).
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,7 @@ struct StreamCounts {  // what was cut away or left out, for the report
 };
 
 // The traces must outlive the streams.
-std::vector<Stream> split_into_streams(const std::vector<const Trace*>& traces, StreamCounts* counts = nullptr);
+std::vector<Stream> split_into_streams(const std::vector<const Trace*>& traces,
+                                       StreamCounts* counts = nullptr);
 
 }  // namespace sysvm

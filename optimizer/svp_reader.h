@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The bytes of a .svp as a ProcedureFile, for the tools that show, change or list it. The shim reads the file in
-// place (libsysvm/svp.h) and does not need this.
-// Tested by tests/optimizer/svp_file_test.cc.
+// The bytes of a .svp as a ProcedureFile, for the tools that show, change or list it. The shim reads the file
+// in place (libsysvm/svp.h) and does not need this. Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,9 @@ size_t nargs_of(uint32_t nr) {
   return row ? row->nargs : 6;
 }
 
-std::string place_text(const CodePlace& place) { return fmt::format("{}+{:#x}", place.build_id, place.offset); }
+std::string place_text(const CodePlace& place) {
+  return fmt::format("{}+{:#x}", place.build_id, place.offset);
+}
 
 std::string quoted(std::span<const uint8_t> bytes) {
   std::string out = "\"";
@@ -50,15 +52,24 @@ std::string quoted(std::span<const uint8_t> bytes) {
 
 std::string arg_text(const svp_arg& arg) {
   switch (arg.kind) {
-    case SVP_ARG_ANY: return "_";
-    case SVP_ARG_CONST: return arg.value < 10 ? fmt::format("{}", arg.value) : fmt::format("{:#x}", arg.value);
-    case SVP_ARG_MASK: return fmt::format("mask({:#x})={:#x}", arg.mask, arg.value);
-    case SVP_ARG_REG: return fmt::format("r{}", arg.reg);
-    case SVP_ARG_PATH: return "path";
-    case SVP_ARG_STRING: return fmt::format("string@{}", arg.value);
-    case SVP_ARG_OUT: return fmt::format("out@{}:{}", arg.value, arg.size);
-    case SVP_ARG_COUNT: return fmt::format("count r{}", arg.reg);
-    default: return "?";
+    case SVP_ARG_ANY:
+      return "_";
+    case SVP_ARG_CONST:
+      return arg.value < 10 ? fmt::format("{}", arg.value) : fmt::format("{:#x}", arg.value);
+    case SVP_ARG_MASK:
+      return fmt::format("mask({:#x})={:#x}", arg.mask, arg.value);
+    case SVP_ARG_REG:
+      return fmt::format("r{}", arg.reg);
+    case SVP_ARG_PATH:
+      return "path";
+    case SVP_ARG_STRING:
+      return fmt::format("string@{}", arg.value);
+    case SVP_ARG_OUT:
+      return fmt::format("out@{}:{}", arg.value, arg.size);
+    case SVP_ARG_COUNT:
+      return fmt::format("count r{}", arg.reg);
+    default:
+      return "?";
   }
 }
 
@@ -100,7 +111,8 @@ std::string to_text(const Procedure& p) {
 }
 
 std::string to_text(const ProcedureFile& file) {
-  std::string out = fmt::format("; sysvm procedures, ABI {}: `sysvm asm` reads this back\n", SYSVM_ABI_VERSION);
+  std::string out =
+      fmt::format("; sysvm procedures, ABI {}: `sysvm asm` reads this back\n", SYSVM_ABI_VERSION);
   for (const Procedure& p : file.procs) out += "\n" + to_text(p);
   return out;
 }
@@ -251,7 +263,8 @@ Result<Procedure> read_procedure(LineReader& in) {
     } else if (item == "code") {
       p.code = TRY(read_code(in));
     } else {
-      return in.fail("'{}': expected seen, exe, staging, result, trigger, follower, data, code or '}}'", item);
+      return in.fail("'{}': expected seen, exe, staging, result, trigger, follower, data, code or '}}'",
+                     item);
     }
     if (!in.at_end()) return in.fail("'{}' was not expected at the end of the line", in.rest());
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A procedure file as text that people read and change, and back: what `sysvm disasm` prints and `sysvm asm` reads.
+// A procedure file as text that people read and change, and back: what `sysvm disasm` prints and `sysvm asm`
+// reads.
 //
 //     procedure "openat: newfstatat read+end" run_ahead {
 //       seen 8083
@@ -15,10 +16,10 @@
 //       }
 //     }
 //
-// One item a line; `;` begins a comment. Arguments of triggers and followers (svp_arg): `_` not compared, a number,
-// `mask(0xM)=0xV`, `rN` a register after the run, `path`, `string@OFFSET` in the data, `out@OFFSET:SIZE` in the
-// staging area, `count rN`. Whatever the text says is checked when the file is written (svp_check).
-// Tested by tests/optimizer/svp_file_test.cc.
+// One item a line; `;` begins a comment. Arguments of triggers and followers (svp_arg): `_` not compared, a
+// number, `mask(0xM)=0xV`, `rN` a register after the run, `path`, `string@OFFSET` in the data,
+// `out@OFFSET:SIZE` in the staging area, `count rN`. Whatever the text says is checked when the file is
+// written (svp_check). Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <span>

@@ -31,7 +31,8 @@ Result<svp_place> place_of(const std::string& build_id, uint64_t offset, const s
   if (build_id.empty()) return place;
   const std::optional<std::vector<uint8_t>> bytes = from_hex(build_id);
   if (!bytes || bytes->size() > SVP_BUILD_ID_MAX)
-    return error("{}: build-id '{}': expected at most {} bytes in hexadecimal", whose, build_id, SVP_BUILD_ID_MAX);
+    return error("{}: build-id '{}': expected at most {} bytes in hexadecimal", whose, build_id,
+                 SVP_BUILD_ID_MAX);
   std::memcpy(place.build_id, bytes->data(), bytes->size());
   place.build_id_len = static_cast<uint32_t>(bytes->size());
   place.offset = offset;

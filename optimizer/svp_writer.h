@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A ProcedureFile as the bytes of a .svp (libsysvm/svp.h): sections in the order of their kinds, each at a multiple
-// of 8, checksums last. What it returns has passed svp_check, the same check that the shim makes.
+// A ProcedureFile as the bytes of a .svp (libsysvm/svp.h): sections in the order of their kinds, each at a
+// multiple of 8, checksums last. What it returns has passed svp_check, the same check that the shim makes.
 // Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 

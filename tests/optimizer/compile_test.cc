@@ -50,9 +50,10 @@ TEST(Compile, Md5sumIsTwoEntriesAFile) {
 
 TEST(Compile, GawkReadsOfAnySizeAreOneEntryAFile) {
   const Compiled c = compiled(repeated(20, kGawk));
-  EXPECT_EQ(names(c), (Names{"run_ahead openat: fcntl F_GETFD fcntl F_SETFD newfstatat ioctl TCGETS newfstatat "
-                             "read*2+end",
-                             "late_close close"}));
+  EXPECT_EQ(names(c),
+            (Names{"run_ahead openat: fcntl F_GETFD fcntl F_SETFD newfstatat ioctl TCGETS newfstatat "
+                   "read*2+end",
+                   "late_close close"}));
   EXPECT_EQ(c.calls, 380u);
   EXPECT_EQ(c.predicted_entries, 40u);
 }
@@ -90,7 +91,8 @@ TEST(Compile, WhatIsSeenTooSeldomIsLeftOutWithTheReason) {
 }
 
 TEST(Compile, ReadsOfALongFileFollowARead) {
-  std::string calls = "openat(AT_FDCWD, \"big\", O_RDONLY) = 3\n" + repeated(200, "read(3, buf, 16384) = 16384") +
+  std::string calls = "openat(AT_FDCWD, \"big\", O_RDONLY) = 3\n" +
+                      repeated(200, "read(3, buf, 16384) = 16384") +
                       "read(3, buf, 16384) = 10\nread(3, buf, 16384) = 0\nclose(3) = 0\n";
   const Compiled c = compiled(calls);
   ASSERT_FALSE(c.emitted.empty());
@@ -108,7 +110,8 @@ flock(1, 2) = 0
 lseek(3, 0, SEEK_CUR) = 0
 close(3) = 0
 )"));
-  EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat", "answer lseek(0, SEEK_CUR)", "late_close close"}));
+  EXPECT_EQ(names(c),
+            (Names{"run_ahead openat: newfstatat", "answer lseek(0, SEEK_CUR)", "late_close close"}));
 }
 
 // Without a guard nobody knows what the descriptor is: nothing about it can be answered.

@@ -33,7 +33,8 @@ Found followed(const std::string& calls) {
 using Steps = std::vector<std::string>;
 
 TEST(Dataflow, TheTriggersResultIsItsDescriptor) {
-  EXPECT_EQ(followed("openat(AT_FDCWD, \"f\", O_RDONLY) = 7\nfstat(7, buf) = 0\n").steps, (Steps{"fstat(fd, buf)"}));
+  EXPECT_EQ(followed("openat(AT_FDCWD, \"f\", O_RDONLY) = 7\nfstat(7, buf) = 0\n").steps,
+            (Steps{"fstat(fd, buf)"}));
 }
 
 TEST(Dataflow, ADescriptorFromElsewhereCuts) {
@@ -42,7 +43,8 @@ TEST(Dataflow, ADescriptorFromElsewhereCuts) {
   EXPECT_EQ(found.stop, "argument 0 of fstat is not known at the trigger");
 }
 
-// The source of a call's arguments behind the first calls of a recording, which are the trigger and its steps.
+// The source of a call's arguments behind the first calls of a recording, which are the trigger and its
+// steps.
 std::string explained(const std::string& calls) {
   const Trace trace = recording(calls);
   const std::vector<Stream> streams = split_into_streams({&trace});
@@ -66,8 +68,9 @@ TEST(Dataflow, TheDirectoryOfTheTriggerIsItsArgument) {
 }
 
 TEST(Dataflow, ANumberThatIsUsedAgainIsTheNewestDescriptor) {
-  EXPECT_EQ(explained("openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_DUPFD_CLOEXEC, 3) = 4\nfstat(4, buf) = 0\n"),
-            "fstat(#0, buf)");
+  EXPECT_EQ(
+      explained("openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_DUPFD_CLOEXEC, 3) = 4\nfstat(4, buf) = 0\n"),
+      "fstat(#0, buf)");
 }
 
 TEST(Dataflow, AnotherNameIsVarying) {
@@ -112,12 +115,15 @@ std::string stop_after_open(const std::string& call) {
 TEST(Legality, AnOpenIsNeverAFollower) {
   EXPECT_EQ(stop_after_open("openat(4, \"f\", O_RDONLY) = 5"), "an open is a trigger, never a follower");
 }
-TEST(Legality, AWriteIsNot) { EXPECT_EQ(stop_after_open("write(3, buf, 1) = 1"), "write changes what others can see"); }
+TEST(Legality, AWriteIsNot) {
+  EXPECT_EQ(stop_after_open("write(3, buf, 1) = 1"), "write changes what others can see");
+}
 TEST(Legality, ALockIsNot) {
   EXPECT_EQ(stop_after_open("fcntl(3, F_SETLK, buf) = 0"), "fcntl F_SETLK waits for or tells another task");
 }
 TEST(Legality, AFileMappingIsNot) {
-  EXPECT_EQ(stop_after_open("mmap(0, 100, PROT_READ, MAP_PRIVATE, 3, 0) = 4096"), "mmap changes the process itself");
+  EXPECT_EQ(stop_after_open("mmap(0, 100, PROT_READ, MAP_PRIVATE, 3, 0) = 4096"),
+            "mmap changes the process itself");
 }
 TEST(Legality, SettingThePositionIsNot) {
   EXPECT_EQ(stop_after_open("lseek(3, 10, SEEK_SET) = 10"), "lseek sets the position");
@@ -127,15 +133,18 @@ TEST(Legality, AStatThatFollowsLinksIsNot) {
   EXPECT_EQ(stop_after_open("newfstatat(4, \"f\", buf, 0) = 0"), "newfstatat may follow a symbolic link");
 }
 TEST(Legality, APathOfSeveralComponentsIsNot) {
-  EXPECT_EQ(followed("openat(4, \"a/f\", O_RDONLY) = 3\nnewfstatat(4, \"a/f\", buf, AT_SYMLINK_NOFOLLOW) = 0\n").stop,
-            "the path has more than one component");
+  EXPECT_EQ(
+      followed("openat(4, \"a/f\", O_RDONLY) = 3\nnewfstatat(4, \"a/f\", buf, AT_SYMLINK_NOFOLLOW) = 0\n")
+          .stop,
+      "the path has more than one component");
 }
 TEST(Legality, ACallOnAnotherDescriptorIsNot) {
   EXPECT_EQ(stop_after_open("read(4, buf, 10) = 10"), "read is not about the trigger's descriptor");
   EXPECT_EQ(stop_after_open("fstat(4, buf) = 0"), "fstat is not about the trigger's descriptor");
 }
 TEST(Legality, AStatxOfTheDescriptorIsNot) {
-  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"), "a name is followed only by newfstatat");
+  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"),
+            "a name is followed only by newfstatat");
 }
 TEST(Legality, BehindAReadOnlyReadsFollow) {
   const std::string read = "read(3, buf, 4096) = 4096\n";
@@ -153,7 +162,8 @@ read(3, buf, 4096) = 0
             (Steps{"read(fd, buf, size) x2"}));
 }
 TEST(Legality, AFailedTriggerHasNoFollowers) {
-  EXPECT_EQ(followed("openat(4, \"f\", O_RDONLY) = -2\nbrk(0) = 0\nfstat(3, buf) = 0\n").stop, "the trigger failed");
+  EXPECT_EQ(followed("openat(4, \"f\", O_RDONLY) = -2\nbrk(0) = 0\nfstat(3, buf) = 0\n").stop,
+            "the trigger failed");
 }
 TEST(Legality, AnOpenForWritingIsNoTrigger) {
   const Trace trace = recording("openat(4, \"f\", O_WRONLY|O_CREAT) = 3\n");
@@ -167,10 +177,18 @@ size_t streams_of(const std::string& calls) {
   return split_into_streams({&trace}).size();
 }
 
-TEST(Streams, ALostEventCuts) { EXPECT_EQ(streams_of("brk(0) = 1\n..\nbrk(0) = 1\n"), 2u); }
-TEST(Streams, ASignalCuts) { EXPECT_EQ(streams_of("brk(0) = 1\n-- SIGALRM\nbrk(0) = 1\n"), 2u); }
-TEST(Streams, AForkCuts) { EXPECT_EQ(streams_of("brk(0) = 1\nfork() = 12\nbrk(0) = 1\n"), 2u); }
-TEST(Streams, AWholeRecordingIsOne) { EXPECT_EQ(streams_of("brk(0) = 1\nbrk(0) = 1\n"), 1u); }
+TEST(Streams, ALostEventCuts) {
+  EXPECT_EQ(streams_of("brk(0) = 1\n..\nbrk(0) = 1\n"), 2u);
+}
+TEST(Streams, ASignalCuts) {
+  EXPECT_EQ(streams_of("brk(0) = 1\n-- SIGALRM\nbrk(0) = 1\n"), 2u);
+}
+TEST(Streams, AForkCuts) {
+  EXPECT_EQ(streams_of("brk(0) = 1\nfork() = 12\nbrk(0) = 1\n"), 2u);
+}
+TEST(Streams, AWholeRecordingIsOne) {
+  EXPECT_EQ(streams_of("brk(0) = 1\nbrk(0) = 1\n"), 1u);
+}
 
 }  // namespace
 }  // namespace sysvm

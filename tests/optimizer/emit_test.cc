@@ -84,8 +84,9 @@ TEST(Emit, OpenStatReadToTheEnd) {
 }
 
 TEST(Emit, DirectoryWithADup) {
-  EXPECT_EQ(first_procedure(kGrepDirectory, true),
-            R"(procedure "openat: newfstatat fcntl F_GETFL fcntl F_SETFD newfstatat fcntl F_DUPFD_CLOEXEC getdents64+end" run_ahead {
+  EXPECT_EQ(
+      first_procedure(kGrepDirectory, true),
+      R"(procedure "openat: newfstatat fcntl F_GETFL fcntl F_SETFD newfstatat fcntl F_DUPFD_CLOEXEC getdents64+end" run_ahead {
   seen 20
   exe aabb
   staging 65920
@@ -155,8 +156,8 @@ TEST(Emit, DirectoryWithADup) {
 )");
 }
 
-// The application's fstat stands behind fadvise, the guard's must stand right behind the open: it is moved, and the
-// followers keep the application's order.
+// The application's fstat stands behind fadvise, the guard's must stand right behind the open: it is moved,
+// and the followers keep the application's order.
 TEST(Emit, TheGuardIsTheApplicationsOwnStatMovedToTheFront) {
   const std::string text = first_procedure(kMd5sum);
   EXPECT_LT(text.find("= fadvise64("), text.find("= newfstatat("));

@@ -43,10 +43,12 @@ TEST(Mine, SaysWhatIsEqualToAnEarlierArgument) {
 
 // The name of the second call is chosen by the program: it is not known when the sequence begins.
 TEST(Mine, AVaryingNameIsNotKnown) {
-  const MineReport r = mined(repeated(50, "newfstatat(4, \"a%d\", buf, 0) = 0\nlgetxattr(\"b%d\", \"user.x\", buf, 9) = -61\n"));
+  const MineReport r = mined(
+      repeated(50, "newfstatat(4, \"a%d\", buf, 0) = 0\nlgetxattr(\"b%d\", \"user.x\", buf, 9) = -61\n"));
   ASSERT_FALSE(r.sequences.empty());
   const MinedSequence& s = r.sequences[0];
-  EXPECT_THAT(texts(s), ElementsAre("newfstatat(4, *, buf, 0) = 0", "lgetxattr(*, \"user.x\", buf, 9) = -ENODATA"));
+  EXPECT_THAT(texts(s),
+              ElementsAre("newfstatat(4, *, buf, 0) = 0", "lgetxattr(*, \"user.x\", buf, 9) = -ENODATA"));
   EXPECT_FALSE(s.calls[1].known);
   EXPECT_EQ(r.known, 0u);
 }
@@ -58,7 +60,8 @@ TEST(Mine, ALoopIsNotReportedTwiceOver) {
 }
 
 TEST(Mine, DifferentFlagsAreDifferentCalls) {
-  const MineReport r = mined(repeated(20, "newfstatat(4, \"a\", buf, 0) = 0\nnewfstatat(4, \"a\", buf, 0x100) = 0\ngetppid() = 1\n"));
+  const MineReport r = mined(repeated(
+      20, "newfstatat(4, \"a\", buf, 0) = 0\nnewfstatat(4, \"a\", buf, 0x100) = 0\ngetppid() = 1\n"));
   ASSERT_EQ(r.sequences.size(), 1u);
   EXPECT_EQ(r.sequences[0].calls.size(), 3u);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What four programs do for each file, as strace shows it (Debian 12: grep 3.8, coreutils 9.1, gawk 5.2, sed 4.9).
+// What four programs do for each file, as strace shows it (Debian 12: grep 3.8, coreutils 9.1, gawk 5.2,
+// sed 4.9).
 // "%d" is the number of the file.
 #pragma once
 

@@ -108,7 +108,8 @@ class Parser {
     return rest_.empty() ? ')' : rest_.front();
   }
   void comment() {
-    if (peek() == '/' && rest_.substr(0, 2) == "/*") rest_.remove_prefix(std::min(rest_.find("*/") + 2, rest_.size()));
+    if (peek() == '/' && rest_.substr(0, 2) == "/*")
+      rest_.remove_prefix(std::min(rest_.find("*/") + 2, rest_.size()));
   }
   std::string quoted() {
     std::string out;
@@ -137,12 +138,14 @@ class Parser {
     uint64_t value = 0;
     for (;;) {
       size_t n = 0;
-      while (n < rest_.size() && (isalnum(static_cast<unsigned char>(rest_[n])) || rest_[n] == '_' || rest_[n] == '-'))
+      while (n < rest_.size() &&
+             (isalnum(static_cast<unsigned char>(rest_[n])) || rest_[n] == '_' || rest_[n] == '-'))
         ++n;
       const std::string word(rest_.substr(0, n));
       rest_.remove_prefix(n);
       const auto known = kWords.find(word);
-      value |= known != kWords.end() ? known->second : static_cast<uint64_t>(std::strtoll(word.c_str(), nullptr, 0));
+      value |= known != kWords.end() ? known->second
+                                     : static_cast<uint64_t>(std::strtoll(word.c_str(), nullptr, 0));
       if (rest_.empty() || rest_.front() != '|') return value;
       rest_.remove_prefix(1);
     }

@@ -6,7 +6,8 @@
 //     read(3, buf, 4096) = 12
 //     ioctl(3, TCGETS, buf) = -25
 //
-// Lines that begin with `--` stand for a delivered signal, `..` for a lost event. Words that are not known here are 0.
+// Lines that begin with `--` stand for a delivered signal, `..` for a lost event. Words that are not known
+// here are 0.
 #pragma once
 
 #include <string>

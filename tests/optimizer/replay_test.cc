@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Replaying emitted code on recordings: what it answers, what it wastes, and that wrong answers are noticed.
+#include "optimizer/replay.h"
+
 #include <gtest/gtest.h>
 
 #include "optimizer/assembler.h"
 #include "optimizer/emit.h"
-#include "optimizer/replay.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 
@@ -52,9 +53,10 @@ TEST_F(Replay, AnswersWhatTheKernelAnswered) {
 }
 
 TEST_F(Replay, WhatIsNotUsedIsAMissAndUndone) {
-  const std::string stops_early = "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
-                                  "close(3) = 0\n";
+  const std::string stops_early =
+      "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+      "close(3) = 0\n";
   const auto occurrences = opens_of(repeated(9, kGrepFile) + stops_early);
   const Result<ReplayTotals> r = replay(procedure(occurrences), FileKind::kRegular, occurrences);
   ASSERT_TRUE(r) << r.message();
@@ -64,9 +66,10 @@ TEST_F(Replay, WhatIsNotUsedIsAMissAndUndone) {
 }
 
 TEST_F(Replay, ADirectoryStopsAtTheGuardOfAFileProcedure) {
-  const std::string directory = "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                "newfstatat(3, \"\", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0\n"
-                                "close(3) = 0\n";
+  const std::string directory =
+      "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "newfstatat(3, \"\", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0\n"
+      "close(3) = 0\n";
   const auto occurrences = opens_of(repeated(9, kGrepFile) + directory);
   const Result<ReplayTotals> r = replay(procedure(occurrences), FileKind::kRegular, occurrences);
   ASSERT_TRUE(r) << r.message();

@@ -107,15 +107,18 @@ TEST(SvpFile, BadTextIsNamedWithItsLine) {
   EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE {");
   EXPECT_EQ(problem("procedure \"x\" fast {\n}\n"),
             "t:1: 'fast' is not a mode; expected fuse, run_ahead, answer, late_close or defer");
-  EXPECT_EQ(problem("procedure \"x\" answer {\n  trigger nosuch()\n}\n"), "t:2: 'nosuch' is not a system call");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  trigger nosuch()\n}\n"),
+            "t:2: 'nosuch' is not a system call");
   EXPECT_EQ(problem("procedure \"x\" answer {\n  result r300\n}\n"),
             "t:2: 'r300' is not a register; expected r0 to r255");
   EXPECT_EQ(problem("procedure \"x\" answer {\n  seen 1\n"), "t:2: procedure \"x\" has no closing '}'");
-  EXPECT_EQ(problem("procedure \"x\" answer {\n  seen 1 2\n}\n"), "t:2: '2' was not expected at the end of the line");
+  EXPECT_EQ(problem("procedure \"x\" answer {\n  seen 1 2\n}\n"),
+            "t:2: '2' was not expected at the end of the line");
 }
 
 TEST(SvpFile, BadCodeIsNamedWithItsProcedure) {
-  EXPECT_NE(problem("procedure \"x\" answer {\n  code {\n    nonsense\n  }\n}\n").find("t: code from line 3 on: line 1"),
+  EXPECT_NE(problem("procedure \"x\" answer {\n  code {\n    nonsense\n  }\n}\n")
+                .find("t: code from line 3 on: line 1"),
             std::string::npos);
 }
 
