@@ -262,13 +262,22 @@ static void own_descriptor(const struct shim_call *c)
 		ahead_engine_drop();
 }
 
+/*
+ * A run takes some 900 bytes of stack. The main stack has them; an alternate signal stack may be as small as the
+ * application dared, so on any other stack calls are answered from what is there, and made plainly.
+ */
+static bool has_room(const struct shim_call *c)
+{
+	return c->sp >= ahead.stack_low - (8ull << 20) && c->sp < ahead.stack_high;
+}
+
 static int make(struct shim_call *c, uint8_t rule)
 {
-	bool renew = log_renewable();
+	bool renew = has_room(c) && log_renewable();
 
 	if (!renew)
 		log_take_back();
-	if ((ahead.pending || renew) && (rule & RULE_RIDE) && ride(c, renew)) {
+	if ((ahead.pending || renew) && (rule & RULE_RIDE) && has_room(c) && ride(c, renew)) {
 		if (rule & RULE_WATCH)
 			facts_after(c);
 		return SHIM_ANSWERED;
@@ -295,7 +304,7 @@ static int decide(struct shim_call *c)
 		return SHIM_ANSWERED;
 	if ((rule & RULE_ANSWER) && answer(c))
 		return SHIM_ANSWERED;
-	if (rule & RULE_TRIGGER) {
+	if ((rule & RULE_TRIGGER) && has_room(c)) {
 		for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
 			const struct svp_proc *p = &ahead.svp.procs[i];
 

@@ -157,17 +157,17 @@ static void enter_host_root(void)
 	must_mount("upper", "/upper", "tmpfs", 0, "size=80%");
 	mkdir("/upper/data", 0755);
 	mkdir("/upper/work", 0755);
-	must_mount("overlay", "/root", "overlay", 0, "lowerdir=/host,upperdir=/upper/data,workdir=/upper/work");
-	must_mount("proc", "/root/proc", "proc", 0, NULL);
-	must_mount("sysfs", "/root/sys", "sysfs", 0, NULL);
-	must_mount("devtmpfs", "/root/dev", "devtmpfs", 0, NULL);
-	must_mount("devpts", "/root/dev/pts", "devpts", 0, "ptmxmode=0666");
-	must_mount("tmpfs", "/root/dev/shm", "tmpfs", 0, NULL);
-	must_mount("tmpfs", "/root/run", "tmpfs", 0, NULL);
-	must_mount("debugfs", "/root/sys/kernel/debug", "debugfs", 0, NULL);
-	must_mount("tracefs", "/root/sys/kernel/tracing", "tracefs", 0, NULL);
-	must_mount("cgroup2", "/root/sys/fs/cgroup", "cgroup2", 0, NULL);
-	if (chroot("/root") < 0 || chdir("/") < 0)
+	must_mount("overlay", "/guest", "overlay", 0, "lowerdir=/host,upperdir=/upper/data,workdir=/upper/work");
+	must_mount("proc", "/guest/proc", "proc", 0, NULL);
+	must_mount("sysfs", "/guest/sys", "sysfs", 0, NULL);
+	must_mount("devtmpfs", "/guest/dev", "devtmpfs", 0, NULL);
+	must_mount("devpts", "/guest/dev/pts", "devpts", 0, "ptmxmode=0666");
+	must_mount("tmpfs", "/guest/dev/shm", "tmpfs", 0, NULL);
+	must_mount("tmpfs", "/guest/run", "tmpfs", 0, NULL);
+	must_mount("debugfs", "/guest/sys/kernel/debug", "debugfs", 0, NULL);
+	must_mount("tracefs", "/guest/sys/kernel/tracing", "tracefs", 0, NULL);
+	must_mount("cgroup2", "/guest/sys/fs/cgroup", "cgroup2", 0, NULL);
+	if (chroot("/guest") < 0 || chdir("/") < 0)
 		fatal("chroot");
 	/* As a system without a login would have them. */
 	symlink("/proc/self/fd", "/dev/fd");
