@@ -3,8 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,9 +41,10 @@ int keep_log(libbpf_print_level level, const char* format, va_list args) {
 Error explain(const char* step, int e) {
   e = e < 0 ? -e : e;
   if (verifier_refused)
-    return error("eBPF: the kernel's verifier refuses the programs (please report this), use --backend ptrace. "
-                 "libbpf: {}",
-                 libbpf_log);
+    return error(
+        "eBPF: the kernel's verifier refuses the programs (please report this), use --backend ptrace. "
+        "libbpf: {}",
+        libbpf_log);
   if (e == EPERM || e == EACCES)
     return error(
         "eBPF: {} is not permitted: run as root, or give the program the rights "
@@ -92,6 +92,7 @@ struct BpfSession::Impl {
   ring_buffer* ring = nullptr;
   BpfSession* session = nullptr;
   TraceSink* sink = nullptr;
+  UniqueFd site;  // open as long as its inode is compared with
 
   ~Impl() {
     ring_buffer__free(ring);
@@ -119,20 +120,22 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   skel.rodata->count_only = options.count_only;
   skel.rodata->attach_tgid = static_cast<__u32>(options.attach_pid);
   if (!options.site_file.empty()) {
-    struct stat st;
-    if (stat(options.site_file.c_str(), &st) != 0) return error("{}: {}", options.site_file, strerror(errno));
-    skel.rodata->site_ino = st.st_ino;
-    skel.rodata->site_dev = static_cast<__u32>(major(st.st_dev) << 20 | minor(st.st_dev));
+    impl.site.reset(::open(options.site_file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!impl.site) return error("{}: {}", options.site_file, strerror(errno));
+    skel.rodata->site_fd = impl.site.get();
   }
   bpf_map__set_max_entries(skel.maps.ring,
                            static_cast<__u32>(options.count_only ? 4096 : options.ring_bytes));
   bpf_program__set_autoload(skel.progs.on_signal, !options.count_only);
   bpf_program__set_autoload(skel.progs.add_threads, options.attach_pid != 0);
   bpf_program__set_autoattach(skel.progs.add_threads, false);
+  bpf_program__set_autoload(skel.progs.find_site, static_cast<bool>(impl.site));
+  bpf_program__set_autoattach(skel.progs.find_site, false);
   if (int e = sysvm_trace_bpf__load(&skel)) return explain("loading the programs", e);
   if (int e = sysvm_trace_bpf__attach(&skel)) return explain("attaching the programs", e);
   impl.ring = ring_buffer__new(bpf_map__fd(skel.maps.ring), on_record, &impl, nullptr);
   if (!impl.ring) return explain("mapping the ring buffer", errno);
+  if (impl.site) TRY(session->run_iterator(false));
   return session;
 }
 
@@ -154,20 +157,24 @@ Result<> BpfSession::mark(int pidfd, bool waiting) {
   return Unit{};
 }
 
+Result<> BpfSession::run_iterator(bool threads) {
+  bpf_link* link = bpf_program__attach_iter(
+      threads ? impl_->skel->progs.add_threads : impl_->skel->progs.find_site, nullptr);
+  if (!link) return explain("attaching the task iterator", errno);
+  UniqueFd iter(bpf_iter_create(bpf_link__fd(link)));
+  char buffer[64];
+  while (iter && read(iter.get(), buffer, sizeof buffer) > 0) {
+  }
+  bpf_link__destroy(link);
+  if (!iter) return explain("running the task iterator", errno);
+  return Unit{};
+}
+
 Result<> BpfSession::add_threads() {
   // Twice: a thread made while the first pass went by is either the child of one that was marked already, or
   // is found by the second pass.
-  for (int pass = 0; pass < 2; ++pass) {
-    bpf_link* link = bpf_program__attach_iter(impl_->skel->progs.add_threads, nullptr);
-    if (!link) return explain("attaching the task iterator", errno);
-    UniqueFd iter(bpf_iter_create(bpf_link__fd(link)));
-    char buffer[64];
-    while (iter && read(iter.get(), buffer, sizeof buffer) > 0) {
-    }
-    bpf_link__destroy(link);
-    if (!iter) return explain("running the task iterator", errno);
-  }
-  return Unit{};
+  TRY(run_iterator(true));
+  return run_iterator(true);
 }
 
 int BpfSession::on_record(void* context, void* data, size_t size) {

@@ -49,6 +49,7 @@ class BpfSession {
   struct Impl;
   BpfSession();
   static int on_record(void* context, void* data, size_t size);
+  Result<> run_iterator(bool threads);
   Result<> mark(int pidfd, bool waiting);
   void hand_over(TraceSink& sink, const uint8_t* data, size_t size);
 

@@ -49,14 +49,7 @@ struct mm_struct {
 	unsigned long saved_auxv[52];
 };
 
-struct super_block {
-	__u32 s_dev;
-};
-
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-};
+struct inode;
 
 struct file {
 	struct inode *f_inode;

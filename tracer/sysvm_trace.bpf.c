@@ -26,14 +26,14 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL"; /* the helpers ask for a GPL-com
 /* Settings. */
 const volatile bool count_only = 0;
 const volatile struct call_desc calls[TRACE_NRS] = {};
-const volatile __u64 site_ino = 0; /* the site file, 0: none */
-const volatile __u32 site_dev = 0; /* in the kernel's own encoding (major << 20 | minor) */
+const volatile __s32 site_fd = -1; /* the recorder's descriptor of the site file, -1: none */
 const volatile __u32 attach_tgid = 0; /* whose threads the iterator adds */
 
 /* Counters, read by user space. */
 __u64 lost[LOST_REASONS] = {};
 __u64 live_tasks = 0;
 __u64 seen_tasks = 0;
+__u64 site_inode = 0; /* address of the site file's inode: numbers differ between stat(2) and the kernel on overlayfs */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -149,7 +149,7 @@ int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
 	if (count_only) {
 		if (!s->waiting)
 			count_entry(s, nr, s->ip);
-		if (site_ino)
+		if (site_inode)
 			load_args(regs, s->args, s->flags);
 		return 0;
 	}
@@ -159,20 +159,23 @@ int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-/* The site file was mapped executable: its range, for count_entry(). */
-static __always_inline void note_site(struct task_state *s, long ret)
+/* The inode behind a descriptor of the running task, as a number, or 0. */
+static __always_inline __u64 inode_of_fd(__u32 fd)
 {
 	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
-	__u32 fd = s->args[4];
-	struct file **slot, *file = 0;
+	struct file *file = 0;
 
-	if (s->nr != NR_MMAP || (ret < 0 && ret > -4096) || !(s->args[2] & PROT_EXEC) || fd >= fdt->max_fds)
+	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd) || !file)
+		return 0;
+	return (__u64)BPF_CORE_READ(file, f_inode);
+}
+
+/* If this was the mapping of the site file's text: its range, for count_entry(). */
+static __always_inline void note_site(struct task_state *s, long ret)
+{
+	if (s->nr != NR_MMAP || (ret < 0 && ret > -4096) || !(s->args[2] & PROT_EXEC))
 		return;
-	slot = fdt->fd + fd;
-	if (bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
-		return;
-	if (BPF_CORE_READ(file, f_inode, i_ino) != site_ino ||
-	    BPF_CORE_READ(file, f_inode, i_sb, s_dev) != site_dev)
+	if (inode_of_fd(s->args[4]) != site_inode)
 		return;
 	s->site_start = ret;
 	s->site_end = ret + s->args[1];
@@ -341,7 +344,7 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 		s->ts = now = bpf_ktime_get_boot_ns();
 	} else {
 		if (count_only) {
-			if (site_ino)
+			if (site_inode)
 				note_site(s, ret);
 			return 0;
 		}
@@ -549,5 +552,14 @@ int add_threads(struct bpf_iter__task *ctx)
 	}
 	__sync_fetch_and_add(&live_tasks, 1);
 	__sync_fetch_and_add(&seen_tasks, 1);
+	return 0;
+}
+
+/* Run once before a count, by the recorder itself, which holds the site file open. */
+SEC("iter/task")
+int find_site(struct bpf_iter__task *ctx)
+{
+	if (ctx->task && !site_inode)
+		site_inode = inode_of_fd(site_fd);
 	return 0;
 }
