@@ -151,7 +151,8 @@ void take_header(const pb::Header& h, TraceHeader& out) {
   out.realtime_ns = h.realtime_ns();
   out.call_cost_ns = h.call_cost_ns();
   for (const pb::Call& c : h.calls())
-    out.calls.push_back({c.nr(), c.name(), {c.args().begin(), c.args().end()}, c.result()});
+    out.calls.push_back(
+        {c.nr(), c.name(), {c.args().begin(), c.args().begin() + std::min(c.args_size(), 6)}, c.result()});
   std::sort(out.calls.begin(), out.calls.end(),
             [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -201,10 +202,10 @@ std::string format_call(const TraceInfo& info, const Event& e) {
   std::string out =
       call ? call->name : fmt::format("{}_{}", e.has(kCompat) ? "i386_syscall" : "syscall", e.nr);
   out += '(';
-  size_t nargs = call ? call->args.size() : 6;
+  size_t nargs = call ? std::min<size_t>(call->args.size(), 6) : 6;
   // The mode of an open says nothing unless it creates.
-  if (call && (e.nr == SYSVM_NR_open || e.nr == SYSVM_NR_openat) && nargs > 0 &&
-      !(e.args[nargs - 2] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))))
+  const size_t open_mode = e.nr == SYSVM_NR_open ? 2 : e.nr == SYSVM_NR_openat ? 3 : 6;
+  if (call && nargs == open_mode + 1 && !(e.args[open_mode - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))))
     --nargs;
   size_t strings = 0;
   const sysvm_command_info* command = nullptr;
@@ -224,6 +225,10 @@ std::string format_call(const TraceInfo& info, const Event& e) {
       out += v32 == AT_FDCWD ? "AT_FDCWD" : std::to_string(v32);
     } else if (std::string name = named_value(e.nr, i, v); call && !name.empty()) {
       out += name;
+    } else if (command && command->arg.kind == SYSVM_KIND_INT) {
+      out += std::to_string(v32);
+    } else if (command && command->cmd == F_SETFD && e.nr == SYSVM_NR_fcntl) {
+      out += flags(v, kFd);
     } else if (kind == "FD" || kind == "INT" || kind == "PID") {
       out += std::to_string(v32);
     } else if (kind == "UINT") {
@@ -243,10 +248,6 @@ std::string format_call(const TraceInfo& info, const Event& e) {
       if (e.nr == SYSVM_NR_ioctl) command = sysvm_ioctl_by_cmd(static_cast<uint32_t>(v));
       out += command ? command->name : fmt::format("{:#x}", static_cast<uint32_t>(v));
       if (command && command->arg.kind == SYSVM_KIND_NONE) break;
-    } else if (command && command->arg.kind == SYSVM_KIND_INT) {
-      out += std::to_string(v32);
-    } else if (command && command->cmd == F_SETFD && e.nr == SYSVM_NR_fcntl) {
-      out += flags(v, kFd);
     } else if (kind.starts_with("OUTS") && e.has(kHasStat)) {
       out += fmt::format("{{st_mode={}, st_size={}, st_dev=makedev({:#x}, {:#x}), ...}}",
                          format_mode(e.st_mode), e.st_size, major(e.st_dev), minor(e.st_dev));
