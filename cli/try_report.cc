@@ -62,8 +62,10 @@ std::string to_table(const TryReport& r) {
   };
   row("identical", verdict(r));
   row("exit status", std::to_string(r.exit_status));
-  row("entries", fmt::format("{} before, {} after: {:.2f} times fewer{}", grouped(r.entries_before),
-                             grouped(r.entries_after), r.factor(), r.strict ? " (--strict)" : ""));
+  const bool fewer = r.factor() >= 1 || r.entries_before == 0;
+  row("entries", fmt::format("{} before, {} after: {:.2f} times {}{}", grouped(r.entries_before),
+                             grouped(r.entries_after), fewer ? r.factor() : 1 / r.factor(),
+                             fewer ? "fewer" : "MORE", r.strict ? " (--strict)" : ""));
   row("wall time",
       fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
   row("recorded", fmt::format("{} calls, {} lost", grouped(r.syscalls), grouped(r.lost)));

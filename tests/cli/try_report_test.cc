@@ -68,6 +68,13 @@ TEST(TryReport, TableSaysWhenThereIsNothingToGain) {
   EXPECT_NE(to_table(r).find("no procedures"), std::string::npos);
 }
 
+TEST(TryReport, TableSaysWhenThereAreMoreEntries) {
+  TryReport r = sample();
+  r.entries_before = 100;
+  r.entries_after = 150;
+  EXPECT_NE(to_table(r).find("100 before, 150 after: 1.50 times MORE"), std::string::npos) << to_table(r);
+}
+
 TEST(TryReport, ADifferenceIsLoud) {
   TryReport r = sample();
   r.identical = false;
