@@ -87,6 +87,7 @@ struct {
 	__type(value, __u32);
 } leader_seq SEC(".maps");
 
+#define SHORT_STRING 96 /* multiple of 8; longer ones go through the scratch buffer */
 #define TS_COMPAT 0x0002 /* thread_info.status: the call under way came through the 32-bit entry */
 #define SIGNAL_GROUP_EXIT 4
 #define AT_BASE 7
@@ -261,6 +262,16 @@ static __always_inline void add_string(struct scratch *scratch, int which, __u64
 	*at += n & 0x1fff;
 }
 
+static __always_inline __u64 first_string(struct task_state *s, const struct call_desc *desc)
+{
+	/* Constant indices again. */
+	return desc->str[0] == 0   ? s->args[0]
+	       : desc->str[0] == 1 ? s->args[1]
+	       : desc->str[0] == 2 ? s->args[2]
+	       : desc->str[0] == 3 ? s->args[3]
+				   : s->args[4];
+}
+
 /* Ships the event of s. At the exit of a call, or with EV_NO_EXIT at the end of the thread. */
 static __always_inline void emit(struct task_state *s, struct pt_regs *regs, __u32 flags, long ret, __u64 now)
 {
@@ -295,6 +306,33 @@ static __always_inline void emit(struct task_state *s, struct pt_regs *regs, __u
 		}
 		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 		return;
+	}
+
+	/* One short string, the usual case: straight into the ring. */
+	if (desc.str[1] == 0xff) {
+		struct {
+			struct rec_call call;
+			char string[SHORT_STRING];
+		} *shortcut = bpf_ringbuf_reserve(&ring, sizeof(*shortcut), 0);
+		long n;
+
+		if (!shortcut) {
+			s->seq++;
+			count_lost(LOST_RING);
+			return;
+		}
+		n = bpf_probe_read_user_str(shortcut->string, SHORT_STRING, (const void *)first_string(s, &desc));
+		if (n > 0 && n < SHORT_STRING) {
+			r = &shortcut->call;
+			fill(r, s, flags, ret, now);
+			bpf_probe_read_user(&r->caller, sizeof(r->caller), (const void *)s->sp);
+			if (desc.stat != 0xff)
+				read_stat(r, &desc);
+			r->str_len[0] = n;
+			bpf_ringbuf_submit(shortcut, BPF_RB_NO_WAKEUP);
+			return;
+		}
+		bpf_ringbuf_discard(shortcut, BPF_RB_NO_WAKEUP);
 	}
 
 	scratch = bpf_map_lookup_elem(&scratches, &zero);
