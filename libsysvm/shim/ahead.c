@@ -25,6 +25,13 @@
 #include "libsysvm/shim/bytes.h"
 #include "uapi/syscalls.h"
 
+/*
+ * The application gets the lowest free number, as without us: our descriptor must lie above all that it uses. Where the
+ * limit does not allow that, or the application comes near, there is no engine.
+ */
+#define DEVICE_LOWEST 128
+#define DEVICE_ROOM 8
+
 #define FLUSH_RUNS 64 /* runs between two additions to the shared statistics; each addition is a locked one */
 
 struct ahead ahead = { .off = SHIM_OFF_DISABLED, .device_fd = -1 };
@@ -74,8 +81,14 @@ int ahead_engine_make(void)
 	if (ahead.page)
 		return 0;
 	error = sysvm_init(ahead.vm, (enum sysvm_engine)ahead.set.engine);
-	if (error)
+	if (!error && sysvm_device_fd(ahead.vm) >= 0 && sysvm_device_fd(ahead.vm) < DEVICE_LOWEST) {
+		sysvm_exit(ahead.vm);
+		error = -EMFILE;
+	}
+	if (error) {
+		ahead_stop(SHIM_OFF_ENGINE);
 		return error;
+	}
 	sysvm_trust(ahead.vm, ahead.staging, AHEAD_STAGING, 1);
 	sysvm_trust(ahead.vm, ahead.path, AHEAD_PATH_MAX, 0);
 	sysvm_trust(ahead.vm, ahead.set.svp, ahead.set.svp_size, 0);
@@ -340,6 +353,27 @@ static bool nested(const struct shim_call *c)
 	return true;
 }
 
+/* With the table full, our descriptor may be the one too many: give it back and ask again. */
+static bool asked_again(struct shim_call *c)
+{
+	if (c->result != -EMFILE || ahead.device_fd < 0)
+		return false;
+	ahead_engine_drop();
+	c->result = shim_syscall(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+	return true;
+}
+
+static void keep_clear(const struct shim_call *c)
+{
+	const struct sysvm_syscall_info *info;
+
+	if (ahead.device_fd < 0 || c->result < ahead.device_fd - DEVICE_ROOM || c->result > AHEAD_FDS)
+		return;
+	info = sysvm_syscall_by_nr((unsigned int)c->nr);
+	if (info && (info->result == SYSVM_RESULT_FD || c->nr == SYS_fcntl))
+		ahead_stop(SHIM_OFF_ENGINE);
+}
+
 int ahead_before(struct shim_call *c)
 {
 	int verdict;
@@ -354,6 +388,11 @@ int ahead_before(struct shim_call *c)
 	ahead.busy_sp = c->sp;
 	__asm__ volatile("" : : : "memory"); /* the mark stands before anything is touched */
 	verdict = decide(c);
+	if (verdict == SHIM_ANSWERED) {
+		if (asked_again(c))
+			facts_after(c);
+		keep_clear(c);
+	}
 	__asm__ volatile("" : : : "memory"); /* and until everything is */
 	ahead.busy_sp = 0;
 	return verdict;
@@ -363,10 +402,8 @@ void ahead_after(struct shim_call *c)
 {
 	if (ahead.off)
 		return;
-	if (c->result == -EMFILE && ahead.device_fd >= 0) { /* our descriptor may be the one too many */
-		ahead_engine_drop();
-		c->result = shim_syscall(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
-	}
+	asked_again(c);
+	keep_clear(c);
 	switch (c->nr) {
 	case SYS_brk:
 	case SYS_mmap:

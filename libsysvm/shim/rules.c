@@ -64,7 +64,7 @@ void rules_init(void)
 		for (unsigned int i = 0; i < info->nargs; i++)
 			if (info->arg[i].kind == SYSVM_KIND_FD && !harmless_to_fd(info->effect))
 				rule |= RULE_WATCH;
-		if (watched(nr))
+		if (watched(nr) || info->result == SYSVM_RESULT_FD || info->effect == SYSVM_EFFECT_FD)
 			rule |= RULE_WATCH;
 		if (info->index >= 0 && (info->effect <= SYSVM_EFFECT_PRIV || info->effect == SYSVM_EFFECT_MUT) &&
 		    nr != SYS_ioctl && nr != SYS_fcntl && nr != SYS_mmap)
