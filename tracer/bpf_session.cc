@@ -90,9 +90,8 @@ std::vector<std::string> split_words(std::string_view text) {
 struct BpfSession::Impl {
   sysvm_trace_bpf* skel = nullptr;
   ring_buffer* ring = nullptr;
-  BpfSession* session = nullptr;
-  TraceSink* sink = nullptr;
-  UniqueFd site;  // open as long as its inode is compared with
+  std::vector<uint8_t>* block = nullptr;  // where on_record() puts what it is given
+  UniqueFd site;                          // open as long as its inode is compared with
 
   ~Impl() {
     ring_buffer__free(ring);
@@ -100,9 +99,7 @@ struct BpfSession::Impl {
   }
 };
 
-BpfSession::BpfSession() : impl_(std::make_unique<Impl>()) {
-  impl_->session = this;
-}
+BpfSession::BpfSession() : impl_(std::make_unique<Impl>()) {}
 BpfSession::~BpfSession() = default;
 
 Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) {
@@ -177,13 +174,32 @@ Result<> BpfSession::add_threads() {
   return run_iterator(true);
 }
 
+// In a block each record follows its size in 8 bytes; records are multiples of 8 bytes with that padding.
 int BpfSession::on_record(void* context, void* data, size_t size) {
-  auto* impl = static_cast<Impl*>(context);
-  impl->session->hand_over(*impl->sink, static_cast<const uint8_t*>(data), size);
+  std::vector<uint8_t>& block = *static_cast<Impl*>(context)->block;
+  const size_t at = block.size();
+  const uint64_t length = size;
+  block.resize(at + sizeof length + ((size + 7) & ~size_t{7}));
+  memcpy(block.data() + at, &length, sizeof length);
+  memcpy(block.data() + at + sizeof length, data, size);
   return 0;
 }
 
-void BpfSession::hand_over(TraceSink& sink, const uint8_t* data, size_t size) {
+void BpfSession::drain(std::vector<uint8_t>& block) {
+  impl_->block = &block;
+  ring_buffer__consume(impl_->ring);
+}
+
+void BpfSession::hand_over(const std::vector<uint8_t>& block, TraceSink& sink) {
+  for (size_t at = 0; at < block.size();) {
+    uint64_t length;
+    memcpy(&length, block.data() + at, sizeof length);
+    hand_over_one(sink, block.data() + at + sizeof length, length);
+    at += sizeof length + ((length + 7) & ~uint64_t{7});
+  }
+}
+
+void BpfSession::hand_over_one(TraceSink& sink, const uint8_t* data, size_t size) {
   const auto kind = size >= 4 ? *reinterpret_cast<const __u32*>(data) : 0;
   if ((kind == REC_CALL || kind == REC_SIGNAL) && size >= sizeof(rec_call)) {
     const auto& r = *reinterpret_cast<const rec_call*>(data);
@@ -240,12 +256,6 @@ void BpfSession::hand_over(TraceSink& sink, const uint8_t* data, size_t size) {
   } else {
     ++bad_records_;
   }
-}
-
-size_t BpfSession::drain(TraceSink& sink) {
-  impl_->sink = &sink;
-  const int n = ring_buffer__consume(impl_->ring);
-  return n > 0 ? static_cast<size_t>(n) : 0;
 }
 
 void BpfSession::detach() {

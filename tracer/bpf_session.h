@@ -32,8 +32,10 @@ class BpfSession {
   Result<> trace_now(int pidfd);        // this process, which has one thread, from now on
   Result<> add_threads();               // all threads of attach_pid
 
-  // Hands all that is in the ring to sink. Returns the number of records.
-  size_t drain(TraceSink& sink);
+  // Copies all that is in the ring to the end of block; hand_over() makes a stream of it. From different
+  // threads, but each from one at a time.
+  void drain(std::vector<uint8_t>& block);
+  void hand_over(const std::vector<uint8_t>& block, TraceSink& sink);
   void detach();
 
   uint64_t lost(lost_reason reason) const;
@@ -51,7 +53,7 @@ class BpfSession {
   static int on_record(void* context, void* data, size_t size);
   Result<> run_iterator(bool threads);
   Result<> mark(int pidfd, bool waiting);
-  void hand_over(TraceSink& sink, const uint8_t* data, size_t size);
+  void hand_over_one(TraceSink& sink, const uint8_t* data, size_t size);
 
   std::unique_ptr<Impl> impl_;
   uint64_t bad_records_ = 0;

@@ -35,13 +35,6 @@ uint64_t time_calls() {
   return best / kCalls;
 }
 
-class NoSink : public TraceSink {
-  void on_call(const Event&, std::string_view, std::string_view) override {}
-  void on_fork(int32_t, int32_t, uint64_t) override {}
-  void on_exec(const ExecInfo&) override {}
-  void on_exit(int32_t, uint64_t, int32_t) override {}
-};
-
 }  // namespace
 
 std::optional<Calibration> Calibration::start() {
@@ -79,8 +72,8 @@ uint64_t Calibration::finish(BpfSession& session) {
     traced = 0;
   to_helper_.reset();
   waitpid(pid_, nullptr, 0);
-  NoSink none;
-  session.drain(none);
+  std::vector<uint8_t> unused;
+  session.drain(unused);
   return traced > plain_ns_ ? traced - plain_ns_ : 0;
 }
 

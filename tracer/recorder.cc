@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 
 #include "tracer/bpf_session.h"
 #include "tracer/calibrate.h"
+#include "tracer/drainer.h"
 #include "tracer/ptrace_session.h"
 #include "tracer/record_sink.h"
 #include "tracer/supervisor.h"
@@ -23,6 +23,8 @@
 namespace sysvm {
 
 namespace {
+
+constexpr size_t kMaxWaiting = 512u << 20;  // bytes of records that wait for being written: some two million
 
 uint64_t cpu_ns() {
   timespec t;
@@ -59,7 +61,11 @@ class Recording {
   Recording(const RecordOptions& options, int& exit_code) : options_(options), exit_code_(exit_code) {}
 
   Result<> find_command() {
-    if (options_.command.argv.empty()) return Unit{};
+    if (options_.command.argv.empty()) {
+      attached_.reset(open_pidfd(options_.pid));
+      if (!attached_) return error("process {}: {}", options_.pid, strerror(errno));
+      return Unit{};
+    }
     if (auto bad = find_executable(options_.command, path_)) {
       exit_code_ = bad->exit_code;
       return Error{bad->message};
@@ -103,14 +109,12 @@ class Recording {
   }
 
   Result<> run() {
-    // The recorder must get its turn while the command keeps every processor busy. Allowed to root only.
-    setpriority(PRIO_PROCESS, 0, -10);
     cpu_at_start_ = cpu_ns();
     lost_before_ = bpf_ ? bpf_->lost(LOST_RING) : 0;
     storage_lost_before_ = bpf_ ? bpf_->lost(LOST_STORAGE) : 0;
     last_poll_ns_ = last_flush_ns_ = start_ns_ = boottime_ns();
     Result<> result = bpf_ ? run_bpf() : run_ptrace();
-    report_.wall_ns = boottime_ns() - start_ns_;
+    report_.wall_ns = (ended_ns_ ? ended_ns_ : boottime_ns()) - start_ns_;
     report_.consumer_cpu_ns = cpu_ns() - cpu_at_start_;
     return result;
   }
@@ -120,6 +124,7 @@ class Recording {
     if (bpf_) {
       report_.left_running = bpf_->live_tasks();
       bpf_->detach();
+      drainer_->stop();
       poll_bpf();
       if (uint64_t n = bpf_->recursion_misses())
         sink_->lost(LossReason::kRecursion, n, start_ns_, boottime_ns());
@@ -144,6 +149,7 @@ class Recording {
       return error("{}; the command ran on, the trace holds what was written before", sink_->write_error());
     report_.bytes = writer_->bytes();
     writer_.reset();
+    drainer_.reset();
     bpf_.reset();
     report_.teardown_ns = boottime_ns() - begin;
     return report_;
@@ -153,7 +159,7 @@ class Recording {
   // Takes what is in the ring, and notes what was lost since the last time: no event was lost outside that
   // interval.
   void poll_bpf() {
-    bpf_->drain(*sink_);
+    drainer_->deliver(*sink_);
     const uint64_t now = boottime_ns();
     if (uint64_t lost = bpf_->lost(LOST_RING); lost != lost_before_) {
       sink_->lost(LossReason::kRingFull, lost - lost_before_, last_poll_ns_, now);
@@ -177,6 +183,8 @@ class Recording {
   }
 
   Result<> run_bpf() {
+    // Often enough that the ring cannot fill: 2 million events a second, 250 bytes each.
+    drainer_.emplace(*bpf_, options_.ring_bytes >= (4u << 20) ? 4 : 1, kMaxWaiting);
     if (child_) {
       TRY(bpf_->trace_from_exec(child_->pidfd()));
       start_ns_ = boottime_ns();
@@ -185,16 +193,17 @@ class Recording {
     } else {
       sink_->attached(options_.pid, boottime_ns());
       TRY(bpf_->add_threads());
-      attached_.reset(open_pidfd(options_.pid));
-      if (!attached_) return error("process {}: {}", options_.pid, strerror(errno));
+      if (!bpf_->live_tasks())
+        return error(
+            "process {}: not found by eBPF, which knows processes by their ids in the first pid namespace",
+            options_.pid);
     }
     const int pidfd = child_ ? child_->pidfd() : attached_.get();
     const pid_t command = child_ ? child_->pid() : 0;
-    // The wait must be short enough that the ring cannot fill: 2 million events a second, 144 bytes each.
-    const int interval_ms = options_.ring_bytes >= (4u << 20) ? 4 : 1;
     Supervisor::Wake wake;
     do {
-      wake = supervisor_.wait(pidfd, command, interval_ms);
+      wake = supervisor_.wait(pidfd, command, 10);
+      if (wake != Supervisor::Wake::kTimeout) ended_ns_ = boottime_ns();
       poll_bpf();
     } while (wake != Supervisor::Wake::kEnded && wake != Supervisor::Wake::kStop);
     if (child_ && wake == Supervisor::Wake::kEnded) waitpid(child_->pid(), &report_.wait_status, 0);
@@ -234,10 +243,11 @@ class Recording {
   std::optional<HeldChild> child_;
   UniqueFd attached_;
   std::unique_ptr<BpfSession> bpf_;
+  std::optional<Drainer> drainer_;
   std::unique_ptr<TraceWriter> writer_;
   std::optional<RecordSink> sink_;
   std::optional<PtraceSession> ptrace_;
-  uint64_t start_ns_ = 0, last_poll_ns_ = 0, last_flush_ns_ = 0, cpu_at_start_ = 0;
+  uint64_t start_ns_ = 0, ended_ns_ = 0, last_poll_ns_ = 0, last_flush_ns_ = 0, cpu_at_start_ = 0;
   uint64_t lost_before_ = 0, storage_lost_before_ = 0;
 };
 

@@ -11,6 +11,7 @@
  * instruction lies in one chosen file.
  *
  * What is not seen: work without a system call (vDSO, page faults, io_uring operations after their submission).
+ * Process ids are those of the first pid namespace, which in a container are not the ones that the program sees.
  * Tested by tests/tracer/.
  */
 #include "kernel_types.h"

@@ -205,6 +205,12 @@ def test_attaches_to_all_threads_until_interrupted(backend, tmp_path):
     assert {c["name"]: c["count"] for c in seen["by_call"]}["getppid"] > 30
 
 
+def test_process_that_is_not_there_leaves_no_file(backend, tmp_path):
+    done = run(SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p", "4194303")
+    assert done.returncode == 125 and b"process 4194303: " in done.stderr
+    assert not (tmp_path / "t.trace").exists()
+
+
 @pytest.mark.parametrize("words", [[], ["-p", "1", "--", "true"], ["-m", "3000", "--", "true"], ["-o", "-", "--", "true"],
                                    ["--backend", "magic", "--", "true"], ["-u", "nobody-of-that-name", "--", "true"]])
 def test_wrong_usage_is_2_and_runs_nothing(backend, tmp_path, words):

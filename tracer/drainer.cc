@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "tracer/drainer.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+namespace sysvm {
+
+Drainer::Drainer(BpfSession& session, int interval_ms, size_t max_bytes)
+    : session_(session), interval_ms_(interval_ms), max_bytes_(max_bytes), thread_([this] { run(); }) {}
+
+Drainer::~Drainer() {
+  stop();
+}
+
+void Drainer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+    drain_once();
+  }
+}
+
+void Drainer::run() {
+  sched_param priority{};
+  priority.sched_priority = 1;
+  if (sched_setscheduler(0, SCHED_RR, &priority) != 0) setpriority(PRIO_PROCESS, 0, -10);  // this thread only
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_; })) {
+    if (waiting_bytes_ > max_bytes_) continue;
+    lock.unlock();
+    drain_once();
+    lock.lock();
+  }
+}
+
+void Drainer::drain_once() {
+  Block block;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      block = std::move(free_.back());
+      free_.pop_back();
+    }
+  }
+  session_.drain(block);
+  const std::lock_guard lock(mutex_);
+  if (block.empty()) {
+    free_.push_back(std::move(block));
+    return;
+  }
+  waiting_bytes_ += block.size();
+  full_.push_back(std::move(block));
+}
+
+void Drainer::deliver(TraceSink& sink) {
+  std::unique_lock lock(mutex_);
+  while (!full_.empty()) {
+    Block block = std::move(full_.front());
+    full_.pop_front();
+    lock.unlock();
+    session_.hand_over(block, sink);
+    lock.lock();
+    waiting_bytes_ -= block.size();
+    block.clear();
+    if (free_.size() < 8) free_.push_back(std::move(block));
+  }
+}
+
+}  // namespace sysvm

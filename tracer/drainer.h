@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Empties the ring buffer in a thread of its own, into memory. What makes a trace of the records
+// (compression, a write that waits for the disk) may then be late without a loss; only this thread has to be
+// in time, so it asks for real-time priority and does nothing but copy.
+//
+// Memory is bounded: with max_bytes waiting it stops emptying the ring, which then overflows and counts its
+// losses. Tested by tests/tracer/.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "tracer/bpf_session.h"
+
+namespace sysvm {
+
+class Drainer {
+ public:
+  Drainer(BpfSession& session, int interval_ms, size_t max_bytes);
+  ~Drainer();
+
+  void deliver(TraceSink& sink);  // all that has been drained so far; on the caller's thread
+  void stop();                    // after one last look into the ring
+
+ private:
+  using Block = std::vector<uint8_t>;
+  void run();
+  void drain_once();
+
+  BpfSession& session_;
+  const int interval_ms_;
+  const size_t max_bytes_;
+  std::mutex mutex_;  // protects what follows
+  std::condition_variable wake_;
+  std::deque<Block> full_;
+  std::vector<Block> free_;  // emptied ones, so that their memory is not given back and taken again
+  size_t waiting_bytes_ = 0;
+  bool stop_ = false;
+  std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace sysvm
