@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The eBPF programs of sysvm_trace.bpf.c, loaded and attached. While a session is attached every process of
-// the machine pays some 0.15 us for each of its calls, so it is detached the moment it is not needed any
+// the machine pays some 0.1 us for each of its calls, so it is detached the moment it is not needed any
 // more. Tested by tests/tracer/.
 #pragma once
 
