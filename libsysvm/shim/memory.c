@@ -16,6 +16,8 @@
 
 #include "libsysvm/shim/ahead.h"
 
+#define PAGE_UP(x) (((x) + 4095) & ~4095ull)
+
 #define RANGES 192
 struct range {
 	uint64_t low, high;
@@ -24,7 +26,7 @@ struct range {
 static struct range range[RANGES];
 static unsigned int ranges;
 static unsigned int last_read, last_write; /* where the last question was answered */
-static uint64_t heap_low;
+static uint64_t heap_end; /* where the mapping of the heap ends: the break, rounded up to a page */
 
 static void range_add(uint64_t low, uint64_t high, uint32_t writable)
 {
@@ -85,7 +87,7 @@ static uint64_t hex(const char **p)
 /* One line of /proc/self/maps. */
 static void take_line(const char *p)
 {
-	uint64_t low = hex(&p), high, inode = 0;
+	uint64_t low = hex(&p), high;
 	bool readable, writable, private;
 
 	p++;
@@ -102,7 +104,7 @@ static void take_line(const char *p)
 	while (*p == ' ')
 		p++;
 	while (*p >= '0' && *p <= '9')
-		inode = inode * 10 + (uint64_t)(*p++ - '0');
+		p++; /* inode */
 	while (*p == ' ')
 		p++;
 	if (p[0] == '[' && p[1] == 's' && p[2] == 't') { /* [stack]: grows, and is asked for by stack pointer */
@@ -110,13 +112,9 @@ static void take_line(const char *p)
 		ahead.stack_high = high;
 		return;
 	}
-	if (p[0] == '[' && p[1] == 'h') {
-		heap_low = low;
-	} else if (p[0] == '[' && p[1] != 'a') { /* vdso, vvar: special pages */
+	if (p[0] == '[' && p[1] != 'h' && p[1] != 'a') /* vdso, vvar: special pages */
 		return;
-	}
 	/* At start-up every file mapping is a segment of an object that the process cannot live without. */
-	(void)inode;
 	if (readable && private)
 		range_add(low, high, writable);
 }
@@ -128,7 +126,7 @@ int memory_init(void)
 	long fd, n;
 
 	ranges = 0;
-	heap_low = (uint64_t)ahead_own(SYS_brk, 0, 0, 0, 0);
+	heap_end = PAGE_UP((uint64_t)ahead_own(SYS_brk, 0, 0, 0, 0));
 	fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return SHIM_OFF_ENGINE; /* without /proc the process cannot be judged */
@@ -151,17 +149,19 @@ int memory_init(void)
 	return ahead.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
 }
 
-#define PAGE_UP(x) (((x) + 4095) & ~4095ull)
-
 void memory_after(const struct shim_call *c)
 {
 	uint64_t low = c->arg[0], high = PAGE_UP(c->arg[0] + c->arg[1]);
 
 	switch (c->nr) {
 	case SYS_brk:
-		/* The heap ends where the kernel says; below is private and anonymous. */
-		range_remove(heap_low, heap_low + (1ull << 40));
-		range_add(heap_low, (uint64_t)c->result & ~4095ull, 1);
+		/* Only what came or went: pages below may have been protected since. */
+		high = PAGE_UP((uint64_t)c->result);
+		if (high > heap_end)
+			range_add(heap_end, high, 1);
+		else
+			range_remove(high, heap_end);
+		heap_end = high;
 		break;
 	case SYS_mmap:
 		if (c->result < 0 && c->result >= -4095)

@@ -7,7 +7,7 @@
  *   ahead half (ahead.c, log.c, fds.c, memory.c ...)  decides which calls are answered, from procedures only.
  *
  * Both run inside the application's system calls: no libc call, no allocation, no lock, no errno, general registers
- * only, at most 512 bytes of stack on the path of a call. All state is for one thread: a process that makes a second
+ * only, at most 512 bytes of stack on the path of a call (some 900 where a procedure runs: on the main stack only). All state is for one thread: a process that makes a second
  * one goes plain for ever (ahead_stop), a vfork child touches nothing.
  */
 #ifndef SYSVM_SHIM_H

@@ -65,5 +65,13 @@ int main(int argc, char **argv)
 	try("new heap", top, 65536);
 	MUST(brk(top) == 0);
 	try("old heap", top + 4096, 65536);
+
+	/* a page of the heap stays protected when the heap grows */
+	char *page = (char *)(((uintptr_t)top + 4095) & ~4095ul);
+	MUST(brk(page + 8192) == 0);
+	MUST(mprotect(page, 4096, PROT_READ) == 0);
+	MUST(brk(page + 65536) == 0);
+	try("protected page of the heap", page, 65536);
+	try("the page behind it", page + 4096, 65536);
 	return 0;
 }
