@@ -39,6 +39,9 @@ void sort_by_time(Columns& c) {
   permute(c.st_mode, order);
   permute(c.st_size, order);
   permute(c.st_dev, order);
+  permute(c.st_ino, order);
+  permute(c.data_kind, order);
+  permute(c.data, order);
 }
 
 void name_calls(TraceTable& table) {

@@ -17,6 +17,8 @@ const char* to_string(LossReason reason) {
       return "thread not followed";
     case LossReason::kConsumer:
       return "recorder failed";
+    case LossReason::kTask:
+      return "record of a fork, exec or end";
   }
   return "unknown reason";
 }
@@ -38,7 +40,7 @@ template <typename F>
 void for_each_column(Columns& c, F f) {
   auto all = [&f](auto&... column) { (f(column), ...); };
   all(c.ts_ns, c.dur_ns, c.pid, c.tid, c.seq, c.nr, c.ret, c.flags, c.ip, c.caller, c.st_mode, c.st_size,
-      c.st_dev);
+      c.st_dev, c.st_ino, c.data_kind, c.data);
   for (auto& column : c.args) f(column);
   for (auto& column : c.path) f(column);
 }
@@ -70,6 +72,9 @@ void Columns::append(const Columns& other) {
   join(st_mode, other.st_mode);
   join(st_size, other.st_size);
   join(st_dev, other.st_dev);
+  join(st_ino, other.st_ino);
+  join(data_kind, other.data_kind);
+  join(data, other.data);
 }
 
 void Columns::push_back(const Event& e) {
@@ -88,6 +93,9 @@ void Columns::push_back(const Event& e) {
   st_mode.push_back(e.st_mode);
   st_size.push_back(e.st_size);
   st_dev.push_back(e.st_dev);
+  st_ino.push_back(e.st_ino);
+  data_kind.push_back(static_cast<uint32_t>(e.data_kind));
+  data.push_back(e.data);
 }
 
 Event Columns::event(size_t i) const {
@@ -107,6 +115,9 @@ Event Columns::event(size_t i) const {
   e.st_mode = st_mode[i];
   e.st_size = st_size[i];
   e.st_dev = st_dev[i];
+  e.st_ino = st_ino[i];
+  e.data_kind = static_cast<DataKind>(data_kind[i]);
+  e.data = data[i];
   return e;
 }
 

@@ -31,6 +31,20 @@ enum EventFlag : uint32_t {
   kHasStat = 1u << 8,  // st_mode, st_size, st_dev are set
   kNrChanged =
       1u << 9,  // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
+  kHasData = 1u << 10,  // data and data_kind are set
+};
+
+// What Event::data holds: bytes that the call read or wrote through a pointer, as they were at its return. All
+// integers are little-endian, as in the program's memory.
+enum class DataKind : uint32_t {
+  kNone = 0,
+  kIovec = 1,   // first entries of the array: {u64 base, u64 length} each (readv, writev, sendmsg ...)
+  kEpoll = 2,   // events that epoll_wait gave, or the one of epoll_ctl: {u32 events, u64 data} packed, 12 bytes each
+  kDirent = 3,  // what getdents64 gave: {u8 d_type, name, 0} for each entry; the last may be cut
+  kFds = 4,     // the two descriptors of pipe, pipe2, socketpair: i32 each
+  kPoll = 5,    // struct pollfd {i32 fd, u16 events, u16 revents} each, after the call
+  kBytes = 6,   // first bytes of the buffer read or written; only if asked for
+  kHash = 7,    // u64: keyed hash of the first bytes of the buffer; only if asked for
 };
 
 inline constexpr int32_t kSignalNr = -1;  // Event::nr of a kSignal event
@@ -53,6 +67,9 @@ struct Event {
   uint32_t st_mode = 0;            // stat family that returned 0 (kHasStat)
   uint64_t st_size = 0;
   uint64_t st_dev = 0;
+  uint64_t st_ino = 0;
+  DataKind data_kind = DataKind::kNone;
+  uint32_t data = kNoString;  // index into TraceInfo::strings, which may hold any bytes (kHasData)
 
   bool has(EventFlag flag) const { return flags & flag; }
   uint64_t site() const { return ip >= 2 ? ip - 2 : 0; }  // address of the syscall instruction itself
@@ -76,6 +93,8 @@ struct TraceHeader {
   uint64_t boottime_ns = 0;  // one moment on both clocks
   uint64_t realtime_ns = 0;
   uint64_t call_cost_ns = 0;  // what tracing added to one call on this machine, 0 if not measured
+  std::string filter;         // calls that were recorded, as given to -e. Not "": sequences have calls missing
+  uint64_t window_ns = 0;     // flight recorder: only about the last so many are kept; 0: all
   std::vector<CallInfo> calls;
 };
 
@@ -107,6 +126,7 @@ enum class LossReason : uint32_t {
   kRecursion = 3,   // the program was running already on that CPU
   kMissedFork = 4,  // a thread could not be followed
   kConsumer = 5,    // the recorder itself failed to keep a record (short write, bad record)
+  kTask = 6,        // the record of a fork, an exec or an end; no call
 };
 const char* to_string(LossReason reason);
 
@@ -114,6 +134,22 @@ struct Loss {
   LossReason reason = LossReason::kRingFull;
   uint64_t count = 0;
   uint64_t from_ns = 0, to_ns = 0;  // no event was lost outside
+};
+
+// How far the numbering of a thread went. Events of a thread and its ThreadEnd prove that nothing is missing; a
+// thread without one ended when the recorder was killed. Ids are used again: a thread's numbers begin at 0.
+struct ThreadEnd {
+  int32_t tid = 0;
+  int32_t pid = 0;
+  uint64_t end_ns = 0;
+  uint32_t next_seq = 0;  // it used the numbers 0 ... next_seq - 1
+  bool alive = false;     // it went on after the recording
+};
+
+// A thread was held by the recorder, so that nothing is lost. To be taken out of the time between its calls.
+struct Throttle {
+  int32_t tid = 0;
+  uint64_t from_ns = 0, to_ns = 0;
 };
 
 struct TraceStats {
@@ -124,7 +160,8 @@ struct TraceStats {
   uint64_t probe_ns = 0;  // time inside the eBPF programs, 0 if not measured
   uint64_t probe_runs = 0;
   uint64_t throttles = 0;  // how often the command was stopped so that nothing is lost
-  uint64_t throttled_ns = 0;
+  uint64_t throttled_ns = 0;  // of all threads together
+  uint64_t consumer_ns = 0;   // processor time of the recorder
 };
 
 struct TraceInfo {
@@ -133,6 +170,8 @@ struct TraceInfo {
   std::vector<Process> processes;                   // in order of start
   std::vector<Mapping> mappings;
   std::vector<Loss> losses;
+  std::vector<ThreadEnd> thread_ends;
+  std::vector<Throttle> throttles;  // in order of from_ns for each thread
   std::optional<TraceStats> stats;  // written at the end: absent if the recorder was killed
   std::string damage;               // "" or what is wrong with the file and where; all before it was read
 
@@ -156,7 +195,8 @@ struct Columns {
   std::array<std::vector<uint32_t>, 2> path;
   std::vector<uint64_t> ip, caller;
   std::vector<uint32_t> st_mode;
-  std::vector<uint64_t> st_size, st_dev;
+  std::vector<uint64_t> st_size, st_dev, st_ino;
+  std::vector<uint32_t> data_kind, data;
 
   size_t size() const { return ts_ns.size(); }
   void clear();

@@ -96,7 +96,9 @@ Result<> decode(const pb::Chunk& chunk, Strings& strings, Columns& out) {
   const google::protobuf::RepeatedField<uint64_t>* args[6] = {&b.arg0(), &b.arg1(), &b.arg2(),
                                                               &b.arg3(), &b.arg4(), &b.arg5()};
   int at[6] = {};
-  int stat_at = 0;
+  int stat_at = 0, data_at = 0;
+  if (b.st_ino_size() != 0 && b.st_ino_size() != b.st_mode_size())
+    return error("column st_ino has not {} values", b.st_mode_size());
   uint64_t ts = chunk.first_ns();
   out.reserve(n);
   Event e;
@@ -125,13 +127,23 @@ Result<> decode(const pb::Chunk& chunk, Strings& strings, Columns& out) {
       if (at[k] >= args[k]->size()) return error("event {}: argument {} is missing", row, k);
       e.args[k] = args[k]->Get(at[k]++);
     }
-    e.st_mode = 0, e.st_size = 0, e.st_dev = 0;
+    e.st_mode = 0, e.st_size = 0, e.st_dev = 0, e.st_ino = 0;
     if (e.has(kHasStat)) {
       if (stat_at >= b.st_mode_size() || stat_at >= b.st_size_size() || stat_at >= b.st_dev_size())
         return error("event {}: its stat columns are missing", row);
       e.st_mode = b.st_mode(stat_at);
       e.st_size = b.st_size(stat_at);
-      e.st_dev = b.st_dev(stat_at++);
+      e.st_dev = b.st_dev(stat_at);
+      if (b.st_ino_size()) e.st_ino = b.st_ino(stat_at);
+      ++stat_at;
+    }
+    e.data_kind = DataKind::kNone, e.data = kNoString;
+    if (e.has(kHasData)) {
+      if (data_at >= b.data_kind_size() || data_at >= b.data_size())
+        return error("event {}: its data columns are missing", row);
+      if (b.data(data_at) >= ids.size()) return error("event {}: index past the end of its table", row);
+      e.data_kind = static_cast<DataKind>(b.data_kind(data_at));
+      e.data = ids[b.data(data_at++)];
     }
     out.push_back(e);
   }
@@ -150,6 +162,8 @@ void take_header(const pb::Header& h, TraceHeader& out) {
   out.boottime_ns = h.boottime_ns();
   out.realtime_ns = h.realtime_ns();
   out.call_cost_ns = h.call_cost_ns();
+  out.filter = h.filter();
+  out.window_ns = h.window_ns();
   for (const pb::Call& c : h.calls())
     out.calls.push_back(
         {c.nr(), c.name(), {c.args().begin(), c.args().begin() + std::min(c.args_size(), 6)}, c.result()});
@@ -195,10 +209,20 @@ void take_record(const pb::Record& record, TraceInfo& out) {
       out.losses.push_back({static_cast<LossReason>(l.reason()), l.count(), l.from_ns(), l.to_ns()});
       break;
     }
+    case pb::Record::kThreadEnd: {
+      const pb::ThreadEnd& t = record.thread_end();
+      out.thread_ends.push_back({t.tid(), t.pid(), t.end_ns(), t.next_seq(), t.alive()});
+      break;
+    }
+    case pb::Record::kThrottle: {
+      const pb::Throttle& t = record.throttle();
+      out.throttles.push_back({t.tid(), t.from_ns(), t.to_ns()});
+      break;
+    }
     case pb::Record::kStats: {
       const pb::Stats& s = record.stats();
       out.stats = TraceStats{s.events(),   s.lost(),       s.threads(),   s.wall_ns(),
-                             s.probe_ns(), s.probe_runs(), s.throttles(), s.throttled_ns()};
+                             s.probe_ns(), s.probe_runs(), s.throttles(), s.throttled_ns(), s.consumer_ns()};
       break;
     }
     default:

@@ -143,6 +143,11 @@ void TraceWriter::Pending::encode(pb::Chunk& chunk) {
       block.add_st_mode(e.st_mode);
       block.add_st_size(e.st_size);
       block.add_st_dev(e.st_dev);
+      block.add_st_ino(e.st_ino);
+    }
+    if (e.has(kHasData)) {
+      block.add_data_kind(static_cast<uint32_t>(e.data_kind));
+      block.add_data(e.data);
     }
   }
 
@@ -196,6 +201,8 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   h.set_boottime_ns(header.boottime_ns);
   h.set_realtime_ns(header.realtime_ns);
   h.set_call_cost_ns(header.call_cost_ns);
+  h.set_filter(header.filter);
+  h.set_window_ns(header.window_ns);
   std::vector<CallInfo> calls = header.calls;
   std::sort(calls.begin(), calls.end(), [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
   for (const CallInfo& c : calls) {
@@ -229,10 +236,12 @@ Result<> TraceWriter::write_record(const R& record) {
   return write_all(frame(record.SerializeAsString()));
 }
 
-Result<> TraceWriter::add(const Event& event, std::string_view path0, std::string_view path1) {
+Result<> TraceWriter::add(const Event& event, std::string_view path0, std::string_view path1,
+                          std::string_view data) {
   Pending& p = *pending_;
   Event e = event;
   e.path = {p.intern(path0), p.intern(path1)};
+  e.data = e.has(kHasData) ? p.intern(data) : 0;
   p.events.push_back(e);
   ++events_;
   // 8 MiB: keeps a chunk of long paths far below kMaxRecord.
@@ -295,6 +304,25 @@ Result<> TraceWriter::add(const Loss& loss) {
   return write_record(record);
 }
 
+Result<> TraceWriter::add(const ThreadEnd& end) {
+  pb::Record record;
+  pb::ThreadEnd& t = *record.mutable_thread_end();
+  t.set_tid(end.tid);
+  t.set_pid(end.pid);
+  t.set_end_ns(end.end_ns);
+  t.set_next_seq(end.next_seq);
+  t.set_alive(end.alive);
+  return write_record(record);
+}
+
+Result<> TraceWriter::add(const Throttle& throttle) {
+  pb::Record record;
+  record.mutable_throttle()->set_tid(throttle.tid);
+  record.mutable_throttle()->set_from_ns(throttle.from_ns);
+  record.mutable_throttle()->set_to_ns(throttle.to_ns);
+  return write_record(record);
+}
+
 Result<> TraceWriter::finish(const TraceStats& stats) {
   TRY(flush());
   pb::Record record;
@@ -307,6 +335,7 @@ Result<> TraceWriter::finish(const TraceStats& stats) {
   s.set_probe_runs(stats.probe_runs);
   s.set_throttles(stats.throttles);
   s.set_throttled_ns(stats.throttled_ns);
+  s.set_consumer_ns(stats.consumer_ns);
   TRY(write_record(record));
   pb::Record index;
   index.mutable_index()->CopyFrom(pending_->index);

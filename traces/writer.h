@@ -23,12 +23,16 @@ class TraceWriter {
   static Result<std::unique_ptr<TraceWriter>> create(const std::string& path, const TraceHeader& header);
   ~TraceWriter();
 
-  // event.path is not looked at: the strings are given here. A view without data() means "no string".
-  Result<> add(const Event& event, std::string_view path0 = {}, std::string_view path1 = {});
+  // event.path and event.data are not looked at: the strings are given here. A view without data() means "no
+  // string". data: the bytes of an event with flag kHasData, of the kind that the event says.
+  Result<> add(const Event& event, std::string_view path0 = {}, std::string_view path1 = {},
+               std::string_view data = {});
   Result<> add(const Process& process);  // end_ns and exit_status are written by end()
   Result<> end(int32_t pid, uint64_t end_ns, int32_t exit_status);
   Result<> add(const Mapping& mapping);
   Result<> add(const Loss& loss);
+  Result<> add(const ThreadEnd& end);
+  Result<> add(const Throttle& throttle);
   Result<> flush();                          // ends the chunk, so that all events so far are in the file
   Result<> finish(const TraceStats& stats);  // flush, totals, index; nothing may be added afterwards
 

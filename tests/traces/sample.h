@@ -68,12 +68,22 @@ inline Event sample_event(uint32_t i) {
     e.st_mode = 0100644;
     e.st_size = 10 * i;
     e.st_dev = 0xfe01;
+    e.st_ino = 7 + i;
+  }
+  if (e.nr == 0) {
+    e.flags = kHasData;
+    e.data_kind = DataKind::kBytes;
   }
   return e;
 }
 
 inline std::string sample_path(uint32_t i) {
   return "/usr/include/file" + std::to_string(i % 50) + ".h";
+}
+
+// Any bytes, of event i if it has flag kHasData.
+inline std::string sample_data(uint32_t i) {
+  return std::string("\0\xff", 2) + std::to_string(i % 9);
 }
 
 // n events in chunks of the given size.
@@ -86,14 +96,17 @@ inline void write_sample(const std::string& path, uint32_t n, uint32_t chunk) {
   for (uint32_t i = 0; i < n; ++i) {
     const std::string path_text = sample_path(i);
     const bool has_path = i % 4 == 0;
-    ASSERT_TRUE(w.add(sample_event(i), has_path ? std::string_view(path_text) : std::string_view()));
+    ASSERT_TRUE(w.add(sample_event(i), has_path ? std::string_view(path_text) : std::string_view(), {},
+                      sample_data(i)));
     if (i % chunk == chunk - 1) {
       ASSERT_TRUE(w.flush());
     }
   }
   ASSERT_TRUE(w.add(Loss{LossReason::kRingFull, 3, 1, 2}));
+  ASSERT_TRUE(w.add(ThreadEnd{100, 100, 98'000'000, (n + 1) / 2, false}));
+  ASSERT_TRUE(w.add(Throttle{101, 10, 20}));
   ASSERT_TRUE(w.end(100, 99'000'000, 0x100));
-  ASSERT_TRUE(w.finish(TraceStats{n, 3, 2, 5'000'000, 0, 0, 0, 0}));
+  ASSERT_TRUE(w.finish(TraceStats{n, 3, 2, 5'000'000, 0, 0, 0, 0, 9}));
 }
 
 inline void expect_sample_event(const TraceInfo& info, const Event& got, uint32_t i) {
@@ -112,6 +125,9 @@ inline void expect_sample_event(const TraceInfo& info, const Event& got, uint32_
   EXPECT_EQ(got.st_mode, want.st_mode) << i;
   EXPECT_EQ(got.st_size, want.st_size) << i;
   EXPECT_EQ(got.st_dev, want.st_dev) << i;
+  EXPECT_EQ(got.st_ino, want.st_ino) << i;
+  EXPECT_EQ(got.data_kind, want.data_kind) << i;
+  EXPECT_EQ(info.strings.at(got.data), want.has(kHasData) ? sample_data(i) : "") << i;
   EXPECT_EQ(got.path[1], kNoString) << i;
   ASSERT_LT(got.path[0], info.strings.size()) << i;
   EXPECT_EQ(info.strings[got.path[0]], i % 4 == 0 ? sample_path(i) : "") << i;

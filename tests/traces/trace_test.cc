@@ -27,7 +27,14 @@ TEST(Trace, ReadsBackEveryField) {
   EXPECT_EQ(*trace->processes[0].end_ns, 99'000'000u);
   ASSERT_EQ(trace->losses.size(), 1u);
   EXPECT_EQ(trace->losses[0].count, 3u);
+  ASSERT_EQ(trace->thread_ends.size(), 1u);
+  EXPECT_EQ(trace->thread_ends[0].tid, 100);
+  EXPECT_EQ(trace->thread_ends[0].next_seq, 10000u);
+  EXPECT_FALSE(trace->thread_ends[0].alive);
+  ASSERT_EQ(trace->throttles.size(), 1u);
+  EXPECT_EQ(trace->throttles[0].to_ns, 20u);
   EXPECT_EQ(trace->stats->events, 20000u);
+  EXPECT_EQ(trace->stats->consumer_ns, 9u);
   EXPECT_LT(file.get().size(), 20000u * 12) << "columns no longer compress";
 }
 
