@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench fuzz clean
+.PHONY: build demo check check-fresh check-kernels transparency bench fuzz fuzz-engines clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -18,5 +18,7 @@ bench: build
 fuzz:
 	@scripts/install-deps
 	@scripts/fuzz
+fuzz-engines: build
+	@nice -n 10 scripts/fuzz-engines
 clean:
 	rm -rf build

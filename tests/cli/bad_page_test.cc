@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A page with random contents: header, registers, code. Whatever stands there, a run ends with a status that the ABI
-// names, and the process lives. What random *valid* programs do is compared by tests/cases/engine_diff.c, and what the
+// names, and the process lives. What random *valid* programs do is compared by tests/fuzz/engines, and what the
 // module makes of such pages by tests/qemu/test_fuzz.c.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
