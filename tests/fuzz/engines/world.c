@@ -8,12 +8,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +31,10 @@
 #define DESCRIPTORS 100	 /* fewer than the machine's own number, which a program would notice */
 #define LONG_AGO 1000000000
 
+#define SOMEBODY 1 /* user and group of programs and files */
+
 static char root[256];
+static bool is_root; /* of the machine, not of a namespace only */
 static unsigned char pattern[3000];
 
 struct text {
@@ -85,7 +90,8 @@ int world_prepare(const char *scratch)
 	for (i = 0; i < sizeof(pattern); i++)
 		pattern[i] = i * 7 + i / 256;
 	snprintf(root, sizeof(root), "%s/engine_fuzz.%d", scratch, getpid());
-	if (geteuid())
+	is_root = !geteuid();
+	if (!is_root)
 		become_root_of_a_namespace();
 	if (mkdir(root, 0755) < 0)
 		return -errno;
@@ -109,6 +115,8 @@ static void make_file(int dir, const char *name, size_t size, mode_t mode)
 
 void world_make(void)
 {
+	static const char *const entries[] = {"", "f", "g", "h", "d", "d/a", "d/b", "d/e", "l", "loop"};
+	unsigned int i;
 	int dir;
 
 	umask(022);
@@ -125,7 +133,34 @@ void world_make(void)
 	must(symlinkat("d", dir, "l"), "l");
 	must(symlinkat("loop", dir, "loop"), "loop");
 	must(linkat(dir, "h", dir, "d/h", 0), "d/h");
+	if (is_root)
+		for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+			must(fchownat(dir, entries[i], SOMEBODY, SOMEBODY,
+				      AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH),
+			     "chown");
 	close(dir);
+}
+
+/*
+ * Not root's numbers any more, but with most of its rights: some inodes are the whole kernel's (that of every
+ * epoll descriptor, for one), and a program that is not their owner cannot change their mode and owner for
+ * everybody.
+ */
+static void become_somebody(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	uint32_t kept = 1u << CAP_SYS_ADMIN | 1u << CAP_SYS_RESOURCE | 1u << CAP_DAC_OVERRIDE;
+	struct __user_cap_data_struct caps[2];
+
+	must(prctl(PR_SET_KEEPCAPS, 1), "prctl");
+	must(setresgid(SOMEBODY, SOMEBODY, SOMEBODY), "setresgid");
+	must(setresuid(SOMEBODY, SOMEBODY, SOMEBODY), "setresuid");
+	must(syscall(SYS_capget, &header, caps), "capget");
+	caps[0].permitted &= kept;
+	caps[0].effective = caps[0].permitted;
+	caps[0].inheritable = 0;
+	caps[1] = (struct __user_cap_data_struct){0, 0, 0};
+	must(syscall(SYS_capset, &header, caps), "capset");
 }
 
 void world_enter(void)
@@ -158,6 +193,8 @@ void world_enter(void)
 	must(write(4, pattern, 300), "pipe");
 	must(write(6, pattern, 200), "socket");
 	setxattr("f", "trusted.a", "value", 5, 0); /* not everywhere */
+	if (is_root)
+		become_somebody();
 }
 
 void world_describe_task(char *text, size_t size)

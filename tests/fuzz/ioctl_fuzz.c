@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fuzzes what the module makes of its arguments: open, mmap and the ioctls of kmod/, compiled in user space
+ * over kernel/kernel.h. The input is a list of acts of a few threads; what they hand in is the input too,
+ * fetched anew each time, so a second fetch of the same thing shows. During an inner call anything may
+ * happen: the procedure is undefined, the page unmapped, written to, another thread enters.
+ *
+ * What may not happen: memory out of place or used after its end (the sanitizers' to find), user memory
+ * touched under a lock, a count that rises from 0, a status that the ABI does not name, something left
+ * behind.
+ */
+#include "boundary.h"
+#include "context.h"
+#include "dispatch.h"
+#include "kernel/kernel.h"
+#include "uapi/syscalls.h"
+
+int locks_held;
+long objects;
+
+static const uint8_t* input;
+static size_t left;
+static int depth; /* of entries */
+
+static struct mm_struct mms[2];
+static struct pid pids[3];
+static struct task_struct tasks[3] = {{&mms[0], &pids[0]}, {&mms[0], &pids[1]}, {&mms[1], &pids[2]}};
+struct task_struct* current = &tasks[0];
+static struct file file;
+static struct vm_area_struct vmas[4]; /* by slot; vm_ops: mapped */
+
+static uint8_t byte(void) {
+  if (!left) return 0;
+  left--;
+  return *input++;
+}
+
+bool decide(void) {
+  return byte() == 0xfd;
+}
+
+bool signal_pending(struct task_struct* task) {
+  (void)task;
+  return byte() & 1;
+}
+
+bool in_compat_syscall(void) {
+  return byte() == 0xfc;
+}
+
+static void fetch(void* to, size_t n) {
+  size_t have = n < left ? n : left;
+
+  memcpy(to, input, have);
+  memset((char*)to + have, 0, n - have);
+  input += have;
+  left -= have;
+}
+
+static bool access_ok(const void* address, size_t n) {
+  return (uintptr_t)address + n >= n && (uintptr_t)address + n < 1ul << 47;
+}
+
+/* Structures are shaped so that the interesting values come up; what is read as such is the fuzzer's all the
+ * same. */
+unsigned long copy_from_user(void* to, const void* from, size_t n) {
+  if (locks_held) abort();
+  if (!access_ok(from, n) || decide()) return n;
+  if (n == sizeof(struct sysvm_define) && byte() % 8) {
+    struct sysvm_define define = {.code = 1, .message = 1};
+
+    define.code_len = byte() % 4 ? byte() : byte() << 8 | byte();
+    define.message_len = byte();
+    memcpy(to, &define, n);
+  } else if (n == sizeof(struct sysvm_run) && byte() % 8) {
+    struct sysvm_run run = {.proc = byte() % 4, .seq = 1 + byte() % 3};
+
+    if (run.proc == 3) run.proc = SYSVM_PROC_PAGE;
+    memcpy(to, &run, n);
+  } else {
+    fetch(to, n);
+  }
+  return 0;
+}
+
+unsigned long copy_to_user(void* to, const void* from, size_t n) {
+  size_t i;
+
+  if (locks_held) abort();
+  if (!access_ok(to, n)) return n;
+  for (i = 0; i < n; i++) (void)((const unsigned char*)from)[i];
+  return decide() ? n : 0;
+}
+
+static struct sysvm_page* page_of(const struct vm_area_struct* vma) {
+  return vma->vm_ops ? (struct sysvm_page*)vma->inserted->memory : NULL;
+}
+
+/* Other threads write to pages at any time. */
+static void write_to_pages(void) {
+  struct sysvm_page* page = page_of(&vmas[byte() % 4]);
+  size_t at = byte() | (byte() & 15) << 8;
+
+  if (!page) return;
+  ((uint8_t*)page)[at] = byte();
+  if (byte() % 4 == 0) { /* a page with a program */
+    uint8_t n = byte() % 64;
+
+    page->fuel = byte();
+    page->code_len = n;
+    fetch(page->code, n);
+  }
+}
+
+static void unmap(struct vm_area_struct* vma) {
+  if (!vma->vm_ops) return;
+  vma->vm_ops->close(vma);
+  put_page(vma->inserted);
+  vma->vm_ops = NULL;
+  file.refs--;
+}
+
+static void map(struct vm_area_struct* vma) {
+  uint8_t how = byte();
+
+  if (vma->vm_ops) return;
+  *vma = (struct vm_area_struct){.vm_mm = current->mm, .vm_end = PAGE_SIZE << (how == 1), .vm_file = &file};
+  vma->vm_pgoff = how == 2;
+  vma->vm_flags = (how == 3 ? 0 : VM_SHARED) | (how == 4 ? VM_EXEC : 0);
+  if (sysvm_fops.mmap(&file, vma) == 0) {
+    if ((how >= 1 && how <= 4) || !vma->vm_ops || vma->vm_flags & VM_MAYEXEC ||
+        !(vma->vm_flags & VM_DONTCOPY))
+      abort(); /* what it must refuse, or protect */
+    file.refs++;
+  } else if (vma->inserted) {
+    put_page(vma->inserted); /* as the failing mmap() does */
+  }
+}
+
+static void act(void);
+
+static long enter(unsigned int command) {
+  long ret;
+
+  depth++;
+  ret = sysvm_fops.unlocked_ioctl(&file, command, 4096);
+  depth--;
+  if (locks_held) abort();
+  if (ret > 0 || ret < -ERESTART_RESTARTBLOCK) abort();
+  return ret;
+}
+
+static void act(void) {
+  struct task_struct* was = current;
+
+  switch (byte() % 9) {
+    case 0:
+      enter(SYSVM_IOC_DEFINE);
+      break;
+    case 1:
+    case 2:
+      enter(SYSVM_IOC_RUN);
+      break;
+    case 3:
+      enter(SYSVM_IOC_UNDEFINE);
+      break;
+    case 4:
+      enter(SYSVM_IOC_QUERY);
+      break;
+    case 5:
+      map(&vmas[byte() % 4]);
+      break;
+    case 6:
+      unmap(&vmas[byte() % 4]);
+      break;
+    case 7:
+      write_to_pages();
+      break;
+    case 8:
+      if (depth) break;
+      current = &tasks[byte() % 3];
+      was = current;
+      if (byte() == 1) enter(byte() | byte() << 8 | 0xB7 << 8);
+  }
+  current = was;
+}
+
+/* What lies behind the module's seams. */
+void sysvm_boundary_init(struct sysvm_boundary* boundary) {
+  memset(boundary, 0, sizeof(*boundary));
+}
+
+u32 sysvm_boundary_check(const struct sysvm_boundary* boundary) {
+  static const u8 why[] = {SYSVM_FALLBACK, SYSVM_SIGNAL, SYSVM_YIELD};
+  u8 b = byte();
+
+  (void)boundary;
+  if (b % 4 == 0 && depth < 3) {
+    struct task_struct* was = current;
+
+    current = &tasks[b / 4 % 3];
+    act();
+    current = was;
+  }
+  return b >= 0xf0 ? why[b % 3] : 0;
+}
+
+void sysvm_boundary_after_close(void) {}
+
+void sysvm_dispatch_supported(u64 supported[4]) {
+  memset(supported, 0xff, 32);
+}
+
+int sysvm_dispatch_bind(void) {
+  return 0;
+}
+
+void sysvm_run_task_work(void) {}
+
+enum sysvm_refusal sysvm_allow(unsigned int index, const u64 args[6]) {
+  (void)args;
+  if (index >= SYSVM_CALL_MAX) abort();
+  return byte() % 3;
+}
+
+long sysvm_dispatch(unsigned int index, const u64 args[6]) {
+  static const long results[] = {
+      0, 1, -1, -EINTR, -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK, 1l << 40};
+
+  if (index >= SYSVM_CALL_MAX || locks_held) abort();
+  return results[(args[0] + byte()) % 9];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  unsigned int i;
+
+  input = data;
+  left = size;
+  current = &tasks[0];
+  file = (struct file){NULL, 1};
+  if (sysvm_fops.open(NULL, &file)) {
+    if (objects) abort();
+    return 0;
+  }
+  while (left) act();
+  for (i = 0; i < 4; i++) unmap(&vmas[i]);
+  sysvm_fops.release(NULL, &file);
+  if (objects || locks_held || file.refs != 1 || mms[0].refs || mms[1].refs || pids[0].refs || pids[1].refs ||
+      pids[2].refs)
+    abort();
+  return 0;
+}

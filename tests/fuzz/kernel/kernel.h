@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * As much of the kernel as the module's argument handling needs (main.c, context.c, page.c, procedure.c,
+ * run.c), for user space: included before each of these files, in place of every header of the kernel that
+ * they name.
+ *
+ * It is stricter than the kernel: a reference count that rises from 0, user memory touched under a lock, or
+ * an object left behind ends the program; user memory is whatever the fuzzer says, and another thing at each
+ * fetch. Allocations may fail.
+ */
+#ifndef SYSVM_TESTS_FUZZ_KERNEL_H
+#define SYSVM_TESTS_FUZZ_KERNEL_H
+
+#include <errno.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+
+#define __user
+#define __init
+#define __exit
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (size_t)(n))
+#define BUILD_BUG_ON(condition) _Static_assert(!(condition), #condition)
+#define WARN_ON_ONCE(condition)                                                                              \
+	do {                                                                                                 \
+		if (condition)                                                                               \
+			abort();                                                                             \
+	} while (0)
+
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+/* What the fuzzer decides (ioctl_fuzz.c). */
+extern int locks_held;
+extern long objects; /* allocated and not yet freed */
+bool decide(void);   /* by one bit of the input */
+unsigned long copy_from_user(void *to, const void *from, size_t n);
+unsigned long copy_to_user(void *to, const void *from, size_t n);
+#define get_user(x, p) (copy_from_user(&(x), p, sizeof(x)) ? -EFAULT : 0)
+#define put_user(x, p)                                                                                       \
+	({                                                                                                   \
+		char value_ = (x);                                                                           \
+		copy_to_user(p, &value_, 1) ? -EFAULT : 0;                                                   \
+	})
+#define u64_to_user_ptr(x) ((void *)(uintptr_t)(x))
+
+/* Memory. */
+#define GFP_KERNEL 0
+#define GFP_KERNEL_ACCOUNT 0
+#define __GFP_ZERO 0
+static inline void *kzalloc(size_t n, int flags)
+{
+	void *p = decide() ? NULL : calloc(1, n);
+
+	(void)flags;
+	objects += !!p;
+	return p;
+}
+static inline void *kvmalloc(size_t n, int flags)
+{
+	void *p = decide() ? NULL : malloc(n);
+
+	(void)flags;
+	objects += !!p;
+	return p;
+}
+static inline void kfree(const void *p)
+{
+	objects -= !!p;
+	free((void *)p);
+}
+#define kvfree kfree
+
+/* Locks: one thread, so a lock that is held already is a deadlock. */
+struct mutex {
+	int held;
+};
+typedef struct mutex spinlock_t;
+static inline void lock_(struct mutex *m)
+{
+	WARN_ON_ONCE(m->held++);
+	locks_held++;
+}
+static inline void unlock_(struct mutex *m)
+{
+	WARN_ON_ONCE(m->held-- != 1);
+	locks_held--;
+}
+#define mutex_init(m) ((m)->held = 0)
+#define spin_lock_init(m) ((m)->held = 0)
+#define mutex_lock lock_
+#define mutex_unlock unlock_
+#define spin_lock lock_
+#define spin_unlock unlock_
+static inline bool test_and_set_bit_lock(int n, unsigned long *word)
+{
+	bool was = *word >> n & 1;
+
+	*word |= 1ul << n;
+	return was;
+}
+static inline void clear_bit_unlock(int n, unsigned long *word)
+{
+	*word &= ~(1ul << n);
+}
+
+/* Reference counts. */
+typedef struct {
+	int n;
+} refcount_t;
+static inline void refcount_set(refcount_t *r, int n)
+{
+	r->n = n;
+}
+static inline void refcount_inc(refcount_t *r)
+{
+	WARN_ON_ONCE(r->n <= 0);
+	r->n++;
+}
+static inline bool refcount_dec_and_test(refcount_t *r)
+{
+	WARN_ON_ONCE(r->n <= 0);
+	return --r->n == 0;
+}
+struct kref {
+	refcount_t n;
+};
+#define kref_init(k) refcount_set(&(k)->n, 1)
+#define kref_get(k) refcount_inc(&(k)->n)
+static inline void kref_put(struct kref *k, void (*release)(struct kref *))
+{
+	if (refcount_dec_and_test(&k->n))
+		release(k);
+}
+
+/* An array of pointers by number. */
+struct xarray {
+	void *at[512];
+	struct mutex lock;
+};
+#define XA_FLAGS_ALLOC 0
+#define XA_FLAGS_ACCOUNT 0
+struct xa_limit {
+	u32 min, max;
+};
+#define XA_LIMIT(min, max) ((struct xa_limit){min, max})
+#define xa_init_flags(xa, flags) memset(xa, 0, sizeof(*(xa)))
+#define xa_lock(xa) lock_(&(xa)->lock)
+#define xa_unlock(xa) unlock_(&(xa)->lock)
+#define xa_destroy(xa) ((void)(xa))
+static inline void *xa_load(struct xarray *xa, unsigned long i)
+{
+	return i < 512 ? xa->at[i] : NULL;
+}
+static inline void *xa_erase(struct xarray *xa, unsigned long i)
+{
+	void *was = xa_load(xa, i);
+
+	if (was)
+		xa->at[i] = NULL;
+	return was;
+}
+static inline int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, int flags)
+{
+	(void)flags;
+	if (decide())
+		return -ENOMEM;
+	for (*id = limit.min; *id <= limit.max && *id < 512; ++*id)
+		if (!xa->at[*id]) {
+			xa->at[*id] = entry;
+			return 0;
+		}
+	return -EBUSY;
+}
+#define xa_for_each(xa, i, entry)                                                                            \
+	for (i = 0; i < 512; i++)                                                                            \
+		if (((entry) = (xa)->at[i]))
+
+/* A hash table, as one list. */
+struct hlist_node {
+	struct hlist_node *next, **at;
+};
+#define DECLARE_HASHTABLE(name, bits) struct hlist_node *name
+#define hash_init(table) ((table) = NULL)
+#define hash_add(table, node, key) hash_add_(&(table), node, key)
+static inline void hash_add_(struct hlist_node **list, struct hlist_node *node, unsigned long key)
+{
+	(void)key;
+	node->next = *list;
+	node->at = list;
+	if (node->next)
+		node->next->at = &node->next;
+	*list = node;
+}
+static inline void hash_del(struct hlist_node *node)
+{
+	*node->at = node->next;
+	if (node->next)
+		node->next->at = node->at;
+	node->at = NULL;
+}
+#define hash_for_each_possible(table, object, member, key)                                                   \
+	for (struct hlist_node *node_ = ((void)(key), (table));                                              \
+	     node_ && ((object) = container_of(node_, __typeof__(*(object)), member)); node_ = node_->next)
+
+/* Tasks and address spaces. */
+struct mm_struct {
+	int refs;
+};
+struct pid {
+	int refs;
+};
+struct task_struct {
+	struct mm_struct *mm;
+	struct pid *pid;
+};
+extern struct task_struct *current;
+#define mmgrab(mm) ((mm)->refs++)
+#define mmdrop(mm) ((mm)->refs--)
+#define task_pid(task) ((task)->pid)
+static inline struct pid *get_pid(struct pid *pid)
+{
+	pid->refs++;
+	return pid;
+}
+#define put_pid(pid) ((pid)->refs--)
+bool signal_pending(struct task_struct *task);
+bool in_compat_syscall(void);
+
+/* Pages and mappings. */
+#define PAGE_SIZE 4096
+#define VM_SHARED 8u
+#define VM_EXEC 4u
+#define VM_MAYEXEC 0x40u
+#define VM_DONTCOPY 0x20000u
+#define VM_DONTEXPAND 0x40000u
+#define VM_DONTDUMP 0x4000000u
+struct page {
+	int refs;
+	_Alignas(64) char memory[PAGE_SIZE];
+};
+struct vm_area_struct;
+struct file;
+struct vm_operations_struct {
+	void (*open)(struct vm_area_struct *vma);
+	void (*close)(struct vm_area_struct *vma);
+};
+struct vm_area_struct {
+	struct mm_struct *vm_mm;
+	unsigned long vm_start, vm_end, vm_pgoff, vm_flags;
+	struct file *vm_file;
+	void *vm_private_data;
+	const struct vm_operations_struct *vm_ops;
+	struct page *inserted;
+};
+static inline struct page *alloc_page(int flags)
+{
+	struct page *page = decide() ? NULL : aligned_alloc(64, sizeof(*page));
+
+	(void)flags;
+	if (!page)
+		return NULL;
+	memset(page, 0, sizeof(*page));
+	page->refs = 1;
+	objects++;
+	return page;
+}
+static inline void put_page(struct page *page)
+{
+	WARN_ON_ONCE(page->refs <= 0);
+	if (!--page->refs)
+		kfree(page);
+}
+#define page_address(page) ((void *)(page)->memory)
+static inline int vm_insert_page(struct vm_area_struct *vma, unsigned long address, struct page *page)
+{
+	(void)address;
+	if (decide())
+		return -ENOMEM;
+	page->refs++;
+	vma->inserted = page;
+	return 0;
+}
+
+/* Files and the device. */
+struct inode;
+struct file {
+	void *private_data;
+	int refs;
+};
+struct module;
+#define THIS_MODULE ((struct module *)0)
+struct file_operations {
+	struct module *owner;
+	int (*open)(struct inode *, struct file *);
+	int (*release)(struct inode *, struct file *);
+	int (*mmap)(struct file *, struct vm_area_struct *);
+	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
+	void *llseek;
+};
+#define noop_llseek NULL
+#define nonseekable_open(inode, file) ((void)(inode), (void)(file), 0)
+#define get_file(file) ((file)->refs++)
+static inline void fput(struct file *file)
+{
+	WARN_ON_ONCE(file->refs <= 0);
+	file->refs--;
+}
+struct miscdevice {
+	int minor;
+	const char *name;
+	const struct file_operations *fops;
+	unsigned short mode;
+};
+#define MISC_DYNAMIC_MINOR 255
+#define misc_register(device) ((void)(device), 0)
+#define misc_deregister(device) ((void)(device))
+#define module_param(name, type, mode)
+#define MODULE_PARM_DESC(name, text)
+#define MODULE_LICENSE(text)
+#define MODULE_DESCRIPTION(text)
+#define MODULE_VERSION(text)
+#define module_init(f) int (*module_init_)(void) = f;
+#define module_exit(f) void (*module_exit_)(void) = f;
+
+#endif
