@@ -34,7 +34,13 @@
 
 #define FLUSH_RUNS 64 /* runs between two additions to the shared statistics; each addition is a locked one */
 
-struct ahead ahead = { .off = SHIM_OFF_DISABLED, .device_fd = -1 };
+struct ahead ahead = {
+	.q = { .next = ahead.log, .end = ahead.log },
+	.off = SHIM_OFF_DISABLED,
+	.counted = ahead.log,
+	.log = { { .minus_nr = LOG_NEVER } },
+	.device_fd = -1,
+};
 
 long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
@@ -52,11 +58,13 @@ void stats_flush(void)
 {
 	struct shim_stats *s = ahead.set.stats;
 
+	log_count();
+	add(&s->seen, ahead.n.quick);
 	add(&s->answered, ahead.n.answered);
 	add(&s->runs, ahead.n.runs);
 	add(&s->inner, ahead.n.inner);
 	add(&s->own, ahead.n.own);
-	ahead.n.answered = ahead.n.runs = ahead.n.inner = ahead.n.own = 0;
+	ahead.n.quick = ahead.n.answered = ahead.n.runs = ahead.n.inner = ahead.n.own = 0;
 	for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
 		add(&s->proc[i].hits, ahead.n.proc[i].hits);
 		add(&s->proc[i].misses, ahead.n.proc[i].misses);
@@ -126,6 +134,7 @@ int ahead_init(const struct shim_settings *settings)
 
 	ahead.set = *settings;
 	ahead.strict = (uint8_t)settings->strict;
+	ahead.q.age_ns = settings->age_ms * 1000000ull;
 	if (svp_check(settings->svp, settings->svp_size, &ahead.svp, message, sizeof(message)))
 		return ahead.off = SHIM_OFF_ENGINE;
 	clock_init();
@@ -281,7 +290,7 @@ static void own_descriptor(const struct shim_call *c)
  */
 static bool has_room(const struct shim_call *c)
 {
-	return c->sp >= ahead.stack_low - (8ull << 20) && c->sp < ahead.stack_high;
+	return c->sp >= ahead.q.stack_low && c->sp < ahead.q.stack_high;
 }
 
 static int make(struct shim_call *c, uint8_t rule)
@@ -290,6 +299,8 @@ static int make(struct shim_call *c, uint8_t rule)
 
 	if (!renew)
 		log_take_back();
+	if (ahead.used) /* what is renewed is filled anew */
+		log_wipe_used();
 	if ((ahead.pending || renew) && (rule & RULE_RIDE) && has_room(c) && ride(c, renew)) {
 		if (rule & RULE_WATCH)
 			facts_after(c);
@@ -344,10 +355,10 @@ static int decide(struct shim_call *c)
  */
 static bool nested(const struct shim_call *c)
 {
-	if (!ahead.busy_sp)
+	if (!ahead.q.busy_sp)
 		return false;
-	if (c->sp > ahead.busy_sp && ahead.busy_sp >= ahead.stack_low - (8ull << 20) && c->sp < ahead.stack_high) {
-		ahead.busy_sp = 0;
+	if (c->sp > ahead.q.busy_sp && ahead.q.busy_sp >= ahead.q.stack_low && c->sp < ahead.q.stack_high) {
+		ahead.q.busy_sp = 0;
 		return false;
 	}
 	return true;
@@ -385,7 +396,7 @@ int ahead_before(struct shim_call *c)
 		close_pending();
 		return SHIM_WATCH;
 	}
-	ahead.busy_sp = c->sp;
+	ahead.q.busy_sp = c->sp;
 	__asm__ volatile("" : : : "memory"); /* the mark stands before anything is touched */
 	verdict = decide(c);
 	if (verdict == SHIM_ANSWERED) {
@@ -394,7 +405,7 @@ int ahead_before(struct shim_call *c)
 		keep_clear(c);
 	}
 	__asm__ volatile("" : : : "memory"); /* and until everything is */
-	ahead.busy_sp = 0;
+	ahead.q.busy_sp = 0;
 	return verdict;
 }
 
@@ -447,5 +458,5 @@ void ahead_forked_child(void)
 	if (ahead.off)
 		return;
 	ahead_engine_drop();
-	ahead.busy_sp = 0;
+	ahead.q.busy_sp = 0;
 }

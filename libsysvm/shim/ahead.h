@@ -4,7 +4,7 @@
  *
  * ahead.c     what happens at a call: the order of the rules
  * start.c     trigger -> machine run -> log
- * log.c       outstanding followers: matching, serving, taking back
+ * log.c       outstanding followers: matching, serving, taking back (entry.S serves the plainest itself)
  * ride.c      one entry for a late close, the present call, and what may be renewed
  * facts.c     what is known about each descriptor
  * devices.c   which file systems may be read ahead
@@ -46,24 +46,42 @@ struct fd_fact {
 };
 enum fd_kind { KIND_UNKNOWN = 0, KIND_REGULAR = 1, KIND_DIRECTORY = 2 }; /* not UNKNOWN: on a good device */
 
+/* Coarse monotonic time as the kernel keeps it for the vDSO. */
+struct clock_words {
+	uint64_t seconds, nanoseconds;
+};
+#define CLOCK_NEVER ~0ull /* seconds of a mark that nothing is fresh for */
+
 enum undo { UNDO_NONE, UNDO_SEEK, UNDO_CLOSE, UNDO_CLOEXEC, UNDO_NEVER };
 
 /* What the table says about a follower, looked up once; one for each svp_follower of the file. */
 struct follower_rule {
+	uint64_t mask[6];  /* the bits of each argument that must be equal: those that the kernel looks at */
+	uint64_t quick[6]; /* the same for entry.S, which knows no strings and sizes: those are compared as words */
+	uint64_t string;   /* quick only: where a string argument was last, if what is there cannot change; 0: not known */
 	uint8_t undo;	   /* enum undo */
 	uint8_t special;   /* bit i: argument i is a string or a size, and compared as such */
 	uint8_t out;	   /* argument that is filled, 6: none */
 	uint8_t out_bytes; /* 1: as many bytes as the result says (file content); 0: the structure, if it succeeds */
+	uint8_t plain;	   /* entry.S may serve it: nothing but the result and what it fills comes of it */
 	uint32_t out_size; /* bytes of the structure */
-	uint64_t mask[6];  /* the bits of each argument that must be equal: those that the kernel looks at */
+	uint32_t used;	   /* bytes of file content that may still be staged from a result that was served */
 };
 
+/* entry.S reads all but the first two. */
 struct log_entry {
 	const struct svp_follower *follower;
-	const struct follower_rule *rule;
+	struct follower_rule *rule;
+	uint64_t minus_nr;  /* 0 - the call's number, LOG_NEVER: not for entry.S, or the end of the log */
+	uint64_t arg[6];    /* what the code used, for REG, CONST and COUNT; for entry.S also where a string is */
 	int64_t result;
-	uint64_t arg[6]; /* what the code used, for REG, CONST and COUNT */
+	const unsigned char *from; /* staged bytes */
+	uint64_t size;	    /* of them */
+	uint64_t to_max;    /* highest address that the kernel would accept for the buffer */
+	uint64_t out;	    /* which argument is the buffer */
+	int64_t *position;  /* what the result is added to: a descriptor's, or a word that nobody reads */
 };
+#define LOG_NEVER (1ull << 62)
 
 struct ahead_proc {
 	uint32_t number;      /* in the engine */
@@ -77,21 +95,33 @@ struct ahead_proc {
 	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
 };
 
+/*
+ * What entry.S looks at. The log: entries [next, end) are outstanding, *end has minus_nr LOG_NEVER always. Claimed one by
+ * one with log_claim().
+ */
+struct quick {
+	struct log_entry *volatile next;
+	struct log_entry *end;
+	uint64_t busy_sp;     /* stack pointer of the call in progress, 0: none */
+	uint64_t log_signals; /* shim_signals when the log was made */
+	struct clock_words log_clock; /* when it was made */
+	const volatile struct clock_words *clock; /* never null; without readable words: one whose seconds never match */
+	uint64_t age_ns;
+	uint64_t stack_low, stack_high; /* the main stack, as far down as it may grow; 0, 0: not known */
+	uint64_t write_low, write_high; /* the range of writable memory that was asked for last */
+};
+
 struct ahead {
+	struct quick q;
 	uint8_t off;	/* enum shim_reason */
 	uint8_t strict;
 	uint8_t locks;	/* the process has used a file lock or lease: no late close */
-	uint64_t busy_sp; /* stack pointer of the call in progress, 0: none */
-	uint64_t stack_low, stack_high;
-
-	/* The log: entries [next, count) are outstanding. Claimed one by one with log_claim(). */
-	volatile uint32_t next;
-	uint32_t count;
+	uint8_t missed; /* a follower of this log was not consumed */
+	uint8_t used;	/* some follower_rule.used is not 0 */
 	uint32_t log_proc;
-	uint64_t log_signals; /* shim_signals when it was made */
-	uint64_t log_time;    /* clock_ms() when it was made */
-	char missed;	      /* a follower of this log was not consumed */
-	struct log_entry log[SVP_MAX_FOLLOWERS];
+	uint64_t log_time; /* clock_ms() when the log was made */
+	struct log_entry *volatile counted; /* entries of the log below this are in the counters */
+	struct log_entry log[SVP_MAX_FOLLOWERS + 1];
 
 	/* Descriptors that the application has closed and the kernel has not yet: late[0 .. pending), oldest first. */
 	uint32_t pending;
@@ -113,6 +143,7 @@ struct ahead {
 	/* Counted here, added to the shared statistics by stats_flush(). */
 	struct {
 		uint64_t answered, runs, inner, own;
+		uint64_t quick; /* of those answered: by entry.S, without dispatch.c */
 		struct {
 			uint32_t hits, misses, undone, runs, off;
 		} *proc;
@@ -135,15 +166,21 @@ bool start_match(uint32_t proc, uint32_t trigger, const struct shim_call *call);
 /* log.c */
 static inline bool log_outstanding(void)
 {
-	return ahead.next != ahead.count;
+	return ahead.q.next != ahead.q.end;
 }
 bool log_fresh(void);
 bool log_serve(struct shim_call *call);	 /* true: answered from the next entry */
+void log_start(uint32_t proc, uint64_t signals); /* an empty log of a run that began when shim_signals was that */
 void log_add(uint32_t follower, int64_t result); /* index into the file's followers */
+void log_cut(struct log_entry *end);
+void log_count(void);			 /* what entry.S has served goes into the counters */
+void log_wipe_used(void);		 /* no file content is left in the staging area; outstanding results are void */
 void log_take_back(void);		 /* undo what is outstanding, forget it */
 void log_closed(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
 bool log_same_string(uint64_t address, const char *expected, uint64_t sp);
 bool log_renewable(void);		 /* everything outstanding can be made again after another call */
+void log_renewed(struct log_entry *e, int64_t result); /* it was */
+void log_forget_strings(void);		 /* memory that was constant may have changed */
 
 /* ride.c */
 bool ride(struct shim_call *call, bool renew); /* true: made, call->result set */
@@ -164,6 +201,7 @@ enum device_verdict device_of_fd(int fd, uint64_t st_dev, uint64_t *noatime);
 int memory_init(void); /* 0, or a shim_reason */
 void memory_after(const struct shim_call *call);
 bool memory_writable(uint64_t address, uint64_t size, uint64_t sp);
+bool memory_constant(uint64_t address); /* in a mapping that is not writable: as long as no mapping changes */
 /* Length of the string at address, at most max - 1, or -1: not all of it is known to be readable. */
 long memory_string(uint64_t address, uint64_t max, uint64_t sp);
 
@@ -171,6 +209,8 @@ long memory_string(uint64_t address, uint64_t max, uint64_t sp);
 void clock_init(void);
 bool clock_works(void);
 uint64_t clock_ms(void);      /* monotonic, coarse */
+uint64_t clock_mark(struct clock_words *mark); /* the same; the mark is for entry.S, to be compared with *quick.clock */
+void clock_find(uint64_t vvar); /* where the kernel keeps it, if it can be told */
 uint64_t clock_seconds(void); /* real time, coarse */
 
 /* rules.c */

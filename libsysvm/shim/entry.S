@@ -9,8 +9,8 @@
  *
  * A forwarded call is made by the original instruction with every register, the flags and the stack as the
  * application had them, so backtraces, unwinding and uprobes see the C library's own address. Only rcx and r11 are
- * changed, which the kernel changes too. Vector registers are never touched (the C files are built with
- * -mgeneral-regs-only). Stack: 128 bytes of red zone, 96 here, the rest of 512 is the C functions'.
+ * changed, which the kernel changes too. Vector registers are never touched by the C files (built with
+ * -mgeneral-regs-only); what is served here borrows xmm0 and puts it back. Stack: 128 bytes of red zone, 96 here, the rest of 512 is the C functions'.
  *
  * Unwinding works at every instruction: a slot looks like a frame that was called from the instruction behind the
  * syscall, whose address it holds in its first 8 bytes; shim_entry looks like a function called by the slot.
@@ -18,6 +18,7 @@
  *
  * Tested by tests/shim/entry (registers, unwinding, red zone, cancellation).
  */
+#include "libsysvm/shim/quick.h"
 #include "libsysvm/shim/slots.h"
 
 	.section .sysvm.slots, "ax", @progbits
@@ -58,6 +59,13 @@ shim_slots:
 	sahf
 .endm
 
+.macro same_arg register, i
+	mov \register, %rcx
+	xor LOG_ARG + 8 * \i(%r11), %rcx
+	test %rcx, RULE_QUICK + 8 * \i(%rax)
+	jne .Lgive_up
+.endm
+
 .macro restore_args
 	mov 8(%rsp), %rdi
 	mov 16(%rsp), %rsi
@@ -67,16 +75,141 @@ shim_slots:
 	mov 48(%rsp), %r9
 .endm
 
+	/* The next outstanding result, if it is a plain one and this call's: served here, without saving and asking. The
+	   rules are those of log_serve() in log.c; whatever is not plainly so goes the slow way and is decided there. rcx,
+	   r11 and, since it is known, rax are free; flags are saved, xmm0 is put back. */
 	.type shim_entry, @function
 	.p2align 6
 shim_entry:
 	.cfi_startproc
-	lea -FRAME(%rsp), %rsp
+	mov ahead+QUICK_NEXT(%rip), %r11
+	mov LOG_MINUS_NR(%r11), %rcx
+	lea (%rcx, %rax), %rcx
+	jrcxz 1f
+	jmp .Lslow
+1:	lea -FRAME(%rsp), %rsp
+	.cfi_remember_state
+	.cfi_adjust_cfa_offset FRAME
+	lahf
+	seto %al
+	mov %ax, FLAGS(%rsp)
+	lea APP_SP(%rsp), %rax
+	cmpq $0, ahead+QUICK_BUSY_SP(%rip)
+	jne .Lnot_quick
+	mov %rax, ahead+QUICK_BUSY_SP(%rip)
+	mov shim_signals(%rip), %rcx
+	cmp ahead+QUICK_LOG_SIGNALS(%rip), %rcx
+	jne .Lgive_up
+	mov LOG_RULE(%r11), %rax
+	same_arg %rdi, 0
+	same_arg %rsi, 1
+	same_arg %rdx, 2
+	same_arg %r10, 3
+	same_arg %r8, 4
+	same_arg %r9, 5
+	mov %rdi, 8(%rsp)
+	mov %rsi, 16(%rsp)
+	mov %rdx, 24(%rsp)
+	mov %r8, 40(%rsp)
+
+	/* Fresh? */
+	mov ahead+QUICK_CLOCK(%rip), %rcx
+	mov CLOCK_SECONDS(%rcx), %rax
+	mov CLOCK_NANOSECONDS(%rcx), %rcx
+	cmp ahead+QUICK_LOG_CLOCK+CLOCK_SECONDS(%rip), %rax
+	jne .Lgive_up
+	sub ahead+QUICK_LOG_CLOCK+CLOCK_NANOSECONDS(%rip), %rcx
+	cmp ahead+QUICK_AGE_NS(%rip), %rcx
+	ja .Lgive_up
+
+	/* rcx: the buffer, rax: its end. In the range that was asked for last, or on the main stack. */
+	mov LOG_OUT(%r11), %rcx
+	mov 8(%rsp, %rcx, 8), %rcx
+	cmp LOG_TO_MAX(%r11), %rcx
+	ja .Lgive_up
+	mov LOG_LENGTH(%r11), %rax
+	test %rax, %rax
+	jz 2f
+	add %rcx, %rax
+	cmp ahead+QUICK_WRITE_HIGH(%rip), %rax
+	ja 1f
+	cmp ahead+QUICK_WRITE_LOW(%rip), %rcx
+	jae 2f
+1:	cmp ahead+QUICK_STACK_HIGH(%rip), %rax
+	ja .Lgive_up
+	lea APP_SP(%rsp), %rax
+	cmp %rax, %rcx
+	jb .Lgive_up
+	cmp ahead+QUICK_STACK_LOW(%rip), %rax
+	jb .Lgive_up
+2:
+	/* Claim it: a handler that comes now has lost it, one that came before has taken it back. */
+	mov %r11, %rax
+	add $LOG_SIZE, %r11
+	cmpxchg %r11, ahead+QUICK_NEXT(%rip)
+	lea -LOG_SIZE(%r11), %r11
+	jne .Lgive_up
+
+	mov LOG_LENGTH(%r11), %rax
+	cmp $256, %rax
+	ja .Llong
+	cmp $16, %rax
+	jb .Lshort
+	movups %xmm0, 48(%rsp)
+	mov LOG_FROM(%r11), %rsi
+	movups -16(%rsi, %rax), %xmm0
+	movups %xmm0, -16(%rcx, %rax)
+	sub $16, %rax
+	jbe 2f
+1:	movups (%rsi), %xmm0
+	movups %xmm0, (%rcx)
+	add $16, %rsi
+	add $16, %rcx
+	sub $16, %rax
+	ja 1b
+2:	movups 48(%rsp), %xmm0
+	mov 16(%rsp), %rsi
+.Lserved:
+	mov LOG_RESULT(%r11), %rax
+	mov LOG_POSITION(%r11), %rcx
+	add %rax, (%rcx)
+	movq $0, ahead+QUICK_BUSY_SP(%rip)
+	restore_flags
+	mov LOG_RESULT(%r11), %rax
+	mov $1, %ecx
+	.cfi_remember_state
+	lea FRAME(%rsp), %rsp
+	.cfi_adjust_cfa_offset -FRAME
+	ret $128
+	.cfi_restore_state
+
+.Lshort:
+	test %rax, %rax
+	jz .Lserved
+.Llong: mov %rcx, %rdi
+	mov %rax, %rcx
+	mov LOG_FROM(%r11), %rsi
+	rep movsb
+	mov 8(%rsp), %rdi
+	mov 16(%rsp), %rsi
+	jmp .Lserved
+
+.Lgive_up:
+	movq $0, ahead+QUICK_BUSY_SP(%rip)
+.Lnot_quick:
+	xor %eax, %eax
+	sub LOG_MINUS_NR(%r11), %rax
+	mov %rax, (%rsp)
+	jmp .Lsaved
+	.cfi_restore_state
+
+.Lslow:	lea -FRAME(%rsp), %rsp
 	.cfi_adjust_cfa_offset FRAME
 	mov %rax, (%rsp)
 	lahf
 	seto %al
 	mov %ax, FLAGS(%rsp)
+.Lsaved:
 	cmpb $0, shim_mode(%rip)
 	je .Lplain
 .Llook:

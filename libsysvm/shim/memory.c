@@ -16,6 +16,7 @@
 
 #include "libsysvm/shim/ahead.h"
 
+#define STACK_GROWTH (8ull << 20)
 #define PAGE_UP(x) (((x) + 4095) & ~4095ull)
 
 #define RANGES 192
@@ -25,7 +26,7 @@ struct range {
 };
 static struct range range[RANGES];
 static unsigned int ranges;
-static unsigned int last_read, last_write; /* where the last question was answered */
+static unsigned int last_read; /* where the last question was answered; for writing: quick.write_low and write_high */
 static uint64_t heap_end; /* where the mapping of the heap ends: the break, rounded up to a page */
 
 static void range_add(uint64_t low, uint64_t high, uint32_t writable)
@@ -50,8 +51,9 @@ static void range_add(uint64_t low, uint64_t high, uint32_t writable)
 
 static void range_remove(uint64_t low, uint64_t high)
 {
-	if (high > ahead.stack_low - (8ull << 20) && low < ahead.stack_high)
-		ahead.stack_high = 0; /* someone changes the stack's mapping: it is not known any more */
+	ahead.q.write_low = ahead.q.write_high = 0;
+	if (high > ahead.q.stack_low && low < ahead.q.stack_high)
+		ahead.q.stack_high = 0; /* someone changes the stack's mapping: it is not known any more */
 	for (unsigned int i = 0; i < ranges;) {
 		struct range r = range[i];
 
@@ -59,6 +61,8 @@ static void range_remove(uint64_t low, uint64_t high)
 			i++;
 			continue;
 		}
+		if (!r.writable)
+			log_forget_strings();
 		range[i] = range[--ranges];
 		if (r.low < low && ranges < RANGES)
 			range[ranges++] = (struct range){ r.low, low, r.writable };
@@ -108,10 +112,12 @@ static void take_line(const char *p)
 	while (*p == ' ')
 		p++;
 	if (p[0] == '[' && p[1] == 's' && p[2] == 't') { /* [stack]: grows, and is asked for by stack pointer */
-		ahead.stack_low = low;
-		ahead.stack_high = high;
+		ahead.q.stack_low = low - STACK_GROWTH;
+		ahead.q.stack_high = high;
 		return;
 	}
+	if (p[0] == '[' && p[1] == 'v' && p[2] == 'v' && p[3] == 'a' && p[4] == 'r' && p[5] == ']')
+		clock_find(low);
 	if (p[0] == '[' && p[1] != 'h' && p[1] != 'a') /* vdso, vvar: special pages */
 		return;
 	/* At start-up every file mapping is a segment of an object that the process cannot live without. */
@@ -146,7 +152,7 @@ int memory_init(void)
 		__builtin_memmove(buffer, line, have);
 	}
 	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
-	return ahead.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
+	return ahead.q.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
 }
 
 void memory_after(const struct shim_call *c)
@@ -188,49 +194,61 @@ void memory_after(const struct shim_call *c)
 			range_remove(low, high);
 		break;
 	default: /* remap_file_pages, shmdt ...: whatever touches mappings and is not followed */
-		ranges = 0;
+		range_remove(0, ~0ull);
 	}
 }
 
-static bool inside(uint64_t address, uint64_t size, uint32_t writable, unsigned int *last)
+static const struct range *range_of(uint64_t address, uint64_t size)
 {
-	uint64_t end = address + size;
-
-	if (end < address)
-		return false;
-	for (unsigned int k = 0; k < ranges + 1; k++) {
-		unsigned int i = k ? k - 1 : *last;
-
-		if (i < ranges && address >= range[i].low && end <= range[i].high && range[i].writable >= writable) {
-			*last = i;
-			return true;
-		}
-	}
-	return false;
+	for (unsigned int i = 0; i < ranges; i++)
+		if (address >= range[i].low && address + size <= range[i].high)
+			return &range[i];
+	return NULL;
 }
 
 static bool on_stack(uint64_t address, uint64_t size, uint64_t sp)
 {
 	/* The page of the stack pointer and all above it are mapped. The stack of a handler, or of a coroutine,
 	   lies elsewhere and is found among the ranges. */
-	return sp >= ahead.stack_low - (8ull << 20) && sp < ahead.stack_high && address >= (sp & ~4095ull) &&
-	       address + size <= ahead.stack_high && address + size >= address;
+	return sp >= ahead.q.stack_low && sp < ahead.q.stack_high && address >= (sp & ~4095ull) &&
+	       address + size <= ahead.q.stack_high && address + size >= address;
 }
 
 bool memory_writable(uint64_t address, uint64_t size, uint64_t sp)
 {
-	return on_stack(address, size, sp) || inside(address, size, 1, &last_write);
+	const struct range *r;
+
+	if (address + size < address)
+		return false;
+	if (on_stack(address, size, sp) || (address >= ahead.q.write_low && address + size <= ahead.q.write_high))
+		return true;
+	r = range_of(address, size);
+	if (!r || !r->writable)
+		return false;
+	ahead.q.write_low = r->low;
+	ahead.q.write_high = r->high;
+	return true;
+}
+
+bool memory_constant(uint64_t address)
+{
+	const struct range *r = range_of(address, 1);
+
+	return r && !r->writable;
 }
 
 long memory_string(uint64_t address, uint64_t max, uint64_t sp)
 {
 	const char *s = (const char *)address;
+	const struct range *r;
 	uint64_t room = 0;
 
 	if (on_stack(address, 1, sp))
-		room = ahead.stack_high - address;
-	else if (inside(address, 1, 0, &last_read))
+		room = ahead.q.stack_high - address;
+	else if (last_read < ranges && address >= range[last_read].low && address < range[last_read].high)
 		room = range[last_read].high - address;
+	else if ((r = range_of(address, 1)))
+		room = r->high - address, last_read = (unsigned int)(r - range);
 	if (room > max)
 		room = max;
 	for (uint64_t i = 0; i < room; i++)

@@ -33,7 +33,8 @@ static unsigned int put_call(unsigned char *code, uint64_t nr, unsigned int resu
 bool ride(struct shim_call *c, bool renew)
 {
 	struct sysvm_page *page;
-	unsigned int n = 0, renewed = 0, from = ahead.next, to = ahead.count;
+	struct log_entry *const from = ahead.q.next, *const to = ahead.q.end;
+	unsigned int n = 0, renewed = 0;
 	uint64_t calls, signals = shim_signals;
 	uint32_t closing = ahead.pending;
 
@@ -50,8 +51,7 @@ bool ride(struct shim_call *c, bool renew)
 		page->reg[REG_CALL + i] = c->arg[i];
 	page->reg[REG_CALL_RESULT] = SVP_NOT_MADE;
 	n += put_call(page->code + n, c->nr, REG_CALL_RESULT, REG_CALL);
-	for (unsigned int i = from; renew && i < to; i++, renewed++) {
-		struct log_entry *e = &ahead.log[i];
+	for (const struct log_entry *e = from; renew && e < to; e++, renewed++) {
 		unsigned int first = REG_RENEW + 8 * renewed;
 
 		for (unsigned int a = 0; a < 6; a++) {
@@ -81,18 +81,18 @@ bool ride(struct shim_call *c, bool renew)
 	ahead.n.inner += page->calls - calls;
 	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
 		ahead_own(SYS_close, page->reg[REG_LATE + i], 0, 0, 0);
-	if (renew && ahead.next == from) { /* else a handler has taken the log back meanwhile */
+	if (renew && ahead.q.next == from) { /* else a handler has taken the log back meanwhile */
 		for (unsigned int i = 0; i < renewed; i++) {
 			uint64_t result = page->reg[REG_RENEW + 8 * i + 6];
 
 			if (result == SVP_NOT_MADE) {
-				ahead.count = from + i;
+				log_cut(from + i);
 				break;
 			}
-			ahead.log[from + i].result = (int64_t)result;
+			log_renewed(from + i, (int64_t)result);
 		}
-		ahead.log_signals = signals;
-		ahead.log_time = clock_ms();
+		ahead.q.log_signals = signals;
+		ahead.log_time = clock_mark(&ahead.q.log_clock);
 	}
 	if (page->reg[REG_CALL_RESULT] == SVP_NOT_MADE) {
 		if (page->status != SYSVM_RESTART)

@@ -187,24 +187,46 @@ static enum undo undo_of(const struct svp_follower *f, unsigned int undo)
 	}
 }
 
+/* Calls that change nothing that is kept here but the position that make_quick knows, and that no row of dispatch.c is
+   about: entry.S may serve them. */
+static bool plain(uint32_t nr)
+{
+	switch (nr) {
+	case SYS_read:
+	case SYS_pread64:
+	case SYS_fstat:
+	case SYS_newfstatat:
+	case SYS_statx:
+	case SYS_fadvise64:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* f has passed rules_follower. */
 void rules_prepare(const struct svp_follower *f, struct follower_rule *rule)
 {
 	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
 	const struct sysvm_command_info *c = by_command(f->nr) ? command(f) : NULL;
 
-	*rule = (struct follower_rule){ .undo = (uint8_t)undo_of(f, c ? c->undo : info->undo), .out = 6 };
+	*rule = (struct follower_rule){ .undo = (uint8_t)undo_of(f, c ? c->undo : info->undo),
+					.out = 6,
+					.plain = plain(f->nr) };
 	for (unsigned int i = 0; i < info->nargs; i++) {
 		struct sysvm_arg_info a = c && i == 2 ? c->arg : info->arg[i];
 
 		switch (f->arg[i].kind) {
 		case SVP_ARG_CONST:
 		case SVP_ARG_REG: /* libraries leave junk above the 32 bits of an int */
-			rule->mask[i] = wide(a.kind) ? ~0ull : 0xffffffff;
+			rule->quick[i] = rule->mask[i] = wide(a.kind) ? ~0ull : 0xffffffff;
 			break;
+		case SVP_ARG_PATH: /* the name may be another one by then */
+			rule->plain = 0;
+			/* fall through */
 		case SVP_ARG_COUNT:
-		case SVP_ARG_PATH:
 		case SVP_ARG_STRING:
+			rule->quick[i] = ~0ull;
 			rule->special |= (uint8_t)(1u << i);
 			break;
 		default:

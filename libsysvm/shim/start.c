@@ -231,7 +231,9 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	*guard = SVP_NO_DEVICE;
 	calls = page->calls;
 
-	ahead.next = ahead.count = 0;
+	if (ahead.used && ahead.log_proc != number)
+		log_wipe_used();
+	log_start(number, signals);
 	ahead.pending = 0; /* before the closes: a handler must not close a number that is in use again */
 	(void)sysvm_run(ahead.vm, state->number, FUEL);
 	ahead.n.runs++;
@@ -256,10 +258,7 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	    facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard, &state->noatime))
 		state->device = *guard; /* st_dev is the first field */
 
-	ahead.log_proc = number;
-	ahead.log_signals = signals;
-	ahead.log_time = clock_ms();
-	ahead.missed = 0;
+	ahead.log_time = clock_mark(&ahead.q.log_clock);
 	for (uint32_t i = 0; i < p->followers; i++) {
 		uint32_t f = p->first_follower + i;
 		uint64_t r = page->reg[ahead.svp.followers[f].result];

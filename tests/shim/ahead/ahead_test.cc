@@ -294,6 +294,7 @@ TEST_F(Ahead, StagedDataIsGoneWhenItWasUsedOrDropped) {
   long fd = app.open(path("data"));
   EXPECT_TRUE(staged()) << "nothing was staged";
   app.read(fd, buffer_, 100);
+  app.call(SYS_fsync, static_cast<uint64_t>(fd)); // the next entry
   EXPECT_FALSE(staged());
   app.close(fd);
   fd = app.open(path("data"));

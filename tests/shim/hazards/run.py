@@ -32,6 +32,7 @@ PROGRAMS = {
     "limits": (True, None),
     "passing": (True, None),
     "lease": (True, None),
+    "quick": (True, None),
 }
 
 # The kernel engine's descriptor has no place above those of a program that may have 40.
