@@ -88,7 +88,7 @@ unsigned long copy_to_user(void* to, const void* from, size_t n) {
 
   if (locks_held) abort();
   if (!access_ok(to, n)) return n;
-  for (i = 0; i < n; i++) (void)((const unsigned char*)from)[i];
+  for (i = 0; i < n; i++) (void)((const volatile unsigned char*)from)[i];
   return decide() ? n : 0;
 }
 
