@@ -14,6 +14,7 @@
 
 #include "vm/opcodes.h"
 #include "vm/text.h"
+#include "vm/vm.h"
 
 struct label {
 	const char *name;
@@ -456,4 +457,13 @@ int sysvm_assemble(const char *text, uint8_t *code, size_t capacity, size_t *len
 	err = err ? err : parse_text(&a, text, 2);
 	*len = err ? 0 : a.at;
 	return err;
+}
+
+int sysvm_disassemble(const void *code, size_t code_len, size_t at, char *text, size_t size)
+{
+	if (size)
+		text[0] = 0;
+	if (at >= code_len || code_len > UINT32_MAX)
+		return -1;
+	return sysvm_disasm(code, code_len, at, SYSVM_DISASM_RELATIVE, text, size);
 }

@@ -88,6 +88,12 @@ static int user_store(struct sysvm_env *env, __u64 address, const void *from, un
 	return 0;
 }
 
+void user_prepare(struct sysvm_vm *vm)
+{
+	vm->user.env = (struct sysvm_env){user_call, user_load, user_store, user_poll};
+	vm->user.pid = raw_call3(__NR_getpid, 0, 0, 0);
+}
+
 int user_init(struct sysvm_vm *vm)
 {
 	struct user_engine *user = &vm->user;
@@ -98,8 +104,7 @@ int user_init(struct sysvm_vm *vm)
 	vm->page->abi = SYSVM_ABI_VERSION;
 	for (i = 0; i < SYSVM_CALL_MAX; i++)
 		vm->supported[i / 64] |= 1ull << (i % 64);
-	user->env = (struct sysvm_env){user_call, user_load, user_store, user_poll};
-	user->pid = raw_call3(__NR_getpid, 0, 0, 0);
+	user_prepare(vm);
 	return 0;
 }
 
@@ -123,19 +128,14 @@ void user_exit(struct sysvm_vm *vm)
 		drop_proc(&vm->user.procs[i]);
 }
 
-int user_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t data_base, uint32_t *proc,
-		char *message, size_t message_size)
+int user_define_as(struct sysvm_vm *vm, uint32_t proc, const void *code, size_t code_len, uint64_t data_base,
+		   char *message, size_t message_size)
 {
-	struct user_proc *p = NULL;
-	uint32_t i, error_at;
+	struct user_proc *p = &vm->user.procs[proc];
+	uint32_t error_at;
 	long memory;
 	int err;
 
-	for (i = 0; i < SYSVM_MAX_PROCS && !p; i++)
-		if (!vm->user.procs[i].memory)
-			p = &vm->user.procs[i];
-	if (!p)
-		return -ENOSPC;
 	memory = raw_call6(__NR_mmap, 0, proc_size(code_len) + !code_len, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (raw_failed(memory))
@@ -147,8 +147,22 @@ int user_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t
 	err = sysvm_verify(p->memory, code_len, p->memory + code_len, &error_at, message, message_size);
 	if (err)
 		drop_proc(p);
-	else
-		*proc = p - vm->user.procs;
+	return err;
+}
+
+int user_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t data_base, uint32_t *proc,
+		char *message, size_t message_size)
+{
+	uint32_t i;
+	int err;
+
+	for (i = 0; i < SYSVM_MAX_PROCS && vm->user.procs[i].memory; i++)
+		;
+	if (i == SYSVM_MAX_PROCS)
+		return -ENOSPC;
+	err = user_define_as(vm, i, code, code_len, data_base, message, message_size);
+	if (!err)
+		*proc = i;
 	return err;
 }
 

@@ -46,13 +46,21 @@ struct sysvm_vm {
 	uint64_t seq;  /* of the latest run */
 	uint32_t proc; /* of the latest run */
 	uint64_t supported[4];
+	/* SYSVM_ENGINE_BEST with the kernel engine: what it leaves to user space is done by the user engine. */
+	int best;
+	int plainly;	  /* the latest run goes on in the user engine */
+	uint32_t refused; /* runs in a row in which the kernel engine made no call at all */
 	struct user_engine user;
 };
 
 HIDDEN int user_init(struct sysvm_vm *vm);
+HIDDEN void user_prepare(struct sysvm_vm *vm); /* to run on a page that it does not own */
 HIDDEN void user_exit(struct sysvm_vm *vm);
 HIDDEN int user_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t data_base,
 		       uint32_t *proc, char *message, size_t message_size);
+/* The same under a number that is free. */
+HIDDEN int user_define_as(struct sysvm_vm *vm, uint32_t proc, const void *code, size_t code_len,
+			  uint64_t data_base, char *message, size_t message_size);
 HIDDEN int user_undefine(struct sysvm_vm *vm, uint32_t proc);
 HIDDEN int user_run(struct sysvm_vm *vm);
 

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# consumer_test.sh BUILD SOURCE CMAKE: libsysvm as someone else gets it. Installed to a prefix, the examples are compiled
+# with what pkg-config says and nothing else, and run; the library shows what its map says, each symbol with a
+# version, documented by a header and a man page.
+set -eu
+build=$1
+source=$2
+cmake=$3
+prefix=$(mktemp -d)
+trap 'rm -rf "$prefix"' EXIT
+fail() {
+	echo "FAIL: $1"
+	exit 1
+}
+
+"$cmake" --install "$build" --component libsysvm --prefix "$prefix" >/dev/null
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig" LD_LIBRARY_PATH="$prefix/lib"
+# An empty folder as working directory: nothing of the source tree can be found by accident.
+mkdir "$prefix/work"
+cd "$prefix/work"
+flags=$(pkg-config --cflags --libs sysvm)
+for example in read_file.c du_directory.cc copy_metadata.cc echo_server.cc; do
+	case $example in
+	*.cc) compile='c++ -std=c++17 -pthread' ;;
+	*) compile='cc -std=gnu11' ;;
+	esac
+	# shellcheck disable=SC2086
+	$compile -Wall -Wextra -Werror -o "${example%.*}" "$source/libsysvm/examples/$example" $flags
+done
+"$source/tests/libsysvm/examples_test.sh" "$prefix/work" ''
+
+# The name that a program asks for has the version of the interface, and programs ask for versioned symbols only.
+readelf -d du_directory | grep -q 'NEEDED.*\[libsysvm\.so\.0\]' || fail "no libsysvm.so.0 in what du_directory needs"
+library=$prefix/lib/libsysvm.so.0
+offered=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort)
+[ -n "$offered" ] || fail "no symbols in $library"
+for symbol in $offered; do
+	case $symbol in
+	*@@LIBSYSVM_*) ;;
+	*) fail "$symbol has no version" ;;
+	esac
+	name=${symbol%%@*}
+	grep -q "^	$name;" "$source/libsysvm/libsysvm.map" || fail "$name is not in libsysvm.map"
+	grep -q "[ *]$name(" "$prefix"/include/sysvm/*.h || fail "$name is in no installed header"
+	[ -f "$prefix/share/man/man3/$name.3" ] || fail "$name has no man page"
+done
+# And what the headers promise is there.
+for name in $(sed -n 's/^[a-z].*[ *]\(\(sysvm\|svp\)_[a-z_]*\)(.*/\1/p' "$prefix"/include/sysvm/*.h); do
+	echo "$offered" | grep -q "^$name@@" || fail "$name is in a header, but not in the library"
+done
