@@ -40,6 +40,8 @@ struct call {
 	uint64_t dirents; /* buffer of directory entries: their numbers are to be taken out */
 };
 
+#define SHORT_CALLS (SYSVM_OP_CALL_SHORT - 2 - SYSVM_OP_CALL_FULL) /* calls with an opcode of one byte */
+
 #define PICK(c, ...)                                                                                         \
 	((const uint64_t[]){__VA_ARGS__}[next((c)->random) % (sizeof((uint64_t[]){__VA_ARGS__}) / 8)])
 
@@ -440,7 +442,7 @@ static bool choose_specially(struct call *c)
 		break;
 	default:
 		/* A call that is newer than this list: only one that cannot wait. */
-		if (c->row->flags & SYSVM_FLAG_BLOCK && c->row->index >= 102)
+		if (c->row->flags & SYSVM_FLAG_BLOCK && c->row->index >= SHORT_CALLS)
 			return false;
 	}
 	return true;
@@ -505,7 +507,7 @@ static void put_before(struct call *c)
 /* The call itself; returns our register that has its result. */
 static unsigned int put_call(struct call *c)
 {
-	bool is_short = next(c->random) % 4 == 0;
+	bool is_short = next(c->random) % 4 == 0 && c->row->index < SHORT_CALLS;
 	unsigned int i, to = c->row->result == SYSVM_RESULT_FD && next(c->random) % 4
 				     ? R_FD + next(c->random) % R_FDS
 				     : R_VALUE + next(c->random) % R_VALUES;
@@ -514,7 +516,10 @@ static unsigned int put_call(struct call *c)
 		load_argument(c, is_short ? i : R_ARGUMENT + i, &c->arg[i]);
 	if (next(c->random) % 8)
 		put(c->s, SYSVM_OP_GOON, 1);
-	put(c->s, (is_short ? SYSVM_OP_CALL_SHORT : SYSVM_OP_CALL_FULL) + c->row->index, 1);
+	if (c->row->index >= SHORT_CALLS)
+		put(c->s, SYSVM_OP_EXTENDED | c->row->index << 8, 2);
+	else
+		put(c->s, (is_short ? SYSVM_OP_CALL_SHORT : SYSVM_OP_CALL_FULL) + c->row->index, 1);
 	if (is_short)
 		return 0;
 	put(c->s, c->p->map[to], 1);

@@ -193,11 +193,11 @@ static bool print_coverage(const struct outcome *model)
 		    !model->opcodes[op] && ++missing)
 			printf("never executed: %s\n", sysvm_opcode_lookup(op).mnemonic);
 	for (index = 0; index < SYSVM_CALL_MAX; index++) {
-		const struct sysvm_opcode_info info = sysvm_opcode_lookup(SYSVM_OP_CALL_FULL + index);
+		const struct sysvm_syscall_info *row = sysvm_syscall_by_index(index);
 
 		calls += model->succeeded[index];
-		if (info.mnemonic && !model->succeeded[index] && ++missing)
-			printf("never succeeded: %s\n", info.mnemonic);
+		if (row && row->index == (int)index && !model->succeeded[index] && ++missing)
+			printf("never succeeded: %s\n", row->name);
 	}
 	printf("%" PRIu64 " calls succeeded; %u instructions and calls never executed with success\n", calls,
 	       missing);
