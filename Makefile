@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench fuzz fuzz-engines clean
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -15,6 +15,8 @@ transparency: build
 	@tests/transparency/run --strict
 bench: build
 	@scripts/bench
+table: build
+	@bench/programs/table
 fuzz:
 	@scripts/install-deps
 	@scripts/fuzz

@@ -10,12 +10,13 @@
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
 
 namespace sysvm {
 namespace {
 
-nlohmann::json to_json(const Compiled& c, const std::string& output) {
+nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
     emitted.push_back({{"name", e.name},
@@ -32,13 +33,15 @@ nlohmann::json to_json(const Compiled& c, const std::string& output) {
   return {{"schema", 1},
           {"output", output},
           {"bytes", c.svp.size()},
-          {"calls", c.calls},
-          {"predicted_entries", c.predicted_entries},
+          {"calls", r.calls},
+          {"predicted_entries", r.entries},
+          {"ahead", r.ahead},
+          {"used", r.used},
           {"procedures", emitted},
           {"dropped", dropped}};
 }
 
-void print(const Compiled& c, const std::string& output) {
+void print(const Compiled& c, const Rehearsal& r, const std::string& output) {
   fmt::print("{}: {} procedures, {} bytes\n", output, c.emitted.size(), c.svp.size());
   if (!c.emitted.empty())
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "MODE",
@@ -51,8 +54,8 @@ void print(const Compiled& c, const std::string& output) {
   }
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
   for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, d.trigger, d.reason);
-  fmt::print("\n{} calls recorded; replayed with these procedures: {} entries\n", c.calls,
-             c.predicted_entries);
+  fmt::print("\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not used\n",
+             r.calls, r.entries, 100 * r.unused_share(), r.ahead);
 }
 
 }  // namespace
@@ -89,10 +92,17 @@ int cmd_compile(const Words& words) {
     return kExitToolFailed;
   }
   if (output == "-") return 0;
+  RehearsalOptions how;
+  how.strict = options.strict;
+  const Result<Rehearsal> rehearsal = rehearse(compiled->svp, traces->pointers(), how);
+  if (!rehearsal) {
+    spdlog::error("{}", rehearsal.message());
+    return kExitToolFailed;
+  }
   if (json)
-    fmt::print("{}\n", to_json(*compiled, output).dump(2));
+    fmt::print("{}\n", to_json(*compiled, *rehearsal, output).dump(2));
   else
-    print(*compiled, output);
+    print(*compiled, *rehearsal, output);
   return 0;
 }
 

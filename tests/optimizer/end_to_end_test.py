@@ -67,6 +67,9 @@ def check(name, command, factor):
     compiled = json.loads(sysvm("compile", "--json", f"{name}.trace", "-o", f"{name}.svp"))
     output, stats = shim_run(f"{name}.svp", command)
     got = stats["seen"] / max(1, entries(stats))
+    replayed = json.loads(sysvm("replay", "--json", "-P", f"{name}.svp", f"{name}.trace"))
+    promised = replayed["entries"] - replayed["unseen"] - replayed["plain"]
+    assert abs(promised - entries(stats)) <= 0.05 * entries(stats), f"{name}: replay said {promised}, {entries(stats)} made"
     print(f"{name}: {stats['seen']} calls seen, {entries(stats)} entries ({got:.2f} times fewer, {factor} promised), "
           f"{hits(stats)} hits; replay said {compiled['calls']} -> {compiled['predicted_entries']}")
     assert output == plain, f"{name}: the output differs"

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shim's own decisions, asked about calls that nobody makes: dispatch.c, process.c, the ahead half and the user
+ * engine, compiled a second time with a scripted kernel below them (raw.h) and without the parts that touch a real
+ * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/rehearsal.cc), so what it
+ * predicts is decided by the code that will run.
+ *
+ * One rehearsal at a time: the shim has one state for a process. Only these functions are visible outside
+ * (the object is linked on its own and every other symbol made local).
+ */
+#ifndef SYSVM_SHIM_REHEARSAL_H
+#define SYSVM_SHIM_REHEARSAL_H
+
+#include "libsysvm/shim/shim.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What stands outside of the shim. Pointers in arguments are real: the script hands the shim real strings and buffers. */
+struct rehearsal_script {
+	void *who;
+	/* A call that the shim makes. arg as the kernel would get them. */
+	long (*call)(void *who, long nr, const uint64_t arg[6]);
+	uint64_t (*resolve)(void *who, const struct svp_place *place); /* shim_resolve */
+	uint64_t now_ms;	/* both clocks of the shim */
+	uint64_t clone_flags;	/* of the clone3 that is being made */
+};
+
+/* ahead_init for a new process; the settings' statistics go to *stats. 0, or the shim_reason that keeps it plain. */
+int rehearsal_begin(const struct shim_settings *settings, struct rehearsal_script *script, struct shim_stats *stats);
+int rehearsal_call(struct shim_call *call); /* a call of the application: enum shim_verdict, or more than that */
+void rehearsal_after(struct shim_call *call, int verdict); /* it was made: call->result */
+void rehearsal_signal(void); /* a handler was entered */
+void rehearsal_stop(enum shim_reason reason); /* what the entry half would find out by itself */
+void rehearsal_end(void); /* the process ends: counters are complete, memory is given back */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

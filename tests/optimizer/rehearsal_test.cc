@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Recordings played past the shim's own code: what it answers, what is made for nothing, and when it is off.
+// That the figures are those of real runs is shown by tests/optimizer/end_to_end_test.py.
+#include "optimizer/rehearsal.h"
+
+#include <gtest/gtest.h>
+
+#include "optimizer/optimizer.h"
+#include "tests/optimizer/programs.h"
+#include "tests/optimizer/recording.h"
+
+namespace sysvm {
+namespace {
+
+constexpr uint64_t kStart = 33;  // entries of the shim's own start
+constexpr uint64_t kDevice = 1;  // it asks once what the file system is
+
+std::vector<uint8_t> procedures(const std::string& calls) {
+  const Trace trace = recording(calls);
+  const Result<Compiled> compiled = compile({&trace}, {});
+  EXPECT_TRUE(compiled) << compiled.message();
+  return compiled ? compiled->svp : std::vector<uint8_t>{};
+}
+
+Rehearsal rehearsed(const std::string& made_from, const Trace& trace, const RehearsalOptions& options = {}) {
+  const Result<Rehearsal> out = rehearse(procedures(made_from), {&trace}, options);
+  EXPECT_TRUE(out) << out.message();
+  return out ? *out : Rehearsal{};
+}
+
+TEST(Rehearsal, CountsTheEntriesOfAnotherRecording) {
+  const Trace other = recording(repeated(50, kMd5sum));
+  const Rehearsal r = rehearsed(repeated(20, kMd5sum), other);
+  EXPECT_EQ(r.calls, 400u);
+  // An open and a write for each file; the first open finds no good device yet, so its five calls are plain.
+  EXPECT_EQ(r.entries, kStart + kDevice + 50 * 2 + 4);
+  EXPECT_EQ(r.wrong, 0u) << r.wrong_why;
+  EXPECT_EQ(r.ahead - r.used, 1u);  // what that open's guard has looked at is asked for once more
+}
+
+TEST(Rehearsal, CallsThatNobodyAsksForAreCounted) {
+  const std::string stops_early = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+                                  "close(3) = 0\n";
+  const Trace other = recording(repeated(20, kGrepFile) + repeated(3, stops_early));
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), other);
+  EXPECT_EQ(r.ahead - r.used, 3u * 2);  // both reads
+  EXPECT_EQ(r.procedures[0].misses, 3u);
+  EXPECT_EQ(r.wrong, 0u) << r.wrong_why;
+}
+
+TEST(Rehearsal, AProcedureThatMissesSwitchesItselfOff) {
+  const std::string goes_elsewhere = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+                                     "write(1, buf, 1) = 1\nclose(3) = 0\n";
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), recording(repeated(200, goes_elsewhere)));
+  EXPECT_EQ(r.procedures[0].off, 1u);
+  EXPECT_LT(r.procedures[0].runs, 100u);
+}
+
+TEST(Rehearsal, ASecondThreadEndsIt) {
+  Trace other = recording(repeated(10, kGrepFile));
+  add_calls(other, "clone3(buf, 88) = 101\n");
+  add_calls(other, repeated(10, kGrepFile));
+  add_calls(other, "futex(0, 0, 0, 0, 0, 0) = 0\n", 100, 101);
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), other);
+  EXPECT_EQ(r.off.at("threads"), 1u);
+  EXPECT_EQ(r.plain, 10u * 5 + 1 + 1);  // the clone, all behind it, and the thread's own
+}
+
+TEST(Rehearsal, ASignalHandlerDropsWhatIsOutstanding) {
+  const std::string interrupted = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+                                  "-- SIGALRM\n"
+                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+                                  "read(3, buf, 98304) = 10\nread(3, buf, 94208) = 0\nclose(3) = 0\n";
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), recording(repeated(8, kGrepFile) + repeated(8, interrupted)));
+  EXPECT_EQ(r.procedures[0].misses, 8u);
+  EXPECT_EQ(r.wrong, 0u) << r.wrong_why;
+}
+
+TEST(Rehearsal, AProgramWithCallsOfItsOwnIsPlain) {
+  Trace other = recording(repeated(10, kGrepFile));
+  Mapping mapping;
+  mapping.pid = 100;
+  mapping.path = "/usr/lib/libcrypto.so.3";
+  other.mappings.push_back(mapping);
+  RehearsalOptions options;
+  options.unseen = [](const std::string& path, const std::string&) { return path.ends_with("libcrypto.so.3"); };
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), other, options);
+  EXPECT_EQ(r.off.at("unseen"), 1u);
+  EXPECT_EQ(r.answered, 0u);
+}
+
+TEST(Rehearsal, AnotherExecutableHasNoProcedures) {
+  Trace other = recording(repeated(10, kGrepFile));
+  other.processes[0].build_id = "ccdd";
+  const Rehearsal r = rehearsed(repeated(20, kGrepFile), other);
+  EXPECT_EQ(r.off.at("disabled"), 1u);
+  EXPECT_EQ(r.answered, 0u);
+}
+
+TEST(Rehearsal, RecordingsAreAddedUp) {
+  const std::string calls = repeated(20, kMd5sum);
+  const Trace one = recording(calls), two = recording(repeated(30, kMd5sum));
+  const std::vector<uint8_t> svp = procedures(calls);
+  const Result<Rehearsal> a = rehearse(svp, {&one}), b = rehearse(svp, {&two}), both = rehearse(svp, {&one, &two});
+  ASSERT_TRUE(a && b && both);
+  EXPECT_EQ(both->calls, a->calls + b->calls);
+  EXPECT_EQ(both->entries, a->entries + b->entries);
+}
+
+TEST(Rehearsal, RefusesWhatIsNoProcedureFile) {
+  const std::vector<uint8_t> bytes(100, 7);
+  EXPECT_FALSE(rehearse(bytes, {}));
+}
+
+}  // namespace
+}  // namespace sysvm
