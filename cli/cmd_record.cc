@@ -2,10 +2,10 @@
 // sysvm record: a command, or a running process, into a trace file. Standard output belongs to the command
 // alone. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "cli/args.h"
 #include "cli/options.h"
+#include "tracer/event.h"
 #include "tracer/recorder.h"
 
 namespace sysvm {
@@ -41,32 +41,35 @@ int cmd_record(const Words& words) {
   const SplitArgs args =
       split_args(words, {"-o", "--output", "-p", "--pid", "-u", "--user", "--backend", "-m", "--ring"});
   RecordOptions options;
-  std::string backend = "auto", user, ring = "16M";
+  std::string backend = "auto", user, ring;
   bool strict = false, quiet = false;
+  int pid = 0;
   options.output = "sysvm.trace";
   Options opts("record", "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID",
                "Record the system calls of a command, its threads and children.\n\n"
                "  sysvm record -- grep -r define /usr/include\n"
                "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n");
   opts.option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
-  opts.option("-p,--pid", options.pid, "attach to this process and all its threads");
+  opts.option("-p,--pid", pid, "attach to this process and all its threads");
   opts.option("-u,--user", user, "run CMD as this user");
   opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
-  opts.option("-m,--ring", ring, "size of the ring buffer, a power of two [16M]");
+  opts.option("-m,--ring", ring, "size of the buffer of each processor, a power of two");
   opts.flag("--strict", strict, "exit with 3 if CMD ended well but events were lost");
   opts.flag("-q,--quiet", quiet, "no summary; losses and failures are still told");
   if (auto code = opts.parse(args.own)) return *code;
 
   auto usage = [&](const std::string& what) { return opts.usage_error(what); };
-  if (args.command.empty() == (options.pid == 0)) return usage("expected a command, or -p PID, and not both");
-  if (options.pid < 0) return usage("a process id is positive");
+  if (args.command.empty() == (pid == 0)) return usage("expected a command, or -p PID, and not both");
+  if (pid < 0) return usage("a process id is positive");
+  if (pid) options.pids = {pid};
   if (options.output.empty() || options.output == "-")
     return usage("-o needs the name of a file; standard output is CMD's");
-  const auto ring_bytes = parse_size(ring);
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  if (!ring_bytes || *ring_bytes < page || *ring_bytes > (1u << 30) || (*ring_bytes & (*ring_bytes - 1)))
-    return usage(fmt::format("-m {}: expected a power of two from {} to 1G", ring, page));
-  options.ring_bytes = *ring_bytes;
+  if (!ring.empty()) {
+    const auto bytes = parse_size(ring);
+    if (!bytes || *bytes < RING_MIN || *bytes > (256u << 20) || (*bytes & (*bytes - 1)))
+      return usage(fmt::format("-m {}: expected a power of two from {}k to 256M", ring, RING_MIN >> 10));
+    options.ring_bytes = *bytes;
+  }
   options.backend = backend == "bpf"      ? Backend::kBpf
                     : backend == "ptrace" ? Backend::kPtrace
                                           : Backend::kAuto;

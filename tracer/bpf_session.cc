@@ -9,17 +9,12 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstring>
+#include <iterator>
 
 #include "common/unique_fd.h"
 #include "sysvm_trace.skel.h"
-#include "uapi/syscalls.h"
 
 namespace sysvm {
-
-static_assert(EV_NO_ENTER == kNoEnter && EV_NO_EXIT == kNoExit && EV_RESTARTED == kRestarted &&
-              EV_FORK_CHILD == kForkChild && EV_COMPAT == kCompat && EV_PATH_FAULT == kPathFault &&
-              EV_PATH_CUT == kPathCut && EV_SIGNAL == kSignal && EV_HAS_STAT == kHasStat &&
-              EV_NR_CHANGED == kNrChanged);
 
 namespace {
 
@@ -55,48 +50,24 @@ Error explain(const char* step, int e) {
         "eBPF: {} failed ({}): this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), "
         "use --backend ptrace",
         step, strerror(e));
-  return error("eBPF: {} failed: {}; Linux 5.11 or later is expected, else use --backend ptrace. libbpf: {}",
+  return error("eBPF: {} failed: {}; Linux 5.17 or later is expected, else use --backend ptrace. libbpf: {}",
                step, strerror(e), libbpf_log);
 }
 
-void describe_calls(call_desc* out) {
-  for (uint32_t nr = 0; nr < TRACE_NRS; ++nr) {
-    out[nr] = {{0xff, 0xff}, 0xff, 0};
-    const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
-    if (!row) continue;
-    int n = 0;
-    for (uint8_t i = 0; i < row->nargs && n < 2; ++i)
-      if (row->arg[i].kind == SYSVM_KIND_PATH || row->arg[i].kind == SYSVM_KIND_STR) out[nr].str[n++] = i;
-  }
-  for (int nr : {SYSVM_NR_stat, SYSVM_NR_lstat, SYSVM_NR_fstat}) out[nr].stat = 1;
-  out[SYSVM_NR_newfstatat].stat = 2;
-  out[SYSVM_NR_statx].stat = 4;
-  out[SYSVM_NR_statx].is_statx = 1;
-}
-
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const size_t end = text.find('\0');
-    words.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return words;
+// Room for some 20 ms of calls at full speed, 128 MiB over all processors, so that memory stays in proportion.
+size_t ring_size(size_t cpus) {
+  size_t size = 4u << 20;
+  while (size > RING_MIN && size * cpus > (128u << 20)) size /= 2;
+  return size;
 }
 
 }  // namespace
 
 struct BpfSession::Impl {
   sysvm_trace_bpf* skel = nullptr;
-  ring_buffer* ring = nullptr;
-  std::vector<uint8_t>* block = nullptr;  // where on_record() puts what it is given
-  UniqueFd site;                          // open as long as its inode is compared with
+  UniqueFd site;  // open as long as its inode is compared with
 
-  ~Impl() {
-    ring_buffer__free(ring);
-    sysvm_trace_bpf__destroy(skel);
-  }
+  ~Impl() { sysvm_trace_bpf__destroy(skel); }
 };
 
 BpfSession::BpfSession() : impl_(std::make_unique<Impl>()) {}
@@ -113,27 +84,43 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   if (!impl.skel) return explain("reading the programs", errno);
   sysvm_trace_bpf& skel = *impl.skel;
 
-  describe_calls(const_cast<call_desc*>(skel.rodata->calls));
-  skel.rodata->count_only = options.count_only;
-  skel.rodata->attach_tgid = static_cast<__u32>(options.attach_pid);
+  const auto cpus = static_cast<size_t>(libbpf_num_possible_cpus());
+  const size_t ring_bytes = options.count_only       ? RING_MIN
+                            : options.ring_bytes == 0 ? ring_size(cpus)
+                                                      : options.ring_bytes;
+  auto& settings = *skel.rodata;
+  describe_calls(const_cast<call_desc*>(settings.calls), options.wanted, options.capture);
+  settings.count_only = options.count_only;
+  settings.count_times = settings.count_grams = options.count_times;
+  settings.minimal = options.capture.minimal;
+  settings.ring_bytes = ring_bytes;
+  settings.high_water = options.lossless ? ring_bytes / 2 : 0;
   if (!options.site_file.empty()) {
     impl.site.reset(::open(options.site_file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!impl.site) return error("{}: {}", options.site_file, strerror(errno));
-    skel.rodata->site_fd = impl.site.get();
+    settings.site_fd = impl.site.get();
   }
-  bpf_map__set_max_entries(skel.maps.ring,
-                           static_cast<__u32>(options.count_only ? 4096 : options.ring_bytes));
+  const size_t rings = options.count_only ? 1 : cpus;
+  bpf_map__set_value_size(skel.maps.rings, static_cast<__u32>(CpuRings::value_size(ring_bytes)));
+  bpf_map__set_max_entries(skel.maps.rings, static_cast<__u32>(rings));
   bpf_program__set_autoload(skel.progs.on_signal, !options.count_only);
-  bpf_program__set_autoload(skel.progs.add_threads, options.attach_pid != 0);
-  bpf_program__set_autoattach(skel.progs.add_threads, false);
-  bpf_program__set_autoload(skel.progs.find_site, static_cast<bool>(impl.site));
-  bpf_program__set_autoattach(skel.progs.find_site, false);
+  bpf_program__set_autoload(skel.progs.add_threads, options.iterate);
+  bpf_program__set_autoload(skel.progs.tell_threads, !options.count_only);
+  for (bpf_program* program : {skel.progs.add_threads, skel.progs.tell_threads, skel.progs.look_around})
+    bpf_program__set_autoattach(program, false);
   if (int e = sysvm_trace_bpf__load(&skel)) return explain("loading the programs", e);
+  TRY(session->look_around());
   if (int e = sysvm_trace_bpf__attach(&skel)) return explain("attaching the programs", e);
-  impl.ring = ring_buffer__new(bpf_map__fd(skel.maps.ring), on_record, &impl, nullptr);
-  if (!impl.ring) return explain("mapping the ring buffer", errno);
-  if (impl.site) TRY(session->run_iterator(false));
+  if (auto mapped = session->rings_.map(bpf_map__fd(skel.maps.rings), rings, ring_bytes); !mapped)
+    return error("eBPF: mapping the rings: {}", mapped.message());
   return session;
+}
+
+Result<> BpfSession::look_around() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  if (int e = bpf_prog_test_run_opts(bpf_program__fd(impl_->skel->progs.look_around), &run))
+    return explain("a first run", e);
+  return Unit{};
 }
 
 Result<> BpfSession::trace_from_exec(int pidfd) {
@@ -154,118 +141,53 @@ Result<> BpfSession::mark(int pidfd, bool waiting) {
   return Unit{};
 }
 
-Result<> BpfSession::run_iterator(bool threads) {
-  bpf_link* link = bpf_program__attach_iter(
-      threads ? impl_->skel->progs.add_threads : impl_->skel->progs.find_site, nullptr);
+Result<std::string> BpfSession::run_iterator(void* program) const {
+  bpf_link* link = bpf_program__attach_iter(static_cast<bpf_program*>(program), nullptr);
   if (!link) return explain("attaching the task iterator", errno);
   UniqueFd iter(bpf_iter_create(bpf_link__fd(link)));
-  char buffer[64];
-  while (iter && read(iter.get(), buffer, sizeof buffer) > 0) {
-  }
+  std::string out;
+  char buffer[8192];
+  ssize_t n = 0;
+  while (iter && ((n = read(iter.get(), buffer, sizeof buffer)) > 0 || (n < 0 && errno == EAGAIN)))
+    if (n > 0) out.append(buffer, static_cast<size_t>(n));
+  const int e = errno;
   bpf_link__destroy(link);
-  if (!iter) return explain("running the task iterator", errno);
+  if (!iter || n < 0) return explain("running the task iterator", e);
+  return out;
+}
+
+Result<> BpfSession::add(const std::vector<int32_t>& pids) {
+  const __u8 yes = 1;
+  for (const int32_t pid : pids)
+    if (bpf_map_update_elem(bpf_map__fd(impl_->skel->maps.wanted), &pid, &yes, BPF_ANY) != 0)
+      return explain("naming the processes", errno);
+  // Twice: a thread made while the first pass went by is either the child of one that was marked already, or
+  // is found by the second pass.
+  for (int pass = 0; pass < 2; ++pass) TRY(run_iterator(impl_->skel->progs.add_threads));
   return Unit{};
 }
 
-Result<> BpfSession::add_threads() {
-  // Twice: a thread made while the first pass went by is either the child of one that was marked already, or
-  // is found by the second pass.
-  TRY(run_iterator(true));
-  return run_iterator(true);
-}
-
-// In a block each record follows its size in 8 bytes; records are multiples of 8 bytes with that padding.
-int BpfSession::on_record(void* context, void* data, size_t size) {
-  std::vector<uint8_t>& block = *static_cast<Impl*>(context)->block;
-  const size_t at = block.size();
-  const uint64_t length = size;
-  block.resize(at + sizeof length + ((size + 7) & ~size_t{7}));
-  memcpy(block.data() + at, &length, sizeof length);
-  memcpy(block.data() + at + sizeof length, data, size);
-  return 0;
-}
-
-void BpfSession::drain(std::vector<uint8_t>& block) {
-  impl_->block = &block;
-  ring_buffer__consume(impl_->ring);
-}
-
-void BpfSession::hand_over(const std::vector<uint8_t>& block, TraceSink& sink) {
-  for (size_t at = 0; at < block.size();) {
-    uint64_t length;
-    memcpy(&length, block.data() + at, sizeof length);
-    hand_over_one(sink, block.data() + at + sizeof length, length);
-    at += sizeof length + ((length + 7) & ~uint64_t{7});
+std::vector<ThreadEnd> BpfSession::threads_alive() const {
+  std::vector<ThreadEnd> out;
+  auto told = run_iterator(impl_->skel->progs.tell_threads);
+  if (!told) return out;
+  struct Line {
+    uint32_t tid, pid, next_seq, pad;
+  } line;
+  for (size_t at = 0; at + sizeof line <= told->size(); at += sizeof line) {
+    memcpy(&line, told->data() + at, sizeof line);
+    out.push_back({static_cast<int32_t>(line.tid), static_cast<int32_t>(line.pid), 0, line.next_seq, true});
   }
-}
-
-void BpfSession::hand_over_one(TraceSink& sink, const uint8_t* data, size_t size) {
-  const auto kind = size >= 4 ? *reinterpret_cast<const __u32*>(data) : 0;
-  if ((kind == REC_CALL || kind == REC_SIGNAL) && size >= sizeof(rec_call)) {
-    const auto& r = *reinterpret_cast<const rec_call*>(data);
-    Event e;
-    e.ts_ns = r.ts;
-    e.dur_ns = r.end - r.ts;
-    e.pid = static_cast<int32_t>(r.pid);
-    e.tid = static_cast<int32_t>(r.tid);
-    e.seq = r.seq;
-    e.nr = r.nr;
-    e.ret = r.ret;
-    for (size_t i = 0; i < e.args.size(); ++i) e.args[i] = r.args[i];
-    e.flags = r.flags;
-    e.ip = r.ip;
-    e.caller = r.caller;
-    e.st_mode = r.st_mode;
-    e.st_size = r.st_size;
-    e.st_dev = r.st_dev;
-    std::string_view strings[2];
-    const char* at = reinterpret_cast<const char*>(data) + REC_HEAD;
-    size_t left = size - REC_HEAD;
-    for (int i = 0; i < 2; ++i)
-      if (r.str_len[i] > 0 && r.str_len[i] <= left) {
-        strings[i] = std::string_view(at, r.str_len[i] - 1u);
-        at += r.str_len[i];
-        left -= r.str_len[i];
-      }
-    sink.on_call(e, strings[0], strings[1]);
-  } else if (kind == REC_EXEC && size >= REC_HEAD) {
-    const auto& r = *reinterpret_cast<const rec_exec*>(data);
-    const std::string_view text(reinterpret_cast<const char*>(data) + REC_HEAD, size - REC_HEAD);
-    if (uint64_t{r.name_len} + r.exe_len + r.argv_len > text.size()) {
-      ++bad_records_;
-      return;
-    }
-    auto word = [](std::string_view t) { return std::string(t.substr(0, t.find('\0'))); };
-    ExecInfo exec;
-    exec.pid = static_cast<int32_t>(r.pid);
-    exec.parent = static_cast<int32_t>(r.parent);
-    exec.old_tid = static_cast<int32_t>(r.old_tid);
-    exec.ts_ns = r.ts;
-    exec.name = word(text.substr(0, r.name_len));
-    exec.exe = r.exe_len ? word(text.substr(r.name_len, r.exe_len)) : exec.name;
-    exec.argv = split_words(text.substr(r.name_len + r.exe_len, r.argv_len));
-    exec.start_code = r.start_code;
-    exec.interp_base = r.interp_base;
-    sink.on_exec(exec);
-  } else if ((kind == REC_FORK || kind == REC_EXIT) && size >= sizeof(rec_task)) {
-    const auto& r = *reinterpret_cast<const rec_task*>(data);
-    if (kind == REC_FORK)
-      sink.on_fork(static_cast<int32_t>(r.pid), static_cast<int32_t>(r.parent), r.ts);
-    else
-      sink.on_exit(static_cast<int32_t>(r.pid), r.ts, r.status);
-  } else {
-    ++bad_records_;
-  }
+  return out;
 }
 
 void BpfSession::detach() {
   sysvm_trace_bpf__detach(impl_->skel);
 }
 
-uint64_t BpfSession::lost(lost_reason reason) const {
-  return __atomic_load_n(&impl_->skel->bss->lost[reason], __ATOMIC_RELAXED);
+uint64_t BpfSession::missed_threads() const {
+  return __atomic_load_n(&impl_->skel->bss->lost_storage, __ATOMIC_RELAXED);
 }
-
 uint64_t BpfSession::live_tasks() const {
   return __atomic_load_n(&impl_->skel->bss->live_tasks, __ATOMIC_RELAXED);
 }
@@ -283,6 +205,22 @@ uint64_t BpfSession::recursion_misses() const {
   return sum;
 }
 
+int BpfSession::start_cost_sample() const {
+  return bpf_enable_stats(BPF_STATS_RUN_TIME);
+}
+
+ProgramCost BpfSession::cost() const {
+  ProgramCost out;
+  for (bpf_program* program : {impl_->skel->progs.on_enter, impl_->skel->progs.on_exit}) {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
+    out.ns += info.run_time_ns;
+    out.runs += info.run_cnt;
+  }
+  return out;
+}
+
 std::vector<call_count> BpfSession::counts() const {
   const int cpus = libbpf_num_possible_cpus();
   std::vector<call_count> per_cpu(static_cast<size_t>(cpus)), out(TRACE_NRS + 1);
@@ -291,6 +229,9 @@ std::vector<call_count> BpfSession::counts() const {
     for (const call_count& c : per_cpu) {
       out[nr].entries += c.entries;
       out[nr].inside += c.inside;
+      out[nr].errors += c.errors;
+      out[nr].ns += c.ns;
+      for (size_t i = 0; i < std::size(c.slots); ++i) out[nr].slots[i] += c.slots[i];
     }
   }
   return out;
@@ -306,6 +247,25 @@ std::vector<thread_count> BpfSession::thread_counts() const {
     previous = &key;
   }
   return out;
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> BpfSession::grams() const {
+  std::vector<std::pair<uint64_t, uint64_t>> out;
+  const int map = bpf_map__fd(impl_->skel->maps.grams);
+  std::vector<uint64_t> per_cpu(static_cast<size_t>(libbpf_num_possible_cpus()));
+  uint64_t key, *previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &key) == 0) {
+    uint64_t n = 0;
+    if (bpf_map_lookup_elem(map, &key, per_cpu.data()) == 0)
+      for (uint64_t one : per_cpu) n += one;
+    out.emplace_back(key, n);
+    previous = &key;
+  }
+  return out;
+}
+
+uint64_t BpfSession::grams_lost() const {
+  return __atomic_load_n(&impl_->skel->bss->grams_lost, __ATOMIC_RELAXED);
 }
 
 }  // namespace sysvm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The eBPF programs of sysvm_trace.bpf.c, loaded and attached. While a session is attached every process of
+// The eBPF programs of bpf/sysvm_trace.bpf.c, loaded and attached. While a session is attached every process of
 // the machine pays some 0.1 us for each of its calls, so it is detached the moment it is not needed any
 // more. Tested by tests/tracer/.
 #pragma once
@@ -7,19 +7,30 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
+#include "tracer/call_table.h"
+#include "tracer/cpu_rings.h"
 #include "tracer/event.h"
-#include "tracer/stream.h"
+#include "traces/event.h"
 
 namespace sysvm {
 
 struct BpfOptions {
-  size_t ring_bytes = 16u << 20;  // power of two, multiple of the page size
+  size_t ring_bytes = 0;  // of each processor's ring: a power of two, at least RING_MIN; 0: as the machine is
+  bool lossless = false;  // hold threads back when their ring fills
+  CallSet wanted = CallSet().set();
+  Capture capture;
+  bool iterate = false;  // add() will be called
   bool count_only = false;
-  std::string site_file;   // count_only: entries whose instruction lies in this file are counted apart
-  int32_t attach_pid = 0;  // a running process, or 0
+  bool count_times = false;  // with count_only: errors, latencies and sequences too
+  std::string site_file;     // count_only: entries whose instruction lies in this file are counted apart
+};
+
+struct ProgramCost {
+  uint64_t runs = 0, ns = 0;
 };
 
 class BpfSession {
@@ -30,33 +41,39 @@ class BpfSession {
 
   Result<> trace_from_exec(int pidfd);  // this child, beginning with its next successful exec
   Result<> trace_now(int pidfd);        // this process, which has one thread, from now on
-  Result<> add_threads();               // all threads of attach_pid
+  // All threads of these processes, and all that they make from now on. Process 0 stands for all but our own.
+  Result<> add(const std::vector<int32_t>& pids);
 
-  // Copies all that is in the ring to the end of block; hand_over() makes a stream of it. From different
-  // threads, but each from one at a time.
-  void drain(std::vector<uint8_t>& block);
-  void hand_over(const std::vector<uint8_t>& block, TraceSink& sink);
+  // Moves what is in the rings to the end of block, for hand_over() of bpf_records.h. At the end, everything.
+  void drain(std::vector<uint8_t>& block, bool everything = false) { rings_.drain(block, everything); }
   void detach();
+  std::vector<ThreadEnd> threads_alive() const;  // how far the numbers of those go that are still traced
 
-  uint64_t lost(lost_reason reason) const;
+  const CpuRings& rings() const { return rings_; }
+  uint64_t missed_threads() const;    // that could not be followed
   uint64_t recursion_misses() const;  // of the programs at entry and exit
   uint64_t live_tasks() const;
   uint64_t seen_tasks() const;
-  uint64_t bad_records() const { return bad_records_; }  // records that made no sense; always 0
+
+  // The kernel's own account of the programs' time. It costs time itself, so it is taken by samples: while the
+  // returned descriptor is open.
+  int start_cost_sample() const;
+  ProgramCost cost() const;  // of the programs at entry and exit
 
   std::vector<call_count> counts() const;  // by call number; the last element: all others
   std::vector<thread_count> thread_counts() const;
+  std::vector<std::pair<uint64_t, uint64_t>> grams() const;  // sequences, as task_state::gram, and how often
+  uint64_t grams_lost() const;
 
  private:
   struct Impl;
   BpfSession();
-  static int on_record(void* context, void* data, size_t size);
-  Result<> run_iterator(bool threads);
+  Result<std::string> run_iterator(void* program) const;
+  Result<> look_around();
   Result<> mark(int pidfd, bool waiting);
-  void hand_over_one(TraceSink& sink, const uint8_t* data, size_t size);
 
   std::unique_ptr<Impl> impl_;
-  uint64_t bad_records_ = 0;
+  CpuRings rings_;
 };
 
 }  // namespace sysvm

@@ -28,7 +28,7 @@ class CountSink : public TraceSink {
     site_ok_ = !site_file.empty() && !stat(site_file.c_str(), &site_);
   }
 
-  void on_call(const Event& e, std::string_view, std::string_view) override {
+  void on_call(const Event& e, const CallText&) override {
     if (e.flags & (kSignal | kForkChild)) return;
     const int32_t nr = e.has(kCompat) || !sysvm_syscall_by_nr(static_cast<unsigned>(e.nr)) ? -1 : e.nr;
     CallCount& c = by_call_[nr];
@@ -90,7 +90,7 @@ Result<> count_bpf(BpfSession& bpf, HeldChild& child, Supervisor& supervisor, En
   bpf.detach();
   waitpid(child.pid(), &out.wait_status, 0);
   out.tasks = bpf.seen_tasks();
-  out.lost = bpf.lost(LOST_STORAGE) + bpf.recursion_misses();
+  out.lost = bpf.missed_threads() + bpf.recursion_misses();
   const std::vector<call_count> counts = bpf.counts();
   for (size_t nr = 0; nr < counts.size(); ++nr)
     if (counts[nr].entries)
@@ -139,7 +139,11 @@ Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
   EntryCounts out;
   std::unique_ptr<BpfSession> bpf;
   if (options.backend != Backend::kPtrace) {
-    auto session = BpfSession::open({4096, true, options.site_file, 0});
+    BpfOptions bpf_options;
+    bpf_options.count_only = true;
+    bpf_options.count_times = options.times;
+    bpf_options.site_file = options.site_file;
+    auto session = BpfSession::open(bpf_options);
     if (session)
       bpf = std::move(*session);
     else if (options.backend == Backend::kBpf)

@@ -23,6 +23,7 @@ struct CountOptions {
   std::string
       site_file;  // "": none. Else entries are counted apart whose instruction lies in this file's mapping
                   // (a shared library that was mapped after the exec; threads that existed then excepted)
+  bool times = false;  // errors, latencies and sequences too
 };
 
 struct CallCount {

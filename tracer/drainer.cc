@@ -23,7 +23,7 @@ void Drainer::stop() {
   wake_.notify_one();
   if (thread_.joinable()) {
     thread_.join();
-    drain_once();
+    drain_once(true);
   }
 }
 
@@ -35,12 +35,12 @@ void Drainer::run() {
   while (!wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_; })) {
     if (waiting_bytes_ > max_bytes_) continue;
     lock.unlock();
-    drain_once();
+    drain_once(false);
     lock.lock();
   }
 }
 
-void Drainer::drain_once() {
+void Drainer::drain_once(bool everything) {
   Block block;
   {
     const std::lock_guard lock(mutex_);
@@ -49,7 +49,7 @@ void Drainer::drain_once() {
       free_.pop_back();
     }
   }
-  session_.drain(block);
+  session_.drain(block, everything);
   const std::lock_guard lock(mutex_);
   if (block.empty()) {
     free_.push_back(std::move(block));
@@ -59,18 +59,19 @@ void Drainer::drain_once() {
   full_.push_back(std::move(block));
 }
 
-void Drainer::deliver(TraceSink& sink) {
-  std::unique_lock lock(mutex_);
-  while (!full_.empty()) {
-    Block block = std::move(full_.front());
-    full_.pop_front();
-    lock.unlock();
-    session_.hand_over(block, sink);
-    lock.lock();
-    waiting_bytes_ -= block.size();
-    block.clear();
-    if (free_.size() < 8) free_.push_back(std::move(block));
-  }
+Drainer::Block Drainer::take() {
+  const std::lock_guard lock(mutex_);
+  if (full_.empty()) return {};
+  Block block = std::move(full_.front());
+  full_.pop_front();
+  waiting_bytes_ -= block.size();
+  return block;
+}
+
+void Drainer::give_back(Block block) {
+  block.clear();
+  const std::lock_guard lock(mutex_);
+  if (free_.size() < 8) free_.push_back(std::move(block));
 }
 
 }  // namespace sysvm

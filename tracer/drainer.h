@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Empties the ring buffer in a thread of its own, into memory. What makes a trace of the records
+// Empties the rings in a thread of its own, into memory. What makes a trace of the records
 // (compression, a write that waits for the disk) may then be late without a loss; only this thread has to be
 // in time, so it asks for real-time priority and does nothing but copy.
 //
-// Memory is bounded: with max_bytes waiting it stops emptying the ring, which then overflows and counts its
-// losses. Tested by tests/tracer/.
+// Memory is bounded: with max_bytes waiting it stops emptying the rings, which then fill, so that threads are held
+// back or losses counted. Tested by tests/tracer/.
 #pragma once
 
 #include <condition_variable>
@@ -20,16 +20,19 @@ namespace sysvm {
 
 class Drainer {
  public:
+  using Block = std::vector<uint8_t>;
+
   Drainer(BpfSession& session, int interval_ms, size_t max_bytes);
   ~Drainer();
 
-  void deliver(TraceSink& sink);  // all that has been drained so far; on the caller's thread
-  void stop();                    // after one last look into the ring
+  // What has been drained so far, oldest first; empty if there is nothing. give_back() keeps its memory for the next.
+  Block take();
+  void give_back(Block block);
+  void stop();  // after one last look into the rings, whose programs are detached by now
 
  private:
-  using Block = std::vector<uint8_t>;
   void run();
-  void drain_once();
+  void drain_once(bool everything);
 
   BpfSession& session_;
   const int interval_ms_;

@@ -6,6 +6,7 @@
 #include <linux/audit.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -20,8 +21,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "tracer/event.h"
-#include "uapi/syscalls.h"
+#include "tracer/bpf_records.h"
 
 namespace sysvm {
 
@@ -85,7 +85,8 @@ uint64_t status_field(pid_t tid, const char* name, int base) {
 
 }  // namespace
 
-PtraceSession::PtraceSession(TraceSink& sink) : sink_(sink) {}
+PtraceSession::PtraceSession(TraceSink& sink, const CallSet& wanted, const Capture& capture)
+    : sink_(sink), wanted_(wanted), capture_(capture) {}
 
 PtraceSession::~PtraceSession() {
   for (auto& [tid, task] : tasks_) {
@@ -145,6 +146,13 @@ Result<> PtraceSession::add_process(pid_t pid) {
   return Unit{};
 }
 
+std::vector<ThreadEnd> PtraceSession::threads_alive() const {
+  std::vector<ThreadEnd> out;
+  for (const auto& [tid, task] : tasks_)
+    if (!task->waiting) out.push_back({tid, task->pid, 0, task->seq, true});
+  return out;
+}
+
 size_t PtraceSession::live_tasks() const {
   return tasks_.size();
 }
@@ -183,6 +191,7 @@ void PtraceSession::on_end(pid_t tid, int status) {
   if (it == tasks_.end()) return;
   Task& task = *it->second;
   if (task.in_call && !task.waiting) emit(task, kNoExit, 0);
+  if (!task.waiting) sink_.on_thread_end({task.tid, task.pid, boottime_ns(), task.seq, false});
   if (task.tid == task.pid) {
     exit_status_[task.pid] = status;
     if (!task.waiting) sink_.on_exit(task.pid, boottime_ns(), status);
@@ -257,6 +266,7 @@ void PtraceSession::on_exec(Task& leader) {
       leader.in_call = it->second->in_call;
       leader.exec_path = it->second->exec_path;
       leader.sp = it->second->sp;
+      sink_.on_thread_end({caller, leader.pid, boottime_ns(), it->second->seq, false});
       tasks_.erase(it);
     }
   }
@@ -336,49 +346,83 @@ void PtraceSession::emit(Task& task, uint32_t flags, int64_t ret) {
   e.dur_ns = now - e.ts_ns;
   e.pid = task.pid;
   e.tid = task.tid;
-  e.seq = task.seq++;
   e.ret = ret;
   e.flags |= flags;
   if (ret <= -512 && ret >= -516) e.flags |= kRestarted;
-  std::string text[2];
-  std::string_view views[2];
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<unsigned>(e.nr));
-  const bool readable = row && task.sp && !(e.flags & (kNoExit | kCompat | kForkChild));
-  if (readable) {
+  const bool known = !e.has(kCompat) && e.nr >= 0 && e.nr < TRACE_NRS;
+  const call_desc desc = known ? describe_call(e.nr, wanted_, capture_) : call_desc{};
+  if (known && desc.hidden) {
+    sink_.on_hidden(e);
+    return;
+  }
+  e.seq = task.seq++;
+  CallText text;
+  std::string strings[2], data;
+  if (task.sp && !capture_.minimal && !(e.flags & (kNoExit | kCompat | kForkChild))) {
     read_memory(task.tid, task.sp, &e.caller, sizeof e.caller);
-    int n = 0;
-    for (size_t i = 0; i < row->nargs && n < 2; ++i) {
-      if (row->arg[i].kind != SYSVM_KIND_PATH && row->arg[i].kind != SYSVM_KIND_STR) continue;
-      bool cut = false;
-      if (e.args[i]) {
-        if (read_string(task.tid, e.args[i], text[n], cut))
-          views[n] = text[n];
-        else
-          e.flags |= kPathFault;
-      }
-      if (cut) e.flags |= kPathCut;
-      ++n;
-    }
-    if (ret == 0 && e.nr == SYS_statx) {
-      struct statx st;
-      if (read_memory(task.tid, e.args[4], &st, sizeof st)) {
-        e.flags |= kHasStat;
-        e.st_mode = st.stx_mode;
-        e.st_size = st.stx_size;
-        e.st_dev = makedev(st.stx_dev_major, st.stx_dev_minor);
-      }
-    } else if (ret == 0 &&
-               (e.nr == SYS_stat || e.nr == SYS_lstat || e.nr == SYS_fstat || e.nr == SYS_newfstatat)) {
-      struct stat st;
-      if (read_memory(task.tid, e.args[e.nr == SYS_newfstatat ? 2 : 1], &st, sizeof st)) {
-        e.flags |= kHasStat;
-        e.st_mode = st.st_mode;
-        e.st_size = static_cast<uint64_t>(st.st_size);
-        e.st_dev = st.st_dev;
-      }
+    if (known) {
+      read_strings(task, e, desc, strings, text);
+      if (ret == 0 && desc.stat != 0xff) read_stat(task, e, desc);
+      if (ret >= 0 && desc.data != 0xff && read_data(task, e, desc, data)) text.data = data;
     }
   }
-  sink_.on_call(e, views[0], views[1]);
+  sink_.on_call(e, text);
+}
+
+void PtraceSession::read_strings(const Task& task, Event& e, const call_desc& desc, std::string* strings,
+                                 CallText& text) {
+  for (size_t n = 0; n < 2 && desc.str[n] != 0xff; ++n) {
+    bool cut = false;
+    if (!e.args[desc.str[n]]) continue;
+    if (read_string(task.tid, e.args[desc.str[n]], strings[n], cut))
+      text.path[n] = strings[n];
+    else
+      e.flags |= kPathFault;
+    if (cut) e.flags |= kPathCut;
+  }
+}
+
+void PtraceSession::read_stat(const Task& task, Event& e, const call_desc& desc) {
+  struct statx stx;
+  struct stat st;
+  if (desc.is_statx) {
+    if (!read_memory(task.tid, e.args[desc.stat], &stx, sizeof stx)) return;
+    e.st_mode = stx.stx_mode;
+    e.st_size = stx.stx_size;
+    e.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+    e.st_ino = stx.stx_ino;
+  } else {
+    if (!read_memory(task.tid, e.args[desc.stat], &st, sizeof st)) return;
+    e.st_mode = st.st_mode;
+    e.st_size = static_cast<uint64_t>(st.st_size);
+    e.st_dev = st.st_dev;
+    e.st_ino = st.st_ino;
+  }
+  e.flags |= kHasStat;
+}
+
+bool PtraceSession::read_data(const Task& task, Event& e, const call_desc& desc, std::string& out) {
+  uint64_t address = e.args[desc.data], n = 1;
+  if (desc.data_len == 0xfc) {
+    msghdr message;
+    if (!read_memory(task.tid, address, &message, sizeof message)) return false;
+    address = reinterpret_cast<uint64_t>(message.msg_iov);
+    n = message.msg_iovlen;
+  } else if (desc.data_len == 0xfe) {
+    n = static_cast<uint64_t>(e.ret);
+  } else if (desc.data_len != 0xfd) {
+    n = e.args[desc.data_len];
+  }
+  n = std::min<uint64_t>(std::min<uint64_t>(n, TRACE_DATA_MAX) * desc.data_size, desc.data_max);
+  out.resize(n);
+  if (!address || !n || !read_memory(task.tid, address, out.data(), n)) return false;
+  e.flags |= kHasData;
+  e.data_kind = static_cast<DataKind>(desc.data_kind);
+  if (desc.data_kind == TRACE_DATA_RAW_DIRENTS) {
+    e.data_kind = DataKind::kDirent;
+    out = compact_dirents(out);
+  }
+  return true;
 }
 
 void PtraceSession::emit_signal(Task& task, int sig) {
@@ -400,7 +444,7 @@ void PtraceSession::emit_signal(Task& task, int sig) {
   e.args[0] = static_cast<uint64_t>(sig);
   e.args[1] = static_cast<uint64_t>(static_cast<int64_t>(info.si_code));
   e.flags = kSignal;
-  sink_.on_call(e, {}, {});
+  sink_.on_call(e, {});
 }
 
 }  // namespace sysvm

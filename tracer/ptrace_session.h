@@ -12,8 +12,10 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
+#include "tracer/call_table.h"
 #include "tracer/spawn.h"
 #include "tracer/stream.h"
 #include "tracer/supervisor.h"
@@ -22,7 +24,7 @@ namespace sysvm {
 
 class PtraceSession {
  public:
-  explicit PtraceSession(TraceSink& sink);
+  explicit PtraceSession(TraceSink& sink, const CallSet& wanted = CallSet().set(), const Capture& capture = {});
   ~PtraceSession();  // lets go of all that still run
 
   Result<> trace_from_exec(pid_t child);  // a held child, beginning with its next successful exec
@@ -33,6 +35,7 @@ class PtraceSession {
   bool ended(pid_t pid, int* status) const;  // of a process that was traced
   size_t live_tasks() const;
   size_t seen_tasks() const { return seen_; }
+  std::vector<ThreadEnd> threads_alive() const;  // how far the numbers of those go that are still traced
 
  private:
   struct Task;
@@ -43,10 +46,15 @@ class PtraceSession {
   void on_exec(Task& task);
   void on_end(pid_t tid, int status);
   void emit(Task& task, uint32_t flags, int64_t ret);
+  void read_strings(const Task& task, Event& e, const call_desc& desc, std::string* strings, CallText& text);
+  void read_stat(const Task& task, Event& e, const call_desc& desc);
+  bool read_data(const Task& task, Event& e, const call_desc& desc, std::string& out);
   void emit_signal(Task& task, int sig);
   void resume(Task& task, int sig = 0);
 
   TraceSink& sink_;
+  const CallSet wanted_;
+  const Capture capture_;
   std::map<pid_t, std::unique_ptr<Task>> tasks_;
   std::set<pid_t> early_stops_;  // new threads that stopped before their parent told of them
   std::map<pid_t, int> exit_status_;

@@ -8,13 +8,30 @@
 #include <fstream>
 #include <iterator>
 
+#include "tracer/siphash.h"
+
 namespace sysvm {
 
 void RecordSink::check(Result<> result) {
   if (!result && write_error_.empty()) write_error_ = result.message();
 }
 
-void RecordSink::on_call(const Event& event, std::string_view path0, std::string_view path1) {
+template <typename T>
+void RecordSink::put(const T& record) {
+  if (!writer_)
+    remembered_[record.pid].emplace_back(record);
+  else if (write_error_.empty())
+    check(writer_->add(record));
+}
+
+void RecordSink::begin_file(TraceWriter& writer) {
+  writer_ = &writer;
+  for (const auto& [pid, records] : remembered_)
+    for (const auto& record : records) std::visit([this](const auto& r) { put(r); }, record);
+  remembered_.clear();
+}
+
+void RecordSink::on_call(const Event& event, const CallText& text) {
   ++events_;
   if (event.has(kSignal))
     ++signals_;
@@ -25,17 +42,37 @@ void RecordSink::on_call(const Event& event, std::string_view path0, std::string
     threads_.insert(event.tid);
     processes_.insert(event.pid);
   }
-  if (!write_error_.empty()) return;
-  // A successful exec leaves nothing behind that its name could be read from.
-  if (event.ret == 0 && (event.nr == SYS_execve || event.nr == SYS_execveat) && !event.has(kCompat)) {
-    if (auto it = exec_name_.find(event.pid); it != exec_name_.end()) {
-      check(writer_.add(event, it->second));
-      exec_name_.erase(it);
-      return;
+  if (writer_ && write_error_.empty()) {
+    std::string_view path = text.path[0];
+    // A successful exec leaves nothing behind that its name could be read from.
+    const bool exec = event.ret == 0 && (event.nr == SYS_execve || event.nr == SYS_execveat) && !event.has(kCompat);
+    auto name = exec ? exec_name_.find(event.pid) : exec_name_.end();
+    if (name != exec_name_.end()) path = name->second;
+    if (hash_key_ && event.data_kind == DataKind::kBytes) {
+      Event hashed = event;
+      hashed.data_kind = DataKind::kHash;
+      const uint64_t hash = siphash(*hash_key_, text.data);
+      check(writer_->add(hashed, path, text.path[1], {reinterpret_cast<const char*>(&hash), sizeof hash}));
+    } else {
+      check(writer_->add(event, path, text.path[1], text.data));
     }
+    if (name != exec_name_.end()) exec_name_.erase(name);
   }
-  check(writer_.add(event, path0, path1));
-  for (const Mapping& m : images_.call(event, path0)) check(writer_.add(m));
+  for (const Mapping& m : images_.call(event, text.path[0])) put(m);
+}
+
+void RecordSink::on_hidden(const Event& event) {
+  for (const Mapping& m : images_.call(event, {})) put(m);
+}
+
+void RecordSink::on_thread_end(const ThreadEnd& end) {
+  if (writer_ && write_error_.empty()) check(writer_->add(end));
+}
+
+void RecordSink::on_held(const Throttle& throttle) {
+  ++throttles_;
+  throttled_ns_ += throttle.to_ns - throttle.from_ns;
+  if (writer_ && write_error_.empty()) check(writer_->add(throttle));
 }
 
 void RecordSink::on_fork(int32_t pid, int32_t parent, uint64_t ts_ns) {
@@ -51,7 +88,7 @@ void RecordSink::on_fork(int32_t pid, int32_t parent, uint64_t ts_ns) {
     p.argv = image.argv;
     running_[pid] = image;
   }
-  if (write_error_.empty()) check(writer_.add(p));
+  put(p);
 }
 
 void RecordSink::on_exec(const ExecInfo& exec) {
@@ -65,15 +102,16 @@ void RecordSink::on_exec(const ExecInfo& exec) {
   p.argv = exec.argv;
   const std::vector<Mapping> mappings = images_.exec(exec, p.exe, p.build_id);
   running_[exec.pid] = {p.exe, p.build_id, p.argv};
-  if (!write_error_.empty()) return;
-  check(writer_.add(p));
-  for (const Mapping& m : mappings) check(writer_.add(m));
+  remembered_.erase(exec.pid);
+  put(p);
+  for (const Mapping& m : mappings) put(m);
 }
 
 void RecordSink::on_exit(int32_t pid, uint64_t ts_ns, int32_t status) {
   images_.exit(pid);
   running_.erase(pid);
-  if (write_error_.empty()) check(writer_.end(pid, ts_ns, status));
+  remembered_.erase(pid);
+  if (writer_ && write_error_.empty()) check(writer_->end(pid, ts_ns, status));
 }
 
 void RecordSink::attached(int32_t pid, uint64_t now_ns) {
@@ -93,13 +131,13 @@ void RecordSink::attached(int32_t pid, uint64_t now_ns) {
   if (const size_t paren = line.rfind(')'); paren != std::string::npos)
     sscanf(line.c_str() + paren + 1, " %*c %d", &p.parent);
   running_[pid] = {p.exe, p.build_id, p.argv};
-  check(writer_.add(p));
-  for (const Mapping& m : images_.scan(pid, now_ns)) check(writer_.add(m));
+  put(p);
+  for (const Mapping& m : images_.scan(pid, now_ns)) put(m);
 }
 
 void RecordSink::lost(LossReason reason, uint64_t count, uint64_t from_ns, uint64_t to_ns) {
   lost_ += count;
-  if (write_error_.empty()) check(writer_.add(Loss{reason, count, from_ns, to_ns}));
+  if (writer_ && write_error_.empty()) check(writer_->add(Loss{reason, count, from_ns, to_ns}));
 }
 
 }  // namespace sysvm

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,11 +13,14 @@
 #include <cstring>
 #include <ctime>
 
+#include "tracer/bpf_records.h"
 #include "tracer/bpf_session.h"
 #include "tracer/calibrate.h"
 #include "tracer/drainer.h"
+#include "tracer/flight.h"
 #include "tracer/ptrace_session.h"
 #include "tracer/record_sink.h"
+#include "tracer/scope.h"
 #include "tracer/supervisor.h"
 #include "traces/calls.h"
 
@@ -24,12 +28,19 @@ namespace sysvm {
 
 namespace {
 
-constexpr size_t kMaxWaiting = 512u << 20;  // bytes of records that wait for being written: some two million
+constexpr size_t kMaxWaiting = 512u << 20;  // bytes of records that wait for being written: some five million
+constexpr int kPollMs = 10;
+// The kernel's account of the programs' time costs the programs time: one turn in 50 pays for it.
+constexpr uint64_t kSampleEvery = 50;
 
 uint64_t cpu_ns() {
   timespec t;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+bool is_lossless(const RecordOptions& options) {
+  return options.lossless.value_or(!options.command.argv.empty());
 }
 
 TraceHeader make_header(const RecordOptions& options, const RecordReport& report) {
@@ -44,8 +55,16 @@ TraceHeader make_header(const RecordOptions& options, const RecordReport& report
   char cwd[PATH_MAX];
   h.cwd = !options.command.cwd.empty() ? options.command.cwd : getcwd(cwd, sizeof cwd) ? cwd : "";
   h.backend = report.backend;
-  h.options = {fmt::format("ring={}", options.ring_bytes)};
-  if (options.pid) h.options.push_back(fmt::format("pid={}", options.pid));
+  h.options = {fmt::format("ring={}", options.ring_bytes), options.capture.minimal ? "minimal" : "full"};
+  if (is_lossless(options)) h.options.push_back("lossless");
+  for (const int32_t pid : options.pids) h.options.push_back(fmt::format("pid={}", pid));
+  if (!options.cgroup.empty()) h.options.push_back("cgroup=" + options.cgroup);
+  if (options.all) h.options.push_back("all");
+  if (options.capture.data_bytes)
+    h.options.push_back(
+        fmt::format("data={}{}", options.hash_data ? "hash of " : "", options.capture.data_bytes));
+  h.filter = options.filter;
+  h.window_ns = options.window_ns;
   timespec real;
   clock_gettime(CLOCK_REALTIME, &real);
   h.boottime_ns = boottime_ns();
@@ -61,14 +80,22 @@ class Recording {
   Recording(const RecordOptions& options, int& exit_code) : options_(options), exit_code_(exit_code) {}
 
   Result<> find_command() {
-    if (options_.command.argv.empty()) {
-      attached_.reset(open_pidfd(options_.pid));
-      if (!attached_) return error("process {}: {}", options_.pid, strerror(errno));
+    if (!options_.command.argv.empty()) {
+      if (auto bad = find_executable(options_.command, path_)) {
+        exit_code_ = bad->exit_code;
+        return Error{bad->message};
+      }
       return Unit{};
     }
-    if (auto bad = find_executable(options_.command, path_)) {
-      exit_code_ = bad->exit_code;
-      return Error{bad->message};
+    for (const int32_t pid : options_.pids) {
+      const UniqueFd pidfd(open_pidfd(pid));
+      if (!pidfd) return error("process {}: {}", pid, strerror(errno));
+    }
+    pids_ = options_.pids;
+    if (!options_.cgroup.empty()) {
+      cgroup_ = TRY(find_cgroup(options_.cgroup));
+      pids_ = processes_of_cgroup(cgroup_);
+      if (pids_.empty()) return error("control group {}: no process is in it", cgroup_);
     }
     return Unit{};
   }
@@ -86,7 +113,13 @@ class Recording {
     if (options_.backend != Backend::kPtrace) {
       std::optional<Calibration> calibration;
       if (options_.calibrate && child_) calibration = Calibration::start();
-      auto session = BpfSession::open({options_.ring_bytes, false, "", options_.pid});
+      BpfOptions bpf;
+      bpf.ring_bytes = options_.ring_bytes;
+      bpf.lossless = is_lossless(options_);
+      bpf.wanted = options_.wanted;
+      bpf.capture = options_.capture;
+      bpf.iterate = !child_;
+      auto session = BpfSession::open(bpf);
       if (session) {
         bpf_ = std::move(*session);
         if (calibration) report_.call_cost_ns = calibration->finish(*bpf_);
@@ -97,21 +130,29 @@ class Recording {
       }
     }
     report_.backend = bpf_ ? "bpf" : "ptrace";
+    if (!bpf_ && (options_.all || !cgroup_.empty() || options_.window_ns))
+      return error("{} needs eBPF. {}", options_.all ? "-a" : options_.window_ns ? "--ring" : "--cgroup", report_.note);
     report_.setup_ns = boottime_ns() - begin;
     return Unit{};
   }
 
   Result<> open_file() {
-    writer_ = TRY(TraceWriter::create(options_.output, make_header(options_, report_)));
-    sink_.emplace(*writer_);
-    if (!bpf_) ptrace_.emplace(*sink_);
+    writer_ = TRY(create_file(options_.output));
+    if (options_.window_ns)
+      flight_.emplace(options_.window_ns, kMaxWaiting);
+    else
+      sink_->begin_file(*writer_);
+    if (options_.hash_data) {
+      std::array<uint64_t, 2> key;
+      if (getrandom(key.data(), sizeof key, 0) != sizeof key) return error("getrandom: {}", strerror(errno));
+      now_sink().hash_data(key);
+    }
+    if (!bpf_) ptrace_.emplace(*sink_, options_.wanted, options_.capture);
     return Unit{};
   }
 
   Result<> run() {
     cpu_at_start_ = cpu_ns();
-    lost_before_ = bpf_ ? bpf_->lost(LOST_RING) : 0;
-    storage_lost_before_ = bpf_ ? bpf_->lost(LOST_STORAGE) : 0;
     last_poll_ns_ = last_flush_ns_ = start_ns_ = boottime_ns();
     Result<> result = bpf_ ? run_bpf() : run_ptrace();
     report_.wall_ns = (ended_ns_ ? ended_ns_ : boottime_ns()) - start_ns_;
@@ -124,31 +165,17 @@ class Recording {
     if (bpf_) {
       report_.left_running = bpf_->live_tasks();
       bpf_->detach();
-      drainer_->stop();
+      if (drainer_) drainer_->stop();
       poll_bpf();
-      if (uint64_t n = bpf_->recursion_misses())
-        sink_->lost(LossReason::kRecursion, n, start_ns_, boottime_ns());
-      if (uint64_t n = bpf_->bad_records()) sink_->lost(LossReason::kConsumer, n, start_ns_, boottime_ns());
+      if (uint64_t n = bpf_->recursion_misses()) now_sink().lost(LossReason::kRecursion, n, start_ns_, boottime_ns());
+      if (bad_records_) now_sink().lost(LossReason::kConsumer, bad_records_, start_ns_, boottime_ns());
+      for (const ThreadEnd& t : bpf_->threads_alive()) threads_left_.push_back(t);
     } else {
       report_.left_running = ptrace_->live_tasks();
+      threads_left_ = ptrace_->threads_alive();
       ptrace_.reset();
     }
-    report_.events = sink_->events();
-    report_.calls = sink_->calls();
-    report_.signals = sink_->signals();
-    report_.processes = sink_->processes();
-    report_.threads = sink_->threads();
-    report_.lost = sink_->lost();
-    TraceStats stats;
-    stats.events = report_.events;
-    stats.lost = report_.lost;
-    stats.threads = report_.threads;
-    stats.wall_ns = report_.wall_ns;
-    if (sink_->write_error().empty()) TRY(writer_->finish(stats));
-    if (!sink_->write_error().empty())
-      return error("{}; the command ran on, the trace holds what was written before", sink_->write_error());
-    report_.bytes = writer_->bytes();
-    writer_.reset();
+    TRY(write_totals());
     drainer_.reset();
     bpf_.reset();
     report_.teardown_ns = boottime_ns() - begin;
@@ -156,24 +183,126 @@ class Recording {
   }
 
  private:
-  // Takes what is in the ring, and notes what was lost since the last time: no event was lost outside that
+  // Where what is told of now goes; with a flight recorder that is what lies before its window.
+  RecordSink& now_sink() { return flight_ ? flight_->before() : *sink_; }
+
+  Result<std::unique_ptr<TraceWriter>> create_file(const std::string& path) {
+    auto writer = TRY(TraceWriter::create(path, make_header(options_, report_)));
+    if (options_.owner && fchown(writer->fd(), options_.owner->uid, options_.owner->gid) != 0)
+      return error("{}: chown to {}: {}", path, options_.owner->name, strerror(errno));
+    return writer;
+  }
+
+  // Takes what is in the rings, and notes what was lost since the last time: no event was lost outside that
   // interval.
   void poll_bpf() {
-    drainer_->deliver(*sink_);
+    for (auto block = drainer_->take(); !block.empty(); block = drainer_->take()) {
+      if (flight_) {
+        flight_->add(std::move(block), boottime_ns());
+      } else {
+        bad_records_ += hand_over(block, *sink_);
+        drainer_->give_back(std::move(block));
+      }
+    }
     const uint64_t now = boottime_ns();
-    if (uint64_t lost = bpf_->lost(LOST_RING); lost != lost_before_) {
-      sink_->lost(LossReason::kRingFull, lost - lost_before_, last_poll_ns_, now);
-      lost_before_ = lost;
-    }
-    if (uint64_t lost = bpf_->lost(LOST_STORAGE); lost != storage_lost_before_) {
-      sink_->lost(LossReason::kMissedFork, lost - storage_lost_before_, last_poll_ns_, now);
-      storage_lost_before_ = lost;
-    }
-    if (now - last_flush_ns_ > 1'000'000'000) {
-      (void)writer_->flush();  // An error comes back with the next event.
-      last_flush_ns_ = now;
-    }
+    const uint64_t counters[] = {bpf_->rings().lost(), bpf_->rings().lost_task(), bpf_->missed_threads()};
+    constexpr LossReason kReasons[] = {LossReason::kRingFull, LossReason::kTask, LossReason::kMissedFork};
+    for (size_t i = 0; i < std::size(counters); ++i)
+      if (counters[i] != lost_before_[i]) {
+        now_sink().lost(kReasons[i], counters[i] - lost_before_[i], last_poll_ns_, now);
+        lost_before_[i] = counters[i];
+      }
+    flush_sometimes(now);
     last_poll_ns_ = now;
+  }
+
+  void flush_sometimes(uint64_t now) {
+    if (flight_ || now - last_flush_ns_ < 1'000'000'000) return;
+    (void)writer_->flush();  // An error comes back with the next event.
+    last_flush_ns_ = now;
+  }
+
+  // The programs' own cost, from one turn in kSampleEvery, scaled by the bytes of records that they made.
+  void sample_cost() {
+    if (sample_) {
+      const ProgramCost cost = bpf_->cost();
+      sampled_ns_ += cost.ns - cost_before_.ns;
+      sampled_bytes_ += bpf_->rings().written() - written_before_;
+      sample_.reset();
+    } else if (turns_ % kSampleEvery == 0) {
+      cost_before_ = bpf_->cost();
+      written_before_ = bpf_->rings().written();
+      sample_.reset(bpf_->start_cost_sample());
+    }
+    ++turns_;
+  }
+
+  void follow_cgroup() {
+    if (cgroup_.empty() || turns_ % 10 != 0) return;
+    std::vector<int32_t> fresh;
+    for (const int32_t pid : processes_of_cgroup(cgroup_))
+      if (std::find(pids_.begin(), pids_.end(), pid) == pids_.end()) fresh.push_back(pid);
+    if (fresh.empty()) return;
+    pids_.insert(pids_.end(), fresh.begin(), fresh.end());
+    (void)bpf_->add(fresh);
+  }
+
+  bool limit_reached(uint64_t now) const {
+    return (options_.max_ns && now - start_ns_ >= options_.max_ns) ||
+           (options_.max_bytes && !flight_ && writer_->bytes() >= options_.max_bytes);
+  }
+
+  void snapshot() {
+    if (!flight_) return;
+    auto writer = create_file(fmt::format("{}.{}", options_.output, report_.snapshots + 1));
+    if (!writer) {
+      report_.note = writer.message();
+      return;
+    }
+    const RecordSink sink = flight_->write(**writer);
+    TraceStats stats;
+    stats.events = sink.events() - flight_->before().events();
+    stats.lost = sink.lost();
+    stats.threads = sink.threads();
+    stats.wall_ns = boottime_ns() - start_ns_;
+    (void)(*writer)->finish(stats);
+    ++report_.snapshots;
+  }
+
+  Result<> write_totals() {
+    if (flight_) sink_ = flight_->write(*writer_);
+    const uint64_t before = flight_ ? flight_->before().events() : 0;
+    const uint64_t now = boottime_ns();
+    for (ThreadEnd& t : threads_left_) {
+      t.end_ns = now;
+      sink_->on_thread_end(t);
+    }
+    report_.events = sink_->events() - before;
+    report_.calls = sink_->calls();
+    report_.signals = sink_->signals();
+    report_.processes = sink_->processes();
+    report_.threads = sink_->threads();
+    report_.lost = sink_->lost();
+    report_.throttles = sink_->throttles();
+    report_.throttled_ns = sink_->throttled_ns();
+    if (bpf_ && sampled_bytes_)
+      report_.probe_ns = static_cast<uint64_t>(static_cast<double>(sampled_ns_) / static_cast<double>(sampled_bytes_) *
+                                               static_cast<double>(bpf_->rings().written()));
+    TraceStats stats;
+    stats.events = report_.events;
+    stats.lost = report_.lost;
+    stats.threads = report_.threads;
+    stats.wall_ns = report_.wall_ns;
+    stats.probe_ns = report_.probe_ns;
+    stats.throttles = report_.throttles;
+    stats.throttled_ns = report_.throttled_ns;
+    stats.consumer_ns = report_.consumer_cpu_ns;
+    if (sink_->write_error().empty()) TRY(writer_->finish(stats));
+    if (!sink_->write_error().empty())
+      return error("{}; the command ran on, the trace holds what was written before", sink_->write_error());
+    report_.bytes = writer_->bytes();
+    writer_.reset();
+    return Unit{};
   }
 
   Result<> not_started(int e, const std::string& step) {
@@ -182,32 +311,55 @@ class Recording {
     return error("{}: {}: {}", options_.command.argv[0], step, strerror(e));
   }
 
+  Result<> add_running() {
+    if (options_.all) {
+      TRY(bpf_->add({0}));
+    } else {
+      for (const int32_t pid : pids_) now_sink().attached(pid, boottime_ns());
+      TRY(bpf_->add(pids_));
+    }
+    if (!bpf_->live_tasks()) return error("no thread of process {} was found by eBPF", pids_.empty() ? 0 : pids_[0]);
+    return Unit{};
+  }
+
   Result<> run_bpf() {
-    // Often enough that the ring cannot fill: 2 million events a second, 250 bytes each.
-    drainer_.emplace(*bpf_, options_.ring_bytes >= (4u << 20) ? 4 : 1, kMaxWaiting);
+    // Often enough that a ring cannot fill: 2 million events a second, 120 bytes each.
+    const bool large = options_.ring_bytes == 0 || options_.ring_bytes >= (2u << 20);
+    drainer_.emplace(*bpf_, options_.drain_interval_ms ? options_.drain_interval_ms : large ? 4 : 1, kMaxWaiting);
+    sample_cost();
     if (child_) {
       TRY(bpf_->trace_from_exec(child_->pidfd()));
       start_ns_ = boottime_ns();
       std::string step;
       if (int e = child_->release(&step)) return not_started(e, step);
     } else {
-      sink_->attached(options_.pid, boottime_ns());
-      TRY(bpf_->add_threads());
-      if (!bpf_->live_tasks())
-        return error(
-            "process {}: not found by eBPF, which knows processes by their ids in the first pid namespace",
-            options_.pid);
+      TRY(add_running());
     }
-    const int pidfd = child_ ? child_->pidfd() : attached_.get();
-    const pid_t command = child_ ? child_->pid() : 0;
-    Supervisor::Wake wake;
-    do {
-      wake = supervisor_.wait(pidfd, command, 10);
-      if (wake != Supervisor::Wake::kTimeout) ended_ns_ = boottime_ns();
+    for (;;) {
+      const Supervisor::Wake wake =
+          supervisor_.wait(child_ ? child_->pidfd() : -1, child_ ? child_->pid() : 0, kPollMs);
+      const uint64_t now = boottime_ns();
+      const bool gone = child_ ? wake == Supervisor::Wake::kEnded : bpf_->live_tasks() == 0;
+      if (gone || wake == Supervisor::Wake::kStop || limit_reached(now)) {
+        ended_ns_ = now;
+        sample_cost();
+        if (gone && child_) waitpid(child_->pid(), &report_.wait_status, 0);
+        if (!gone && child_) leave_command();
+        return Unit{};
+      }
       poll_bpf();
-    } while (wake != Supervisor::Wake::kEnded && wake != Supervisor::Wake::kStop);
-    if (child_ && wake == Supervisor::Wake::kEnded) waitpid(child_->pid(), &report_.wait_status, 0);
-    return Unit{};
+      sample_cost();
+      follow_cgroup();
+      if (wake == Supervisor::Wake::kSnapshot) snapshot();
+    }
+  }
+
+  // The recording is over, the command is not: from here on it is only waited for.
+  void leave_command() {
+    bpf_->detach();
+    while (supervisor_.wait(child_->pidfd(), child_->pid(), -1) != Supervisor::Wake::kEnded) {
+    }
+    waitpid(child_->pid(), &report_.wait_status, 0);
   }
 
   Result<> run_ptrace() {
@@ -216,18 +368,18 @@ class Recording {
       start_ns_ = boottime_ns();
       child_->let_go();
     } else {
-      sink_->attached(options_.pid, boottime_ns());
-      TRY(ptrace_->add_process(options_.pid));
+      for (const int32_t pid : pids_) {
+        sink_->attached(pid, boottime_ns());
+        TRY(ptrace_->add_process(pid));
+      }
     }
-    const pid_t watched = child_ ? child_->pid() : options_.pid;
     for (;;) {
       ptrace_->handle_stops();
-      if (ptrace_->ended(watched, &report_.wait_status)) break;
-      if (supervisor_.wait(-1, child_ ? watched : 0, 100) == Supervisor::Wake::kStop) break;
-      if (const uint64_t now = boottime_ns(); now - last_flush_ns_ > 1'000'000'000) {
-        (void)writer_->flush();
-        last_flush_ns_ = now;
-      }
+      if (child_ ? ptrace_->ended(child_->pid(), &report_.wait_status) : ptrace_->live_tasks() == 0) break;
+      if (supervisor_.wait(-1, child_ ? child_->pid() : 0, 100) == Supervisor::Wake::kStop) break;
+      const uint64_t now = boottime_ns();
+      flush_sometimes(now);
+      if (limit_reached(now)) break;
     }
     std::string step;
     if (child_)
@@ -241,14 +393,20 @@ class Recording {
   Supervisor supervisor_;
   std::string path_;
   std::optional<HeldChild> child_;
-  UniqueFd attached_;
+  std::vector<int32_t> pids_;  // attached to
+  std::string cgroup_;         // its folder
   std::unique_ptr<BpfSession> bpf_;
   std::optional<Drainer> drainer_;
   std::unique_ptr<TraceWriter> writer_;
-  std::optional<RecordSink> sink_;
+  std::optional<RecordSink> sink_{std::in_place};
+  std::optional<Flight> flight_;
   std::optional<PtraceSession> ptrace_;
   uint64_t start_ns_ = 0, ended_ns_ = 0, last_poll_ns_ = 0, last_flush_ns_ = 0, cpu_at_start_ = 0;
-  uint64_t lost_before_ = 0, storage_lost_before_ = 0;
+  uint64_t lost_before_[3] = {}, bad_records_ = 0;
+  std::vector<ThreadEnd> threads_left_;
+  UniqueFd sample_;
+  ProgramCost cost_before_;
+  uint64_t turns_ = 0, written_before_ = 0, sampled_ns_ = 0, sampled_bytes_ = 0;
 };
 
 }  // namespace

@@ -2,7 +2,8 @@
 // What a backend (eBPF or ptrace) tells while it traces, and who listens.
 //
 // Order: the fork or exec that makes an image comes before all its events; the events of one thread come in
-// order of return. String views live until the call ends. A view without data() means "no string".
+// order of return, and its end after them. String views live until the call ends. A view without data() means "no
+// string".
 #pragma once
 
 #include <string>
@@ -25,12 +26,22 @@ struct ExecInfo {
   uint64_t interp_base = 0;  // where ld.so is, 0 if there is none
 };
 
+// What belongs to a call beside its numbers.
+struct CallText {
+  std::string_view path[2];
+  std::string_view data;  // of an event with flag kHasData
+};
+
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
-  virtual void on_call(const Event& event, std::string_view path0, std::string_view path1) = 0;
+  virtual void on_call(const Event& event, const CallText& text) = 0;
+  // A call that was not asked for, and has no number: told only for the mapping of code that it made.
+  virtual void on_hidden(const Event&) {}
   virtual void on_fork(int32_t pid, int32_t parent, uint64_t ts_ns) = 0;
   virtual void on_exec(const ExecInfo& exec) = 0;
+  virtual void on_thread_end(const ThreadEnd&) {}
+  virtual void on_held(const Throttle&) {}
   virtual void on_exit(int32_t pid, uint64_t ts_ns, int32_t status) = 0;
 };
 

@@ -18,7 +18,7 @@ uint64_t boottime_ns() {
 Supervisor::Supervisor() {
   sigset_t set;
   sigemptyset(&set);
-  for (int sig : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, sig);
+  for (int sig : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1}) sigaddset(&set, sig);
   sigprocmask(SIG_BLOCK, &set, &before_);
   signals_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
@@ -40,6 +40,8 @@ Supervisor::Wake Supervisor::wait(int pidfd, pid_t command, int timeout_ms) {
     const int sig = static_cast<int>(info.ssi_signo);
     if (sig == SIGCHLD) {
       if (pidfd < 0 && wake == Wake::kTimeout) wake = Wake::kChild;
+    } else if (sig == SIGUSR1) {
+      if (wake == Wake::kTimeout) wake = Wake::kSnapshot;
     } else if (!command) {
       wake = Wake::kStop;
     } else if (sig == SIGTERM || sig == SIGHUP) {

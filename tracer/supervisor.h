@@ -25,9 +25,9 @@ class Supervisor {
 
   const sigset_t& mask_before() const { return before_; }
 
-  enum class Wake { kTimeout, kEnded, kStop, kChild };
+  enum class Wake { kTimeout, kEnded, kStop, kChild, kSnapshot };
   // Waits until pidfd's process has ended (kEnded), the user wants to stop (kStop), any child changed state
-  // (kChild, only if pidfd is -1), or the time is over. command: pid that gets SIGTERM and SIGHUP, or 0.
+  // (kChild, only if pidfd is -1), SIGUSR1 came (kSnapshot), or the time is over. command: pid that gets SIGTERM and SIGHUP, or 0.
   Wake wait(int pidfd, pid_t command, int timeout_ms);
 
  private:

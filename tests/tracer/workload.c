@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -245,6 +247,80 @@ static int stats(void)
 	return 0;
 }
 
+static int raw_thread(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < count; i++) {
+		long ret = SYS_getppid;
+
+		__asm__ volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
+	}
+	__asm__ volatile("syscall" : : "a"(SYS_exit), "D"(0) : "rcx", "r11", "memory");
+	return 0;
+}
+
+/* 4 threads that make count marks and exit, and not one call more. */
+static int raw_threads(void)
+{
+	static char stacks[4][16384] __attribute__((aligned(16)));
+	static pid_t tids[4];
+
+	for (int i = 0; i < 4; i++)
+		if (clone(raw_thread, stacks[i] + sizeof(stacks[i]),
+			  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+				  CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+			  NULL, &tids[i], NULL, &tids[i]) < 0)
+			return 1;
+	for (int i = 0; i < 4; i++)
+		while (__atomic_load_n(&tids[i], __ATOMIC_ACQUIRE))
+			usleep(1000);
+	return 0;
+}
+
+static volatile sig_atomic_t noticed;
+
+static void notice(int sig)
+{
+	(void)sig;
+	noticed++;
+}
+
+/*
+ * One child makes count calls as fast as it can, another sleeps in epoll_wait, we wait for either to stop, to go
+ * on or to end. 0 if nobody saw anything but the ends.
+ */
+static int unnoticed(void)
+{
+	struct sigaction action = {.sa_handler = notice};
+	int ready[2], status;
+	pid_t busy, asleep;
+
+	if (pipe(ready))
+		return 2;
+	asleep = fork();
+	if (asleep == 0) {
+		int epoll = epoll_create1(0);
+		struct epoll_event event = {.events = EPOLLIN};
+
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, ready[0], &event))
+			_exit(3);
+		_exit(epoll_wait(epoll, &event, 1, 60000) == 1 ? 0 : 4);
+	}
+	sigaction(SIGCONT, &action, NULL);
+	busy = fork();
+	if (busy == 0) {
+		mark(count);
+		_exit(noticed ? 5 : 0);
+	}
+	if (waitpid(busy, &status, WUNTRACED | WCONTINUED) != busy || !WIFEXITED(status) || WEXITSTATUS(status))
+		return 6;
+	if (write(ready[1], "r", 1) != 1)
+		return 7;
+	if (waitpid(asleep, &status, WUNTRACED | WCONTINUED) != asleep || !WIFEXITED(status))
+		return 8;
+	return WEXITSTATUS(status) ? WEXITSTATUS(status) : noticed;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -254,7 +330,7 @@ int main(int argc, char **argv)
 		{"calls", calls},	{"forks", forks},	    {"threads", threads},   {"exec_thread", exec_thread},
 		{"seccomp", seccomp},	{"exit_threads", exit_threads}, {"sigkill", sigkill}, {"vforks", vforks},
 		{"sigreturn", sigreturns}, {"page_end", page_end},   {"compat", compat},	    {"orphan", orphan},
-		{"stats", stats},
+		{"stats", stats},	{"raw_threads", raw_threads}, {"unnoticed", unnoticed},
 	};
 
 	self = argv[0];

@@ -49,6 +49,18 @@ struct mm_struct {
 	unsigned long saved_auxv[52];
 };
 
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct inode;
 
 struct file {
@@ -71,6 +83,7 @@ struct task_struct {
 	pid_t tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct files_struct *files;
 	int exit_code;

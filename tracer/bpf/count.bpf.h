@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Counting in the kernel, with nothing shipped: calls by number, by thread, and by whether the syscall instruction
+ * lies in one chosen file; on request errors, latencies, and the sequences of TRACE_GRAM calls in a row.
+ */
+#ifndef SYSVM_TRACER_COUNT_BPF_H
+#define SYSVM_TRACER_COUNT_BPF_H
+
+#define COUNT_GRAMS 32768
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TRACE_NRS + 1);
+	__type(key, __u32);
+	__type(value, struct call_count);
+} counts SEC(".maps");
+
+/* Entries of each thread that has ended. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct thread_count);
+} thread_counts SEC(".maps");
+
+/* Sequence -> how often, for each processor. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, COUNT_GRAMS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u64);
+} grams SEC(".maps");
+
+__u64 grams_lost = 0; /* for which there was no room any more */
+
+static __always_inline struct call_count *count_of(struct task_state *s)
+{
+	__u32 key = s->flags & EV_COMPAT || (__u32)s->nr >= TRACE_NRS ? TRACE_NRS : (__u32)s->nr;
+
+	return bpf_map_lookup_elem(&counts, &key);
+}
+
+static __always_inline void count_gram(struct task_state *s)
+{
+	__u64 key, one = 1, *n;
+
+	s->gram = s->gram << 16 | (s->flags & EV_COMPAT || (__u32)s->nr >= TRACE_NRS ? TRACE_NRS : (__u32)s->nr);
+	if (++s->grams_seen < TRACE_GRAM)
+		return;
+	key = s->gram;
+	n = bpf_map_lookup_elem(&grams, &key);
+	if (n)
+		++*n;
+	else if (bpf_map_update_elem(&grams, &key, &one, BPF_NOEXIST))
+		__sync_fetch_and_add(&grams_lost, 1);
+}
+
+static __always_inline void count_entry(struct task_state *s)
+{
+	struct call_count *c = count_of(s);
+
+	if (s->waiting)
+		return;
+	s->entries++;
+	if (c) {
+		c->entries++;
+		if (s->ip - s->site_start < s->site_end - s->site_start)
+			c->inside++;
+	}
+	if (count_grams)
+		count_gram(s);
+}
+
+static __always_inline __u32 log2_of(__u64 n)
+{
+	__u32 log = 0;
+
+	if (n >> 31)
+		return 31;
+	if (n >> 16) {
+		log += 16;
+		n >>= 16;
+	}
+	if (n >> 8) {
+		log += 8;
+		n >>= 8;
+	}
+	if (n >> 4) {
+		log += 4;
+		n >>= 4;
+	}
+	if (n >> 2) {
+		log += 2;
+		n >>= 2;
+	}
+	return log + (n >> 1);
+}
+
+static __always_inline void count_return(struct task_state *s, long ret, bool timed)
+{
+	struct call_count *c;
+	__u64 ns;
+
+	if (!count_times)
+		return;
+	c = count_of(s);
+	if (!c)
+		return;
+	if (ret < 0 && ret > -4096)
+		c->errors++;
+	if (!timed)
+		return;
+	ns = now_ns() - s->ts;
+	c->ns += ns;
+	c->slots[log2_of(ns) & 31]++;
+}
+
+/* The inode behind a descriptor of the running task, as a number, or 0. */
+static __always_inline __u64 inode_of_fd(__u32 fd)
+{
+	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
+	struct file *file = 0;
+
+	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd) || !file)
+		return 0;
+	return (__u64)BPF_CORE_READ(file, f_inode);
+}
+
+/* If this was the mapping of the site file's text: its range, for count_entry(). */
+static __always_inline void note_site(struct task_state *s, long ret)
+{
+	if (s->nr != 9 /* mmap */ || (ret < 0 && ret > -4096) || !(s->args[2] & 4 /* PROT_EXEC */))
+		return;
+	if (inode_of_fd(s->args[4]) != site_inode)
+		return;
+	s->site_start = ret;
+	s->site_end = ret + s->args[1];
+}
+
+#endif
