@@ -70,7 +70,8 @@ void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& count
     };
     for (size_t i = 0; i < events.size(); ++i) {
       const Event& e = *events[i];
-      if (i && e.seq != events[i - 1]->seq + 1) cut();
+      // A filter leaves calls out without a number, so there may be some before any.
+      if (!trace.header.filter.empty() || (i && e.seq != events[i - 1]->seq + 1)) cut();
       if (!e.has(kSignal)) ++counts.calls;
       const auto at = threaded.find(e.pid);
       if (at != threaded.end() && e.ts_ns >= at->second) {
