@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "cli/options.h"
+#include "traces/completeness.h"
 #include "traces/reader.h"
 #include "traces/strace_text.h"
 
@@ -163,16 +164,54 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
   fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+int verify_trace(const std::string& file) {
+  Completeness found;
+  uint64_t events = 0, first_ns = ~0ull;
+  auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
+    events += columns.size();
+    for (const uint64_t ts : columns.ts_ns) first_ns = std::min(first_ns, ts);
+    found.add(columns);
+    return true;
+  });
+  if (!info) {
+    spdlog::error("info: {}", info.message());
+    return kExitUsage;
+  }
+  found.finish(*info);
+  if (!info->header.filter.empty())
+    fmt::print("only the calls of -e {} were recorded; of these:\n", info->header.filter);
+  if (found.proven(*info)) {
+    fmt::print("complete: {0} of {0} events in {1} threads, 0 gaps\n", events, found.threads());
+    return 0;
+  }
+  fmt::print("not complete: {} events in {} threads, {} missing in {} gaps\n", events, found.threads(), found.missing(),
+             found.gaps().size());
+  auto seconds = [&](uint64_t ns) {
+    return ns < first_ns ? std::string("the beginning") : fmt::format("{:.6f} s", static_cast<double>(ns - first_ns) / 1e9);
+  };
+  for (const Gap& g : found.gaps())
+    fmt::print("thread {} of process {}: {} missing between {} and {}\n", g.tid, g.pid, g.count, seconds(g.from_ns),
+               seconds(g.to_ns));
+  for (const Loss& l : info->losses)
+    fmt::print("{} x {} between {} and {}\n", l.count, to_string(l.reason), seconds(l.from_ns), seconds(l.to_ns));
+  if (found.open_ends()) fmt::print("{} threads whose end was not recorded\n", found.open_ends());
+  if (!info->stats) fmt::print("the recording was not closed\n");
+  if (!info->damage.empty()) fmt::print("damaged: {}\n", info->damage);
+  return 1;
+}
+
 }  // namespace
 
 int cmd_info(const Words& words) {
   std::string file;
-  bool as_json = false;
-  Options opts("info", "usage: sysvm info [--json] FILE",
+  bool as_json = false, verify = false;
+  Options opts("info", "usage: sysvm info [--json|--verify] FILE",
                "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object, schema 1");
+  opts.flag("--verify", verify, "prove that nothing is missing, or list what is, by thread and interval; status 1");
   opts.argument("FILE", file, "the trace");
   if (auto code = opts.parse(words)) return *code;
+  if (verify) return verify_trace(file);
 
   Summary summary;
   auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
