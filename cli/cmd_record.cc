@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-// sysvm record: a command, or a running process, into a trace file. Standard output belongs to the command
+// sysvm record: a command, or running processes, into a trace file. Standard output belongs to the command
 // alone. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "cli/args.h"
 #include "cli/options.h"
+#include "tracer/call_filter.h"
 #include "tracer/event.h"
 #include "tracer/recorder.h"
 
@@ -19,66 +23,161 @@ std::string thousands(uint64_t n) {
   return digits;
 }
 
+std::string plural(uint64_t n, const char* what, const char* ending = "s") {
+  return fmt::format("{} {}{}", thousands(n), what, n == 1 ? "" : ending);
+}
+
+std::string milliseconds(uint64_t ns) {
+  return fmt::format("{:.{}f} ms", static_cast<double>(ns) / 1e6, ns < 10'000'000 ? 1 : 0);
+}
+
+// One line: what was recorded, what it takes, and what it cost.
 std::string summary(const RecordReport& r, const std::string& file) {
-  std::string text =
-      fmt::format("recorded {} calls, {} process{}, {} lost, {:.2f} s, {} kB ({:.1f} B/event) in {}",
-                  thousands(r.calls), r.processes, r.processes == 1 ? "" : "es", thousands(r.lost),
-                  static_cast<double>(r.wall_ns) / 1e9, thousands((r.bytes + 999) / 1000),
-                  r.events ? static_cast<double>(r.bytes) / static_cast<double>(r.events) : 0, file);
-  text += fmt::format("; {}: setup {} ms", r.backend, r.setup_ns / 1'000'000);
-  if (r.call_cost_ns)
-    text +=
-        fmt::format(", {} ns for each call = {} ms", r.call_cost_ns, r.call_cost_ns * r.calls / 1'000'000);
-  text += fmt::format(", recorder {} ms of processor time", r.consumer_cpu_ns / 1'000'000);
-  if (r.left_running)
-    text += fmt::format("; {} thread{} left running", r.left_running, r.left_running == 1 ? "" : "s");
+  std::string text = fmt::format(
+      "recorded {}, {}, {}, {} lost, {:.2f} s, {} kB ({:.1f} B/event) in {}", plural(r.calls, "call"),
+      plural(r.threads, "thread"), plural(r.processes, "process", "es"), thousands(r.lost),
+      static_cast<double>(r.wall_ns) / 1e9, thousands((r.bytes + 999) / 1000),
+      r.events ? static_cast<double>(r.bytes) / static_cast<double>(r.events) : 0, file);
+  text += fmt::format("; {}: setup {}", r.backend, milliseconds(r.setup_ns));
+  if (r.probe_ns)
+    text += fmt::format(", programs {} ({:.1f} %)", milliseconds(r.probe_ns),
+                        100 * static_cast<double>(r.probe_ns) / static_cast<double>(std::max<uint64_t>(r.wall_ns, 1)));
+  if (r.call_cost_ns) text += fmt::format(", {} ns for each call", r.call_cost_ns);
+  text += fmt::format(", recorder {}", milliseconds(r.consumer_cpu_ns));
+  if (r.throttles) text += fmt::format("; held back {} times, {}", thousands(r.throttles), milliseconds(r.throttled_ns));
+  if (r.snapshots) text += fmt::format("; {} before the end", plural(r.snapshots, "snapshot"));
+  if (r.left_running) text += fmt::format("; {} left running", plural(r.left_running, "thread"));
   return text;
+}
+
+// The words of the command line, before they mean anything.
+struct Raw {
+  std::string backend = "auto", user, ring, buffer, cgroup, data, duration, size;
+  std::vector<std::string> filters, pids;
+  bool strict = false, quiet = false, all = false, drop = false, lossless = false, minimal = false, as_root = false;
+};
+
+std::string join(const std::vector<std::string>& words, const char* between) {
+  std::string out;
+  for (const std::string& w : words) out += (out.empty() ? "" : between) + w;
+  return out;
+}
+
+// Whom to record. An error is a mistake of usage.
+Result<> take_scope(const Raw& raw, RecordOptions& options) {
+  for (const std::string& list : raw.pids)
+    for (size_t at = 0; at <= list.size();) {
+      const size_t comma = std::min(list.find(',', at), list.size());
+      const std::string one = list.substr(at, comma - at);
+      char* end;
+      const long pid = strtol(one.c_str(), &end, 10);
+      if (one.empty() || *end || pid <= 0 || pid > INT32_MAX)
+        return error("-p {}: expected a process id, or some with commas", list);
+      options.pids.push_back(static_cast<int32_t>(pid));
+      at = comma + 1;
+    }
+  options.cgroup = raw.cgroup;
+  options.all = raw.all;
+  const int scopes = !options.command.argv.empty() + !options.pids.empty() + !raw.cgroup.empty() + raw.all;
+  if (scopes != 1) return error("expected one of: a command, -p PID, --cgroup GROUP, -a");
+  if (options.command.argv.empty()) {
+    if (!raw.user.empty()) return error("-u needs a command: it says who runs it");
+    return Unit{};
+  }
+  auto user = run_as(raw.user, raw.as_root);
+  if (!user) return user.error();
+  options.command.user = *user;
+  if (raw.user.empty()) options.owner = options.command.user;  // who called sudo gets the trace
+  return Unit{};
+}
+
+// What to keep of it.
+Result<> take_capture(const Raw& raw, RecordOptions& options) {
+  if (!raw.filters.empty()) {
+    options.wanted.reset();
+    for (const std::string& f : raw.filters) TRY(add_filter(f, options.wanted));
+    options.filter = join(raw.filters, " ");
+  }
+  options.capture.minimal = raw.minimal;
+  if (!raw.data.empty()) {
+    const auto bytes = raw.data == "hash" ? std::optional<size_t>(64) : parse_size(raw.data);
+    if (!bytes || *bytes < 1 || *bytes > TRACE_PATH_MAX)
+      return error("--data {}: expected 'hash', or a number of bytes up to {}", raw.data, TRACE_PATH_MAX);
+    if (raw.minimal) return error("--data and --minimal exclude each other");
+    options.capture.data_bytes = static_cast<uint16_t>(*bytes);
+    options.hash_data = raw.data == "hash";
+  }
+  return Unit{};
+}
+
+Result<> take_limits(const Raw& raw, RecordOptions& options) {
+  auto duration = [](const char* name, const std::string& text, uint64_t& out) -> Result<> {
+    if (text.empty()) return Unit{};
+    const auto ns = parse_duration(text);
+    if (!ns || *ns == 0) return error("{} {}: expected a time, such as 30s, 500ms, 5m", name, text);
+    out = *ns;
+    return Unit{};
+  };
+  TRY(duration("--duration", raw.duration, options.max_ns));
+  TRY(duration("--ring", raw.ring, options.window_ns));
+  if (!raw.size.empty()) {
+    const auto bytes = parse_size(raw.size);
+    if (!bytes || *bytes == 0) return error("--max-size {}: expected a size, such as 100M", raw.size);
+    options.max_bytes = *bytes;
+  }
+  if (!raw.buffer.empty()) {
+    const auto bytes = parse_size(raw.buffer);
+    if (!bytes || *bytes < RING_MIN || *bytes > (256u << 20) || (*bytes & (*bytes - 1)))
+      return error("-m {}: expected a power of two from {}k to 256M", raw.buffer, RING_MIN >> 10);
+    options.ring_bytes = *bytes;
+  }
+  if (raw.drop && raw.lossless) return error("--drop and --lossless exclude each other");
+  if (raw.drop || raw.lossless) options.lossless = raw.lossless;
+  return Unit{};
 }
 
 }  // namespace
 
 int cmd_record(const Words& words) {
   const SplitArgs args =
-      split_args(words, {"-o", "--output", "-p", "--pid", "-u", "--user", "--backend", "-m", "--ring"});
+      split_args(words, {"-o", "--output", "-p", "--pid", "--cgroup", "-u", "--user", "--backend", "-m", "--buffer", "-e",
+                         "--expr", "--data", "--duration", "--max-size", "--ring"});
   RecordOptions options;
-  std::string backend = "auto", user, ring;
-  bool strict = false, quiet = false;
-  int pid = 0;
+  Raw raw;
   options.output = "sysvm.trace";
-  Options opts("record", "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID",
+  Options opts("record", "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID | --cgroup GROUP | -a",
                "Record the system calls of a command, its threads and children.\n\n"
                "  sysvm record -- grep -r define /usr/include\n"
-               "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n");
+               "  sysvm record -e trace=%file,close -- make\n"
+               "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n"
+               "  sysvm record --ring 30s -p 1234             (the last 30 s; SIGUSR1 writes them)\n");
   opts.option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
-  opts.option("-p,--pid", pid, "attach to this process and all its threads");
-  opts.option("-u,--user", user, "run CMD as this user");
-  opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
-  opts.option("-m,--ring", ring, "size of the buffer of each processor, a power of two");
-  opts.flag("--strict", strict, "exit with 3 if CMD ended well but events were lost");
-  opts.flag("-q,--quiet", quiet, "no summary; losses and failures are still told");
+  opts.list("-p,--pid", raw.pids, "attach to these processes and all their threads (PID,PID...)");
+  opts.option("--cgroup", raw.cgroup, "attach to all processes of this control group");
+  opts.flag("-a,--all", raw.all, "attach to everything on this machine");
+  opts.option("-u,--user", raw.user, "run CMD as this user; default: who called sudo");
+  opts.flag("--as-root", raw.as_root, "under sudo, run CMD as root nevertheless");
+  opts.list("-e,--expr", raw.filters, "only these calls: names, %file, /regex, !SET, as strace has it");
+  opts.flag("--minimal", raw.minimal, "only numbers, arguments and times: no paths, structures, call sites' callers");
+  opts.option("--data", raw.data, "of buffers read or written: so many bytes of each, or 'hash'");
+  opts.option("--duration", raw.duration, "end the recording after this time (30s, 500ms, 5m); CMD runs on");
+  opts.option("--max-size", raw.size, "end the recording when the file has this size; CMD runs on");
+  opts.option("--ring", raw.ring, "flight recorder: keep the last 30s, 500ms, ...; SIGUSR1 writes them to FILE.1, FILE.2 ...");
+  opts.flag("--drop", raw.drop, "when the recorder is late, lose events and count them, rather than hold CMD back");
+  opts.flag("--lossless", raw.lossless, "with -p, --cgroup, -a: hold threads back when the recorder is late");
+  opts.option("--backend", raw.backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
+  opts.option("-m,--buffer", raw.buffer, "size of the buffer of each processor, a power of two");
+  opts.flag("--strict", raw.strict, "exit with 3 if CMD ended well but events were lost");
+  opts.flag("-q,--quiet", raw.quiet, "no summary; losses and failures are still told");
   if (auto code = opts.parse(args.own)) return *code;
-
-  auto usage = [&](const std::string& what) { return opts.usage_error(what); };
-  if (args.command.empty() == (pid == 0)) return usage("expected a command, or -p PID, and not both");
-  if (pid < 0) return usage("a process id is positive");
-  if (pid) options.pids = {pid};
   if (options.output.empty() || options.output == "-")
-    return usage("-o needs the name of a file; standard output is CMD's");
-  if (!ring.empty()) {
-    const auto bytes = parse_size(ring);
-    if (!bytes || *bytes < RING_MIN || *bytes > (256u << 20) || (*bytes & (*bytes - 1)))
-      return usage(fmt::format("-m {}: expected a power of two from {}k to 256M", ring, RING_MIN >> 10));
-    options.ring_bytes = *bytes;
-  }
-  options.backend = backend == "bpf"      ? Backend::kBpf
-                    : backend == "ptrace" ? Backend::kPtrace
-                                          : Backend::kAuto;
+    return opts.usage_error("-o needs the name of a file; standard output is CMD's");
+  options.backend = raw.backend == "bpf"      ? Backend::kBpf
+                    : raw.backend == "ptrace" ? Backend::kPtrace
+                                              : Backend::kAuto;
   options.command.argv = args.command;
-  if (!user.empty()) {
-    auto identity = find_user(user);
-    if (!identity) return usage("-u: " + identity.message());
-    options.command.user = *identity;
-  }
+  for (auto take : {take_scope, take_capture, take_limits})
+    if (auto good = take(raw, options); !good) return opts.usage_error(good.message());
 
   int exit_code = kExitToolFailed;
   auto report = record(options, exit_code);
@@ -87,10 +186,11 @@ int cmd_record(const Words& words) {
     return exit_code;
   }
   if (!report->note.empty())
-    spdlog::warn("record: the ptrace backend was used, which is slow. {}", report->note);
-  if (!quiet) fmt::print(stderr, "sysvm: {}\n", summary(*report, options.output));
-  if (report->lost) spdlog::warn("record: {} events were lost; a larger ring (-m 64M) helps", report->lost);
-  if (strict && report->lost && report->wait_status == 0) return 3;
+    spdlog::warn("record: {}{}", report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
+                 report->note);
+  if (report->lost) spdlog::warn("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
+  if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", summary(*report, options.output));
+  if (raw.strict && report->lost && report->wait_status == 0) return 3;
   return exit_like(report->wait_status);
 }
 

@@ -7,9 +7,12 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 namespace sysvm {
 
@@ -30,6 +33,10 @@ void Options::option(const std::string& names, std::string& value, const std::st
                      const std::vector<std::string>& choices) {
   CLI::Option* option = impl_->app.add_option(names, value, help);
   if (!choices.empty()) option->check(CLI::IsMember(choices));
+}
+
+void Options::list(const std::string& names, std::vector<std::string>& values, const std::string& help) {
+  impl_->app.add_option(names, values, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 void Options::option(const std::string& names, int& value, const std::string& help) {
@@ -73,6 +80,33 @@ std::optional<size_t> parse_size(const std::string& text) {
     shift = 30, ++end;
   if (end == text.c_str() || *end || text[0] == '-' || n > (1ull << 40)) return std::nullopt;
   return static_cast<size_t>(n) << shift;
+}
+
+std::optional<uint64_t> parse_duration(const std::string& text) {
+  char* end;
+  const double n = strtod(text.c_str(), &end);
+  const std::string unit = end;
+  const double scale = unit.empty() || unit == "s" ? 1e9
+                       : unit == "ms"              ? 1e6
+                       : unit == "us"              ? 1e3
+                       : unit == "m"               ? 60e9
+                       : unit == "h"               ? 3600e9
+                                                   : 0;
+  if (end == text.c_str() || scale == 0 || !(n >= 0) || n * scale > 1e18) return std::nullopt;
+  return static_cast<uint64_t>(n * scale);
+}
+
+Result<std::optional<Identity>> run_as(const std::string& user, bool as_root) {
+  if (!user.empty()) {
+    auto identity = find_user(user);
+    if (!identity) return error("-u: {}", identity.message());
+    return std::optional(*identity);
+  }
+  const char* caller = getenv("SUDO_UID");
+  if (as_root || geteuid() != 0 || !caller || !strcmp(caller, "0")) return std::optional<Identity>();
+  auto identity = find_user(caller);
+  if (!identity) return error("SUDO_UID={}: {} (--as-root runs the command as root)", caller, identity.message());
+  return std::optional(*identity);
 }
 
 int exit_like(int wait_status) {

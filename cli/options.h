@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "common/result.h"
+#include "tracer/spawn.h"
 
 namespace sysvm {
 
@@ -23,6 +25,7 @@ class Options {
   void flag(const std::string& names, bool& value, const std::string& help);  // names: "-q,--quiet"
   void option(const std::string& names, std::string& value, const std::string& help,
               const std::vector<std::string>& choices = {});
+  void list(const std::string& names, std::vector<std::string>& values, const std::string& help);  // may be repeated
   void option(const std::string& names, int& value, const std::string& help);
   void argument(const std::string& name, std::string& value, const std::string& help);  // required
 
@@ -37,6 +40,11 @@ class Options {
 
 // "16M", "64k", "4096": bytes, or nothing.
 std::optional<size_t> parse_size(const std::string& text);
+// "30s", "500ms", "5m", "2h", "10" (seconds): nanoseconds, or nothing.
+std::optional<uint64_t> parse_duration(const std::string& text);
+
+// Whom a command runs as: the user named, else who called sudo, else us (nothing).
+Result<std::optional<Identity>> run_as(const std::string& user, bool as_root);
 
 // Ends as the command ended: returns its exit status, or raises the signal that killed it, so that our caller
 // sees what it would have seen without us.

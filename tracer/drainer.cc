@@ -32,12 +32,26 @@ void Drainer::run() {
   priority.sched_priority = 1;
   if (sched_setscheduler(0, SCHED_RR, &priority) != 0) setpriority(PRIO_PROCESS, 0, -10);  // this thread only
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_; })) {
-    if (waiting_bytes_ > max_bytes_) continue;
-    lock.unlock();
-    drain_once(false);
-    lock.lock();
+  for (;;) {
+    wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_ || asked_ != answered_; });
+    if (stop_) return;
+    const uint64_t asked = asked_;
+    if (waiting_bytes_ <= max_bytes_) {
+      lock.unlock();
+      drain_once(false);
+      lock.lock();
+    }
+    answered_ = asked;
+    turned_.notify_all();
   }
+}
+
+void Drainer::sync() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));  // what is younger than the clocks agree is left to wait
+  std::unique_lock lock(mutex_);
+  const uint64_t mine = ++asked_;
+  wake_.notify_one();
+  turned_.wait(lock, [&] { return answered_ >= mine; });
 }
 
 void Drainer::drain_once(bool everything) {

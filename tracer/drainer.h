@@ -28,6 +28,7 @@ class Drainer {
   // What has been drained so far, oldest first; empty if there is nothing. give_back() keeps its memory for the next.
   Block take();
   void give_back(Block block);
+  void sync();  // returns once all that was made before has been drained
   void stop();  // after one last look into the rings, whose programs are detached by now
 
  private:
@@ -43,6 +44,8 @@ class Drainer {
   std::vector<Block> free_;  // emptied ones, so that their memory is not given back and taken again
   size_t waiting_bytes_ = 0;
   bool stop_ = false;
+  uint64_t asked_ = 0, answered_ = 0;  // turns that sync() waits for
+  std::condition_variable turned_;
   std::thread thread_;  // last: starts when all else is there
 };
 

@@ -254,6 +254,8 @@ class Recording {
 
   void snapshot() {
     if (!flight_) return;
+    drainer_->sync();
+    poll_bpf();
     auto writer = create_file(fmt::format("{}.{}", options_.output, report_.snapshots + 1));
     if (!writer) {
       report_.note = writer.message();

@@ -211,12 +211,207 @@ def test_process_that_is_not_there_leaves_no_file(backend, tmp_path):
     assert not (tmp_path / "t.trace").exists()
 
 
-@pytest.mark.parametrize("words", [[], ["-p", "1", "--", "true"], ["-m", "3000", "--", "true"], ["-o", "-", "--", "true"],
-                                   ["--backend", "magic", "--", "true"], ["-u", "nobody-of-that-name", "--", "true"]])
+@pytest.mark.parametrize("words", [
+    [], ["-p", "1", "--", "true"], ["-a", "-p", "1"], ["-p", "0"], ["-p", "1,x"], ["-u", "nobody", "-p", "1"], ["-m", "3000", "--", "true"],
+    ["-o", "-", "--", "true"], ["--backend", "magic", "--", "true"], ["-u", "nobody-of-that-name", "--", "true"],
+    ["-e", "opnat", "--", "true"], ["--data", "all", "--", "true"], ["--data", "8", "--minimal", "--", "true"],
+    ["--duration", "soon", "--", "true"], ["--ring", "16M", "--", "true"], ["--max-size", "0", "--", "true"],
+    ["--drop", "--lossless", "--", "true"]])
 def test_wrong_usage_is_2_and_runs_nothing(backend, tmp_path, words):
     done = run(SYSVM, "record", *words, cwd=tmp_path)
     assert done.returncode == 2 and b"record" in done.stderr and done.stdout == b""
     assert not list(tmp_path.iterdir())
+
+
+def names(tmp_path):
+    return {c["name"]: c["count"] for c in info(tmp_path)["by_call"]}
+
+
+def test_verify_proves_or_lists(backend, tmp_path):
+    record(backend, tmp_path, WORKLOAD, "threads", "500")
+    done = run(SYSVM, "info", "--verify", tmp_path / "t.trace")
+    assert done.returncode == 0 and done.stdout.startswith(b"complete: ") and b"in 9 threads, 0 gaps" in done.stdout
+    whole = (tmp_path / "t.trace").read_bytes()
+    (tmp_path / "t.trace").write_bytes(whole[:len(whole) * 2 // 3])
+    cut = run(SYSVM, "info", "--verify", tmp_path / "t.trace")
+    assert cut.returncode == 1 and cut.stdout.startswith(b"not complete: ") and b"damaged: " in cut.stdout
+
+
+def test_one_line_at_the_end_and_nothing_else(backend, tmp_path):
+    done = record(backend, tmp_path, WORKLOAD, "calls", "5000")
+    text = done.stderr.decode()
+    assert text.count("\n") == 1 and "\r" not in text and "\x1b" not in text, "no libbpf warning, no progress, no colour"
+    assert "recorded 5,0" in text and "1 thread, 1 process, 0 lost" in text and "B/event" in text and "recorder " in text
+
+
+def test_filter_keeps_only_what_was_asked_for_but_knows_call_sites(backend, tmp_path):
+    done = record(backend, tmp_path, WORKLOAD, "vforks", "3", options=["-e", "trace=getppid,execve", "-e", "wait4"])
+    assert done.returncode == 0
+    assert set(names(tmp_path)) == {"getppid", "execve", "wait4"} and names(tmp_path)["getppid"] == 3
+    seen = info(tmp_path)
+    assert seen["missing"] == 0 and seen["mappings"] > 3, "mappings are followed without their mmap calls"
+    verified = run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout
+    assert b"only the calls of -e trace=getppid,execve wait4" in verified and b"complete: " in verified
+
+
+def test_minimal_has_numbers_and_times_only(backend, tmp_path):
+    record(backend, tmp_path, WORKLOAD, "stats", "5", options=["--minimal"])
+    lines = [json.loads(line) for line in run(SYSVM, "dump", "--json", tmp_path / "t.trace").stdout.splitlines()][1:]
+    assert sum(l["call"] == "statx" for l in lines) >= 5
+    assert not any("stat" in l for l in lines)
+    assert [l["path"] for l in lines if l.get("path")] in ([], [WORKLOAD]), "only the name of the first exec"
+
+
+def test_duration_and_size_end_the_recording_but_not_the_command(backend, tmp_path):
+    script = "sleep 0.6; echo alive; exit 5"
+    timed = record(backend, tmp_path, "sh", "-c", script, options=["--duration", "150ms"])
+    if backend == "bpf":  # ptrace lets go of the command and cannot wait for it to end a second time
+        assert timed.returncode == 5
+    assert timed.stdout == b"alive\n"
+    assert info(tmp_path)["wall_ns"] < 500_000_000 and "exit_group" not in names(tmp_path)
+    sized = record(backend, tmp_path, WORKLOAD, "calls", "400000", options=["--max-size", "40k"])
+    if backend == "bpf":
+        assert sized.returncode == 0
+    assert info(tmp_path)["calls"] < 390_000
+
+
+def test_data_is_kept_only_if_asked_for_and_as_a_hash(backend, tmp_path):
+    (tmp_path / "secret").write_bytes(b"the password is swordfish")
+    trace = tmp_path / "t.trace"
+
+    def reads(*options):
+        assert record(backend, tmp_path, "dd", f"if={tmp_path}/secret", "of=/dev/null", "bs=32", options=options).returncode == 0
+
+        return run(SYSVM, "dump", "--json", trace).stdout
+
+    plain, whole, hashed = reads(), reads("--data", "12"), reads("--data", "hash")
+    assert b"swordfish" not in plain + whole + hashed
+    kinds = lambda out: {json.loads(l).get("data", {}).get("kind") for l in out.splitlines()[1:]}  # noqa: E731
+    assert "bytes" not in kinds(plain) and "hash" not in kinds(plain)
+    if any(kinds(whole) - {None}):  # once dump tells of it
+        assert "bytes" in kinds(whole) and "hash" in kinds(hashed)
+
+
+def test_process_ids_are_those_of_our_own_pid_namespace(backend, tmp_path):
+    if os.geteuid() != 0:
+        return
+    inner = run("unshare", "--pid", "--fork", "--mount-proc", SYSVM, "record", "-q", "--backend", backend, "-o",
+                tmp_path / "t.trace", "--", "sh", "-c", "echo $$; exec " + WORKLOAD + " forks 3")
+    if inner.returncode == 1 and b"unshare" in inner.stderr:
+        pytest.skip(inner.stderr.decode())
+    assert inner.returncode == 0, inner.stderr
+    seen = info(tmp_path)
+    pid = int(inner.stdout.split()[0])
+    assert pid < 100 and {p["pid"] for p in seen["processes"]} >= {pid}
+    assert sum(p["parent"] == pid for p in seen["processes"]) == 3
+    assert seen["complete"]
+
+
+def test_attaches_to_a_control_group(backend, tmp_path):
+    if backend != "bpf":
+        refused = run(SYSVM, "record", "--backend", "ptrace", "-o", tmp_path / "t.trace", "--cgroup", "/")
+        assert refused.returncode == 125
+        return
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line]
+    place = next((Path(m) / f"sysvm-test-{os.getpid()}" for m in mounts if os.access(m, os.W_OK) and (
+        "unified" in m or len(mounts) == 1 or "freezer" in m)), None)
+    try:
+        place.mkdir()
+    except (OSError, AttributeError):
+        pytest.skip("no control group can be made here")
+    try:
+        with subprocess.Popen(["sh", "-c", f"echo $$ > {place}/cgroup.procs; echo in; read x; {WORKLOAD} forks 5; read x"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as inside:
+            assert inside.stdout.readline() == b"in\n"
+            with subprocess.Popen([SYSVM, "record", "-o", tmp_path / "t.trace", "--cgroup", place.name],
+                                  stderr=subprocess.PIPE) as recorder:
+                wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
+                time.sleep(0.3)
+                inside.stdin.write(b"go\n\n")
+                inside.stdin.close()
+                _, err = recorder.communicate(timeout=60)  # ends with the last of them
+            assert recorder.returncode == 0, err
+            inside.wait(timeout=60)
+    finally:
+        place.rmdir()
+    assert names(tmp_path)["getppid"] == 5 and info(tmp_path)["missing"] == 0
+
+
+def wait_for(what):
+    for _ in range(600):
+        if what():
+            return
+        time.sleep(0.05)
+    pytest.fail("waited for half a minute")
+
+
+def test_attaches_to_everything_but_itself(backend, tmp_path):
+    if backend != "bpf":
+        return
+    with subprocess.Popen([SYSVM, "record", "-o", tmp_path / "t.trace", "-a"], stderr=subprocess.PIPE) as recorder:
+        wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
+        time.sleep(0.3)
+        with subprocess.Popen([WORKLOAD, "forks", "7"]) as stranger:
+            stranger.wait(timeout=60)
+        recorder.send_signal(signal.SIGINT)
+        recorder.communicate(timeout=60)
+    assert recorder.returncode == 0
+    lines = [json.loads(line) for line in run(SYSVM, "dump", "--json", tmp_path / "t.trace").stdout.splitlines()][1:]
+    # Its children are this test's doing as well, so they are told by who made them.
+    assert sum(l["call"] == "getppid" and l["ret"] in (stranger.pid, str(stranger.pid)) for l in lines) == 7
+    assert not any(l["pid"] == recorder.pid for l in lines)
+
+
+def test_flight_recorder_keeps_the_end_and_writes_on_a_signal(backend, tmp_path):
+    if backend != "bpf":
+        refused = run(SYSVM, "record", "--backend", "ptrace", "--ring", "1s", "-o", tmp_path / "t.trace", "--", "true")
+        assert refused.returncode == 125 and b"needs eBPF" in refused.stderr
+        return
+    script = f"{WORKLOAD} calls 2000; sleep 1; {WORKLOAD} forks 10; echo here; read x; {WORKLOAD} forks 20"
+    with subprocess.Popen([SYSVM, "record", "--ring", "500ms", "-o", tmp_path / "t.trace", "--", "sh", "-c", script],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as recorder:
+        assert recorder.stdout.readline() == b"here\n"
+        recorder.send_signal(signal.SIGUSR1)
+        wait_for(lambda: (tmp_path / "t.trace.1").exists() and b"closed" in run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout
+                 and json.loads(run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout)["closed"])
+        time.sleep(1)
+        _, err = recorder.communicate(b"go\n", timeout=60)
+    assert recorder.returncode == 0 and b"1 snapshot" in err
+    first = json.loads(run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout)
+    count = {c["name"]: c["count"] for c in first["by_call"]}
+    assert count["getppid"] == 10, "the ten of the last half second, and not the 2000 before"
+    assert any(p["exe"].endswith("sh") for p in first["processes"]), "who lived before the window is known"
+    assert names(tmp_path)["getppid"] == 20
+    assert run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout.startswith(b"complete: ")
+
+
+def test_interrupt_reaches_the_command_and_the_trace_is_whole(backend, tmp_path):
+    script = "trap 'echo int; exit 4' INT; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "--", "sh", "-c", script],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the whole group
+        out, _ = process.communicate(timeout=60)
+    assert out == b"int\n" and process.returncode == 4
+    assert info(tmp_path)["closed"]
+
+
+def test_output_into_a_closed_pipe_ends_the_command_as_without_us(backend, tmp_path):
+    done = run("bash", "-c", f"{SYSVM} record -q --backend {backend} -o {tmp_path}/t.trace -- yes | head -1; echo ${{PIPESTATUS[0]}}")
+    assert done.stdout == b"y\n141\n" and info(tmp_path)["closed"]
+
+
+def test_under_sudo_the_command_runs_as_who_called(backend, tmp_path):
+    if os.geteuid() != 0:
+        return
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o777)
+        for options, uid in (([], 65534), (["--as-root"], 0), (["-u", "daemon"], 1)):
+            done = run("env", "SUDO_UID=65534", SYSVM, "record", "-q", "--backend", backend, "-o", f"{place}/t.trace", *options, "--",
+                       "id", "-u")
+            assert done.stdout == b"%d\n" % uid, done.stderr
+            assert os.stat(f"{place}/t.trace").st_uid == (uid if not options else 0)
+            os.unlink(f"{place}/t.trace")
 
 
 def test_runs_as_another_user(backend, tmp_path):
