@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines clean
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -20,6 +20,9 @@ table: build
 fuzz:
 	@scripts/install-deps
 	@scripts/fuzz
+check-sanitizers:
+	@scripts/install-deps
+	@scripts/check-sanitizers
 fuzz-engines: build
 	@nice -n 10 scripts/fuzz-engines
 clean:

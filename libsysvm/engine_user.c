@@ -7,7 +7,7 @@
  * interrupted comes back as -EINTR (or was restarted by the kernel already), so SYSVM_RESTART does not occur.
  *
  * Loads and stores must survive any address: inside a trusted range they are copies, elsewhere the kernel
- * copies (process_vm_readv on this process), which says EFAULT where a copy would end the process.
+ * copies (process_vm_writev on this process), which says EFAULT where a copy would end the process.
  *
  * No libc call, no allocation but mmap in user_define, less than 512 bytes of stack in user_run. Tested by
  * tests/libsysvm/ and tests/cases/.
@@ -25,11 +25,17 @@ static struct user_engine *user_of(struct sysvm_env *env)
 	return (struct user_engine *)((char *)env - offsetof(struct user_engine, env));
 }
 
+/* Handlers and other threads write to it. */
+static uint64_t counted(const struct user_engine *user)
+{
+	return __atomic_load_n(user->signals, __ATOMIC_RELAXED);
+}
+
 static __u32 user_poll(struct sysvm_env *env)
 {
 	struct user_engine *user = user_of(env);
 
-	return user->signals && *user->signals != user->signals_seen ? SYSVM_SIGNAL : 0;
+	return user->signals && counted(user) != user->signals_seen ? SYSVM_SIGNAL : 0;
 }
 
 static long user_call(struct sysvm_env *env, unsigned int index, const __u64 args[6], __u32 *stop)
@@ -58,11 +64,16 @@ struct iovec_raw {
 	uint64_t base, len;
 };
 
+/*
+ * The kernel copies between the address and our bytes, and says EFAULT where we would fault. The address stands on the
+ * local side, which is accessed as the processor would: the remote side wants a mapping that is marked readable, and
+ * what is mapped for writing only can be read as well.
+ */
 static int copy_by_kernel(const struct user_engine *user, long nr, uint64_t address, const void *bytes,
 			  unsigned int n)
 {
-	struct iovec_raw here = {(uintptr_t)bytes, n};
-	struct iovec_raw there = {address, n};
+	struct iovec_raw here = {address, n};
+	struct iovec_raw there = {(uintptr_t)bytes, n};
 	long result = raw_call6(nr, user->pid, (uintptr_t)&here, 1, (uintptr_t)&there, 1, 0);
 
 	return result == n ? 0 : -EFAULT;
@@ -73,7 +84,7 @@ static int user_load(struct sysvm_env *env, __u64 address, void *to, unsigned in
 	struct user_engine *user = user_of(env);
 
 	if (!is_trusted(user, address, n, 0))
-		return copy_by_kernel(user, __NR_process_vm_readv, address, to, n);
+		return copy_by_kernel(user, __NR_process_vm_writev, address, to, n);
 	raw_copy(to, (const void *)(uintptr_t)address, n);
 	return 0;
 }
@@ -83,7 +94,7 @@ static int user_store(struct sysvm_env *env, __u64 address, const void *from, un
 	struct user_engine *user = user_of(env);
 
 	if (!is_trusted(user, address, n, 1))
-		return copy_by_kernel(user, __NR_process_vm_writev, address, from, n);
+		return copy_by_kernel(user, __NR_process_vm_readv, address, from, n);
 	raw_copy((void *)(uintptr_t)address, from, n);
 	return 0;
 }
@@ -209,7 +220,7 @@ int user_run(struct sysvm_vm *vm)
 			(struct sysvm_program){p->memory, p->memory + p->code_len, p->code_len, p->data_base};
 	}
 	if (user->signals)
-		user->signals_seen = *user->signals;
+		user->signals_seen = counted(user);
 	sysvm_execute(vm->page, &program, vm->proc, vm->seq, &user->env, &restart);
 	return 0;
 }

@@ -32,20 +32,44 @@ done
 
 # The name that a program asks for has the version of the interface, and programs ask for versioned symbols only.
 readelf -d du_directory | grep -q 'NEEDED.*\[libsysvm\.so\.0\]' || fail "no libsysvm.so.0 in what du_directory needs"
-library=$prefix/lib/libsysvm.so.0
-offered=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort)
-[ -n "$offered" ] || fail "no symbols in $library"
+offered=$(nm -D --defined-only "$prefix/lib/libsysvm.so.0" "$prefix/lib/libsysvm-async.so.0" |
+	awk 'NF == 3 && $2 != "A" { print $3 }' | sort)
+[ -n "$offered" ] || fail "no symbols"
 for symbol in $offered; do
+	name=${symbol%%@*}
 	case $symbol in
 	*@@LIBSYSVM_*) ;;
-	*) fail "$symbol has no version" ;;
+	*) # a wrapper of the C library's function
+		grep -q "^WRAP([a-z]*, $name," "$source/libsysvm/async_guard.c" || fail "$symbol has no version"
+		continue
+		;;
 	esac
-	name=${symbol%%@*}
-	grep -q "^	$name;" "$source/libsysvm/libsysvm.map" || fail "$name is not in libsysvm.map"
+	case $name in
+	sysvm_async_*) ;;
+	*) grep -q "^	$name;" "$source/libsysvm/libsysvm.map" || fail "$name is not in libsysvm.map" ;;
+	esac
 	grep -q "[ *]$name(" "$prefix"/include/sysvm/*.h || fail "$name is in no installed header"
 	[ -f "$prefix/share/man/man3/$name.3" ] || fail "$name has no man page"
 done
 # And what the headers promise is there.
 for name in $(sed -n 's/^[a-z].*[ *]\(\(sysvm\|svp\)_[a-z_]*\)(.*/\1/p' "$prefix"/include/sysvm/*.h); do
-	echo "$offered" | grep -q "^$name@@" || fail "$name is in a header, but not in the library"
+	echo "$offered" | grep -q "^$name@@" || fail "$name is in a header, but not in a library"
 done
+
+# The helper threads' library needs no more.
+cat >async.c <<-'END'
+	#include <stdio.h>
+	#include <sysvm_async.h>
+	int main(void)
+	{
+		uint8_t end = 1;
+		struct sysvm_async *pool;
+		struct sysvm_request r = {.fuel = 1};
+
+		return sysvm_async_open(&pool, NULL) || sysvm_async_define(pool, &end, 1, 0, &r.proc, NULL, 0) ||
+		       sysvm_async_submit(pool, &r) || sysvm_async_wait(pool, &r, -1) || r.status != SYSVM_DONE;
+	}
+END
+# shellcheck disable=SC2046
+cc -std=gnu11 -Wall -Wextra -Werror -o async async.c $(pkg-config --cflags --libs sysvm-async)
+./async || fail "a run on a helper thread, in a program of ten lines"

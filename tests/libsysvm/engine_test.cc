@@ -160,6 +160,16 @@ TEST_F(Engine, BadAddressesStopTheProgramInsteadOfTheProcess) {
   munmap(memory, 8192);
 }
 
+TEST_F(Engine, WhatIsMappedForWritingOnlyCanBeReadAsTheProcessorCan) {
+  void* memory = mmap(nullptr, 4096, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  page->reg[2] = uint64_t(memory);
+  page->reg[3] = 99;
+  ASSERT_EQ(sysvm_run(vm, define("st64 [r2], r3\nld64 r1, [r2]\nend"), 10), 0);
+  EXPECT_EQ(page->status, uint32_t{SYSVM_DONE});
+  EXPECT_EQ(page->reg[1], 99u);
+  munmap(memory, 4096);
+}
+
 TEST_F(Engine, TrustedRangesAreAccessedToTheirLastByteAndNotBeyond) {
   alignas(8) static unsigned char memory[16];
   const uint32_t store = define("st64 [r2], r3\nld64 r1, [r2]\nend");

@@ -17,21 +17,22 @@
 #include "uapi/syscalls.h"
 #include "vm/vm.h"
 
+/* The address is on the local side, where memory is accessed as by the processor. */
 static bool copy(long nr, uint64_t address, void *bytes, size_t n)
 {
-	struct iovec here = {bytes, n}, there = {(void *)address, n};
+	struct iovec here = {(void *)address, n}, there = {bytes, n};
 
 	return syscall(nr, getpid(), &here, 1, &there, 1, 0) == (long)n;
 }
 
 static bool load(uint64_t address, void *to, size_t n)
 {
-	return copy(SYS_process_vm_readv, address, to, n);
+	return copy(SYS_process_vm_writev, address, to, n);
 }
 
 static bool store(uint64_t address, uint64_t value, size_t n)
 {
-	return copy(SYS_process_vm_writev, address, &value, n);
+	return copy(SYS_process_vm_readv, address, &value, n);
 }
 
 static void stop(struct sysvm_page *page, uint32_t status, int error)
