@@ -47,12 +47,8 @@ void for_each_column(Columns& c, F f) {
 
 }  // namespace
 
-void Columns::clear() {
-  for_each_column(*this, [](auto& column) { column.clear(); });
-}
-
-void Columns::reserve(size_t n) {
-  for_each_column(*this, [n](auto& column) { column.reserve(n); });
+void Columns::resize(size_t n) {
+  for_each_column(*this, [n](auto& column) { column.resize(n); });
 }
 
 void Columns::append(const Columns& other) {

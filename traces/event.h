@@ -174,6 +174,7 @@ struct TraceInfo {
   std::vector<Throttle> throttles;  // in order of from_ns for each thread
   std::optional<TraceStats> stats;  // written at the end: absent if the recorder was killed
   std::string damage;               // "" or what is wrong with the file and where; all before it was read
+  std::string newer;                // "" or what this version does not know and stepped over
 
   const CallInfo* call(int32_t nr) const;   // nullptr if the table has no such row
   std::string call_name(int32_t nr) const;  // "openat", or "syscall_999"
@@ -199,8 +200,7 @@ struct Columns {
   std::vector<uint32_t> data_kind, data;
 
   size_t size() const { return ts_ns.size(); }
-  void clear();
-  void reserve(size_t n);
+  void resize(size_t n);
   void push_back(const Event& event);
   void append(const Columns& other);
   Event event(size_t i) const;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "traces/reader.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <unordered_map>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+#include <variant>
 
-#include "common/unique_fd.h"
 #include "trace.pb.h"
+#include "traces/columns.h"
 #include "traces/format.h"
+#include "traces/frames.h"
+#include "traces/varint.h"
 
 namespace sysvm {
 
@@ -22,135 +22,92 @@ using namespace trace_format;
 
 namespace {
 
-// The file's bytes; mapped, so that a trace larger than memory can be scanned.
-class MappedFile {
- public:
-  static Result<MappedFile> open(const std::string& path) {
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!fd) return error("{}: cannot open: {}", path, strerror(errno));
-    struct stat st;
-    if (fstat(fd.get(), &st) != 0) return error("{}: fstat: {}", path, strerror(errno));
-    if (!S_ISREG(st.st_mode)) return error("{}: not a regular file, so not a trace", path);
-    MappedFile file;
-    file.size_ = static_cast<size_t>(st.st_size);
-    if (file.size_ == 0) return error("{}: empty file, so not a trace", path);
-    void* base = mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    if (base == MAP_FAILED) return error("{}: mmap of {} bytes: {}", path, file.size_, strerror(errno));
-    file.base_ = static_cast<const uint8_t*>(base);
-    return file;
-  }
-  MappedFile(MappedFile&& other) noexcept : base_(std::exchange(other.base_, nullptr)), size_(other.size_) {}
-  ~MappedFile() {
-    if (base_) munmap(const_cast<uint8_t*>(base_), size_);
-  }
-  const uint8_t* data() const { return base_; }
-  size_t size() const { return size_; }
+using Decompressor = std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)>;
 
- private:
-  MappedFile() = default;
-  const uint8_t* base_ = nullptr;
-  size_t size_ = 0;
-};
+Decompressor make_decompressor() {
+  return {ZSTD_createDCtx(), ZSTD_freeDCtx};
+}
 
-// Strings of all chunks, each kept once.
-class Strings {
- public:
-  explicit Strings(std::vector<std::string>& all) : all_(all) {}
-  uint32_t intern(const std::string& text) {
-    auto [it, fresh] = ids_.try_emplace(text, static_cast<uint32_t>(all_.size()));
-    if (fresh) all_.push_back(text);
-    return it->second;
-  }
-
- private:
-  std::vector<std::string>& all_;
-  std::unordered_map<std::string, uint32_t> ids_;
-};
-
-// Decodes one chunk into out, which is empty. The message lacks file and byte; the caller adds them.
-Result<> decode(const pb::Chunk& chunk, Strings& strings, Columns& out) {
-  const size_t n = chunk.events();
-  if (n == 0 || n > kMaxChunkEvents)
-    return error("chunk says {} events, expected 1 to {}", n, kMaxChunkEvents);
-  if (chunk.raw_size() > kMaxRecord)
-    return error("chunk says {} bytes of columns, at most {} are allowed", chunk.raw_size(), kMaxRecord);
-  std::string raw(chunk.raw_size(), '\0');
-  const size_t got = ZSTD_decompress(raw.data(), raw.size(), chunk.columns().data(), chunk.columns().size());
-  if (ZSTD_isError(got)) return error("columns do not decompress: {}", ZSTD_getErrorName(got));
-  if (got != raw.size()) return error("columns are {} bytes, expected {}", got, raw.size());
-  pb::ColumnBlock b;
-  if (!b.ParseFromString(raw)) return error("columns are not a ColumnBlock");
-
-  auto full = [n](const auto& column) { return static_cast<size_t>(column.size()) == n; };
-  if (!full(b.delta_ns()) || !full(b.dur_ns()) || !full(b.thread()) || !full(b.seq_step()) ||
-      !full(b.call()) || !full(b.ret()) || !full(b.flags()) || !full(b.path0()) || !full(b.path1()) ||
-      !full(b.site()))
-    return error("a column has not {} values", n);
-  if (b.pid_size() != b.tid_size() || b.first_seq_size() != b.tid_size() ||
-      b.call_args_size() != b.call_nr_size() || b.site_caller_size() != b.site_ip_size())
-    return error("the columns of a table differ in length");
-
-  std::vector<uint32_t> ids{kNoString};
-  for (const std::string& s : b.strings()) ids.push_back(strings.intern(s));
-  std::vector<uint32_t> next_seq(b.first_seq().begin(), b.first_seq().end());
-  const google::protobuf::RepeatedField<uint64_t>* args[6] = {&b.arg0(), &b.arg1(), &b.arg2(),
-                                                              &b.arg3(), &b.arg4(), &b.arg5()};
-  int at[6] = {};
-  int stat_at = 0, data_at = 0;
-  if (b.st_ino_size() != 0 && b.st_ino_size() != b.st_mode_size())
-    return error("column st_ino has not {} values", b.st_mode_size());
-  uint64_t ts = chunk.first_ns();
-  out.reserve(n);
-  Event e;
-  for (size_t row = 0; row < n; ++row) {
-    const int i = static_cast<int>(row);
-    const uint32_t thread = b.thread(i), call = b.call(i), site = b.site(i);
-    if (thread >= next_seq.size() || call >= static_cast<uint32_t>(b.call_nr_size()) ||
-        site >= static_cast<uint32_t>(b.site_ip_size()) || b.path0(i) >= ids.size() ||
-        b.path1(i) >= ids.size())
-      return error("event {}: index past the end of its table", row);
-    ts += static_cast<uint64_t>(b.delta_ns(i));
-    e.ts_ns = ts;
-    e.dur_ns = b.dur_ns(i);
-    e.tid = b.tid(static_cast<int>(thread));
-    e.pid = b.pid(static_cast<int>(thread));
-    e.seq = next_seq[thread] + static_cast<uint32_t>(b.seq_step(i));
-    next_seq[thread] = e.seq + 1;
-    e.nr = b.call_nr(static_cast<int>(call));
-    e.ret = b.ret(i);
-    e.flags = b.flags(i);
-    e.path = {ids[b.path0(i)], ids[b.path1(i)]};
-    e.ip = b.site_ip(static_cast<int>(site));
-    e.caller = b.site_caller(static_cast<int>(site));
-    e.args = {};
-    for (uint32_t k = 0; k < std::min(b.call_args(static_cast<int>(call)), 6u); ++k) {
-      if (at[k] >= args[k]->size()) return error("event {}: argument {} is missing", row, k);
-      e.args[k] = args[k]->Get(at[k]++);
-    }
-    e.st_mode = 0, e.st_size = 0, e.st_dev = 0, e.st_ino = 0;
-    if (e.has(kHasStat)) {
-      if (stat_at >= b.st_mode_size() || stat_at >= b.st_size_size() || stat_at >= b.st_dev_size())
-        return error("event {}: its stat columns are missing", row);
-      e.st_mode = b.st_mode(stat_at);
-      e.st_size = b.st_size(stat_at);
-      e.st_dev = b.st_dev(stat_at);
-      if (b.st_ino_size()) e.st_ino = b.st_ino(stat_at);
-      ++stat_at;
-    }
-    e.data_kind = DataKind::kNone, e.data = kNoString;
-    if (e.has(kHasData)) {
-      if (data_at >= b.data_kind_size() || data_at >= b.data_size())
-        return error("event {}: its data columns are missing", row);
-      if (b.data(data_at) >= ids.size()) return error("event {}: index past the end of its table", row);
-      e.data_kind = static_cast<DataKind>(b.data_kind(data_at));
-      e.data = ids[b.data(data_at++)];
-    }
-    out.push_back(e);
-  }
+// raw keeps its memory; the messages lack file and byte.
+Result<> decompress(ZSTD_DCtx* zstd, const std::string& packed, uint64_t size, std::string& raw) {
+  if (size > kMaxRecord) return error("{} bytes when decompressed, at most {} are allowed", size, kMaxRecord);
+  raw.resize(size);
+  const size_t got = ZSTD_decompressDCtx(zstd, raw.data(), raw.size(), packed.data(), packed.size());
+  if (ZSTD_isError(got)) return error("does not decompress: {}", ZSTD_getErrorName(got));
+  if (got != size) return error("decompresses to {} bytes, expected {}", got, size);
   return Unit{};
 }
 
-void take_header(const pb::Header& h, TraceHeader& out) {
+Result<std::string> decompress(ZSTD_DCtx* zstd, const std::string& packed, uint64_t size) {
+  std::string raw;
+  TRY(decompress(zstd, packed, size, raw));
+  return raw;
+}
+
+// Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand for.
+class Strings {
+ public:
+  explicit Strings(std::vector<std::string>& all) : all_(all), ids_(16, Hash{&all}, Equal{&all}) {}
+  uint32_t intern(std::string_view text) {
+    if (auto it = ids_.find(text); it != ids_.end()) return *it;
+    all_.emplace_back(text);
+    return *ids_.insert(static_cast<uint32_t>(all_.size() - 1)).first;
+  }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    const std::vector<std::string>* all;
+    size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
+    size_t operator()(uint32_t id) const { return (*this)(std::string_view((*all)[id])); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    const std::vector<std::string>* all;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(std::string_view a, uint32_t b) const { return a == (*all)[b]; }
+    bool operator()(uint32_t a, std::string_view b) const { return b == (*all)[a]; }
+  };
+  std::vector<std::string>& all_;
+  std::unordered_set<uint32_t, Hash, Equal> ids_;
+};
+
+bool has_unknown_fields(const google::protobuf::Message& message) {
+  return !message.GetReflection()->GetUnknownFields(message).empty();
+}
+
+// One chunk being decoded; keeps its memory for the next.
+class ChunkDecoder {
+ public:
+  Columns columns;
+  std::vector<std::string_view> strings;  // into raw_; [0] stands for none
+  bool newer = false;
+
+  Result<> decode(const Frame& frame) {
+    TRY(frame.check());
+    if (!record_.ParseFromArray(frame.payload.data(), static_cast<int>(frame.payload.size())) ||
+        !record_.has_chunk())
+      return error("not a Record");
+    const pb::Chunk& chunk = record_.chunk();
+    const size_t n = chunk.events();
+    if (n == 0 || n > kMaxChunkEvents)
+      return error("chunk says {} events, expected 1 to {}", n, kMaxChunkEvents);
+    if (auto ok = decompress(zstd_.get(), chunk.columns(), chunk.raw_size(), raw_); !ok)
+      return error("columns: {}", ok.message());
+    TRY(columns_.decode({reinterpret_cast<const uint8_t*>(raw_.data()), raw_.size()}, n, chunk.first_ns(), columns,
+                        strings));
+    newer = columns_.saw_unknown() || has_unknown_fields(chunk);
+    return Unit{};
+  }
+
+ private:
+  Decompressor zstd_ = make_decompressor();
+  pb::Record record_;
+  std::string raw_;
+  ColumnDecoder columns_;
+};
+
+Result<> take_header(const pb::Header& h, ZSTD_DCtx* zstd, TraceHeader& out) {
   out.tool = h.tool();
   out.host = h.host();
   out.kernel = h.kernel();
@@ -164,11 +121,18 @@ void take_header(const pb::Header& h, TraceHeader& out) {
   out.call_cost_ns = h.call_cost_ns();
   out.filter = h.filter();
   out.window_ns = h.window_ns();
-  for (const pb::Call& c : h.calls())
+  pb::CallTable table;
+  table.mutable_calls()->CopyFrom(h.calls());
+  if (!h.packed_calls().empty()) {
+    const std::string raw = TRY(decompress(zstd, h.packed_calls(), h.packed_calls_size()));
+    if (!table.ParseFromString(raw)) return error("the header's call table is not a CallTable");
+  }
+  for (const pb::Call& c : table.calls())
     out.calls.push_back(
         {c.nr(), c.name(), {c.args().begin(), c.args().begin() + std::min(c.args_size(), 6)}, c.result()});
   std::sort(out.calls.begin(), out.calls.end(),
             [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
+  return Unit{};
 }
 
 void take_record(const pb::Record& record, TraceInfo& out) {
@@ -226,118 +190,213 @@ void take_record(const pb::Record& record, TraceInfo& out) {
       break;
     }
     default:
-      break;  // Index is for random access; an unknown record is a newer writer's
+      break;  // index and trailer are for random access; an unknown record is a newer writer's
   }
 }
 
-// Walks the frames. on_chunk returns an error (the damage) or whether to go on.
-using OnChunk = std::function<Result<bool>(const pb::Chunk&, TraceInfo&)>;
 
-Result<TraceInfo> scan(const std::string& path, const OnChunk& on_chunk) {
-  const MappedFile file = TRY(MappedFile::open(path));
-  const uint8_t* bytes = file.data();
-  const size_t size = file.size();
-  if (size < kMagic.size() || memcmp(bytes, kMagic.data(), kMagic.size()) != 0)
-    return error("{}: not a trace: it does not begin with {}", path, kMagic);
-  if (size < kPreamble) return error("{}: cut after {} bytes, before its header", path, size);
-  if (bytes[kMagic.size()] != kVersion)
-    return error("{}: trace format version {}, this program reads version {}", path, bytes[kMagic.size()],
-                 kVersion);
-  for (size_t i = kMagic.size() + 1; i < kPreamble; ++i)
-    if (bytes[i] != 0) return error("{}: byte {} is {}, expected 0", path, i, bytes[i]);
+// A chunk's frame begins with field 2 of Record: known without parsing, so that another thread can do that.
+bool is_chunk(const Frame& frame) {
+  return !frame.payload.empty() && frame.payload[0] == (pb::Record::kChunkFieldNumber << 3 | 2);
+}
 
-  TraceInfo info;
-  bool have_header = false;
-  size_t at = kPreamble;
-  while (at < size && info.damage.empty()) {
-    uint64_t length = 0;
-    size_t p = at;
-    int shift = 0;
-    bool more = true;
-    while (more && p < size && shift < 35) {
-      length |= static_cast<uint64_t>(bytes[p] & 0x7f) << shift;
-      more = bytes[p++] & 0x80;
-      shift += 7;
+bool has_unknown(const pb::Record& record) {
+  if (has_unknown_fields(record) || record.kind_case() == pb::Record::KIND_NOT_SET) return true;
+  const auto* field = pb::Record::descriptor()->FindFieldByNumber(record.kind_case());
+  return has_unknown_fields(record.GetReflection()->GetMessage(record, field));
+}
+
+// Everything in a file but the events.
+class Records {
+ public:
+  Records(const MappedFile& file, TraceInfo& info) : file_(file), info_(info) {}
+
+  Result<> take(const Frame& frame) {
+    TRY(frame.check());
+    pb::Record record;
+    if (!record.ParseFromArray(frame.payload.data(), static_cast<int>(frame.payload.size())))
+      return error("not a Record");
+    if (have_header_ == record.has_header())
+      return error("{}", have_header_ ? "second header" : "the first record is not the header");
+    if (has_unknown(record)) newer(frame.offset);
+    if (record.has_header()) {
+      have_header_ = true;
+      return take_header(record.header(), zstd_.get(), info_.header);
     }
-    if (more && shift < 35) {
-      info.damage = fmt::format("{}: byte {}: cut inside the length of a record", path, at);
-    } else if (more || length > kMaxRecord) {
-      info.damage =
-          fmt::format("{}: byte {}: length of a record is bad, at most {} are allowed", path, at, kMaxRecord);
-    } else if (length + 8 > size - p) {
-      info.damage = fmt::format("{}: byte {}: record of {} bytes is cut after {}", path, at, length,
-                                size - p < 8 ? 0 : size - p - 8);
-    } else {
-      uint64_t sum = 0;
-      for (int i = 0; i < 8; ++i) sum |= static_cast<uint64_t>(bytes[p + static_cast<size_t>(i)]) << (8 * i);
-      const uint8_t* payload = bytes + p + 8;
-      pb::Record record;
-      if (XXH64(payload, length, 0) != sum) {
-        info.damage =
-            fmt::format("{}: byte {}: checksum of a record of {} bytes does not match", path, at, length);
-      } else if (!record.ParseFromArray(payload, static_cast<int>(length))) {
-        info.damage = fmt::format("{}: byte {}: not a Record", path, at);
-      } else if (have_header == record.has_header()) {
-        info.damage = fmt::format("{}: byte {}: {}", path, at,
-                                  have_header ? "second header" : "the first record is not the header");
-      } else if (record.has_header()) {
-        take_header(record.header(), info.header);
-        have_header = true;
-      } else if (record.has_chunk()) {
-        Result<bool> go_on = on_chunk(record.chunk(), info);
-        if (!go_on) {
-          info.damage = fmt::format("{}: byte {}: {}", path, at, go_on.message());
-        } else if (!*go_on) {
-          return info;
-        }
-      } else {
-        take_record(record, info);
-      }
-      at = p + 8 + length;
-    }
+    if (record.has_chunk()) return error("a chunk whose record does not begin with it");
+    if (record.has_batch()) return take_batch(record.batch(), frame.offset);
+    take_record(record, info_);
+    return Unit{};
   }
-  if (!have_header) return error("{}", info.damage.empty() ? path + ": cut before its header" : info.damage);
+
+  void newer(size_t offset) {
+    if (info_.newer.empty())
+      info_.newer = fmt::format("{}: byte {}: written by a newer version; what this one does not know was skipped",
+                                file_.path(), offset);
+  }
+  bool have_header() const { return have_header_; }
+
+ private:
+  Result<> take_batch(const pb::Batch& batch, size_t offset) {
+    std::string raw;
+    if (auto ok = decompress(zstd_.get(), batch.records(), batch.raw_size(), raw); !ok)
+      return error("batch of records: {}", ok.message());
+    const uint8_t *at = reinterpret_cast<const uint8_t*>(raw.data()), *const end = at + raw.size();
+    for (uint64_t size; at != end; at += size) {
+      pb::Record record;
+      if (!get_varint(at, end, size) || size > static_cast<uint64_t>(end - at))
+        return error("batch of records: cut inside a record");
+      if (!record.ParseFromArray(at, static_cast<int>(size))) return error("batch of records: not a Record");
+      if (record.has_header() || record.has_chunk() || record.has_batch())
+        return error("batch of records: holds one of a kind that may not be there");
+      if (has_unknown(record)) newer(offset);
+      take_record(record, info_);
+    }
+    return Unit{};
+  }
+
+  const MappedFile& file_;
+  TraceInfo& info_;
+  bool have_header_ = false;
+  Decompressor zstd_ = make_decompressor();
+};
+
+std::string damage_at(const MappedFile& file, size_t offset, const std::string& what) {
+  return fmt::format("{}: byte {}: {}", file.path(), offset, what);
+}
+
+// The chunks between two other records, decoded by several threads and handed over in order.
+class Window {
+ public:
+  explicit Window(unsigned threads) : threads_(threads), slots_(threads == 1 ? 1 : 4 * threads) {}
+
+  bool full() const { return used_ == slots_.size(); }
+  void add(const Frame& frame) { slots_[used_++].frame = frame; }
+
+  // deliver(slot's decoder, frame) returns false to stop. The error is that of the first bad chunk.
+  template <typename Deliver>
+  Result<bool> drain(const MappedFile& file, Deliver deliver) {
+    const size_t n = std::exchange(used_, 0);
+    std::atomic<size_t> next{0};
+    auto work = [&] {
+      for (size_t i; (i = next.fetch_add(1)) < n;) slots_[i].result = slots_[i].decoder.decode(slots_[i].frame);
+    };
+    {
+      std::vector<std::jthread> helpers;
+      for (size_t k = 1; k < std::min<size_t>(threads_, n); ++k) helpers.emplace_back(work);
+      work();
+    }
+    for (size_t i = 0; i < n; ++i) {
+      if (!slots_[i].result) return error("{}", damage_at(file, slots_[i].frame.offset, slots_[i].result.message()));
+      if (!deliver(slots_[i].decoder, slots_[i].frame)) return false;
+    }
+    return true;
+  }
+
+ private:
+  struct Slot {
+    Frame frame;
+    Result<> result{Unit{}};
+    ChunkDecoder decoder;
+  };
+  unsigned threads_;
+  std::vector<Slot> slots_;
+  size_t used_ = 0;
+};
+
+// Walks the whole file. deliver(columns, strings, info) may change what it gets; false stops.
+template <typename Deliver>
+Result<TraceInfo> walk(const std::string& path, unsigned threads, Deliver deliver) {
+  const MappedFile file = TRY(MappedFile::open(path));
+  TRY(check_preamble(file));
+  TraceInfo info;
+  Records records(file, info);
+  Window window(threads);
+  bool stopped = false;
+  auto drain = [&] {
+    Result<bool> more = window.drain(file, [&](ChunkDecoder& chunk, const Frame& frame) {
+      if (chunk.newer) records.newer(frame.offset);
+      return deliver(chunk, info);
+    });
+    if (!more)
+      info.damage = more.message();
+    else
+      stopped = !*more;
+  };
+  for (size_t at = kPreamble; at < file.bytes().size() && info.damage.empty() && !stopped;) {
+    const Result<Frame> frame = frame_at(file, at);
+    if (frame && is_chunk(*frame) && records.have_header()) {
+      window.add(*frame);
+      if (window.full()) drain();
+    } else {
+      drain();  // what stands before this frame
+      if (!info.damage.empty() || stopped) break;
+      Result<> taken = frame ? records.take(*frame) : Result<>(frame.error());
+      if (!taken) info.damage = damage_at(file, at, taken.message());
+    }
+    if (!frame) break;
+    at = frame->end;
+  }
+  if (info.damage.empty() && !stopped) drain();
+  if (!records.have_header()) return error("{}", info.damage.empty() ? path + ": cut before its header" : info.damage);
   return info;
+}
+
+unsigned default_threads() {
+  return std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+}
+
+// The string columns from numbers in a chunk's strings to those of all.
+void renumber(Columns& columns, const std::vector<std::string_view>& strings, Strings& all,
+              std::vector<uint32_t>& ids) {
+  ids.assign(1, kNoString);
+  for (size_t i = 1; i < strings.size(); ++i) ids.push_back(all.intern(strings[i]));
+  for (std::vector<uint32_t>& path : columns.path)
+    for (uint32_t& id : path) id = ids[id];
+  for (uint32_t& id : columns.data) id = ids[id];
 }
 
 }  // namespace
 
-Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit) {
-  std::optional<Strings> strings;
-  Columns columns;
-  return scan(path, [&](const pb::Chunk& chunk, TraceInfo& info) -> Result<bool> {
-    if (!strings) strings.emplace(info.strings);
-    columns.clear();
-    TRY(decode(chunk, *strings, columns));
-    return visit(columns, info);
+Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit, unsigned threads) {
+  return walk(path, std::max(threads, 1u), [&](ChunkDecoder& chunk, TraceInfo& info) {
+    // Never shortened, so that no string gives its memory back.
+    if (info.strings.size() < chunk.strings.size()) info.strings.resize(chunk.strings.size());
+    for (size_t i = 1; i < chunk.strings.size(); ++i) info.strings[i].assign(chunk.strings[i]);
+    return visit(chunk.columns, info);
   });
 }
 
 Result<TraceInfo> read_trace_info(const std::string& path) {
-  return scan(path, [](const pb::Chunk&, TraceInfo&) -> Result<bool> { return true; });
+  TraceFile file = TRY(TraceFile::open(path));
+  return file.info();
 }
 
 Result<ColumnTrace> read_columns(const std::string& path) {
   ColumnTrace out;
-  std::optional<Strings> strings;
-  TraceInfo info = TRY(scan(path, [&](const pb::Chunk& chunk, TraceInfo& so_far) -> Result<bool> {
-    if (!strings) strings.emplace(so_far.strings);
-    Columns columns;
-    TRY(decode(chunk, *strings, columns));
-    out.columns.append(columns);
+  std::vector<std::string> all{std::string()};
+  Strings strings(all);
+  std::vector<uint32_t> ids;
+  static_cast<TraceInfo&>(out) = TRY(walk(path, default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+    renumber(chunk.columns, chunk.strings, strings, ids);
+    out.columns.append(chunk.columns);
     return true;
   }));
-  static_cast<TraceInfo&>(out) = std::move(info);
+  out.strings = std::move(all);
   return out;
 }
 
 Result<Trace> read_trace(const std::string& path) {
   Trace trace;
-  TraceInfo info = TRY(for_each_chunk(path, [&](Columns& columns, const TraceInfo&) {
-    for (size_t i = 0; i < columns.size(); ++i) trace.events.push_back(columns.event(i));
+  std::vector<std::string> all{std::string()};
+  Strings strings(all);
+  std::vector<uint32_t> ids;
+  static_cast<TraceInfo&>(trace) = TRY(walk(path, default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+    renumber(chunk.columns, chunk.strings, strings, ids);
+    for (size_t i = 0; i < chunk.columns.size(); ++i) trace.events.push_back(chunk.columns.event(i));
     return true;
   }));
-  static_cast<TraceInfo&>(trace) = std::move(info);
+  trace.strings = std::move(all);
   auto earlier = [](const Event& a, const Event& b) {
     if (a.ts_ns != b.ts_ns) return a.ts_ns < b.ts_ns;
     return a.tid != b.tid ? a.tid < b.tid : a.seq < b.seq;
@@ -345,6 +404,95 @@ Result<Trace> read_trace(const std::string& path) {
   if (!std::is_sorted(trace.events.begin(), trace.events.end(), earlier))
     std::stable_sort(trace.events.begin(), trace.events.end(), earlier);
   return trace;
+}
+
+struct TraceFile::Impl {
+  MappedFile file;
+  TraceInfo info;
+  std::vector<ChunkRef> chunks;
+  ChunkDecoder decoder;
+
+  // The index that a closed file ends with, or nothing: then the file is scanned.
+  std::optional<pb::Index> index() const {
+    const size_t size = file.bytes().size();
+    if (size < kPreamble + kTrailer) return std::nullopt;
+    auto record_at = [this](size_t offset) -> std::optional<pb::Record> {
+      const Result<Frame> frame = frame_at(file, offset);
+      pb::Record record;
+      if (!frame || !frame->check() ||
+          !record.ParseFromArray(frame->payload.data(), static_cast<int>(frame->payload.size())))
+        return std::nullopt;
+      return record;
+    };
+    const auto trailer = record_at(size - kTrailer);
+    if (!trailer || !trailer->has_trailer()) return std::nullopt;
+    const uint64_t at = trailer->trailer().index_offset();
+    if (at < kPreamble || at >= size - kTrailer) return std::nullopt;
+    const auto record = record_at(at);
+    if (!record || !record->has_index()) return std::nullopt;
+    const pb::Index& index = record->index();
+    const int n = index.offset_size();
+    if (index.first_ns_size() != n || index.last_ns_size() != n || index.events_size() != n) return std::nullopt;
+    auto inside = [size](uint64_t offset) { return offset >= kPreamble && offset < size; };
+    if (!std::all_of(index.offset().begin(), index.offset().end(), inside) ||
+        !std::all_of(index.other().begin(), index.other().end(), inside))
+      return std::nullopt;
+    return index;
+  }
+
+  Result<> take_chunk(const Frame& frame) {
+    pb::Record record;
+    TRY(frame.check());
+    if (!record.ParseFromArray(frame.payload.data(), static_cast<int>(frame.payload.size())) ||
+        !record.has_chunk())
+      return error("not a Record");
+    const pb::Chunk& c = record.chunk();
+    chunks.push_back({frame.offset, c.first_ns(), c.last_ns(), c.events()});
+    return Unit{};
+  }
+};
+
+TraceFile::TraceFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TraceFile::TraceFile(TraceFile&&) noexcept = default;
+TraceFile::~TraceFile() = default;
+const TraceInfo& TraceFile::info() const { return impl_->info; }
+const std::vector<ChunkRef>& TraceFile::chunks() const { return impl_->chunks; }
+
+Result<TraceFile> TraceFile::open(const std::string& path) {
+  std::unique_ptr<Impl> impl(new Impl{TRY(MappedFile::open(path)), {}, {}, {}});
+  const MappedFile& file = impl->file;
+  TRY(check_preamble(file));
+  Records records(file, impl->info);
+  std::string& damage = impl->info.damage;
+  auto take = [&](size_t at) -> size_t {
+    const Result<Frame> frame = frame_at(file, at);
+    const Result<> taken = !frame                                        ? Result<>(frame.error())
+                           : is_chunk(*frame) && records.have_header() ? impl->take_chunk(*frame)
+                                                                        : records.take(*frame);
+    if (!taken) damage = damage_at(file, at, taken.message());
+    return frame ? frame->end : file.bytes().size();
+  };
+  const size_t header_end = take(kPreamble);
+  if (!damage.empty()) return error("{}", damage);
+  if (const auto index = impl->index()) {
+    for (int i = 0; i < index->offset_size(); ++i)
+      impl->chunks.push_back({index->offset(i), index->first_ns(i), index->last_ns(i), index->events(i)});
+    for (int i = 0; i < index->other_size() && damage.empty(); ++i) take(index->other(i));
+  } else {
+    for (size_t at = header_end; at < file.bytes().size() && damage.empty();) at = take(at);
+  }
+  return TraceFile(std::move(impl));
+}
+
+Result<> TraceFile::read(size_t i, Columns& columns, std::vector<std::string>& strings) {
+  const ChunkRef& ref = impl_->chunks.at(i);
+  const Result<Frame> frame = frame_at(impl_->file, ref.offset);
+  const Result<> decoded = frame ? impl_->decoder.decode(*frame) : Result<>(frame.error());
+  if (!decoded) return error("{}", damage_at(impl_->file, ref.offset, decoded.message()));
+  std::swap(columns, impl_->decoder.columns);
+  strings.resize(impl_->decoder.strings.size());
+  for (size_t k = 0; k < strings.size(); ++k) strings[k].assign(impl_->decoder.strings[k]);
+  return Unit{};
 }
 
 }  // namespace sysvm

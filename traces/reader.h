@@ -8,29 +8,55 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "common/result.h"
 #include "traces/event.h"
 
 namespace sysvm {
 
-// Everything, in memory: about 150 bytes for each event.
+// Everything, in memory: about 150 bytes for each event. Chunks are decoded by several threads.
 Result<Trace> read_trace(const std::string& path);
 
-// All but the events, at the price of a scan over the file without decompressing.
+// All but the events. With the index of a closed file only a few places of it are touched, so a chunk's damage
+// is not noticed.
 Result<TraceInfo> read_trace_info(const std::string& path);
 
-// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call).
-// The columns are the callee's until it returns; Columns::path are indices into strings of info, which grows
-// from chunk to chunk. Return false to stop. The TraceInfo is whole only at the end.
+// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call). The
+// columns and info.strings, which Columns::path are indices into, are this chunk's and live until the visitor
+// returns: memory does not grow with the file. Return false to stop. The TraceInfo is whole only at the end.
 using ChunkVisitor = std::function<bool(Columns& columns, const TraceInfo& info)>;
-Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit);
+Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit, unsigned threads = 1);
 
 // All chunks joined; not sorted across chunks.
 struct ColumnTrace : TraceInfo {
   Columns columns;
 };
 Result<ColumnTrace> read_columns(const std::string& path);
+
+// Random access: any chunk, at the price of that chunk.
+struct ChunkRef {
+  uint64_t offset = 0;                 // of its frame
+  uint64_t first_ns = 0, last_ns = 0;  // entry of its first and its last event
+  uint32_t events = 0;
+};
+
+class TraceFile {
+ public:
+  static Result<TraceFile> open(const std::string& path);
+  TraceFile(TraceFile&&) noexcept;
+  ~TraceFile();
+  const TraceInfo& info() const;  // without strings
+  const std::vector<ChunkRef>& chunks() const;
+  // Columns::path are indices into strings.
+  Result<> read(size_t chunk, Columns& columns, std::vector<std::string>& strings);
+
+ private:
+  struct Impl;
+  explicit TraceFile(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace sysvm

@@ -78,6 +78,28 @@ std::string one_of(int64_t value, std::initializer_list<const char*> names) {
   return std::to_string(value);
 }
 
+std::string si_code_name(int sig, int32_t code) {
+  switch (code) {
+    case SI_USER:
+      return "SI_USER";
+    case SI_KERNEL:
+      return "SI_KERNEL";
+    case SI_QUEUE:
+      return "SI_QUEUE";
+    case SI_TIMER:
+      return "SI_TIMER";
+    case SI_TKILL:
+      return "SI_TKILL";
+    default:
+      break;
+  }
+  if (sig == SIGCHLD && code > 0)
+    return one_of(code - 1, {"CLD_EXITED", "CLD_KILLED", "CLD_DUMPED", "CLD_TRAPPED", "CLD_STOPPED", "CLD_CONTINUED"});
+  if (sig == SIGSEGV && (code == SEGV_MAPERR || code == SEGV_ACCERR))
+    return code == SEGV_MAPERR ? "SEGV_MAPERR" : "SEGV_ACCERR";
+  return std::to_string(code);
+}
+
 std::string format_mode(uint32_t mode) {
   const char* type = S_ISREG(mode)    ? "S_IFREG"
                      : S_ISDIR(mode)  ? "S_IFDIR"
@@ -196,8 +218,8 @@ std::string format_result(const TraceInfo& info, const Event& e) {
 
 std::string format_call(const TraceInfo& info, const Event& e) {
   if (e.has(kSignal))
-    return fmt::format("--- {} {{si_code={}}} ---", signal_name(static_cast<int>(e.args[0])),
-                       static_cast<int64_t>(e.args[1]));
+    return fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---", signal_name(static_cast<int>(e.args[0])),
+                       si_code_name(static_cast<int>(e.args[0]), static_cast<int32_t>(e.args[1])));
   const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
   std::string out =
       call ? call->name : fmt::format("{}_{}", e.has(kCompat) ? "i386_syscall" : "syscall", e.nr);
@@ -249,8 +271,9 @@ std::string format_call(const TraceInfo& info, const Event& e) {
       out += command ? command->name : fmt::format("{:#x}", static_cast<uint32_t>(v));
       if (command && command->arg.kind == SYSVM_KIND_NONE) break;
     } else if (kind.starts_with("OUTS") && e.has(kHasStat)) {
-      out += fmt::format("{{st_mode={}, st_size={}, st_dev=makedev({:#x}, {:#x}), ...}}",
-                         format_mode(e.st_mode), e.st_size, major(e.st_dev), minor(e.st_dev));
+      out += fmt::format("{{st_mode={}, st_size={}", format_mode(e.st_mode), e.st_size);
+      if (e.st_dev) out += fmt::format(", st_dev=makedev({:#x}, {:#x})", major(e.st_dev), minor(e.st_dev));
+      out += ", ...}";
     } else {
       out += pointer(v);
     }

@@ -9,11 +9,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <numeric>
-#include <unordered_map>
 
 #include "trace.pb.h"
+#include "traces/columns.h"
 #include "traces/format.h"
+#include "traces/frames.h"
+#include "traces/varint.h"
 
 namespace sysvm {
 
@@ -21,146 +22,91 @@ using namespace trace_format;
 
 namespace {
 
-struct PairHash {
-  size_t operator()(const std::pair<uint64_t, uint64_t>& p) const {
-    return p.first * 0x9e3779b97f4a7c15ull ^ (p.second + (p.first >> 29));
+// The strings of a chunk, each once and numbered from 1. An open-addressed table of numbers over one run of
+// bytes: nearly every path of a find or du is new, so an allocation for each would be what is paid most for.
+class StringTable {
+ public:
+  uint32_t number(std::string_view text) {
+    if (!text.data()) return 0;
+    if (2 * (ends_.size() + 1) > slots_.size()) grow();
+    for (size_t at = XXH3_64bits(text.data(), text.size());; ++at) {
+      uint32_t& slot = slots_[at & (slots_.size() - 1)];
+      if (slot && view(slot) == text) return slot;
+      if (slot) continue;
+      all_ += text;
+      ends_.push_back(all_.size());
+      return slot = static_cast<uint32_t>(ends_.size());
+    }
   }
+  size_t bytes() const { return all_.size(); }
+  const std::vector<std::string_view>& views() {
+    views_.clear();
+    for (uint32_t i = 1; i <= ends_.size(); ++i) views_.push_back(view(i));
+    return views_;
+  }
+  void clear() {
+    all_.clear();
+    ends_.clear();
+    std::fill(slots_.begin(), slots_.end(), 0);
+  }
+
+ private:
+  std::string_view view(uint32_t i) const {
+    const size_t begin = i == 1 ? 0 : ends_[i - 2];
+    return std::string_view(all_).substr(begin, ends_[i - 1] - begin);
+  }
+  void grow() {
+    slots_.assign(std::max<size_t>(4096, 2 * slots_.size()), 0);
+    for (uint32_t i = 1; i <= ends_.size(); ++i) {
+      const std::string_view text = view(i);
+      size_t at = XXH3_64bits(text.data(), text.size());
+      while (slots_[at & (slots_.size() - 1)]) ++at;
+      slots_[at & (slots_.size() - 1)] = i;
+    }
+  }
+  std::string all_;
+  std::vector<size_t> ends_;  // of string i + 1 in all_
+  std::vector<uint32_t> slots_;  // number of a string, 0: free; the size is a power of two
+  std::vector<std::string_view> views_;
 };
 
 }  // namespace
 
-// The events of the chunk in the making, and what is kept from chunk to chunk so that memory is taken once:
-// this runs beside the program that is recorded, at a million events a second.
+// The chunk in the making, and what is kept from chunk to chunk so that memory is taken once: this runs beside
+// the program that is recorded, at a million events a second.
 struct TraceWriter::Pending {
-  std::vector<Event> events;  // path: index into block.strings plus 1
-  pb::ColumnBlock block;      // holds the strings from the start; the columns are made in encode()
-  std::unordered_map<std::string_view, uint32_t> string_ids;  // keys are the strings of block
-  size_t string_bytes = 0;
-  std::unordered_map<uint64_t, std::pair<uint32_t, uint32_t>> threads;  // pid and tid -> index, next seq
-  std::unordered_map<int32_t, uint32_t> calls;
-  std::unordered_map<std::pair<uint64_t, uint64_t>, uint32_t, PairHash> sites;
-  std::unordered_map<int32_t, uint32_t> args_of;  // call number -> argument columns that it has
+  std::vector<Event> events;  // path: number of a string, from 1
+  StringTable strings;
+  ColumnEncoder encoder;
+  std::string records;  // of the next batch
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> zstd{ZSTD_createCCtx(), ZSTD_freeCCtx};
   std::string raw;
   pb::Index index;
 
-  uint32_t intern(std::string_view text) {
-    if (!text.data()) return 0;
-    if (auto it = string_ids.find(text); it != string_ids.end()) return it->second;
-    std::string* kept = block.add_strings();
-    kept->assign(text);
-    string_bytes += text.size();
-    return string_ids.emplace(*kept, static_cast<uint32_t>(block.strings_size())).first->second;
+  void compress(std::string_view bytes, std::string& packed) {
+    packed.resize(ZSTD_compressBound(bytes.size()));
+    packed.resize(
+        ZSTD_compressCCtx(zstd.get(), packed.data(), packed.size(), bytes.data(), bytes.size(), kZstdLevel));
   }
 
-  void encode(pb::Chunk& chunk);
+  void encode(pb::Chunk& chunk) {
+    // Events come in order of return, which is nearly always that of entry.
+    auto earlier = [](const Event& a, const Event& b) { return a.ts_ns < b.ts_ns; };
+    if (!std::is_sorted(events.begin(), events.end(), earlier))
+      std::stable_sort(events.begin(), events.end(), earlier);
+    encoder.encode(events, strings.views(), raw);
+    chunk.set_events(static_cast<uint32_t>(events.size()));
+    chunk.set_first_ns(events.front().ts_ns);
+    chunk.set_last_ns(events.back().ts_ns);
+    chunk.set_raw_size(static_cast<uint32_t>(raw.size()));
+    compress(raw, *chunk.mutable_columns());
+  }
+
   void clear() {
     events.clear();
-    string_ids.clear();
-    block.Clear();
-    string_bytes = 0;
-    threads.clear();
-    calls.clear();
-    sites.clear();
+    strings.clear();
   }
 };
-
-namespace {
-
-std::string frame(const std::string& payload) {
-  std::string out;
-  uint64_t n = payload.size();
-  for (; n >= 0x80; n >>= 7) out.push_back(static_cast<char>(n | 0x80));
-  out.push_back(static_cast<char>(n));
-  const uint64_t sum = XXH64(payload.data(), payload.size(), 0);
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(sum >> (8 * i)));
-  return out += payload;
-}
-
-}  // namespace
-
-void TraceWriter::Pending::encode(pb::Chunk& chunk) {
-  // Events come in order of return, which is nearly always that of entry.
-  auto earlier = [](const Event& a, const Event& b) { return a.ts_ns < b.ts_ns; };
-  if (!std::is_sorted(events.begin(), events.end(), earlier))
-    std::stable_sort(events.begin(), events.end(), earlier);
-  uint64_t previous = events.front().ts_ns;
-  for (const Event& e : events) {
-    auto [thread, new_thread] = threads.try_emplace(
-        static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 32 | static_cast<uint32_t>(e.tid),
-        threads.size(), e.seq);
-    if (new_thread) {
-      block.add_tid(e.tid);
-      block.add_pid(e.pid);
-      block.add_first_seq(e.seq);
-    }
-    auto [call, new_call] = calls.try_emplace(e.nr, calls.size());
-    if (new_call) {
-      auto known = args_of.find(e.nr);
-      block.add_call_nr(e.nr);
-      block.add_call_args(known == args_of.end() ? 6 : known->second);
-    }
-    auto [site, new_site] = sites.try_emplace({e.ip, e.caller}, sites.size());
-    if (new_site) {
-      block.add_site_ip(e.ip);
-      block.add_site_caller(e.caller);
-    }
-    block.add_delta_ns(static_cast<int64_t>(e.ts_ns - previous));
-    previous = e.ts_ns;
-    block.add_dur_ns(e.dur_ns);
-    block.add_thread(thread->second.first);
-    block.add_seq_step(static_cast<int64_t>(e.seq) - thread->second.second);
-    thread->second.second = e.seq + 1;
-    block.add_call(call->second);
-    block.add_ret(e.ret);
-    block.add_flags(e.flags);
-    block.add_path0(e.path[0]);
-    block.add_path1(e.path[1]);
-    block.add_site(site->second);
-    switch (block.call_args(static_cast<int>(call->second))) {
-      default:
-        block.add_arg5(e.args[5]);
-        [[fallthrough]];
-      case 5:
-        block.add_arg4(e.args[4]);
-        [[fallthrough]];
-      case 4:
-        block.add_arg3(e.args[3]);
-        [[fallthrough]];
-      case 3:
-        block.add_arg2(e.args[2]);
-        [[fallthrough]];
-      case 2:
-        block.add_arg1(e.args[1]);
-        [[fallthrough]];
-      case 1:
-        block.add_arg0(e.args[0]);
-        [[fallthrough]];
-      case 0:
-        break;
-    }
-    if (e.has(kHasStat)) {
-      block.add_st_mode(e.st_mode);
-      block.add_st_size(e.st_size);
-      block.add_st_dev(e.st_dev);
-      block.add_st_ino(e.st_ino);
-    }
-    if (e.has(kHasData)) {
-      block.add_data_kind(static_cast<uint32_t>(e.data_kind));
-      block.add_data(e.data);
-    }
-  }
-
-  block.SerializeToString(&raw);
-  chunk.set_events(static_cast<uint32_t>(events.size()));
-  chunk.set_first_ns(events.front().ts_ns);
-  chunk.set_last_ns(events.back().ts_ns);
-  chunk.set_raw_size(static_cast<uint32_t>(raw.size()));
-  std::string* packed = chunk.mutable_columns();
-  packed->resize(ZSTD_compressBound(raw.size()));
-  packed->resize(
-      ZSTD_compressCCtx(zstd.get(), packed->data(), packed->size(), raw.data(), raw.size(), kZstdLevel));
-}
 
 TraceWriter::TraceWriter() : pending_(std::make_unique<Pending>()) {}
 TraceWriter::~TraceWriter() = default;
@@ -205,15 +151,19 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   h.set_window_ns(header.window_ns);
   std::vector<CallInfo> calls = header.calls;
   std::sort(calls.begin(), calls.end(), [](const CallInfo& a, const CallInfo& b) { return a.nr < b.nr; });
+  pb::CallTable table;
   for (const CallInfo& c : calls) {
-    pb::Call& call = *h.add_calls();
+    pb::Call& call = *table.add_calls();
     call.set_nr(c.nr);
     call.set_name(c.name);
     for (const std::string& kind : c.args) call.add_args(kind);
     call.set_result(c.result);
-    w->pending_->args_of[c.nr] = static_cast<uint32_t>(std::min<size_t>(c.args.size(), 6));
+    w->pending_->encoder.set_args(c.nr, static_cast<uint32_t>(std::min<size_t>(c.args.size(), 6)));
   }
-  w->pending_->args_of[kSignalNr] = 2;
+  const std::string raw_table = table.SerializeAsString();
+  h.set_packed_calls_size(static_cast<uint32_t>(raw_table.size()));
+  w->pending_->compress(raw_table, *h.mutable_packed_calls());
+  w->pending_->encoder.set_args(kSignalNr, 2);
   TRY(w->write_record(record));
   return w;
 }
@@ -233,29 +183,52 @@ Result<> TraceWriter::write_all(const std::string& bytes) {
 
 template <typename R>
 Result<> TraceWriter::write_record(const R& record) {
-  return write_all(frame(record.SerializeAsString()));
+  return write_all(make_frame(record.SerializeAsString()));
+}
+
+// 64 KiB: worth compressing, and not much to lose when the recorder is killed.
+template <typename R>
+Result<> TraceWriter::add_to_batch(const R& record) {
+  std::string& records = pending_->records;
+  uint8_t length[kMaxVarint];
+  const std::string bytes = record.SerializeAsString();
+  records.append(reinterpret_cast<char*>(length), static_cast<size_t>(put_varint(length, bytes.size()) - length));
+  records += bytes;
+  return records.size() < (64u << 10) ? Result<>(Unit{}) : flush_batch();
+}
+
+Result<> TraceWriter::flush_batch() {
+  Pending& p = *pending_;
+  if (p.records.empty()) return Unit{};
+  pb::Record record;
+  record.mutable_batch()->set_raw_size(static_cast<uint32_t>(p.records.size()));
+  p.compress(p.records, *record.mutable_batch()->mutable_records());
+  p.records.clear();
+  p.index.add_other(offset_);
+  return write_record(record);
 }
 
 Result<> TraceWriter::add(const Event& event, std::string_view path0, std::string_view path1,
                           std::string_view data) {
   Pending& p = *pending_;
-  Event e = event;
-  e.path = {p.intern(path0), p.intern(path1)};
-  e.data = e.has(kHasData) ? p.intern(data) : 0;
-  p.events.push_back(e);
+  Event& e = p.events.emplace_back(event);
+  e.path = {p.strings.number(path0), p.strings.number(path1)};
+  e.data = e.has(kHasData) ? p.strings.number(data) : kNoString;
   ++events_;
   // 8 MiB: keeps a chunk of long paths far below kMaxRecord.
-  if (p.events.size() >= kChunkEvents || p.string_bytes > (8u << 20)) return flush();
+  if (p.events.size() >= kChunkEvents || p.strings.bytes() > (8u << 20)) return flush();
   return Unit{};
 }
 
 Result<> TraceWriter::flush() {
   Pending& p = *pending_;
+  TRY(flush_batch());  // before the chunk: a process is known before its events
   if (p.events.empty()) return Unit{};
   pb::Record record;
   p.encode(*record.mutable_chunk());
   p.index.add_offset(offset_);
   p.index.add_first_ns(record.chunk().first_ns());
+  p.index.add_last_ns(record.chunk().last_ns());
   p.index.add_events(record.chunk().events());
   p.clear();
   return write_record(record);
@@ -271,7 +244,7 @@ Result<> TraceWriter::add(const Process& process) {
   p.set_exe(process.exe);
   p.set_build_id(process.build_id);
   for (const std::string& word : process.argv) p.add_argv(word);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::end(int32_t pid, uint64_t end_ns, int32_t exit_status) {
@@ -279,7 +252,7 @@ Result<> TraceWriter::end(int32_t pid, uint64_t end_ns, int32_t exit_status) {
   record.mutable_process_end()->set_pid(pid);
   record.mutable_process_end()->set_end_ns(end_ns);
   record.mutable_process_end()->set_status(exit_status);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::add(const Mapping& mapping) {
@@ -292,7 +265,7 @@ Result<> TraceWriter::add(const Mapping& mapping) {
   m.set_offset(mapping.offset);
   m.set_path(mapping.path);
   m.set_build_id(mapping.build_id);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::add(const Loss& loss) {
@@ -301,7 +274,7 @@ Result<> TraceWriter::add(const Loss& loss) {
   record.mutable_loss()->set_count(loss.count);
   record.mutable_loss()->set_from_ns(loss.from_ns);
   record.mutable_loss()->set_to_ns(loss.to_ns);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::add(const ThreadEnd& end) {
@@ -312,7 +285,7 @@ Result<> TraceWriter::add(const ThreadEnd& end) {
   t.set_end_ns(end.end_ns);
   t.set_next_seq(end.next_seq);
   t.set_alive(end.alive);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::add(const Throttle& throttle) {
@@ -320,7 +293,7 @@ Result<> TraceWriter::add(const Throttle& throttle) {
   record.mutable_throttle()->set_tid(throttle.tid);
   record.mutable_throttle()->set_from_ns(throttle.from_ns);
   record.mutable_throttle()->set_to_ns(throttle.to_ns);
-  return write_record(record);
+  return add_to_batch(record);
 }
 
 Result<> TraceWriter::finish(const TraceStats& stats) {
@@ -336,10 +309,15 @@ Result<> TraceWriter::finish(const TraceStats& stats) {
   s.set_throttles(stats.throttles);
   s.set_throttled_ns(stats.throttled_ns);
   s.set_consumer_ns(stats.consumer_ns);
+  pending_->index.add_other(offset_);
   TRY(write_record(record));
+  const uint64_t index_offset = offset_;
   pb::Record index;
   index.mutable_index()->CopyFrom(pending_->index);
-  return write_record(index);
+  TRY(write_record(index));
+  pb::Record trailer;
+  trailer.mutable_trailer()->set_index_offset(index_offset);
+  return write_record(trailer);
 }
 
 }  // namespace sysvm

@@ -46,6 +46,9 @@ class TraceWriter {
   Result<> write_all(const std::string& bytes);
   template <typename R>
   Result<> write_record(const R& record);
+  template <typename R>
+  Result<> add_to_batch(const R& record);
+  Result<> flush_batch();
 
   std::string path_;
   UniqueFd fd_;

@@ -68,7 +68,7 @@ TEST(StraceText, DecodesCalls) {
       {call(SYS_kill, {100, 9}, 0), "kill(100, SIGKILL)", "0"},
       {call(SYS_exit_group, {7}, 0, 0, 0, kNoExit), "exit_group(7)", "?"},
       {call(SYS_pause, {}, -514, 0, 0, kRestarted), "pause()", "? ERESTARTNOHAND"},
-      {signal, "--- SIGCHLD {si_code=1} ---", "0"},
+      {signal, "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED} ---", "0"},
       {call(999, {1, 2, 3, 4, 5, 6}, -38), "syscall_999(0x1, 0x2, 0x3, 0x4, 0x5, 0x6)",
        "-1 ENOSYS (Function not implemented)"},
       {call(20, {}, 55, 0, 0, kCompat), "i386_syscall_20(NULL, NULL, NULL, NULL, NULL, NULL)", "55"},

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "traces/export.h"
+#include "traces/in_order.h"
+#include "traces/strace_text.h"
+
+namespace sysvm {
+
+namespace {
+
+struct End {
+  uint64_t ts_ns;
+  int32_t tid;
+  int32_t status;  // as wait(2) gives it
+};
+
+std::vector<End> ends_of(const TraceInfo& info) {
+  std::vector<End> out;
+  for (const ThreadEnd& t : info.thread_ends)
+    if (!t.alive && t.tid != t.pid) out.push_back({t.end_ns, t.tid, 0});
+  for (const Process& p : info.processes)
+    if (p.exit_status) out.push_back({p.end_ns.value_or(0), p.pid, *p.exit_status});
+  std::stable_sort(out.begin(), out.end(), [](const End& a, const End& b) { return a.ts_ns < b.ts_ns; });
+  return out;
+}
+
+std::string end_text(int32_t status) {
+  if (WIFSIGNALED(status))
+    return fmt::format("+++ killed by {}{} +++", signal_name(WTERMSIG(status)), WCOREDUMP(status) ? " (core dumped)" : "");
+  return fmt::format("+++ exited with {} +++", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+Result<TraceInfo> export_strace(const std::string& path, const Output& out) {
+  std::vector<End> ends;
+  size_t next_end = 0;
+  uint64_t shift = 0;  // from the trace's clock to the time of day, wrapping
+  auto prefix = [&](int32_t tid, uint64_t ts_ns) {
+    const uint64_t at = ts_ns + shift;
+    return fmt::format("{:<5} {}.{:09} ", tid, at / 1'000'000'000, at % 1'000'000'000);
+  };
+  auto write_ends = [&](uint64_t until) {
+    bool ok = true;
+    for (; ok && next_end < ends.size() && ends[next_end].ts_ns < until; ++next_end)
+      ok = out(prefix(ends[next_end].tid, ends[next_end].ts_ns) + end_text(ends[next_end].status) + "\n");
+    return ok;
+  };
+  auto info = for_each_in_order(
+      path,
+      [&](const TraceInfo& whole) {
+        ends = ends_of(whole);
+        shift = whole.header.realtime_ns - whole.header.boottime_ns;
+        if (whole.header.realtime_ns == 0) shift = 0;
+      },
+      [&](const Event& e, const TraceInfo& so_far) {
+        if (e.has(kForkChild)) return true;  // strace shows the parent's side alone
+        if (!write_ends(e.ts_ns)) return false;
+        std::string line = prefix(e.tid, e.ts_ns) + format_call(so_far, e);
+        if (!e.has(kSignal)) {
+          line += " = " + format_result(so_far, e);
+          if (!e.has(kNoExit)) line += fmt::format(" <{}.{:09}>", e.dur_ns / 1'000'000'000, e.dur_ns % 1'000'000'000);
+        }
+        return out(line + "\n");
+      });
+  if (info) write_ends(~0ull);
+  return info;
+}
+
+}  // namespace sysvm

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Text of other tracers to a trace file.
+//
+// strace: what `strace -f -o FILE` wrote, with or without -t -tt -ttt -r -T -i -n -y -yy -Y -k, any -s and -v;
+// unfinished and resumed calls are joined, a child is told from a thread by the flags of its clone. perf: what
+// `perf script` prints of raw_syscalls:sys_enter and sys_exit. The result is the model that the recorder makes
+// (event.h), with what text lacks left open: an argument that the text shows by what it points to has the value
+// kPointerUnknown, and there are no call sites and no mappings. Lines that are not understood are counted and
+// the first of them quoted, never guessed at.
+// Tested by tests/traces/import_test.cc and tests/traces/import_programs_test.py.
+#pragma once
+
+#include <cstdint>
+#include <istream>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace sysvm {
+
+inline constexpr uint64_t kPointerUnknown = 1;
+
+struct ImportReport {
+  uint64_t lines = 0;
+  uint64_t events = 0;
+  uint64_t not_understood = 0;         // lines
+  std::vector<std::string> examples;   // of these, "line 17: ...", at most five
+  std::vector<std::string> notes;      // what the text lacks, in words
+};
+
+// name is for messages only. The output is created as TraceWriter::create does.
+Result<ImportReport> import_strace(std::istream& text, const std::string& name, const std::string& output);
+Result<ImportReport> import_perf(std::istream& text, const std::string& name, const std::string& output);
+
+enum class ImportFormat { kUnknown, kStrace, kPerfScript, kPerfTrace };
+ImportFormat guess_import_format(std::istream& text);  // looks at the first lines and rewinds
+
+}  // namespace sysvm
