@@ -5,7 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "assemble.h"
@@ -159,6 +164,54 @@ TEST(RunThrough, GoesOnUntilAllFuelIsSpent) {
   });
   EXPECT_EQ(m.run(m.define(counts), {uint64_t(&counter)}), uint32_t{SYSVM_DONE}) << m.status_text();
   EXPECT_EQ(m.page().runs, 4u + 51u);
+}
+
+// In the guest these run on the module (tests/qemu); elsewhere BEST is the user engine, and the results are the same.
+void run_what_the_module_leaves_to_us(int rounds) {
+  Program p;
+  const auto fd = p.input(0), argument = p.input(1), flags = p.result(2, 0), parents = p.result(3, 0);
+  p.loop_while([&] { return parents < 3; }, [&] {
+    p.call.getppid();
+    p.set(parents, parents + 1);
+  });
+  p.set(flags, p.attempt.ioctl(fd, FIOASYNC, argument));  // not on the module's list
+  p.set(parents, parents + 100);
+  int fds[2], off = 0;
+  ASSERT_EQ(pipe(fds), 0);
+  Machine m(SYSVM_ENGINE_BEST);
+  const uint32_t proc = m.define(p);
+  for (int i = 0; i < rounds; i++) {
+    ASSERT_EQ(m.run(proc, {uint64_t(fds[0]), uint64_t(&off)}), uint32_t{SYSVM_DONE}) << m.status_text();
+    ASSERT_EQ(m.reg(2), 0u);
+    ASSERT_EQ(m.reg(3), 103u);
+  }
+  EXPECT_EQ(m.page().calls, 4u * rounds);
+  if (sysvm_engine(m.vm()) == SYSVM_ENGINE_KERNEL) {
+    EXPECT_GE(m.page().fallbacks, 1u);
+  }
+  m.undefine(proc);
+  EXPECT_THROW(m.run(proc), std::system_error);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+TEST(Best, MakesPlainlyWhatTheModuleLeavesToUserSpace) {
+  run_what_the_module_leaves_to_us(10);
+}
+
+TEST(Best, UnderAFilterEveryCallIsMadePlainly) {
+  const pid_t pid = fork();
+  if (!pid) {
+    sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog program = {1, allow};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) _exit(2);
+    run_what_the_module_leaves_to_us(300);
+    _exit(::testing::Test::HasFailure());
+  }
+  int status;
+  waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
