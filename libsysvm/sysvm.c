@@ -19,6 +19,8 @@ size_t sysvm_size(void)
 
 int sysvm_init(struct sysvm_vm *vm, enum sysvm_engine engine)
 {
+	if (!vm || (uintptr_t)vm % 64)
+		return -EINVAL;
 	raw_zero(vm, sizeof(*vm));
 	vm->fd = -1;
 	switch (engine) {

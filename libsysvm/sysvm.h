@@ -73,7 +73,7 @@ size_t sysvm_size(void);
  * sysvm_exit. Binds it to the calling thread. The kernel engine keeps a descriptor of /dev/sysvm open (close-on-exec,
  * from 200 on where the limit allows).
  *
- *   -EINVAL                    no such engine
+ *   -EINVAL                    no such engine, or memory that is not aligned
  *   -ENOENT, -EACCES, -EPERM   KERNEL was asked for: no module, or not for this user
  *   -EPROTO                    KERNEL was asked for: the module speaks another version of the ABI
  *   -ENOMEM, -ENOSPC           no memory for the page; more than 1024 pages on one descriptor

@@ -252,6 +252,9 @@ TEST(Init, KernelEngineSaysWhyItCannotBeMadeAndAutoTakesTheUserEngine) {
   EXPECT_EQ(sysvm_engine(vm), device ? SYSVM_ENGINE_KERNEL : SYSVM_ENGINE_USER);
   sysvm_exit(vm);
   EXPECT_EQ(sysvm_init(vm, static_cast<enum sysvm_engine>(9)), -EINVAL);
+  auto* askew = reinterpret_cast<struct sysvm_vm*>(static_cast<char*>(memory.get()) + 8);
+  EXPECT_EQ(sysvm_init(askew, SYSVM_ENGINE_USER), -EINVAL);
+  EXPECT_EQ(sysvm_init(nullptr, SYSVM_ENGINE_USER), -EINVAL);
 }
 
 }  // namespace
