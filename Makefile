@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style soak
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -11,6 +11,12 @@ check-fresh:
 	@scripts/check-fresh
 check-kernels: build
 	@scripts/check-kernels
+check-kasan: build
+	@scripts/check-kasan
+check-style: build
+	@scripts/check-style
+soak: build
+	@scripts/soak
 transparency: build
 	@tests/transparency/run --strict
 bench: build

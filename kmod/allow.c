@@ -16,6 +16,7 @@
 #include <linux/file.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
+#include <linux/ptrace.h>
 #include <asm/ioctls.h>
 
 #include "context.h"
@@ -62,29 +63,29 @@ static bool ioctl_allowed(u32 command)
 	return is_harmless(sysvm_ioctl_by_cmd(command));
 }
 
-enum sysvm_refusal sysvm_allow(unsigned int index, const u64 args[6])
+enum sysvm_refusal sysvm_allow(unsigned int index, const struct pt_regs *regs)
 {
 	switch (index) {
 	case SYSVM_CALL_ioctl:
-		if (!ioctl_allowed(args[1]))
+		if (!ioctl_allowed(regs->si))
 			return SYSVM_NOT_HERE;
 		break;
 	case SYSVM_CALL_fcntl:
-		if (!fcntl_allowed(args[1]))
+		if (!fcntl_allowed(regs->si))
 			return SYSVM_NOT_HERE;
 		break;
 	case SYSVM_CALL_dup2:
 	case SYSVM_CALL_dup3:
-		if (is_own_device(args[1]))
+		if (is_own_device(regs->si))
 			return SYSVM_NOT_A_DESCRIPTOR;
 		break;
 	case SYSVM_CALL_mmap:
-		return is_own_device(args[4]) ? SYSVM_NOT_A_DESCRIPTOR : SYSVM_ALLOWED;
+		return is_own_device(regs->r8) ? SYSVM_NOT_A_DESCRIPTOR : SYSVM_ALLOWED;
 	case SYSVM_CALL_close:
 	case SYSVM_CALL_dup:
 		break;
 	default:
 		return SYSVM_ALLOWED;
 	}
-	return is_own_device(args[0]) ? SYSVM_NOT_A_DESCRIPTOR : SYSVM_ALLOWED;
+	return is_own_device(regs->di) ? SYSVM_NOT_A_DESCRIPTOR : SYSVM_ALLOWED;
 }

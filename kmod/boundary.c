@@ -16,23 +16,28 @@
  * Tested by tests/qemu/ (test_module.c).
  */
 #include <linux/jiffies.h>
+#include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/task_work.h>
-#include <linux/thread_info.h>
 
 #include "boundary.h"
 #include "dispatch.h"
+#include "judge.h"
 #include "uapi/sysvm.h"
 
-#define ENTRY_MS 5
+static ushort entry_ms = 5;
+module_param(entry_ms, ushort, 0444);
+MODULE_PARM_DESC(entry_ms, "milliseconds that one entry may last, 1 to 100 (5)");
 
-void sysvm_boundary_init(struct sysvm_boundary *boundary)
+unsigned long sysvm_entry_ticks __ro_after_init;
+
+void __init sysvm_boundary_init(void)
 {
 	/* Left when the deadline's tick is over, so one tick less: 4-8 ms at 250 Hz. */
-	unsigned long ticks = msecs_to_jiffies(ENTRY_MS);
+	unsigned long ticks = msecs_to_jiffies(clamp_t(unsigned int, entry_ms, 1, 100));
 
-	boundary->deadline = jiffies + (ticks > 1 ? ticks - 1 : 1);
+	sysvm_entry_ticks = ticks > 1 ? ticks - 1 : 1;
 }
 
 /*
@@ -48,12 +53,13 @@ static bool has_work_on_return(void)
 	return task_work_pending(current);
 }
 
-/* 0: go on; or the status to stop with. */
-u32 sysvm_boundary_check(const struct sysvm_boundary *boundary)
+/* Something may want this task to stop, or has just ceased to. */
+noinline u32 sysvm_boundary_look(void)
 {
+	unsigned long work = READ_ONCE(current_thread_info()->syscall_work);
 	unsigned long flags;
 
-	if (READ_ONCE(current_thread_info()->syscall_work) || READ_ONCE(current->ptrace))
+	if (READ_ONCE(current->ptrace) || (work && !sysvm_may_judge(work)))
 		return SYSVM_FALLBACK;
 	if (signal_pending(current))
 		return SYSVM_SIGNAL;
@@ -62,10 +68,8 @@ u32 sysvm_boundary_check(const struct sysvm_boundary *boundary)
 		return SYSVM_YIELD;
 	if (flags & _TIF_NOTIFY_RESUME && has_work_on_return())
 		return SYSVM_YIELD;
-	if (time_after(jiffies, boundary->deadline))
-		return SYSVM_YIELD;
 	cond_resched();
-	return 0;
+	return work ? SYSVM_JUDGED : 0;
 }
 
 /* Behind a call that may have closed a file. Holds nothing. */

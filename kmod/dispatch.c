@@ -3,8 +3,9 @@
  * The calls that the machine makes: one row for each call of uapi/syscalls.inc that has a call index, and no others.
  *
  * Each row is a static call, bound once when the module is loaded to the kernel's own entry of that call
- * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a compare tree and a direct
- * jump: no indirect branch that a program could train. A row whose function this kernel does not have answers
+ * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a tree of compares (tree.awk)
+ * and a direct jump: no indirect branch that a program could train. A row whose function this kernel does not have
+ * answers
  * -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
  *
  * A program decides which branches the kernel takes just before the call, which is what branch history injection
@@ -17,11 +18,13 @@
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <linux/sched/signal.h>
 #include <linux/static_call.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 
-#include "dispatch.h"
+#include "judge.h"
+#include "uapi/syscalls.h"
 #include "vm/vm.h"
 
 static bool clear_history;
@@ -44,6 +47,9 @@ static void nothing(void)
 
 DEFINE_STATIC_CALL(sysvm_task_work_run, nothing);
 DEFINE_STATIC_CALL(sysvm_clear_bhb, nothing);
+static DEFINE_STATIC_KEY_FALSE(needs_clearing); /* of the branch history, in one of the two ways below */
+
+struct sysvm_kernel_functions sysvm_kernel; /* written at load only */
 
 static const struct row {
 	const char *name;
@@ -88,7 +94,7 @@ static void find_out_about_branch_history(void)
 
 int sysvm_dispatch_bind(void)
 {
-	enum { TASK_WORK_RUN = SYSVM_CALL_MAX, CLEAR_BHB_LOOP, SYMBOLS };
+	enum { TASK_WORK_RUN = SYSVM_CALL_MAX, CLEAR_BHB_LOOP, SECURE_COMPUTING, TASK_WORK_CANCEL, SYMBOLS };
 	struct sysvm_symbol *symbols;
 	unsigned int i;
 	int ret;
@@ -101,6 +107,8 @@ int sysvm_dispatch_bind(void)
 			snprintf(symbols[i].name, sizeof(symbols[i].name), "__x64_sys_%s", function_of(rows[i].name));
 	strscpy(symbols[TASK_WORK_RUN].name, "task_work_run", sizeof(symbols[0].name));
 	strscpy(symbols[CLEAR_BHB_LOOP].name, "clear_bhb_loop", sizeof(symbols[0].name));
+	strscpy(symbols[SECURE_COMPUTING].name, "__secure_computing", sizeof(symbols[0].name));
+	strscpy(symbols[TASK_WORK_CANCEL].name, "task_work_cancel_func", sizeof(symbols[0].name));
 	symbols[CLEAR_BHB_LOOP].data_too = true; /* May not be probed, which is not what we want of it. */
 	ret = sysvm_symbols_find(symbols, SYMBOLS);
 	if (ret)
@@ -120,7 +128,12 @@ int sysvm_dispatch_bind(void)
 	if (symbols[TASK_WORK_RUN].address)
 		static_call_update(sysvm_task_work_run, (void *)symbols[TASK_WORK_RUN].address);
 
+	sysvm_kernel.secure_computing = (void *)symbols[SECURE_COMPUTING].address;
+	sysvm_kernel.task_work_cancel = (void *)symbols[TASK_WORK_CANCEL].address;
+
 	find_out_about_branch_history();
+	if (needs_bhb_loop || needs_bhb_fence)
+		static_branch_enable(&needs_clearing);
 	if (needs_bhb_loop) {
 		ret = -ENODEV;
 		if (!symbols[CLEAR_BHB_LOOP].address) {
@@ -135,6 +148,11 @@ out:
 	return ret;
 }
 
+unsigned int sysvm_dispatch_count(void)
+{
+	return hweight64(bound[0]) + hweight64(bound[1]) + hweight64(bound[2]) + hweight64(bound[3]);
+}
+
 void sysvm_dispatch_supported(u64 supported[4])
 {
 	memcpy(supported, bound, sizeof(bound));
@@ -145,7 +163,7 @@ void sysvm_run_task_work(void)
 	static_call(sysvm_task_work_run)();
 }
 
-static void clear_branch_history(void)
+static noinline void clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();
@@ -154,45 +172,68 @@ static void clear_branch_history(void)
 		asm volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xf8" ::: "memory");
 }
 
-static long call_row(unsigned int index, const struct pt_regs *regs)
+/* The calls are its last act, so each is a jump. */
+long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
 {
-	switch (index) {
-#define SYSVM_ROW(index, name, nr)                                                                                    \
-	case index:                                                                                                   \
-		return static_call(sysvm_row_##name)(regs);
-#include "rows.inc"
-#undef SYSVM_ROW
+	if (static_branch_unlikely(&needs_clearing))
+		clear_branch_history();
+	/* Indices that no row has cannot come here: they have no opcode. */
+#define SYSVM_LEAF(index, name) return static_call(sysvm_row_##name)(regs);
+#include "tree.inc"
+#undef SYSVM_LEAF
+}
+
+/* The codes by which a call asks for a restart are for the kernel's signal code, not for programs. */
+long sysvm_after_error(long result, u32 *stop)
+{
+	switch (result) {
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+		if (signal_pending(current)) {
+			*stop = SYSVM_RESTART;
+			return result;
+		}
+		return -EINTR; /* No signal: nobody would turn the code into anything, and it is not for user space. */
+	case -ERESTART_RESTARTBLOCK:
+		return -EINTR; /* Its restart would not come back here. No row returns it. */
 	}
-	return -ENOSYS;
+	return result;
 }
 
-static unsigned long number_of(unsigned int index)
+/* The program stops before the call. */
+static long stopped(u32 why, u32 *stop)
 {
-	static const u16 numbers[SYSVM_CALL_MAX] = {
-#define SYSVM_ROW(index, name, nr) [index] = nr,
-#include "rows.inc"
-#undef SYSVM_ROW
-	};
-
-	return index < SYSVM_CALL_MAX ? numbers[index] : -1UL;
+	*stop = why;
+	return -ERESTARTNOINTR; /* looks like an error */
 }
 
-/*
- * Makes the call. Its registers look like those of a plain call from where the ioctl was made: what else looks at
- * them (security modules do) finds a plausible number, stack and return address.
- */
-long sysvm_dispatch(unsigned int index, const u64 args[6])
+long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why, u32 *stop)
 {
-	struct pt_regs regs = *current_pt_regs();
+	long result;
 
-	regs.orig_ax = number_of(index);
-	regs.ax = -ENOSYS;
-	regs.di = args[0];
-	regs.si = args[1];
-	regs.dx = args[2];
-	regs.r10 = args[3];
-	regs.r8 = args[4];
-	regs.r9 = args[5];
-	clear_branch_history();
-	return call_row(index, &regs);
+	if (why && why != SYSVM_JUDGED)
+		return stopped(why, stop);
+	switch (sysvm_allow(index, env->regs)) {
+	case SYSVM_ALLOWED:
+		break;
+	case SYSVM_NOT_A_DESCRIPTOR:
+		return -EBADF;
+	case SYSVM_NOT_HERE:
+		return stopped(SYSVM_FALLBACK, stop);
+	}
+	if (why) {
+		u32 verdict = 0;
+
+		if (!sysvm_judge(env, &result, &verdict))
+			return verdict ? stopped(verdict, stop) : sysvm_after_error(result, stop);
+	}
+	result = sysvm_after_error(sysvm_dispatch(env->regs, index), stop);
+	switch (index) {
+	case SYSVM_CALL_close:
+	case SYSVM_CALL_dup2:
+	case SYSVM_CALL_dup3:
+		sysvm_boundary_after_close();
+	}
+	return result;
 }

@@ -5,7 +5,10 @@
 
 #include <linux/types.h>
 
+struct callback_head;
 struct pt_regs;
+struct sysvm_env;
+struct task_struct;
 
 /* symbol.c: the addresses of kernel functions by name, all with one grace period. 0: not there. */
 struct sysvm_symbol {
@@ -19,8 +22,22 @@ int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n);
 /* dispatch.c */
 int sysvm_dispatch_bind(void);
 void sysvm_dispatch_supported(u64 supported[4]);
-long sysvm_dispatch(unsigned int index, const u64 args[6]);
+unsigned int sysvm_dispatch_count(void);
+/* Makes the call whose number and arguments are in regs. */
+long sysvm_dispatch(struct pt_regs *regs, unsigned int index);
+/* A call's error: what the program sees of it, or *stop is set. */
+long sysvm_after_error(long result, u32 *stop);
+/* The same where something is to be looked at before or behind it. why: what sysvm_env_look() said. */
+long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why, u32 *stop);
 void sysvm_run_task_work(void);
+
+/* Functions of the kernel that are not exported, or NULL. */
+struct sysvm_kernel_functions {
+	int (*secure_computing)(const void *data);
+	struct callback_head *(*task_work_cancel)(struct task_struct *task, void (*func)(struct callback_head *));
+};
+
+extern struct sysvm_kernel_functions sysvm_kernel;
 
 /* allow.c: may a program make this call with these arguments? */
 enum sysvm_refusal {
@@ -29,6 +46,6 @@ enum sysvm_refusal {
 	SYSVM_NOT_HERE,		/* only user space may make this call: plainly */
 };
 
-enum sysvm_refusal sysvm_allow(unsigned int index, const u64 args[6]);
+enum sysvm_refusal sysvm_allow(unsigned int index, const struct pt_regs *regs);
 
 #endif

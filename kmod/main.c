@@ -16,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
+#include "boundary.h"
 #include "context.h"
 #include "dispatch.h"
 
@@ -23,14 +24,15 @@ static ushort mode = 0600;
 module_param(mode, ushort, 0444);
 MODULE_PARM_DESC(mode, "permission bits of /dev/sysvm (0600); give it to a group by udev, see docs/security.md");
 
-static long query_ioctl(void __user *arg)
+static long query_ioctl(const struct sysvm_context *context, void __user *arg)
 {
 	struct sysvm_query query = {
 		.abi = SYSVM_ABI_VERSION,
 		.page_size = SYSVM_PAGE_SIZE,
-		.max_procs = SYSVM_MAX_PROCS,
+		.max_procs = context->max_procs,
 		.max_code = SYSVM_PROC_CODE_MAX,
-		.max_fuel = SYSVM_FUEL_MAX,
+		.max_fuel = sysvm_max_fuel,
+		.features = SYSVM_FEATURE_FADVISE,
 	};
 
 	sysvm_dispatch_supported(query.supported);
@@ -46,13 +48,13 @@ static long sysvm_ioctl(struct file *file, unsigned int command, unsigned long a
 	if (in_compat_syscall())
 		return -ENOTTY;
 	if (command == SYSVM_IOC_QUERY)
-		return query_ioctl(user);
+		return query_ioctl(context, user);
 	/* Not the address space that opened: an inherited or a passed descriptor. */
 	if (current->mm != context->mm)
 		return -EPERM;
 	switch (command) {
 	case SYSVM_IOC_RUN:
-		return sysvm_run_ioctl(context, file, user);
+		return sysvm_run_ioctl(file, user);
 	case SYSVM_IOC_DEFINE:
 		return sysvm_define_ioctl(context, user);
 	case SYSVM_IOC_UNDEFINE:
@@ -67,6 +69,7 @@ const struct file_operations sysvm_fops = {
 	.release = sysvm_release,
 	.mmap = sysvm_mmap,
 	.unlocked_ioctl = sysvm_ioctl,
+	.fadvise = sysvm_run_fadvise,
 	.llseek = noop_llseek,
 };
 
@@ -87,16 +90,24 @@ static int __init sysvm_init(void)
 
 	if (mode & ~0666)
 		return -EINVAL;
+	sysvm_boundary_init();
+	sysvm_max_fuel = clamp_t(uint, sysvm_max_fuel, 1, SYSVM_FUEL_MAX);
 	ret = sysvm_dispatch_bind();
 	if (ret)
 		return ret;
 	device.mode = mode;
-	return misc_register(&device);
+	ret = misc_register(&device);
+	if (ret)
+		return ret;
+	sysvm_debug_init();
+	return 0;
 }
 
 static void __exit sysvm_exit(void)
 {
+	sysvm_debug_exit();
 	misc_deregister(&device);
+	rcu_barrier(); /* pages and procedures are freed by functions of this module */
 }
 
 module_init(sysvm_init);

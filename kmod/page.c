@@ -8,12 +8,18 @@
  *
  * Tested by tests/qemu/ (test_module.c).
  */
+#include <linux/fdtable.h>
+#include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/ptrace.h>
 #include <linux/sched.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 
 #include "context.h"
+#include "dispatch.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static void vm_flags_mod(struct vm_area_struct *vma, unsigned long set, unsigned long clear)
@@ -28,42 +34,110 @@ static unsigned long key_of(const struct pid *owner)
 	return (unsigned long)owner >> 4;
 }
 
-static void page_free(struct kref *refs)
+static uint max_pages = 1024;
+module_param(max_pages, uint, 0644);
+MODULE_PARM_DESC(max_pages, "pages, one for each thread, of one context (1024)");
+
+static void page_free(struct rcu_head *rcu)
 {
-	struct sysvm_thread_page *tpage = container_of(refs, struct sysvm_thread_page, refs);
+	struct sysvm_thread_page *tpage = container_of(rcu, struct sysvm_thread_page, rcu);
 
 	put_pid(tpage->owner);
 	put_page(tpage->page);
 	kfree(tpage);
 }
 
-void sysvm_page_put(struct sysvm_thread_page *tpage)
+/* Nobody finds it any more, and no run uses it. The context is still there. */
+static void page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage)
 {
-	kref_put(&tpage->refs, page_free);
+	unsigned int i;
+
+	spin_lock(&context->pages_lock);
+	context->past.calls += tpage->counters.calls;
+	for (i = 0; i < SYSVM_STATUSES; i++)
+		context->past.stops[i] += tpage->counters.stops[i];
+	spin_unlock(&context->pages_lock);
+	call_rcu(&tpage->rcu, page_free);
 }
 
-/* Under pages_lock. */
+/* Under RCU, or pages_lock. */
 static struct sysvm_thread_page *find(struct sysvm_context *context, const struct pid *owner)
 {
 	struct sysvm_thread_page *tpage;
 
-	hash_for_each_possible(context->pages, tpage, node, key_of(owner))
+	hash_for_each_possible_rcu(context->pages, tpage, node, key_of(owner),
+				   lockdep_is_held(&context->pages_lock))
 		if (tpage->owner == owner)
 			return tpage;
 	return NULL;
 }
 
-/* The calling thread's page with a reference, or NULL. */
-struct sysvm_thread_page *sysvm_page_get(struct sysvm_context *context)
+/*
+ * The calling thread's page, with the procedure of that number if there is one. Both are found with preemption off,
+ * which is what RCU readers cost least with: every entry comes this way.
+ */
+struct sysvm_thread_page *sysvm_page_get(struct sysvm_context *context, u32 number)
 {
 	struct sysvm_thread_page *tpage;
+	int state = SYSVM_PAGE_GONE;
 
-	spin_lock(&context->pages_lock);
+	rcu_read_lock_sched();
 	tpage = find(context, task_pid(current));
-	if (tpage)
-		kref_get(&tpage->refs);
-	spin_unlock(&context->pages_lock);
-	return tpage;
+	if (likely(tpage))
+		state = atomic_cmpxchg(&tpage->state, 0, SYSVM_PAGE_BUSY);
+	if (likely(!state))
+		tpage->procedure = sysvm_procedure_get(context, number);
+	rcu_read_unlock_sched();
+	if (likely(!state))
+		return tpage;
+	return ERR_PTR(state & SYSVM_PAGE_BUSY ? -EBUSY : -ENXIO);
+}
+
+void sysvm_page_release(struct sysvm_thread_page *tpage)
+{
+	struct file *file = tpage->file;
+
+	if (unlikely(tpage->waits_for_exit)) {
+		/* If the kernel is just running it, it is the one that sees a task that does not end. */
+		sysvm_kernel.task_work_cancel(current, tpage->at_exit.func);
+		tpage->waits_for_exit = false;
+	}
+	if (likely(tpage->procedure))
+		sysvm_procedure_put(tpage->procedure);
+	if (unlikely(atomic_cmpxchg(&tpage->state, SYSVM_PAGE_BUSY, 0) != SYSVM_PAGE_BUSY))
+		page_drop(file->private_data, tpage);
+	fput(file);
+}
+
+/*
+ * Task work runs at the end of the task, and also whenever somebody runs what has gathered, the machine itself behind a
+ * close: then there is nothing to do but to be queued again before the next time that it matters.
+ */
+static void run_at_exit(struct callback_head *work)
+{
+	struct sysvm_thread_page *tpage = container_of(work, struct sysvm_thread_page, at_exit);
+
+	struct file *file = tpage->file;
+	bool entry_holds_file = tpage->entry_holds_file;
+
+	tpage->waits_for_exit = false;
+	if (!(current->flags & PF_EXITING))
+		return;
+	sysvm_page_release(tpage);
+	if (entry_holds_file)
+		fput(file);
+}
+
+bool sysvm_page_release_at_exit(struct sysvm_thread_page *tpage)
+{
+	if (tpage->waits_for_exit)
+		return true;
+	/* As fdget() decides it. Nobody but this task could make a table shared that was not. */
+	tpage->entry_holds_file = atomic_read(&current->files->count) > 1;
+	init_task_work(&tpage->at_exit, run_at_exit);
+	/* TWA_NONE: does not make the task look as if it had work to do on its way out. */
+	tpage->waits_for_exit = !task_work_add(current, &tpage->at_exit, TWA_NONE);
+	return tpage->waits_for_exit;
 }
 
 /* A mapping was moved: the new one is made before the old one goes. */
@@ -86,12 +160,12 @@ static void vma_close(struct vm_area_struct *vma)
 	spin_lock(&context->pages_lock);
 	last = !--tpage->mappings;
 	if (last) {
-		hash_del(&tpage->node);
+		hash_del_rcu(&tpage->node);
 		context->npages--;
 	}
 	spin_unlock(&context->pages_lock);
-	if (last)
-		sysvm_page_put(tpage);
+	if (last && !(atomic_fetch_or(SYSVM_PAGE_GONE, &tpage->state) & SYSVM_PAGE_BUSY))
+		page_drop(context, tpage);
 }
 
 static const struct vm_operations_struct vm_ops = {
@@ -110,9 +184,9 @@ static struct sysvm_thread_page *page_new(void)
 		kfree(tpage);
 		return NULL;
 	}
-	kref_init(&tpage->refs);
 	tpage->mappings = 1;
 	tpage->owner = get_pid(task_pid(current));
+	tpage->env.regs = current_pt_regs(); /* of the one thread that ever runs with it */
 	tpage->mem = page_address(tpage->page);
 	tpage->mem->abi = SYSVM_ABI_VERSION;
 	return tpage;
@@ -139,26 +213,26 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENOMEM;
 	ret = vm_insert_page(vma, vma->vm_start, tpage->page);
 	if (ret)
-		goto err_put;
+		goto err_free;
 
 	spin_lock(&context->pages_lock);
 	if (find(context, tpage->owner)) {
 		ret = -EBUSY; /* One for each thread. */
-	} else if (context->npages >= SYSVM_MAX_PAGES) {
+	} else if (context->npages >= READ_ONCE(max_pages)) {
 		ret = -ENOSPC;
 	} else {
-		hash_add(context->pages, &tpage->node, key_of(tpage->owner));
+		hash_add_rcu(context->pages, &tpage->node, key_of(tpage->owner));
 		context->npages++;
 	}
 	spin_unlock(&context->pages_lock);
 	if (ret)
-		goto err_put; /* The failing mmap unmaps what was inserted. */
+		goto err_free; /* The failing mmap unmaps what was inserted. */
 
 	vma->vm_private_data = tpage;
 	vma->vm_ops = &vm_ops;
 	return 0;
 
-err_put:
-	sysvm_page_put(tpage);
+err_free:
+	call_rcu(&tpage->rcu, page_free);
 	return ret;
 }

@@ -6,72 +6,84 @@
  *
  * Tested by tests/qemu/ (test_module.c).
  */
+#include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "context.h"
+#include "trace.h"
 
-void sysvm_procedure_put(struct sysvm_procedure *procedure)
+uint sysvm_max_procs = 256;
+module_param_named(max_procs, sysvm_max_procs, uint, 0644);
+MODULE_PARM_DESC(max_procs, "procedures of one context, 1 to 4096 (256)");
+
+static uint max_proc_bytes = 1 << 20;
+module_param(max_proc_bytes, uint, 0644);
+MODULE_PARM_DESC(max_proc_bytes, "bytes of code of all procedures of one context (1048576)");
+
+void sysvm_procedure_free(struct sysvm_procedure *procedure)
 {
-	if (refcount_dec_and_test(&procedure->refs))
-		kvfree(procedure);
+	kvfree(procedure);
 }
 
-struct sysvm_procedure *sysvm_procedure_get(struct sysvm_context *context, u32 number)
-{
-	struct sysvm_procedure *procedure;
-
-	/* xa_load() takes no lock of its own; ours keeps the last reference from going in between. */
-	xa_lock(&context->procs);
-	procedure = number < SYSVM_MAX_PROCS ? xa_load(&context->procs, number) : NULL;
-	if (procedure)
-		refcount_inc(&procedure->refs);
-	xa_unlock(&context->procs);
-	return procedure;
-}
-
+/* With the file: nobody else is here. */
 void sysvm_procedures_drop(struct sysvm_context *context)
 {
 	struct sysvm_procedure *procedure;
-	unsigned long number;
+	u32 number;
 
-	xa_for_each(&context->procs, number, procedure)
-		sysvm_procedure_put(procedure);
-	xa_destroy(&context->procs);
+	for (number = 0; number < context->max_procs; number++) {
+		procedure = rcu_dereference_protected(context->procs[number], true);
+		if (procedure)
+			sysvm_procedure_put(procedure);
+	}
 }
 
-/* Gives the procedure a number; the context's reference is the caller's. */
+/* Gives the procedure the lowest free number; the context's reference is the caller's. */
 static int insert(struct sysvm_context *context, struct sysvm_procedure *procedure, u32 *number)
 {
 	int ret = -ENOSPC;
+	u32 i;
 
 	mutex_lock(&context->procs_lock);
-	if (context->proc_bytes + procedure->len <= SYSVM_MAX_PROC_BYTES) {
-		ret = xa_alloc(&context->procs, number, procedure, XA_LIMIT(0, SYSVM_MAX_PROCS - 1),
-			       GFP_KERNEL_ACCOUNT);
-		if (!ret)
-			context->proc_bytes += procedure->len;
-		else if (ret == -EBUSY)
-			ret = -ENOSPC;
+	if (context->proc_bytes + procedure->program.len > READ_ONCE(max_proc_bytes))
+		goto out;
+	for (i = 0; i < context->max_procs; i++) {
+		if (rcu_access_pointer(context->procs[i]))
+			continue;
+		rcu_assign_pointer(context->procs[i], procedure);
+		context->proc_bytes += procedure->program.len;
+		*number = i;
+		ret = 0;
+		break;
 	}
+out:
 	mutex_unlock(&context->procs_lock);
 	return ret;
+}
+
+/* Nobody finds it any more: the context's reference, on which finding it relied, goes now. */
+static void put_rcu(struct rcu_head *rcu)
+{
+	sysvm_procedure_put(container_of(rcu, struct sysvm_procedure, rcu));
 }
 
 static int remove(struct sysvm_context *context, u32 number)
 {
 	struct sysvm_procedure *procedure;
 
-	if (number >= SYSVM_MAX_PROCS)
+	if (number >= context->max_procs)
 		return -ENOENT;
+	number = array_index_nospec(number, context->max_procs);
 	mutex_lock(&context->procs_lock);
-	procedure = xa_erase(&context->procs, number);
+	procedure = rcu_replace_pointer(context->procs[number], NULL, lockdep_is_held(&context->procs_lock));
 	if (procedure)
-		context->proc_bytes -= procedure->len;
+		context->proc_bytes -= procedure->program.len;
 	mutex_unlock(&context->procs_lock);
 	if (!procedure)
 		return -ENOENT;
-	sysvm_procedure_put(procedure);
+	call_rcu(&procedure->rcu, put_rcu);
 	return 0;
 }
 
@@ -107,15 +119,19 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 	if (!procedure)
 		return -ENOMEM;
 	refcount_set(&procedure->refs, 1);
-	procedure->len = define.code_len;
-	procedure->data_base = define.data_base;
-	procedure->starts = procedure->code + define.code_len;
+	atomic64_set(&procedure->runs, 0);
+	procedure->program.len = define.code_len;
+	procedure->program.code = procedure->code;
+	procedure->program.starts = procedure->code + define.code_len;
+	procedure->program.data_base = define.data_base;
 	ret = -EFAULT;
 	if (copy_from_user(procedure->code, u64_to_user_ptr(define.code), define.code_len))
 		goto err_put;
-	ret = sysvm_verify(procedure->code, procedure->len, procedure->code + procedure->len, &define.error_at,
+	ret = sysvm_verify(procedure->code, define.code_len, procedure->code + define.code_len, &define.error_at,
 			   message, sizeof(message));
 	if (ret) {
+		atomic64_inc(&context->rejected);
+		trace_sysvm_reject(define.code_len, define.error_at, message);
 		if (tell(&define, message) || copy_to_user(arg, &define, sizeof(define)))
 			ret = -EFAULT;
 		goto err_put;
@@ -128,6 +144,7 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 		remove(context, define.proc);
 		return -EFAULT;
 	}
+	trace_sysvm_define(define.proc, define.code_len);
 	return 0;
 
 err_put:

@@ -13,94 +13,52 @@
  * Tested by tests/qemu/ (test_module.c, the case files on the kernel engine).
  */
 #include <linux/file.h>
-#include <linux/mm.h>
-#include <linux/sched/signal.h>
+#include <linux/module.h>
+#include <linux/ptrace.h>
+#include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
+#include <asm/unistd.h>
 
 #include "boundary.h"
 #include "context.h"
-#include "dispatch.h"
-#include "uapi/syscalls.h"
+#include "kernel_env.h"
+#include "trace.h"
+#include "vm/vm.h"
 
-struct run {
-	struct sysvm_env env;
-	struct sysvm_boundary boundary;
-};
+uint sysvm_max_fuel = SYSVM_FUEL_MAX;
+module_param_named(max_fuel, sysvm_max_fuel, uint, 0444);
+MODULE_PARM_DESC(max_fuel, "instructions, hence calls, of one entry, at most 1048576 (1048576)");
 
-static long result_of_interruption(long result, u32 *stop)
+static __always_inline int execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program, u32 proc,
+				   u64 seq, struct pt_regs *regs)
 {
-	switch (result) {
-	case -ERESTARTSYS:
-	case -ERESTARTNOINTR:
-	case -ERESTARTNOHAND:
-		if (signal_pending(current)) {
-			*stop = SYSVM_RESTART;
-			return result;
-		}
-		return -EINTR; /* No signal: nobody would turn the code into anything, and it is not for user space. */
-	case -ERESTART_RESTARTBLOCK:
-		return -EINTR; /* Its restart would not come back here. No row returns it. */
-	}
-	return result;
-}
+	/* The registers of the plain call that brought us here. */
+	unsigned long di = regs->di, si = regs->si, dx = regs->dx, r10 = regs->r10, r8 = regs->r8, r9 = regs->r9;
+	unsigned long nr = regs->orig_ax;
+	u32 status;
 
-static long run_call(struct sysvm_env *env, unsigned int index, const __u64 args[6], __u32 *stop)
-{
-	struct run *run = container_of(env, struct run, env);
-	long result;
+	trace_sysvm_run(proc, seq);
+	tpage->env.deadline = jiffies + sysvm_entry_ticks;
+	regs->ax = SYSVM_INSIDE;
+	status = sysvm_execute(tpage->mem, program, proc, seq, &tpage->env, &tpage->restart);
+	regs->di = di;
+	regs->si = si;
+	regs->dx = dx;
+	regs->r10 = r10;
+	regs->r8 = r8;
+	regs->r9 = r9;
+	regs->orig_ax = nr;
+	trace_sysvm_stop(proc, seq, status, tpage->env.calls);
 
-	*stop = sysvm_boundary_check(&run->boundary);
-	if (*stop)
-		return 0;
-	switch (sysvm_allow(index, args)) {
-	case SYSVM_ALLOWED:
-		break;
-	case SYSVM_NOT_A_DESCRIPTOR:
-		return -EBADF;
-	case SYSVM_NOT_HERE:
-		*stop = SYSVM_FALLBACK;
-		return 0;
-	}
-	result = sysvm_dispatch(index, args);
-	switch (index) {
-	case SYSVM_CALL_close:
-	case SYSVM_CALL_dup2:
-	case SYSVM_CALL_dup3:
-		sysvm_boundary_after_close();
-	}
-	return result_of_interruption(result, stop);
-}
-
-static int run_load(struct sysvm_env *env, __u64 address, void *to, unsigned int n)
-{
-	return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;
-}
-
-static int run_store(struct sysvm_env *env, __u64 address, const void *from, unsigned int n)
-{
-	return copy_to_user(u64_to_user_ptr(address), from, n) ? -EFAULT : 0;
-}
-
-static __u32 run_poll(struct sysvm_env *env)
-{
-	return sysvm_boundary_check(&container_of(env, struct run, env)->boundary);
-}
-
-static long execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program, u32 proc, u64 seq)
-{
-	struct run run = {
-		.env = { .call = run_call, .load = run_load, .store = run_store, .poll = run_poll },
-	};
-	long restart = 0;
-
-	sysvm_boundary_init(&run.boundary);
-	if (sysvm_execute(tpage->mem, program, proc, seq, &run.env, &restart) != SYSVM_RESTART)
+	tpage->counters.calls += tpage->env.calls;
+	tpage->counters.stops[status]++;
+	if (likely(status != SYSVM_RESTART))
 		return 0;
 	tpage->interrupted = seq;
-	return restart;
+	return tpage->restart;
 }
 
-static long run_page_code(struct sysvm_thread_page *tpage, u64 seq)
+static noinline int run_page_code(struct sysvm_thread_page *tpage, u64 seq)
 {
 	struct sysvm_page *mem = tpage->mem;
 	struct sysvm_program program = {
@@ -120,67 +78,67 @@ static long run_page_code(struct sysvm_thread_page *tpage, u64 seq)
 		sysvm_set_stopped(mem, SYSVM_PROC_PAGE, seq, SYSVM_INVALID, error_at, EINVAL);
 		return 0;
 	}
-	return execute(tpage, &program, SYSVM_PROC_PAGE, seq);
-}
-
-static long run_procedure(struct sysvm_context *context, struct sysvm_thread_page *tpage, u32 number, u64 seq)
-{
-	struct sysvm_procedure *procedure = sysvm_procedure_get(context, number);
-	struct sysvm_program program;
-	long ret;
-
-	if (!procedure)
-		return -ENOENT;
-	program = (struct sysvm_program){
-		.code = procedure->code,
-		.starts = procedure->starts,
-		.len = procedure->len,
-		.data_base = procedure->data_base,
-	};
-	ret = execute(tpage, &program, number, seq);
-	sysvm_procedure_put(procedure);
-	return ret;
+	return execute(tpage, &program, SYSVM_PROC_PAGE, seq, tpage->env.regs);
 }
 
 /*
- * The kernel repeats an interrupted ioctl after the signal's handler. If the handler has used the page meanwhile, the
+ * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page meanwhile, the
  * state to go on from is lost, and to start again would make calls twice.
  */
-static bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
+static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
 {
-	if (tpage->interrupted != seq)
+	if (likely(tpage->interrupted != seq))
 		return false;
 	tpage->interrupted = 0;
 	return READ_ONCE(tpage->mem->run_seq) != seq;
 }
 
-long sysvm_run_ioctl(struct sysvm_context *context, struct file *file, void __user *arg)
+/*
+ * nr: the system call that must have brought us here: not a program of the machine, not another of the kernel's ways.
+ */
+static __always_inline int enter(struct file *file, u32 proc, u64 seq, unsigned long nr)
 {
+	struct sysvm_context *context = file->private_data;
+	struct pt_regs *regs = current_pt_regs();
 	struct sysvm_thread_page *tpage;
+	int ret;
+
+	if (unlikely(current->mm != context->mm))
+		return -EPERM; /* An inherited or a passed descriptor. */
+	if (unlikely(regs->ax != -ENOSYS || regs->orig_ax != nr))
+		return -EBADF;
+	tpage = sysvm_page_get(context, proc);
+	if (IS_ERR(tpage))
+		return PTR_ERR(tpage);
+	/* A process with one thread only borrows its files from its table, and the program may close this one. */
+	tpage->file = get_file(file);
+	if (lost_its_state(tpage, seq)) {
+		ret = -EBUSY;
+	} else if (likely(tpage->procedure)) {
+		atomic64_inc(&tpage->procedure->runs);
+		ret = execute(tpage, &tpage->procedure->program, proc, seq, regs);
+	} else {
+		ret = proc == SYSVM_PROC_PAGE ? run_page_code(tpage, seq) : -ENOENT;
+	}
+	sysvm_page_release(tpage);
+	return ret;
+}
+
+long sysvm_run_ioctl(struct file *file, void __user *arg)
+{
 	struct sysvm_run run;
-	long ret;
 
 	if (copy_from_user(&run, arg, sizeof(run)))
 		return -EFAULT;
 	if (run.flags || !run.seq || run.reserved[0] || run.reserved[1])
 		return -EINVAL;
-	tpage = sysvm_page_get(context);
-	if (!tpage)
-		return -ENXIO;
-	/* ioctl() of a process with one thread only borrows the file, and the program may close it. */
-	get_file(file);
-	ret = -EBUSY;
-	if (test_and_set_bit_lock(0, &tpage->busy))
-		goto out_put;
-	if (!lost_its_state(tpage, run.seq)) {
-		if (run.proc == SYSVM_PROC_PAGE)
-			ret = run_page_code(tpage, run.seq);
-		else
-			ret = run_procedure(context, tpage, run.proc, run.seq);
-	}
-	clear_bit_unlock(0, &tpage->busy);
-out_put:
-	sysvm_page_put(tpage);
-	fput(file);
-	return ret;
+	return enter(file, run.proc, run.seq, __NR_ioctl);
+}
+
+/* posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three arguments. */
+int sysvm_run_fadvise(struct file *file, loff_t seq, loff_t proc, int advice)
+{
+	if (advice != SYSVM_ADVICE_RUN || !seq || proc != (u32)proc)
+		return -EINVAL;
+	return enter(file, proc, seq, __NR_fadvise64);
 }

@@ -298,7 +298,7 @@ static int parse_memory(struct assembler *a, uint8_t *reg, uint64_t *offset)
 /* Registers, then what bytes are left as an immediate. The opcode is emitted already. */
 static int parse_plain(struct assembler *a, const struct sysvm_opcode_info *info)
 {
-	unsigned int i, nregs = sysvm_insn_regs(info), bytes = info->size - 1 - nregs;
+	unsigned int i, nregs = sysvm_insn_regs(info), bytes = info->size - info->head - nregs;
 	size_t end = a->at - 1 + info->size;
 	uint64_t imm = 0;
 	int err = 0;
@@ -326,12 +326,20 @@ static int parse_plain(struct assembler *a, const struct sysvm_opcode_info *info
 	return err ? err : emit(a, imm, bytes);
 }
 
+/* One byte, or two: SYSVM_OP_EXT. */
+static int emit_opcode(struct assembler *a, unsigned int op)
+{
+	if (op < 0x100)
+		return emit(a, op, 1);
+	return emit(a, SYSVM_OP_EXTENDED | (op & 0xff) << 8, 2);
+}
+
 static int parse_operands(struct assembler *a, unsigned int op, const struct sysvm_opcode_info *info)
 {
 	int is_load = info->form == SYSVM_FORM_LOAD;
 	uint8_t reg = 0, base = 0;
 	uint64_t offset = 0;
-	int err = emit(a, op, 1);
+	int err = emit_opcode(a, op);
 
 	if (err)
 		return err;
@@ -359,7 +367,7 @@ static int find_opcode(const char *name, size_t len)
 
 	if (is_short)
 		len -= 2;
-	for (op = 0; op < 256; op++) {
+	for (op = 0; op < SYSVM_OPS; op++) {
 		struct sysvm_opcode_info info = sysvm_opcode_lookup(op);
 
 		if (info.mnemonic && (info.form == SYSVM_FORM_CALL_SHORT) == is_short &&
@@ -397,7 +405,7 @@ static int parse_instruction(struct assembler *a)
 		return fail_expected(a, "an instruction");
 	a->p += n;
 	info = sysvm_opcode_lookup(op);
-	err = parse_operands(a, op, &info);
+	err = parse_operands(a, (unsigned int)op, &info);
 	/* A prefix may share the line with its call. */
 	if (!err && op == SYSVM_OP_GOON && !at_line_end(a))
 		return parse_instruction(a);

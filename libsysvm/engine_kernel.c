@@ -56,6 +56,7 @@ static int check_module(struct sysvm_vm *vm)
 	err = ask(vm, SYSVM_IOC_QUERY, &query);
 	if (raw_failed(err) || query.abi != SYSVM_ABI_VERSION || query.page_size != SYSVM_PAGE_SIZE)
 		return -EPROTO;
+	vm->features = query.features;
 	raw_copy(vm->supported, query.supported, sizeof(vm->supported));
 	return 0;
 }
@@ -118,6 +119,8 @@ int kernel_run(struct sysvm_vm *vm)
 {
 	struct sysvm_run run;
 
+	if (vm->features & SYSVM_FEATURE_FADVISE)
+		return raw_call6(__NR_fadvise64, vm->fd, vm->seq, vm->proc, SYSVM_ADVICE_RUN, 0, 0);
 	raw_zero(&run, sizeof(run));
 	run.proc = vm->proc;
 	run.seq = vm->seq;

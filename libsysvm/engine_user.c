@@ -101,7 +101,7 @@ static int user_store(struct sysvm_env *env, __u64 address, const void *from, un
 
 void user_prepare(struct sysvm_vm *vm)
 {
-	vm->user.env = (struct sysvm_env){user_call, user_load, user_store, user_poll};
+	vm->user.env = (struct sysvm_env){.call = user_call, .load = user_load, .store = user_store, .poll = user_poll};
 	vm->user.pid = raw_call3(__NR_getpid, 0, 0, 0);
 }
 

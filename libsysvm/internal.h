@@ -50,6 +50,7 @@ struct sysvm_vm {
 	int best;
 	int plainly;	  /* the latest run goes on in the user engine */
 	uint32_t refused; /* runs in a row in which the kernel engine made no call at all */
+	uint64_t features; /* SYSVM_FEATURE_*; 0 with the user engine */
 	struct user_engine user;
 };
 

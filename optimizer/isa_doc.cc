@@ -8,6 +8,7 @@
 // address that several calls use has to be stored once and fetched for each of them. Tested by tests/vm/
 // (ctest vm.IsaPageIsFresh).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -73,14 +74,26 @@ void print_calls() {
   fmt::print(
       "\n## Calls\n\nThe words are those of `kmod/uapi/syscalls.inc`. Full form: the opcode, a destination "
       "and one register for\n"
-      "each argument; short form: the opcode alone.\n\n"
+      "each argument; short form: the opcode alone. An opcode of two bytes has no short form.\n\n"
       "| index | full | short | call | arguments | result | effect |\n|--:|---|---|---|---|---|---|\n");
   for (unsigned i = 0; const sysvm_syscall_info* row = sysvm_syscall_by_index(i); i++) {
     std::string arguments;
     for (int n = 0; n < row->nargs; n++) arguments += (n ? ", " : "") + argument(row->arg[n]);
-    fmt::print("| {} | {:#04x} | {:#04x} | `{}` | {} | {} | {} |\n", i, 0x30 + i, 0x98 + i, row->name,
-               arguments, sysvm_result_name(row->result), sysvm_effect_name(row->effect));
+    uint8_t op[2];
+    std::string full = sysvm_put_call_op(op, i) == 1 ? fmt::format("{:#04x}", op[0]) : fmt::format("{:#04x} {:#04x}", op[0], op[1]);
+    fmt::print("| {} | {} | {} | `{}` | {} | {} | {} |\n", i, full,
+               i < SYSVM_CALL_EXTENDED ? fmt::format("{:#04x}", SYSVM_OP_CALL_SHORT + i) : "", row->name, arguments,
+               sysvm_result_name(row->result), sysvm_effect_name(row->effect));
   }
+}
+
+void print_denied() {
+  std::map<std::string, std::pair<std::string, std::vector<std::string>>> reasons;
+#define SYSVM_REASON(word, text) reasons[#word].first = text;
+#define SYSVM_DENIED(name, reason) reasons[#reason].second.push_back(#name);
+#include "uapi/denied.inc"
+  fmt::print("\n## Calls that the machine does not make\n\n| because it | calls |\n|---|---|\n");
+  for (const auto& [word, entry] : reasons) fmt::print("| {} | {} |\n", entry.first, fmt::join(entry.second, ", "));
 }
 
 // --- registers against a stack
@@ -116,7 +129,7 @@ std::vector<Insn> take_apart(const std::vector<uint8_t>& code) {
     if (insn.op == SYSVM_OP_GOON) continue;  // a prefix in both
     Insn i;
     i.is_move = insn.op == SYSVM_OP_MOV;
-    i.immediate = insn.size - 1 - insn.nregs;
+    i.immediate = insn.size - insn.head - insn.nregs;
     if (insn.form == SYSVM_FORM_CALL_SHORT) i.out = 0;  // user space put the arguments where they are wanted
     for (int n = 0; n < insn.nregs; n++) {
       if (n == 0 && writes_first(insn))
@@ -137,7 +150,7 @@ int prefixes_in(const std::vector<uint8_t>& code) {
   int prefixes = 0;
   for (uint32_t at = 0; at < code.size();) {
     prefixes += code[at] == SYSVM_OP_GOON;
-    at += sysvm_insn_size(code[at]);
+    at += sysvm_insn_size(sysvm_op_at(code.data(), code.size(), at));
   }
   return prefixes;
 }
@@ -266,5 +279,6 @@ int main() {
   fmt::print("{}", text.str());
   print_instructions();
   print_calls();
+  print_denied();
   print_comparison(source / "tests" / "cases");
 }

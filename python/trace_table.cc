@@ -81,12 +81,8 @@ void name_strings(TraceTable& table) {
 }  // namespace
 
 Result<TraceTable> load_trace_table(const std::string& path) {
-  return make_trace_table(TRY(read_columns(path)), path);
-}
-
-Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path) {
   TraceTable table;
-  table.trace = std::move(trace);
+  table.trace = TRY(read_columns(path));
   if (table.trace.columns.size() > UINT32_MAX)
     return error("{}: {} events; at most {} fit into one table", path, table.trace.columns.size(),
                  UINT32_MAX);

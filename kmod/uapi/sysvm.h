@@ -68,7 +68,7 @@ struct sysvm_page {
  * page. Returns 0 whenever the machine itself stopped (see page->status). Other returns: EINTR (the inner call at
  * pc was interrupted by a handler that does not restart; status is SYSVM_RESTART), EINVAL, EFAULT, ENOENT (no such
  * procedure), ENXIO (the thread has no page), EBUSY (the page is already running), EPERM (not the mm that opened
- * the device).
+ * the device), EBADF (not by a plain system call: a program cannot enter the machine).
  *
  * A run starts at pc 0 unless page->run_seq == run.seq and page->status is resumable: then it goes on at page->pc.
  * So each new run takes a new seq (never 0), and a restart by the kernel, which repeats the same ioctl, resumes.
@@ -79,6 +79,13 @@ struct sysvm_run {
 	__u64 seq;
 	__u64 reserved[2];
 };
+
+/*
+ * fadvise64(fd, seq, proc, SYSVM_ADVICE_RUN): the same as SYSVM_IOC_RUN, by a shorter way through the kernel, where
+ * sysvm_query.features has SYSVM_FEATURE_FADVISE. Same results; EINVAL also for any other advice.
+ */
+#define SYSVM_ADVICE_RUN 0x7376 /* no advice of the kernel's */
+#define SYSVM_FEATURE_FADVISE 1u
 
 /*
  * ioctl(fd, SYSVM_IOC_DEFINE, &define): verify and copy a stored procedure; it never changes after that. On EINVAL

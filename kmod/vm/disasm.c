@@ -65,7 +65,7 @@ static void put_operands(struct sysvm_text *t, __u32 at, const struct sysvm_insn
 			sysvm_text_str(t, ", ");
 		put_reg(t, insn->reg[i]);
 	}
-	if (insn->size == 1 + insn->nregs)
+	if (insn->size == insn->head + insn->nregs)
 		return;
 	if (insn->nregs)
 		sysvm_text_str(t, ", ");
@@ -99,7 +99,7 @@ int sysvm_disasm(const __u8 *code, __u32 len, __u32 at, enum sysvm_disasm_style 
 	sysvm_text_str(&t, sysvm_opcode_lookup(insn.op).mnemonic);
 	if (insn.form == SYSVM_FORM_CALL_SHORT)
 		sysvm_text_str(&t, ".s");
-	if (insn.size > 1) {
+	if (insn.size > insn.head) {
 		sysvm_text_char(&t, ' ');
 		put_operands(&t, at, &insn, style);
 	}

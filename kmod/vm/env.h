@@ -9,22 +9,38 @@
 #define SYSVM_VM_ENV_H
 
 #ifdef __KERNEL__
-#include <linux/nospec.h>
+#include <linux/compiler.h>
 #include <linux/string.h>
 #include <linux/types.h>
-/* An index that stays in range under misprediction too; user space has nothing to hide from itself. */
-#define SYSVM_NOSPEC(index, size) array_index_nospec(index, size)
+#define SYSVM_UNLIKELY(condition) unlikely(condition)
 #else
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <linux/types.h>
-#define SYSVM_NOSPEC(index, size) (index)
+#define SYSVM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #endif
 
 #include "../uapi/sysvm.h"
 
+/* What the interpreter needs to know of a call's opcode, in one load. */
+struct sysvm_call_op {
+	__u16 nr;
+	__u8 index;
+	__u8 nargs;
+	__u8 size; /* bytes; 1: short form */
+	__u8 look; /* its arguments or what it leaves behind are looked at: kernel engine */
+	__u8 reserved[2];
+};
+
+#ifdef SYSVM_FIXED_ENV
+/*
+ * One env for the whole program, known when it is compiled: its functions are called directly. It defines struct
+ * sysvm_env, SYSVM_ARGS and the functions below (kmod/kernel_env.h).
+ */
+#include SYSVM_FIXED_ENV
+#else
 struct sysvm_env {
 	/*
 	 * Make the call with this call index (syscalls.inc). Returns what the kernel returned (-errno on failure).
@@ -37,6 +53,57 @@ struct sysvm_env {
 	int (*store)(struct sysvm_env *env, __u64 address, const void *from, unsigned int n);
 	/* Asked at backward jumps. Returns 0 to go on, or the status to stop with (SIGNAL, YIELD). */
 	__u32 (*poll)(struct sysvm_env *env);
+	__u64 args[6]; /* of the call that is being made */
+	__u64 calls;   /* out: how many the last run made */
 };
+
+/* Where the arguments of a call are put, in order from the first; the kernel's keep what earlier calls left there. */
+#define SYSVM_ARGS __u64
+
+static inline SYSVM_ARGS *sysvm_env_args(struct sysvm_env *env)
+{
+	return env->args;
+}
+
+static inline void sysvm_put_arg(SYSVM_ARGS *args, unsigned int i, __u64 value)
+{
+	args[i] = value;
+}
+
+/* What call() says. */
+static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args, const struct sysvm_call_op *call,
+				  __u32 *stop)
+{
+	long result = env->call(env, call->index, args, stop);
+	int i;
+
+	for (i = 0; i < 6; i++) /* for the next call, which may have fewer */
+		env->args[i] = 0;
+	return result;
+}
+
+/* Only with such a result may *stop have been set. */
+#define SYSVM_MAY_HAVE_STOPPED(result) true
+
+static inline int sysvm_env_load(struct sysvm_env *env, __u64 address, void *to, unsigned int n)
+{
+	return env->load(env, address, to, n);
+}
+
+static inline int sysvm_env_store(struct sysvm_env *env, __u64 address, const void *from, unsigned int n)
+{
+	return env->store(env, address, from, n);
+}
+
+static inline __u32 sysvm_env_poll(struct sysvm_env *env)
+{
+	return env->poll(env);
+}
+
+static inline __u64 sysvm_env_max_fuel(void)
+{
+	return SYSVM_FUEL_MAX;
+}
+#endif
 
 #endif

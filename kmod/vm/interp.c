@@ -31,6 +31,7 @@ struct machine {
 	__u64 fuel;
 	__u64 calls;
 	long restart;
+	__u32 why; /* the status to stop with, when a call was not made */
 };
 
 static inline __s16 fetch16(const __u8 *p)
@@ -59,40 +60,26 @@ static void stop(struct machine *m, __u32 status, __s32 error)
 	m->error = error;
 }
 
-/* Make the call at *at, which may have a prefix. Returns false if the program stops at it, uncounted. */
-static bool make_call(struct machine *m, const __u8 *at)
+/* The error of a call: the program stops at it, or goes on, or the call was not made. Returns false if it stops. */
+static bool after_error(struct machine *m, const struct sysvm_call_op *call, const __u8 *at, long result, bool go_on,
+			__u64 *fuel)
 {
-	bool go_on = at[0] == SYSVM_OP_GOON;
-	unsigned int index, i, nargs;
-	__u64 args[6] = {0};
-	__u32 why = 0;
-	__u8 to = 0;
-	long result;
+	__u32 why = m->why;
 
-	at += go_on;
-	if (at[0] < SYSVM_OP_CALL_SHORT) {
-		index = SYSVM_NOSPEC(at[0] - SYSVM_OP_CALL_FULL, SYSVM_CALL_MAX);
-		nargs = sysvm_insn_size(at[0]) - 2;
-		to = at[1];
-		for (i = 0; i < nargs; i++)
-			args[i] = m->reg[at[2 + i]];
-	} else {
-		index = SYSVM_NOSPEC(at[0] - SYSVM_OP_CALL_SHORT, SYSVM_CALL_MAX);
-		nargs = sysvm_insn_size(SYSVM_OP_CALL_FULL + index) - 2;
-		for (i = 0; i < nargs; i++)
-			args[i] = m->reg[i];
-	}
-	result = m->env->call(m->env, index, args, &why);
 	if (why) {
 		stop(m, why, why == SYSVM_RESTART ? EINTR : 0);
 		m->restart = result;
-		return false;
+		return false; /* uncounted */
 	}
+	if ((unsigned long)result < (unsigned long)-4095L)
+		return true;
+	if (go_on)
+		return true;
+	m->reg[call->size == 1 ? 0 : at[1]] = (__u64)result;
 	m->calls++;
-	m->reg[to] = (__u64)result;
-	if ((unsigned long)result >= (unsigned long)-4095L && !go_on)
-		stop(m, SYSVM_ERROR, (__s32)-result);
-	return true;
+	(*fuel)--;
+	stop(m, SYSVM_ERROR, (__s32)-result);
+	return false;
 }
 
 static bool load(struct machine *m, const __u8 *at, unsigned int n, bool sign)
@@ -100,7 +87,7 @@ static bool load(struct machine *m, const __u8 *at, unsigned int n, bool sign)
 	__u8 bytes[8] = {0};
 	__u64 value;
 
-	if (m->env->load(m->env, m->reg[at[2]] + fetch16(at + 3), bytes, n)) {
+	if (sysvm_env_load(m->env, m->reg[at[2]] + fetch16(at + 3), bytes, n)) {
 		stop(m, SYSVM_FAULT, EFAULT);
 		return false;
 	}
@@ -115,7 +102,7 @@ static bool store(struct machine *m, const __u8 *at, unsigned int n)
 {
 	__u64 value = m->reg[at[2]]; /* little-endian, as the machine is */
 
-	if (m->env->store(m->env, m->reg[at[1]] + fetch16(at + 3), &value, n)) {
+	if (sysvm_env_store(m->env, m->reg[at[1]] + fetch16(at + 3), &value, n)) {
 		stop(m, SYSVM_FAULT, EFAULT);
 		return false;
 	}
@@ -134,6 +121,23 @@ static bool divide(struct machine *m, const __u8 *at, bool remainder)
 	return true;
 }
 
+static const __u8 first_registers[6] = {0, 1, 2, 3, 4, 5}; /* of the short form */
+
+static inline void put_args(SYSVM_ARGS *args, volatile __u64 *r, const __u8 *from, unsigned int nargs)
+{
+#define PUT(i)                                                                                               \
+	if (nargs == (i))                                                                                    \
+		return;                                                                                      \
+	sysvm_put_arg(args, i, r[from[i]])
+	PUT(0);
+	PUT(1);
+	PUT(2);
+	PUT(3);
+	PUT(4);
+	PUT(5);
+#undef PUT
+}
+
 /*
  * The loop. pc and fuel are locals, and each case adds its own size from the table, so that the next
  * instruction can be fetched before this one is done. "goto stopped" leaves pc at this instruction,
@@ -145,7 +149,12 @@ static void run(struct machine *m)
 	bool backward = false;
 	__u64 fuel = m->fuel;
 	__u32 pc = m->pc;
-	const __u8 *at;
+	const __u8 *code = m->code, *at, *from;
+	const struct sysvm_call_op *call;
+	struct sysvm_env *env = m->env;
+	SYSVM_ARGS *args = sysvm_env_args(env);
+	unsigned int op, goon;
+	long result;
 
 #define A r[at[1]]
 #define B r[at[2]]
@@ -170,12 +179,35 @@ static void run(struct machine *m)
 		pc += SYSVM_SIZE_##NAME;                                                                     \
 		break
 	for (;;) {
-		if (!fuel) {
+		if (SYSVM_UNLIKELY(!fuel)) {
 			stop(m, SYSVM_FUEL, 0);
 			goto stopped;
 		}
-		at = m->code + pc;
-		switch (at[0]) {
+		at = code + pc;
+		op = at[0];
+		if (op >= SYSVM_OP_CALL_FULL) {
+			goon = 0;
+call:
+			/*
+			 * An opcode is one byte, or 0x100 and one: it cannot lead out of the table, under
+			 * misprediction neither.
+			 */
+			if (op == SYSVM_OP_EXTENDED)
+				op = SYSVM_OP_EXT(*++at);
+			call = &sysvm_call_ops[op];
+			from = call->size == 1 ? first_registers : at + 2;
+			put_args(args, r, from, call->nargs);
+			result = sysvm_env_call(env, args, call, &m->why);
+			if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result)) &&
+			    !after_error(m, call, at, result, goon, &fuel))
+				goto stopped;
+			m->calls++;
+			r[call->size == 1 ? 0 : at[1]] = (__u64)result;
+			pc += goon + call->size;
+			fuel--;
+			continue;
+		}
+		switch (op) {
 		case SYSVM_OP_END:
 			fuel--;
 			stop(m, SYSVM_DONE, 0);
@@ -226,19 +258,15 @@ static void run(struct machine *m)
 			JUMP(JB, A < B, 3);
 			JUMP(JBE, A <= B, 3);
 
-		default: /* verified code: what is left are the calls, with or without GOON */
-			if (!make_call(m, at))
-				goto stopped;
-			if (m->status) { /* it failed: counted, but pc stays at it */
-				fuel--;
-				goto stopped;
-			}
-			pc += at[0] == SYSVM_OP_GOON ? 1 + sysvm_insn_size(at[1]) : sysvm_insn_size(at[0]);
+		default: /* verified code: what is left is GOON, with a call behind it */
+			goon = 1;
+			op = *++at;
+			goto call;
 		}
 		fuel--;
 		if (backward) {
 			backward = false;
-			m->status = m->env->poll(m->env);
+			m->status = sysvm_env_poll(m->env);
 			if (m->status)
 				goto stopped;
 		}
@@ -289,8 +317,8 @@ __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program
 			return SYSVM_INVALID;
 		}
 	}
-	if (m.fuel > SYSVM_FUEL_MAX)
-		m.fuel = SYSVM_FUEL_MAX;
+	if (m.fuel > sysvm_env_max_fuel())
+		m.fuel = sysvm_env_max_fuel();
 	fuel = m.fuel;
 	run(&m);
 
@@ -298,6 +326,7 @@ __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program
 	PUT(page->insns, FETCH(page->insns) + fuel - m.fuel);
 	PUT(page->calls, FETCH(page->calls) + m.calls);
 	sysvm_set_stopped(page, proc, seq, m.status, m.pc, m.error);
+	env->calls = m.calls;
 	*restart = m.restart;
 	return m.status;
 }

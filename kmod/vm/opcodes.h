@@ -66,29 +66,57 @@ struct sysvm_opcode_info {
 	const char *mnemonic; /* NULL: no instruction; calls: name of the system call */
 	__u8 form;	      /* enum sysvm_operands */
 	__u8 size;	      /* bytes, opcode included */
+	__u8 head;	      /* bytes of the opcode: 1, extended 2 */
 	__u16 call;	      /* call index if form is CALL or CALL_SHORT */
 };
 
 /* One instruction, taken apart. Only what its form has is set. */
 struct sysvm_insn {
-	__u8 op;
+	__u16 op; /* extended: SYSVM_OP_EXT(second byte) */
 	__u8 form;
 	__u8 size;
+	__u8 head;   /* bytes of the opcode */
 	__u8 nregs;  /* registers in reg[] */
 	__u8 reg[7]; /* in the order of the encoding */
 	__u16 call;
 	__s64 imm; /* immediate, offset of a load or store, jump distance, data offset */
 };
 
+/* An opcode of two bytes as one number; numbers of all opcodes are below SYSVM_OPS. */
+#define SYSVM_OP_EXT(second) (0x100 + (second))
+#define SYSVM_OPS 0x200
+
 /* What opcode op is; form SYSVM_FORM_BAD if it is none. */
 struct sysvm_opcode_info sysvm_opcode_lookup(unsigned int op);
 unsigned int sysvm_insn_regs(const struct sysvm_opcode_info *info); /* register operands */
 
-extern const __u8 sysvm_insn_sizes[256];
-static inline unsigned int sysvm_insn_size(__u8 op) /* bytes, opcode included; 0 if it is none */
+extern const __u8 sysvm_insn_sizes[SYSVM_OPS];
+static inline unsigned int sysvm_insn_size(unsigned int op) /* bytes, opcode included; 0 if it is none */
 {
-	return sysvm_insn_sizes[op];
+	return op < SYSVM_OPS ? sysvm_insn_sizes[op] : 0;
 }
+
+/* The opcode at code[at], of one byte or two; SYSVM_OPS if it is cut off by the end of the code. */
+static inline unsigned int sysvm_op_at(const __u8 *code, __u32 len, __u32 at)
+{
+	if (at >= len || (code[at] == SYSVM_OP_EXTENDED && len - at < 2))
+		return SYSVM_OPS;
+	return code[at] == SYSVM_OP_EXTENDED ? SYSVM_OP_EXT(code[at + 1]) : code[at];
+}
+
+/* The opcode bytes of the call with this index in its full form. Returns how many: 1 or 2. */
+static inline unsigned int sysvm_put_call_op(__u8 *code, unsigned int index)
+{
+	if (index < SYSVM_CALL_EXTENDED) {
+		code[0] = (__u8)(SYSVM_OP_CALL_FULL + index);
+		return 1;
+	}
+	code[0] = SYSVM_OP_EXTENDED;
+	code[1] = (__u8)index;
+	return 2;
+}
+
+extern const struct sysvm_call_op sysvm_call_ops[SYSVM_OPS]; /* by opcode */
 
 /*
  * Take the instruction at code[at] apart. Returns its size, 0 if the opcode is unknown, -1 if it is cut off

@@ -50,14 +50,21 @@ static int quote(struct verifier *v, __u32 at)
 	return -EINVAL;
 }
 
-static int refuse_undecodable(struct verifier *v, __u32 at, int why)
+/* The opcode at byte at is none (size 0), or its instruction is cut off. */
+static int refuse_undecodable(struct verifier *v, __u32 at, unsigned int op)
 {
-	struct sysvm_opcode_info info = sysvm_opcode_lookup(v->code[at]);
+	struct sysvm_opcode_info info = sysvm_opcode_lookup(op);
 	struct sysvm_text *m = refuse(v, at);
 
-	if (why == 0) {
+	if (op == SYSVM_OPS) {
+		sysvm_text_str(m, "an opcode of 2 bytes, the code ends after 1");
+	} else if (!info.size) {
 		sysvm_text_str(m, "unknown opcode ");
 		sysvm_text_hex8(m, v->code[at]);
+		if (op >= 0x100) {
+			sysvm_text_char(m, ' ');
+			sysvm_text_hex8(m, v->code[at + 1]);
+		}
 	} else {
 		sysvm_text_str(m, info.mnemonic);
 		sysvm_text_str(m, " takes ");
@@ -68,34 +75,43 @@ static int refuse_undecodable(struct verifier *v, __u32 at, int why)
 	return -EINVAL;
 }
 
-/* First pass: every byte belongs to a known instruction. Leaves the last one in *last and where it starts. */
-static int check_instructions(struct verifier *v, struct sysvm_insn *last, __u32 *last_at)
+/* Opcode and size of the instruction at byte at; false, with the message, if it is unknown or cut off. */
+static inline bool is_whole(struct verifier *v, __u32 at, unsigned int *op, unsigned int *size)
+{
+	*op = sysvm_op_at(v->code, v->len, at);
+	*size = sysvm_insn_size(*op);
+	if (*size && *size <= v->len - at)
+		return true;
+	refuse_undecodable(v, at, *op);
+	return false;
+}
+
+/* First pass: every byte belongs to a known instruction. Leaves the last one's opcode and where it starts. */
+static int check_instructions(struct verifier *v, unsigned int *last_op, __u32 *last_at)
 {
 	__u32 at = 0;
 
 	while (at < v->len) {
-		struct sysvm_insn insn;
-		int size = sysvm_decode(v->code, v->len, at, &insn);
+		unsigned int op, size;
 
-		if (size <= 0)
-			return refuse_undecodable(v, at, size);
+		if (!is_whole(v, at, &op, &size))
+			return -EINVAL;
 		v->starts[at / 8] |= 1u << (at % 8);
 		*last_at = at;
-		if (insn.op == SYSVM_OP_GOON) {
+		if (op == SYSVM_OP_GOON) {
 			if (at + 1 == v->len) {
 				sysvm_text_str(refuse(v, at), "goon at the end, expected a call behind it");
 				return -EINVAL;
 			}
 			at++;
-			size = sysvm_decode(v->code, v->len, at, &insn);
-			if (size <= 0)
-				return refuse_undecodable(v, at, size);
-			if (!sysvm_is_call(insn.form)) {
+			if (!is_whole(v, at, &op, &size))
+				return -EINVAL;
+			if (op < SYSVM_OP_CALL_FULL) {
 				sysvm_text_str(refuse(v, at), "goon stands before it, expected a call");
 				return quote(v, at);
 			}
 		}
-		*last = insn;
+		*last_op = op;
 		at += size;
 	}
 	return 0;
@@ -131,16 +147,18 @@ static int check_jumps(struct verifier *v)
 	__u32 at = 0;
 
 	while (at < v->len) {
-		struct sysvm_insn insn;
-		int size = sysvm_decode(v->code, v->len, at, &insn);
-		int err;
+		unsigned int op = sysvm_op_at(v->code, v->len, at);
 
-		if (sysvm_is_jump(insn.form)) {
+		if (op >= SYSVM_OP_JMP && op <= SYSVM_OP_JBE) {
+			struct sysvm_insn insn;
+			int err;
+
+			sysvm_decode(v->code, v->len, at, &insn);
 			err = check_jump(v, at, &insn);
 			if (err)
 				return err;
 		}
-		at += size;
+		at += sysvm_insn_size(op);
 	}
 	return 0;
 }
@@ -149,7 +167,7 @@ int sysvm_verify(const __u8 *code, __u32 len, __u8 *starts, __u32 *error_at, cha
 		 size_t message_size)
 {
 	struct verifier v = {code, len, starts, error_at, sysvm_text_start(message, message_size)};
-	struct sysvm_insn last = {0};
+	unsigned int last_op = 0;
 	__u32 last_at = 0, at;
 	int err;
 
@@ -162,13 +180,13 @@ int sysvm_verify(const __u8 *code, __u32 len, __u8 *starts, __u32 *error_at, cha
 	}
 	for (at = 0; at < SYSVM_STARTS_SIZE(len); at++)
 		starts[at] = 0;
-	err = check_instructions(&v, &last, &last_at);
+	err = check_instructions(&v, &last_op, &last_at);
 	if (err)
 		return err;
 	err = check_jumps(&v);
 	if (err)
 		return err;
-	if (last.op != SYSVM_OP_END && last.op != SYSVM_OP_JMP) {
+	if (last_op != SYSVM_OP_END && last_op != SYSVM_OP_JMP) {
 		sysvm_text_str(refuse(&v, last_at),
 			       "the program runs past its end, expected end or jmp last");
 		return quote(&v, last_at);

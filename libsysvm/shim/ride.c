@@ -23,7 +23,7 @@ static unsigned int put_call(unsigned char *code, uint64_t nr, unsigned int resu
 	unsigned int n = 0;
 
 	code[n++] = SYSVM_OP_GOON;
-	code[n++] = (unsigned char)(SYSVM_OP_CALL_FULL + info->index);
+	n += sysvm_put_call_op(code + n, (unsigned int)info->index);
 	code[n++] = (unsigned char)result;
 	for (unsigned int i = 0; i < info->nargs; i++)
 		code[n++] = (unsigned char)(first + i);

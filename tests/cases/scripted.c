@@ -120,7 +120,7 @@ static __u32 poll(struct sysvm_env *env)
 	return script.poll && ++script.polls == script.poll->number ? script.poll->status : 0;
 }
 
-static struct sysvm_env world = {call, load, store, poll};
+static struct sysvm_env world = {.call = call, .load = load, .store = store, .poll = poll};
 
 static int define(const void *from, size_t len, uint64_t data, uint32_t *proc, char *message, size_t size)
 {

@@ -12,8 +12,11 @@
 #include "boundary.h"
 #include "context.h"
 #include "dispatch.h"
+#include "kernel_env.h"
 #include "kernel/kernel.h"
 #include "uapi/syscalls.h"
+
+#include <asm/unistd.h>
 
 int locks_held;
 long objects;
@@ -24,7 +27,8 @@ static int depth; /* of entries */
 
 static struct mm_struct mms[2];
 static struct pid pids[3];
-static struct task_struct tasks[3] = {{&mms[0], &pids[0]}, {&mms[0], &pids[1]}, {&mms[1], &pids[2]}};
+static struct task_struct tasks[3] = {
+    {.mm = &mms[0], .pid = &pids[0]}, {.mm = &mms[0], .pid = &pids[1]}, {.mm = &mms[1], .pid = &pids[2]}};
 struct task_struct* current = &tasks[0];
 static struct file file;
 static struct vm_area_struct vmas[4]; /* by slot; vm_ops: mapped */
@@ -139,14 +143,25 @@ static void map(struct vm_area_struct* vma) {
 
 static void act(void);
 
+/* By a plain system call, by the other one, or from within. */
 static long enter(unsigned int command) {
+  const struct pt_regs was = current->regs;
+  uint8_t how = byte();
   long ret;
 
   depth++;
-  ret = sysvm_fops.unlocked_ioctl(&file, command, 4096);
+  current->regs.ax = how == 0xff ? 0 : -ENOSYS;
+  if (command == SYSVM_IOC_RUN && how & 1) {
+    current->regs.orig_ax = __NR_fadvise64;
+    ret = sysvm_fops.fadvise(&file, how % 4, how & 2 ? SYSVM_PROC_PAGE : how % 4, how == 0xf7 ? 0 : SYSVM_ADVICE_RUN);
+  } else {
+    current->regs.orig_ax = __NR_ioctl;
+    ret = sysvm_fops.unlocked_ioctl(&file, command, 4096);
+  }
+  current->regs = was;
   depth--;
   if (locks_held) abort();
-  if (ret > 0 || ret < -ERESTART_RESTARTBLOCK) abort();
+  if (ret > 0 || ret < -ERESTART_RESTARTBLOCK || current->regs.ax == 1) abort();
   return ret;
 }
 
@@ -186,15 +201,24 @@ static void act(void) {
 }
 
 /* What lies behind the module's seams. */
-void sysvm_boundary_init(struct sysvm_boundary* boundary) {
-  memset(boundary, 0, sizeof(*boundary));
+unsigned long sysvm_entry_ticks;
+struct sysvm_kernel_functions sysvm_kernel;
+
+void sysvm_boundary_init(void) {}
+void sysvm_debug_init(void) {}
+void sysvm_debug_exit(void) {}
+
+struct thread_info* current_thread_info(void) {
+  static struct thread_info info;
+
+  info.flags = _TIF_SIGPENDING;
+  return &info;
 }
 
-u32 sysvm_boundary_check(const struct sysvm_boundary* boundary) {
+u32 sysvm_boundary_look(void) {
   static const u8 why[] = {SYSVM_FALLBACK, SYSVM_SIGNAL, SYSVM_YIELD};
   u8 b = byte();
 
-  (void)boundary;
   if (b % 4 == 0 && depth < 3) {
     struct task_struct* was = current;
 
@@ -215,20 +239,36 @@ int sysvm_dispatch_bind(void) {
   return 0;
 }
 
-void sysvm_run_task_work(void) {}
-
-enum sysvm_refusal sysvm_allow(unsigned int index, const u64 args[6]) {
-  (void)args;
-  if (index >= SYSVM_CALL_MAX) abort();
-  return byte() % 3;
+long sysvm_after_error(long result, u32* stop) {
+  if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK && byte() & 1) {
+    *stop = SYSVM_RESTART;
+    return result;
+  }
+  return -EINTR;
 }
 
-long sysvm_dispatch(unsigned int index, const u64 args[6]) {
+long sysvm_dispatch(struct pt_regs* regs, unsigned int index) {
   static const long results[] = {
       0, 1, -1, -EINTR, -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK, 1l << 40};
 
   if (index >= SYSVM_CALL_MAX || locks_held) abort();
-  return results[(args[0] + byte()) % 9];
+  return results[(regs->di + byte()) % 9];
+}
+
+long sysvm_dispatch_slowly(struct sysvm_env* env, unsigned int index, u32 why, u32* stop) {
+  if (index >= SYSVM_CALL_MAX) abort();
+  if (why) {
+    *stop = why;
+    return -ERESTARTNOINTR;
+  }
+  switch (byte() % 3) {
+    case 0:
+      return -EBADF;
+    case 1:
+      *stop = SYSVM_FALLBACK;
+      return -ERESTARTNOINTR;
+  }
+  return sysvm_after_error(sysvm_dispatch(env->regs, index), stop);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -6,8 +6,10 @@ static init (init.c), the modules that reach the host's files, and the list of j
 no rights and no hardware support are needed; the flags are those that booted in 2 s and without a hang when measured
 (docs/security.md says what the guest does not show). Everything lives below build/guest.
 
-For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters),
-SYSVM_GUEST_KERNEL and SYSVM_GUEST_SUITE (another kernel, see scripts/fetch-kernel).
+For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters), SYSVM_GUEST_QEMU
+(QEMU's own: "-icount shift=0,sleep=off" makes the time stamp counter count instructions),
+SYSVM_GUEST_KERNEL and SYSVM_GUEST_SUITE (another kernel, see scripts/fetch-kernel), SYSVM_GUEST_KASAN=1 (the
+sanitizer kernel of scripts/kasan-kernel, where everything takes SLOW times as long).
 
 Does not judge: run.py does. Tested by tests/qemu/guest_test.py and by every boot.
 """
@@ -23,7 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
-INIT_TIMEOUT = 60  # seconds until init must have spoken; 1.5-2.5 measured on an idle machine
+KASAN = os.environ.get("SYSVM_GUEST_KASAN") == "1"
+SLOW = 10 if KASAN else 1
+INIT_TIMEOUT = 60 * SLOW  # seconds until init must have spoken; 1.5-2.5 measured on an idle machine
 
 # What the initrd loads before the host's files are there; what these need is found out from the files themselves.
 WANTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
@@ -48,13 +52,13 @@ class Boot:
 
 def fetch_kernel(guest_dir: Path) -> Path:
     """The folder of the guest's kernel; downloads it when it is not there yet."""
-    got = subprocess.run([SOURCE / "scripts/fetch-kernel", guest_dir / "kernel"], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
+    script = [SOURCE / "scripts/kasan-kernel"] if KASAN else [SOURCE / "scripts/fetch-kernel", guest_dir / "kernel"]
+    got = subprocess.run(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     sys.stderr.write(got.stderr)
     if got.returncode == 77:
         raise Unavailable(got.stderr.strip().splitlines()[-1])
     if got.returncode != 0:
-        raise Broken(f"scripts/fetch-kernel: exit status {got.returncode}\n{got.stderr}")
+        raise Broken(f"{script[0]}: exit status {got.returncode}\n{got.stderr}")
     return Path(got.stdout.strip())
 
 
@@ -138,12 +142,14 @@ def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise Unavailable("no qemu-system-x86_64 here: apt-get install qemu-system-x86")
+    image = next(path for path in (kernel / "vmlinux", kernel / "bzImage") if path.exists())
     # Nehalem: with the flags of newer models the guest works around processor faults that emulation does not have,
     # which costs time. One processor: two of them hung 1 boot in 85. loglevel=5 shows warnings and worse.
-    return [qemu, "-accel", "tcg", "-cpu", os.environ.get("SYSVM_GUEST_CPU", "Nehalem"), "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "1024",
-            "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(kernel / "vmlinux"), "-initrd",
+    return [qemu, "-accel", "tcg", "-cpu", os.environ.get("SYSVM_GUEST_CPU", "Nehalem"), "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "2048" if KASAN else "1024",
+            "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd",
             str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+            *os.environ.get("SYSVM_GUEST_QEMU", "").split(),
             "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests "
             + os.environ.get("SYSVM_GUEST_APPEND", "")]
 

@@ -7,6 +7,7 @@
 
 #include <linux/fs.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <termios.h>
 
@@ -145,10 +146,8 @@ static void denied_commands_are_left_to_user_space(void)
 		set(&p, 2, is_ioctl ? ioctls[i] : fcntls[i - sizeof(ioctls) / sizeof(ioctls[0])]);
 		set(&p, 3, (uintptr_t)&run);
 		at = p.len;
-		if (is_ioctl)
-			CALL(&p, ioctl, 4, 1, 2, 3);
-		else
-			CALL(&p, fcntl, 4, 1, 2, 3);
+		emit_call(&p, is_ioctl ? SYSVM_CALL_ioctl : SYSVM_CALL_fcntl);
+		EMIT(&p, 4, 1, 2, 3);
 		finish(&p);
 		CHECK_EQ(machine_run(&m, &p), 0);
 		CHECK_EQ(m.page->status, SYSVM_FALLBACK);
@@ -304,6 +303,12 @@ static void procedures_are_limited_in_number_and_bytes(void)
 	CHECK_FAILS(ioctl(n.fd, SYSVM_IOC_DEFINE, &d), E2BIG);
 }
 
+/* A call that this kernel does not have: the plain one fails alike. */
+static bool is_newer(long nr)
+{
+	return nr > 450 && syscall(nr, -1, 0, 0, 0, 0, 0) == -1 && errno == ENOSYS;
+}
+
 static void every_row_of_the_table_is_bound_here(void)
 {
 	struct machine m = machine_open();
@@ -314,7 +319,7 @@ static void every_row_of_the_table_is_bound_here(void)
 	CHECK_EQ(query.abi, SYSVM_ABI_VERSION);
 	CHECK_EQ(query.page_size, SYSVM_PAGE_SIZE);
 #define SYSVM_SYSCALL(nr, name, index, ...)                                                                           \
-	if (index >= 0 && !(query.supported[(index & 255) / 64] >> ((index & 255) % 64) & 1)) {                       \
+	if (index >= 0 && !(query.supported[(index & 255) / 64] >> ((index & 255) % 64) & 1) && !is_newer(nr)) {      \
 		printf("not bound: %s\n", #name);                                                                     \
 		missing++;                                                                                            \
 	}

@@ -2,8 +2,8 @@
 /*
  * Random pages: what is in them is anybody's, so whatever they hold the kernel answers with a status and is well
  * afterwards (the console is looked at by run.py). Half of the pages are noise, half are made of real instructions with
- * random operands, most of which the verifier accepts. The seed is printed (SYSVM_FUZZ_SEED repeats it); a page that does harm is the one whose
- * number is on the last line.
+ * random operands, most of which the verifier accepts. The seed is printed (SYSVM_FUZZ_SEED repeats it); a page that
+ * does harm is the one whose number is on the last line.
  *
  * Calls that would end, block or bend the test itself (a wait on a socket, a lower limit, a truncated log) are left
  * out of what it makes. The rest run for real, so it runs in a namespace and a folder of its own.
@@ -59,6 +59,11 @@ static bool is_left_out(unsigned int index)
 	case SYSVM_CALL_epoll_wait:
 	case SYSVM_CALL_fallocate:
 	case SYSVM_CALL_flock:
+	case SYSVM_CALL_mprotect:
+	case SYSVM_CALL_mremap:
+	case SYSVM_CALL_brk:
+	case SYSVM_CALL_accept:
+	case SYSVM_CALL_recvmmsg:
 		return true;
 	}
 	return false;
@@ -77,19 +82,18 @@ static uint32_t random_program(uint8_t *code, uint32_t room)
 		/* Most calls may fail and the program goes on: what comes later is worth reaching. */
 		bytes[0] = random32() % 3 ? SYSVM_OP_GOON : 0x03 + random32() % 0x93;
 		if (bytes[0] == SYSVM_OP_GOON)
-			bytes[1] = SYSVM_OP_CALL_FULL + random32() % SYSVM_CALL_MAX;
-		unsigned int call = bytes[0] == SYSVM_OP_GOON ? bytes[1] : bytes[0];
-		if (call >= SYSVM_OP_CALL_FULL && is_left_out(call - SYSVM_OP_CALL_FULL))
+			sysvm_put_call_op(bytes + 1, random32() % 175);
+		bool prefix = bytes[0] == SYSVM_OP_GOON;
+		unsigned int op = sysvm_op_at(bytes, sizeof(bytes), prefix);
+		if (op >= SYSVM_OP_CALL_FULL && is_left_out(sysvm_call_ops[op].index))
 			continue;
-		size = sysvm_insn_size(bytes[0]);
-		if (bytes[0] == SYSVM_OP_GOON)
-			size = 1 + sysvm_insn_size(bytes[1]);
+		size = sysvm_insn_size(op) + prefix;
 		if (bytes[0] >= SYSVM_OP_JMP && bytes[0] <= SYSVM_OP_JBE) { /* a short way, often an instruction's start */
 			int16_t distance = random32() % 4 ? 0 : (int)(random32() % 60) - 40;
 
 			memcpy(bytes + size - 2, &distance, 2);
 		}
-		if (!size || len + size + 1 > room)
+		if (size <= prefix || len + size + 1 > room)
 			break;
 		memcpy(code + len, bytes, size);
 		len += size;

@@ -369,7 +369,31 @@ static void the_module_stays_while_it_is_used(void)
 	CHECK_EQ(munmap(m.page, SYSVM_PAGE_SIZE), 0);
 }
 
+/* No test by itself: observe.sh looks at it from outside. */
+static void hold_a_context(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 }, bad = { .len = 1 };
+	struct sysvm_define d = { 0 };
+
+	CALL(&p, getpid, 1);
+	finish(&p);
+	d.code = (uintptr_t)bad.code;
+	d.code_len = bad.len;
+	CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), EINVAL);
+	d.code = (uintptr_t)p.code;
+	d.code_len = p.len;
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), 0);
+	for (uint64_t seq = 1; seq <= 2; seq++) {
+		m.page->fuel = 100;
+		CHECK_EQ(machine_enter(&m, d.proc, seq), 0);
+		CHECK_EQ(m.page->status, SYSVM_DONE);
+	}
+	pause();
+}
+
 static const struct test tests[] = {
+	{ "hold_a_context", hold_a_context },
 	TEST(a_child_has_no_page_and_no_right_to_the_context),
 	TEST(a_vfork_child_has_no_page),
 	TEST(exec_closes_the_context),

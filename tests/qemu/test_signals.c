@@ -293,6 +293,8 @@ static void a_killed_waiting_program_ends(void)
 
 		blocking_read(&p, ends[0], &byte);
 		machine_run(&m, &p);
+		while (m.page->status == SYSVM_YIELD)
+			machine_resume(&m);
 		_exit(1);
 	}
 	nanosleep(&pause, NULL);

@@ -22,7 +22,7 @@ using Bytes = std::vector<uint8_t>;
 // Calls return a number that depends on their arguments only, so that runs can be compared; memory is one
 // area.
 struct World {
-  sysvm_env env{&World::call, &World::load, &World::store, &World::poll};
+  sysvm_env env{&World::call, &World::load, &World::store, &World::poll, {}, 0};
   alignas(64) unsigned char memory[512] = {};
   Random* stops = nullptr;  // calls and polls stop at random
   uint64_t calls = 0;
@@ -35,7 +35,7 @@ struct World {
   }
   static long call(sysvm_env* env, unsigned index, const __u64 args[6], __u32* why) {
     World* w = of(env);
-    EXPECT_LT(index, 102u);
+    EXPECT_LT(index, 175u);
     *why = stop(w, {SYSVM_FALLBACK, SYSVM_SIGNAL, SYSVM_YIELD, SYSVM_RESTART});
     if (*why) return *why == SYSVM_RESTART ? -512 : 0;
     w->calls++;
@@ -94,13 +94,14 @@ Bytes valid_program(Random& random) {
   std::vector<Bytes> insns;
   const int n = 1 + random() % 40;
   while (int(insns.size()) < n) {
-    const unsigned op = random() % 256;
+    const unsigned op = random() % SYSVM_OPS;
     const sysvm_opcode_info info = sysvm_opcode_lookup(op);
     if (info.form == SYSVM_FORM_BAD || op == SYSVM_OP_GOON) continue;
     if (sysvm_is_call(info.form) && random() % 3) continue;  // most opcodes are calls
     Bytes insn{uint8_t(op)};
-    for (int i = 1; i < info.size; i++)
-      insn.push_back(i <= int(sysvm_insn_regs(&info)) ? random() % 12 : random());
+    if (op > 0xff) insn = {SYSVM_OP_EXTENDED, uint8_t(op)};
+    for (int i = info.head; i < info.size; i++)
+      insn.push_back(i < int(info.head + sysvm_insn_regs(&info)) ? random() % 12 : random());
     if (info.form == SYSVM_FORM_LOAD || info.form == SYSVM_FORM_STORE) insn[4] = random() % 8 ? 0 : 0xff;
     if (sysvm_is_call(info.form) && random() % 2) insn.insert(insn.begin(), SYSVM_OP_GOON);
     insns.push_back(insn);

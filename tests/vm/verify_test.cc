@@ -23,7 +23,7 @@ TEST(Verifier, NamesTheByteAndQuotesTheInstruction) {
   } cases[] = {
       {".byte 0\nend", "byte 0: unknown opcode 0x00"},
       {"end\n.byte 0xff\nend", "byte 1: unknown opcode 0xff"},
-      {"end\n.byte 0xfe\nend", "byte 1: unknown opcode 0xfe"},
+      {"end\n.byte 0xfe\nend", "byte 1: unknown opcode 0xfe 0x01"},
       {"end\n.byte 0x2c\nend", "byte 1: unknown opcode 0x2c"},
       {"end\n.byte 0x96\nend", "byte 1: unknown opcode 0x96"},
       {"mov r1, r2\n.byte 7, 1, 2", "byte 3: movi64 takes 10 bytes, the code ends after 3"},

@@ -440,9 +440,15 @@ static bool choose_specially(struct call *c)
 	case SYSVM_CALL_getppid:
 		c->minus = R_PPID;
 		break;
+	case SYSVM_CALL_getgid:
+	case SYSVM_CALL_getegid:
+	case SYSVM_CALL_getpgrp:
+	case SYSVM_CALL_getresuid:
+	case SYSVM_CALL_getresgid:
+		break;
 	default:
-		/* A call that is newer than this list: only one that cannot wait. */
-		if (c->row->flags & SYSVM_FLAG_BLOCK && c->row->index >= SHORT_CALLS)
+		/* A call with an opcode of two bytes that is not named above: it may wait, or tell the time. */
+		if (c->row->index >= SHORT_CALLS)
 			return false;
 	}
 	return true;

@@ -192,7 +192,7 @@ static bool print_coverage(const struct outcome *model)
 		if (sysvm_opcode_lookup(op).form != SYSVM_FORM_BAD && op != SYSVM_OP_GOON &&
 		    !model->opcodes[op] && ++missing)
 			printf("never executed: %s\n", sysvm_opcode_lookup(op).mnemonic);
-	for (index = 0; index < SYSVM_CALL_MAX; index++) {
+	for (index = 0; index < SYSVM_CALL_EXTENDED; index++) {
 		const struct sysvm_syscall_info *row = sysvm_syscall_by_index(index);
 
 		calls += model->succeeded[index];

@@ -25,6 +25,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
+typedef unsigned int uint;
 
 #define __user
 #define __init
@@ -80,6 +81,7 @@ static inline void *kvmalloc(size_t n, int flags)
 	objects += !!p;
 	return p;
 }
+#define kvcalloc(n, size, flags) kzalloc((size_t)(n) * (size), flags)
 static inline void kfree(const void *p)
 {
 	objects -= !!p;
@@ -108,17 +110,63 @@ static inline void unlock_(struct mutex *m)
 #define mutex_unlock unlock_
 #define spin_lock lock_
 #define spin_unlock unlock_
-static inline bool test_and_set_bit_lock(int n, unsigned long *word)
-{
-	bool was = *word >> n & 1;
+/* One thread: what is read without a lock is right, and what waits for readers is freed at once. */
+#define rcu_read_lock_sched() ((void)0)
+#define rcu_read_unlock_sched() ((void)0)
+#define __rcu
+#define lockdep_is_held(lock) true
+#define rcu_dereference_sched(p) (p)
+#define rcu_dereference_protected(p, condition) (p)
+#define rcu_access_pointer(p) (p)
+#define rcu_assign_pointer(p, v) ((p) = (v))
+#define rcu_replace_pointer(p, v, condition)                                                                 \
+	({                                                                                                   \
+		__typeof__(p) was_ = (p);                                                                    \
+		(p) = (v);                                                                                   \
+		was_;                                                                                        \
+	})
+struct rcu_head {
+	int unused;
+};
+#define call_rcu(head, function) ((function)(head))
+#define rcu_barrier() ((void)0)
+#define array_index_nospec(i, n) ((i) < (n) ? (i) : 0)
+#define likely(x) (x)
+#define unlikely(x) (x)
+#define noinline
+#define __always_inline inline
+#define __ro_after_init
 
-	*word |= 1ul << n;
+typedef struct {
+	int n;
+} atomic_t;
+typedef struct {
+	s64 n;
+} atomic64_t;
+#define atomic_read(a) ((a)->n)
+#define atomic64_inc(a) ((a)->n++)
+#define atomic64_set(a, v) ((a)->n = (v))
+static inline int atomic_cmpxchg(atomic_t *a, int old, int new)
+{
+	int was = a->n;
+
+	if (was == old)
+		a->n = new;
 	return was;
 }
-static inline void clear_bit_unlock(int n, unsigned long *word)
+static inline int atomic_fetch_or(int bits, atomic_t *a)
 {
-	*word &= ~(1ul << n);
+	int was = a->n;
+
+	a->n |= bits;
+	return was;
 }
+
+#define ERR_PTR(e) ((void *)(long)(e))
+#define PTR_ERR(p) ((long)(p))
+#define IS_ERR_VALUE(x) ((unsigned long)(x) >= (unsigned long)-4095)
+#define IS_ERR(p) IS_ERR_VALUE(p)
+#define clamp_t(type, v, low, high) ((type)(v) < (low) ? (low) : (type)(v) > (high) ? (high) : (type)(v))
 
 /* Reference counts. */
 typedef struct {
@@ -138,60 +186,6 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	WARN_ON_ONCE(r->n <= 0);
 	return --r->n == 0;
 }
-struct kref {
-	refcount_t n;
-};
-#define kref_init(k) refcount_set(&(k)->n, 1)
-#define kref_get(k) refcount_inc(&(k)->n)
-static inline void kref_put(struct kref *k, void (*release)(struct kref *))
-{
-	if (refcount_dec_and_test(&k->n))
-		release(k);
-}
-
-/* An array of pointers by number. */
-struct xarray {
-	void *at[512];
-	struct mutex lock;
-};
-#define XA_FLAGS_ALLOC 0
-#define XA_FLAGS_ACCOUNT 0
-struct xa_limit {
-	u32 min, max;
-};
-#define XA_LIMIT(min, max) ((struct xa_limit){min, max})
-#define xa_init_flags(xa, flags) memset(xa, 0, sizeof(*(xa)))
-#define xa_lock(xa) lock_(&(xa)->lock)
-#define xa_unlock(xa) unlock_(&(xa)->lock)
-#define xa_destroy(xa) ((void)(xa))
-static inline void *xa_load(struct xarray *xa, unsigned long i)
-{
-	return i < 512 ? xa->at[i] : NULL;
-}
-static inline void *xa_erase(struct xarray *xa, unsigned long i)
-{
-	void *was = xa_load(xa, i);
-
-	if (was)
-		xa->at[i] = NULL;
-	return was;
-}
-static inline int xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, int flags)
-{
-	(void)flags;
-	if (decide())
-		return -ENOMEM;
-	for (*id = limit.min; *id <= limit.max && *id < 512; ++*id)
-		if (!xa->at[*id]) {
-			xa->at[*id] = entry;
-			return 0;
-		}
-	return -EBUSY;
-}
-#define xa_for_each(xa, i, entry)                                                                            \
-	for (i = 0; i < 512; i++)                                                                            \
-		if (((entry) = (xa)->at[i]))
-
 /* A hash table, as one list. */
 struct hlist_node {
 	struct hlist_node *next, **at;
@@ -215,7 +209,9 @@ static inline void hash_del(struct hlist_node *node)
 		node->next->at = node->at;
 	node->at = NULL;
 }
-#define hash_for_each_possible(table, object, member, key)                                                   \
+#define hash_add_rcu hash_add
+#define hash_del_rcu hash_del
+#define hash_for_each_possible_rcu(table, object, member, key, condition)                                                   \
 	for (struct hlist_node *node_ = ((void)(key), (table));                                              \
 	     node_ && ((object) = container_of(node_, __typeof__(*(object)), member)); node_ = node_->next)
 
@@ -226,10 +222,54 @@ struct mm_struct {
 struct pid {
 	int refs;
 };
+struct list_head {
+	int unused;
+};
+#define LIST_HEAD(name) struct list_head name
+#define DEFINE_MUTEX(name) struct mutex name
+#define list_add_tail(node, list) ((void)(node))
+#define list_del(node) ((void)(node))
+struct callback_head {
+	void (*func)(struct callback_head *);
+};
+#define init_task_work(work, function) ((work)->func = (function))
+#define task_work_add(task, work, how) ((void)(task), -1)
+#define PF_EXITING 4
+#define TASK_COMM_LEN 16
+struct pt_regs {
+	unsigned long di, si, dx, r10, r8, r9, ax, orig_ax;
+};
+struct files_struct {
+	atomic_t count;
+};
 struct task_struct {
 	struct mm_struct *mm;
 	struct pid *pid;
+	struct pt_regs regs;
+	int flags, ptrace;
+	struct files_struct *files;
 };
+struct thread_info {
+	unsigned long flags, syscall_work;
+};
+struct thread_info *current_thread_info(void); /* its flags are the fuzzer's, each time anew */
+#define _TIF_SIGPENDING 1
+#define _TIF_NOTIFY_SIGNAL 0
+#define _TIF_NOTIFY_RESUME 0
+#define _TIF_PATCH_PENDING 0
+#define _TIF_UPROBE 0
+#define _TIF_NEED_RESCHED 0
+#define time_after(a, b) ((long)((b) - (a)) < 0)
+#define TRACE_EVENT(name, proto, ...)                                                                        \
+	static inline void trace_##name(proto)                                                               \
+	{                                                                                                    \
+	}
+#define TP_PROTO(...) __VA_ARGS__
+#define TWA_NONE 0
+#define current_pt_regs() (&current->regs)
+#define task_tgid_nr(task) 1
+#define get_task_comm(buffer, task) ((buffer)[0] = 0)
+#define jiffies 0ul
 extern struct task_struct *current;
 #define mmgrab(mm) ((mm)->refs++)
 #define mmdrop(mm) ((mm)->refs--)
@@ -312,11 +352,12 @@ struct file_operations {
 	int (*release)(struct inode *, struct file *);
 	int (*mmap)(struct file *, struct vm_area_struct *);
 	long (*unlocked_ioctl)(struct file *, unsigned int, unsigned long);
+	int (*fadvise)(struct file *, loff_t, loff_t, int);
 	void *llseek;
 };
 #define noop_llseek NULL
 #define nonseekable_open(inode, file) ((void)(inode), (void)(file), 0)
-#define get_file(file) ((file)->refs++)
+#define get_file(file) ((file)->refs++, (file))
 static inline void fput(struct file *file)
 {
 	WARN_ON_ONCE(file->refs <= 0);
@@ -332,6 +373,7 @@ struct miscdevice {
 #define misc_register(device) ((void)(device), 0)
 #define misc_deregister(device) ((void)(device))
 #define module_param(name, type, mode)
+#define module_param_named(name, variable, type, mode)
 #define MODULE_PARM_DESC(name, text)
 #define MODULE_LICENSE(text)
 #define MODULE_DESCRIPTION(text)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel as the interpreter's env (vm/env.h): what is done for every call of a program stands here, inline, so that
+ * a call costs little more than itself. What is rarely needed is in boundary.c and allow.c.
+ *
+ * A call is made on the task's own registers, those that the kernel saved at entry: they hold the inner call's number
+ * and arguments while it runs, so whatever looks at them (seccomp, security modules, /proc/PID/syscall) sees what it
+ * would see of a plain call. They are put back when the run ends (run.c), before the way out to user space looks at
+ * them.
+ */
+#ifndef SYSVM_KERNEL_ENV_H
+#define SYSVM_KERNEL_ENV_H
+
+#include <linux/jiffies.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "boundary.h"
+#include "dispatch.h"
+
+extern uint sysvm_max_fuel; /* run.c; within bounds, set at load */
+
+struct sysvm_env {
+	struct pt_regs *regs;
+	unsigned long deadline; /* jiffies */
+	u64 calls;		/* out: how many the run made */
+};
+
+/* 0, the status to stop with, or SYSVM_JUDGED. Asked before every call and at every backward jump. */
+static __always_inline u32 sysvm_env_look(struct sysvm_env *env)
+{
+	if (unlikely(time_after(jiffies, env->deadline)))
+		return SYSVM_YIELD;
+	if (unlikely(READ_ONCE(current_thread_info()->syscall_work) | READ_ONCE(current->ptrace)) ||
+	    unlikely(READ_ONCE(current_thread_info()->flags) & SYSVM_BOUNDARY_FLAGS))
+		return sysvm_boundary_look();
+	return 0;
+}
+
+static __always_inline u32 sysvm_env_poll(struct sysvm_env *env)
+{
+	u32 why = sysvm_env_look(env);
+
+	return why == SYSVM_JUDGED ? 0 : why;
+}
+
+#define SYSVM_ARGS struct pt_regs
+
+static __always_inline SYSVM_ARGS *sysvm_env_args(struct sysvm_env *env)
+{
+	return env->regs;
+}
+
+static __always_inline void sysvm_put_arg(SYSVM_ARGS *regs, unsigned int i, u64 value)
+{
+	switch (i) {
+	case 0:
+		regs->di = value;
+		break;
+	case 1:
+		regs->si = value;
+		break;
+	case 2:
+		regs->dx = value;
+		break;
+	case 3:
+		regs->r10 = value;
+		break;
+	case 4:
+		regs->r8 = value;
+		break;
+	case 5:
+		regs->r9 = value;
+		break;
+	}
+}
+
+/* A program is stopped only with a result that looks like an error: all others need no second look. */
+#define SYSVM_MAY_HAVE_STOPPED(result) IS_ERR_VALUE(result)
+
+static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *regs, const struct sysvm_call_op *call,
+					   u32 *stop)
+{
+	u32 why = sysvm_env_look(env);
+	long result;
+
+	regs->orig_ax = call->nr;
+	if (unlikely(why | call->look))
+		return sysvm_dispatch_slowly(env, call->index, why, stop);
+	result = sysvm_dispatch(regs, call->index);
+	if (IS_ERR_VALUE(result))
+		return sysvm_after_error(result, stop);
+	return result;
+}
+
+static inline int sysvm_env_load(struct sysvm_env *env, u64 address, void *to, unsigned int n)
+{
+	return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;
+}
+
+static inline int sysvm_env_store(struct sysvm_env *env, u64 address, const void *from, unsigned int n)
+{
+	return copy_to_user(u64_to_user_ptr(address), from, n) ? -EFAULT : 0;
+}
+
+static inline u64 sysvm_env_max_fuel(void)
+{
+	return sysvm_max_fuel;
+}
+
+#endif

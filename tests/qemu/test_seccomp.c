@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module parameter seccomp=1: a task with a filter keeps the machine, and each inner call gets from the filter
+ * what the plain call would have got. Each test makes the call both ways under the same filter.
+ */
+#include "harness.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+/* getppid gets this verdict, all else is allowed. */
+static int set_filter(unsigned int verdict, unsigned int flags)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, verdict),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+	int ret;
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+	CHECK(ret >= 0);
+	return ret;
+}
+
+/* getpid, then getppid, in one program. Returns what the last entry did. */
+static int run_getppid(struct machine *m)
+{
+	struct program p = { 0 };
+	int ret;
+
+	CALL(&p, getpid, 1);
+	CALL_GO_ON(&p, getppid, 2);
+	CALL(&p, getuid, 3);
+	finish(&p);
+	m->page->reg[2] = 77;
+	ret = machine_run(m, &p);
+	while (!ret && m->page->status == SYSVM_YIELD) /* waiting takes time */
+		ret = machine_resume(m);
+	return ret;
+}
+
+static void expect_result(struct machine *m, int64_t result)
+{
+	CHECK_EQ(run_getppid(m), 0);
+	CHECK_EQ(m->page->status, SYSVM_DONE);
+	CHECK_EQ(m->page->reg[1], getpid());
+	CHECK_EQ((int64_t)m->page->reg[2], result);
+	CHECK_EQ(m->page->reg[3], getuid());
+}
+
+static void allowed_calls_are_made(void)
+{
+	struct machine m = machine_open();
+
+	set_filter(SECCOMP_RET_ALLOW, 0);
+	expect_result(&m, getppid());
+	set_filter(SECCOMP_RET_LOG, 0);
+	expect_result(&m, getppid());
+}
+
+static void an_errno_verdict_is_the_result(void)
+{
+	struct machine m = machine_open();
+
+	set_filter(SECCOMP_RET_ERRNO | ENOTTY, 0);
+	CHECK_FAILS(syscall(SYS_getppid), ENOTTY);
+	expect_result(&m, -ENOTTY);
+	expect_result(&m, -ENOTTY);
+}
+
+static void arguments_are_those_of_the_inner_call(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	/* lseek is allowed, but not with whence 7 in the third argument and 9 in the second. */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_lseek, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 7, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { sizeof(code) / sizeof(code[0]), code };
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
+	set(&p, 1, -1);
+	set(&p, 2, 9);
+	set(&p, 3, 7);
+	set(&p, 4, 8);
+	CALL_GO_ON(&p, lseek, 10, 1, 2, 3);
+	CALL_GO_ON(&p, lseek, 11, 1, 4, 3);
+	finish(&p);
+	machine_complete(&m, &p);
+	CHECK_EQ((int64_t)m.page->reg[10], -EXDEV);
+	CHECK_EQ((int64_t)m.page->reg[11], -EBADF);
+}
+
+/* Nobody traces: the kernel answers ENOSYS. */
+static void a_trace_verdict_without_a_tracer_is_ENOSYS(void)
+{
+	struct machine m = machine_open();
+
+	set_filter(SECCOMP_RET_TRACE, 0);
+	CHECK_FAILS(syscall(SYS_getppid), ENOSYS);
+	expect_result(&m, -ENOSYS);
+}
+
+static void killing_the_process_ends_it_as_the_plain_call_does(void)
+{
+	for (int inside = 0; inside < 2; inside++) {
+		int status;
+		pid_t pid = fork();
+
+		if (!pid) {
+			struct machine m = machine_open();
+
+			set_filter(SECCOMP_RET_KILL_PROCESS, 0);
+			if (inside)
+				run_getppid(&m);
+			else
+				syscall(SYS_getppid);
+			_exit(1);
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+}
+
+static struct machine threads_machine;
+static int thread_went_on;
+
+static void *be_killed(void *unused)
+{
+	struct machine m = { .fd = threads_machine.fd };
+	struct program *p = calloc(1, sizeof(*p));
+	struct sysvm_define d = { 0 };
+
+	(void)unused;
+	m.page = mmap(NULL, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
+	CHECK(m.page != MAP_FAILED);
+	CALL(p, getppid, 1);
+	finish(p);
+	d.code = (uintptr_t)p->code;
+	d.code_len = p->len;
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), 0);
+	set_filter(SECCOMP_RET_KILL_THREAD, 0);
+	m.page->fuel = 100;
+	machine_enter(&m, d.proc, 2);
+	thread_went_on = 1;
+	return NULL;
+}
+
+/*
+ * The thread ends inside the entry, by do_exit(): the file, the page and the procedure that its run held are let go,
+ * and the reference that the system call itself had taken. the_module_can_be_removed_and_loaded_again sees what is
+ * left.
+ */
+static void killing_one_thread_leaves_the_others_and_nothing_held(void)
+{
+	threads_machine = machine_open();
+	for (int i = 0; i < 20; i++) {
+		pthread_t thread;
+		struct timespec pause = { 0, 20000000 };
+
+		CHECK_EQ(pthread_create(&thread, NULL, be_killed, NULL), 0);
+		pthread_detach(thread);
+		nanosleep(&pause, NULL);
+	}
+	CHECK_EQ(thread_went_on, 0);
+	expect_result(&threads_machine, getppid());
+}
+
+static volatile int trapped;
+static siginfo_t trap_info;
+
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+
+	(void)signal;
+	trapped++;
+	trap_info = *info;
+	c->uc_mcontext.gregs[REG_RAX] = 4711; /* what a sandbox's handler does: it answers the call itself */
+}
+
+static void a_trap_is_left_to_the_plain_call(void)
+{
+	struct machine m = machine_open();
+	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+
+	CHECK_EQ(sigaction(SIGSYS, &action, NULL), 0);
+	set_filter(SECCOMP_RET_TRAP | 5, 0);
+	CHECK_EQ(run_getppid(&m), 0);
+	CHECK_EQ(m.page->status, SYSVM_FALLBACK);
+	CHECK_EQ(m.page->reg[1], getpid());
+	CHECK_EQ(m.page->reg[2], 77);
+	CHECK_EQ(trapped, 0);
+	CHECK_EQ(syscall(SYS_getppid), 4711); /* the plain call, as the library makes it */
+	CHECK_EQ(trapped, 1);
+	CHECK_EQ(trap_info.si_syscall, SYS_getppid);
+	CHECK_EQ(trap_info.si_errno, 5);
+}
+
+static void *supervise(void *listener)
+{
+	int fd = (int)(intptr_t)listener;
+
+	for (int i = 0; i < 3; i++) {
+		struct seccomp_notif request = { 0 };
+		struct seccomp_notif_resp response = { 0 };
+
+		if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
+			return (void *)1;
+		if (request.data.nr != SYS_getppid)
+			return (void *)2;
+		response.id = request.id;
+		if (i == 0)
+			response.val = 1234;
+		else if (i == 1)
+			response.error = -EDOM;
+		else
+			response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		if (ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0)
+			return (void *)3;
+	}
+	return NULL;
+}
+
+static void a_supervisor_answers_an_inner_call(void)
+{
+	struct machine m = machine_open();
+	pthread_t thread;
+	void *result;
+	int listener = set_filter(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+
+	CHECK_EQ(pthread_create(&thread, NULL, supervise, (void *)(intptr_t)listener), 0);
+	expect_result(&m, 1234);
+	expect_result(&m, -EDOM);
+	CHECK_EQ(run_getppid(&m), 0);
+	CHECK_EQ(m.page->status, SYSVM_DONE);
+	CHECK(m.page->reg[2] != 1234 && (int64_t)m.page->reg[2] >= 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK_EQ((intptr_t)result, 0);
+}
+
+static const struct test tests[] = {
+	TEST(allowed_calls_are_made),
+	TEST(an_errno_verdict_is_the_result),
+	TEST(arguments_are_those_of_the_inner_call),
+	TEST(a_trace_verdict_without_a_tracer_is_ENOSYS),
+	TEST(killing_the_process_ends_it_as_the_plain_call_does),
+	TEST(killing_one_thread_leaves_the_others_and_nothing_held),
+	TEST(a_trap_is_left_to_the_plain_call),
+	TEST(a_supervisor_answers_an_inner_call),
+};
+TEST_MAIN(tests)
