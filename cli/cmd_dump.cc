@@ -1,110 +1,177 @@
 // SPDX-License-Identifier: MIT
-// sysvm dump: a trace as text that readers of strace know, or as one JSON object for each event.
-//
-// Reads chunk by chunk, so a trace larger than memory is no problem; within a chunk events are in order of
-// entry. JSON: the first line has schema and kind; numbers past 2^53 are strings. Tested by
-// tests/tracer/cli_test.py.
+// sysvm dump: a trace as text that readers of strace know, with strace's options, or as one JSON object for each
+// event. In order of entry; memory does not grow with the trace. Tested by tests/cli/dump_test.py.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <set>
 
+#include "cli/call_summary.h"
+#include "cli/data_output.h"
 #include "cli/options.h"
-#include "traces/reader.h"
+#include "traces/export.h"
+#include "traces/in_order.h"
 #include "traces/strace_text.h"
 
 namespace sysvm {
 
 namespace {
 
-nlohmann::ordered_json number(uint64_t n) {
-  if (n > (1ull << 53)) return std::to_string(n);
-  return n;
+// -e trace=openat,read  -e openat,read  -e '!close'
+struct Filter {
+  std::set<std::string> names;
+  bool invert = false;
+  bool has(const std::string& name) const { return names.empty() || names.count(name) != invert; }
+};
+
+std::vector<std::string> split(std::string text) {
+  std::vector<std::string> out;
+  for (size_t comma; (comma = text.find(',')) != std::string::npos; text.erase(0, comma + 1))
+    out.push_back(text.substr(0, comma));
+  out.push_back(text);
+  return out;
 }
 
-std::string json_line(const TraceInfo& info, const Event& e) {
-  nlohmann::ordered_json j;
-  j["ts_ns"] = number(e.ts_ns);
-  j["dur_ns"] = number(e.dur_ns);
-  j["pid"] = e.pid;
-  j["tid"] = e.tid;
-  j["seq"] = e.seq;
-  if (e.has(kSignal)) {
-    j["signal"] = signal_name(static_cast<int>(e.args[0]));
-    return j.dump();
+enum class Clock { kSinceStart, kSinceLast, kTimeOfDay, kEpoch };
+
+struct Style {
+  Clock clock = Clock::kSinceStart;
+  bool durations = true, color = false;
+};
+
+std::string time_text(const Style& style, const TraceHeader& h, uint64_t ts, uint64_t start, uint64_t last) {
+  auto seconds = [](uint64_t ns) { return static_cast<double>(static_cast<int64_t>(ns)) / 1e9; };
+  if (style.clock == Clock::kSinceStart) return fmt::format("{:>12.6f}", seconds(ts - start));
+  if (style.clock == Clock::kSinceLast) return fmt::format("{:>12.6f}", seconds(ts - last));
+  const uint64_t at = h.realtime_ns ? ts + h.realtime_ns - h.boottime_ns : ts;
+  if (style.clock == Clock::kEpoch) return fmt::format("{}.{:06}", at / 1'000'000'000, at % 1'000'000'000 / 1000);
+  const time_t whole = static_cast<time_t>(at / 1'000'000'000);
+  tm local;
+  localtime_r(&whole, &local);
+  return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec, at % 1'000'000'000 / 1000);
+}
+
+std::string line_text(const Style& style, const TraceInfo& info, const Event& e, const std::string& time) {
+  std::string call = format_call(info, e);
+  if (style.color && !e.has(kSignal)) {
+    const size_t open = call.find('(');
+    call = "\033[1m" + call.substr(0, open) + "\033[0m" + call.substr(open);
   }
-  j["call"] = e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr);
-  const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
-  j["args"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < (call ? call->args.size() : 6); ++i) j["args"].push_back(number(e.args[i]));
-  j["ret"] = e.ret;
-  if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted)) j["error"] = errno_name(static_cast<int>(-e.ret));
-  if (e.path[0]) j["path"] = info.strings[e.path[0]];
-  if (e.path[1]) j["path2"] = info.strings[e.path[1]];
-  if (e.has(kHasStat))
-    j["stat"] = {{"mode", e.st_mode}, {"size", number(e.st_size)}, {"dev", number(e.st_dev)}};
-  if (e.flags) j["flags"] = e.flags;
-  j["ip"] = number(e.ip);
-  j["caller"] = number(e.caller);
-  return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string out = fmt::format("{:<7} {} {}", e.tid, time, call);
+  if (e.has(kSignal)) return style.color ? "\033[33m" + out + "\033[0m\n" : out + "\n";
+  const bool failed = e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
+  const std::string result = format_result(info, e);
+  out += " = " + (style.color && failed ? "\033[31m" + result + "\033[0m" : result);
+  if (style.durations && !(e.flags & (kNoExit | kNoEnter | kForkChild)))
+    out += fmt::format(" <{:.6f}>", static_cast<double>(e.dur_ns) / 1e9);
+  if (e.has(kForkChild)) out += " (in the child)";
+  if (e.has(kNoEnter)) out += " (entry not seen)";
+  return out + "\n";
 }
 
-}  // namespace
-
-int cmd_dump(const Words& words) {
-  std::string file;
-  bool as_json = false;
-  Options opts("dump", "usage: sysvm dump [--json] FILE",
-               "Print a trace: one call on a line, as strace does.\n\n  sysvm dump sysvm.trace | less\n");
-  opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
-  opts.argument("FILE", file, "the trace");
-  if (auto code = opts.parse(words)) return *code;
-
-  signal(SIGPIPE, SIG_DFL);  // `sysvm dump x | head` ends without a word.
-  uint64_t start_ns = 0;
-  bool failed = false, first = true;
-  auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo& so_far) {
-    if (first) {
-      start_ns = columns.ts_ns[0];
-      if (as_json) fmt::print("{{\"schema\":1,\"kind\":\"sysvm.dump\",\"first_ns\":{}}}\n", start_ns);
-    }
-    first = false;
-    for (size_t i = 0; i < columns.size() && !failed; ++i) {
-      const Event e = columns.event(i);
-      std::string line;
-      if (as_json) {
-        line = json_line(so_far, e);
-      } else {
-        line = fmt::format("{:<7} {:>12.6f} {}", e.tid,
-                           static_cast<double>(static_cast<int64_t>(e.ts_ns - start_ns)) / 1e9,
-                           format_call(so_far, e));
-        if (!e.has(kSignal)) line += " = " + format_result(so_far, e);
-        if (!(e.flags & (kSignal | kNoExit | kNoEnter | kForkChild)))
-          line += fmt::format(" <{:.6f}>", static_cast<double>(e.dur_ns) / 1e9);
-        if (e.has(kForkChild)) line += " (in the child)";
-        if (e.has(kNoEnter)) line += " (entry not seen)";
-      }
-      line += '\n';
-      failed = fwrite(line.data(), 1, line.size(), stdout) != line.size();
-    }
-    return !failed;
-  });
+int finish(const Result<TraceInfo>& info, DataOutput& out) {
   if (!info) {
     spdlog::error("dump: {}", info.message());
     return kExitUsage;
   }
-  if (first && as_json) fmt::print("{{\"schema\":1,\"kind\":\"sysvm.dump\",\"first_ns\":0}}\n");
-  if (failed || fflush(stdout) != 0) {
-    spdlog::error("dump: standard output: {}", strerror(errno));
+  if (auto closed = out.close(); !closed) {
+    spdlog::error("dump: {}", closed.message());
     return kExitToolFailed;
   }
+  if (!info->newer.empty()) spdlog::warn("dump: {}", info->newer);
   if (!info->damage.empty()) {
     spdlog::error("dump: {}; all before it was printed", info->damage);
     return kExitUsage;
   }
   return 0;
+}
+
+}  // namespace
+
+int cmd_dump(const Words& words) {
+  std::string file, expression, pids, color = "auto", clock;
+  bool as_json = false, summary = false, relative = false, time_of_day = false, epoch = false, no_durations = false,
+       only_failed = false;
+  Options opts("dump", "usage: sysvm dump [options] FILE",
+               "Print a trace: one call on a line, as strace does.\n\n"
+               "  sysvm dump sysvm.trace | less\n  sysvm dump -e openat,newfstatat -Z sysvm.trace\n  sysvm dump -c sysvm.trace\n");
+  opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
+  opts.flag("-c,--summary", summary, "a table of calls, errors and times instead");
+  opts.option("-e,--trace", expression, "only these calls: openat,read  trace=openat  !close,read");
+  opts.option("-f,--pid", pids, "only these processes or threads: 123,124");
+  opts.flag("-r,--relative", relative, "time since the line before");
+  opts.flag("-t,--time", time_of_day, "time of day");
+  opts.flag("--ttt", epoch, "seconds since 1970");
+  opts.flag("-T,--no-durations", no_durations, "without the time spent in each call");
+  opts.flag("-Z,--failed", only_failed, "only calls that failed");
+  opts.option("--color", color, "auto, always or never [auto]", {"auto", "always", "never"});
+  opts.argument("FILE", file, "the trace");
+  // strace's own spelling.
+  Words spelled = words;
+  for (std::string& word : spelled)
+    if (word == "-ttt") word = "--ttt";
+    else if (word == "-tt") word = "-t";
+  if (auto code = opts.parse(spelled)) return *code;
+  if (relative + time_of_day + epoch > 1) return opts.usage_error("-r, -t and -ttt exclude each other");
+  if (as_json && summary) return opts.usage_error("--json and -c exclude each other; 'sysvm info --json' has counts");
+
+  Filter filter;
+  if (expression.starts_with("trace=")) expression.erase(0, 6);
+  if (expression.starts_with('!')) {
+    filter.invert = true;
+    expression.erase(0, 1);
+  }
+  if (!expression.empty())
+    for (std::string& name : split(expression)) filter.names.insert(std::move(name));
+  std::set<int32_t> ids;
+  if (!pids.empty())
+    for (const std::string& id : split(pids)) {
+      const auto number = parse_size(id);
+      if (!number) return opts.usage_error("-f " + pids + ": expected process ids with commas between them");
+      ids.insert(static_cast<int32_t>(*number));
+    }
+  auto wanted = [&](const Event& e, const TraceInfo& info) {
+    if (!ids.empty() && !ids.count(e.pid) && !ids.count(e.tid)) return false;
+    if (only_failed && (e.has(kSignal) || e.ret >= 0 || e.ret < -4095 || e.has(kRestarted))) return false;
+    if (filter.names.empty()) return true;
+    return filter.has(e.has(kSignal) ? "signal" : e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr));
+  };
+
+  auto opened = DataOutput::open("");
+  DataOutput& out = *opened;
+  Style style;
+  style.color = use_color(color);
+  style.durations = !no_durations;
+  style.clock = relative      ? Clock::kSinceLast
+                : time_of_day ? Clock::kTimeOfDay
+                : epoch       ? Clock::kEpoch
+                              : Clock::kSinceStart;
+  CallSummary counts;
+  bool first = true;
+  uint64_t start_ns = 0, last_ns = 0;
+  auto info = for_each_in_order(
+      file, [](const TraceInfo&) {},
+      [&](const Event& e, const TraceInfo& so_far) {
+        if (std::exchange(first, false)) {
+          start_ns = last_ns = e.ts_ns;
+          if (as_json && !out.write(ndjson_header(so_far, start_ns) + "\n")) return false;
+        }
+        if (!wanted(e, so_far)) return true;
+        if (summary) {
+          counts.add(e);
+          return true;
+        }
+        if (as_json) return out.write(ndjson_event(so_far, e) + "\n");
+        const std::string time = time_text(style, so_far.header, e.ts_ns, start_ns, last_ns);
+        last_ns = e.ts_ns;
+        return out.write(line_text(style, so_far, e, time));
+      });
+  if (info && first && as_json) out.write(ndjson_header(*info, 0) + "\n");
+  if (info && summary) out.write(counts.text(*info));
+  return finish(info, out);
 }
 
 }  // namespace sysvm

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -211,6 +212,7 @@ int cmd_info(const Words& words) {
   opts.flag("--verify", verify, "prove that nothing is missing, or list what is, by thread and interval; status 1");
   opts.argument("FILE", file, "the trace");
   if (auto code = opts.parse(words)) return *code;
+  signal(SIGPIPE, SIG_DFL);  // `sysvm info x | head` ends without a word
   if (verify) return verify_trace(file);
 
   Summary summary;
@@ -233,6 +235,7 @@ int cmd_info(const Words& words) {
     spdlog::error("info: standard output: {}", strerror(errno));
     return kExitToolFailed;
   }
+  if (!info->newer.empty()) spdlog::warn("info: {}", info->newer);
   if (!info->damage.empty()) {
     spdlog::error("info: {}; all before it was read", info->damage);
     return kExitUsage;

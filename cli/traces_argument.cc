@@ -14,6 +14,7 @@ Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     out.traces_.push_back(TRY(read_trace(path)));
     const Trace& trace = out.traces_.back();
+    if (!trace.newer.empty()) spdlog::warn("{}", trace.newer);
     if (!trace.damage.empty()) spdlog::warn("{}", trace.damage);
     uint64_t lost = 0;
     for (const Loss& loss : trace.losses) lost += loss.count;

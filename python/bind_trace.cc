@@ -96,6 +96,29 @@ SharedTable open_trace(const std::string& path) {
   return std::make_shared<TraceTable>(std::move(*table));
 }
 
+// A trace of which one chunk at a time is in memory.
+struct ChunkedTrace {
+  TraceFile file;
+  std::string path;
+};
+
+std::unique_ptr<ChunkedTrace> open_chunks(const std::string& path) {
+  auto file = TraceFile::open(path);
+  if (!file) throw PythonError(file.message());
+  return std::make_unique<ChunkedTrace>(ChunkedTrace{std::move(*file), path});
+}
+
+SharedTable read_chunk(ChunkedTrace& t, size_t i) {
+  if (i >= t.file.chunks().size()) throw py::index_error();
+  py::gil_scoped_release release;
+  ColumnTrace chunk;
+  static_cast<TraceInfo&>(chunk) = t.file.info();
+  if (auto ok = t.file.read(i, chunk.columns, chunk.strings); !ok) throw PythonError(ok.message());
+  auto table = make_trace_table(std::move(chunk), t.path);
+  if (!table) throw PythonError(table.message());
+  return std::make_shared<TraceTable>(std::move(*table));
+}
+
 }  // namespace
 
 void bind_trace(py::module_& module) {
@@ -106,6 +129,10 @@ void bind_trace(py::module_& module) {
       .def("strings", [](const SharedTable& t) { return texts(t->strings); })
       .def("info", &info);
   module.def("open_trace", &open_trace, py::arg("path"));
+  py::class_<ChunkedTrace>(module, "ChunkedTrace")
+      .def("__len__", [](const ChunkedTrace& t) { return t.file.chunks().size(); })
+      .def("read", &read_chunk, py::arg("chunk"));
+  module.def("open_chunks", &open_chunks, py::arg("path"));
 }
 
 }  // namespace sysvm

@@ -81,8 +81,12 @@ void name_strings(TraceTable& table) {
 }  // namespace
 
 Result<TraceTable> load_trace_table(const std::string& path) {
+  return make_trace_table(TRY(read_columns(path)), path);
+}
+
+Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path) {
   TraceTable table;
-  table.trace = TRY(read_columns(path));
+  table.trace = std::move(trace);
   if (table.trace.columns.size() > UINT32_MAX)
     return error("{}: {} events; at most {} fit into one table", path, table.trace.columns.size(),
                  UINT32_MAX);

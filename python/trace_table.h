@@ -29,5 +29,6 @@ struct TraceTable {
 };
 
 Result<TraceTable> load_trace_table(const std::string& path);
+Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path);  // path: for messages
 
 }  // namespace sysvm

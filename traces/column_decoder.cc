@@ -66,7 +66,7 @@ struct ColumnDecoder::Block {
   std::vector<uint32_t> thread, call, flags, site;
   std::vector<uint64_t> scratch;
   // One for each thread, or call.
-  std::vector<uint64_t> end_ns, last;
+  std::vector<uint64_t> end_ns, last, uses;
 
   // Cuts the message into fields.
   Result<> split(Bytes raw, std::vector<std::string_view>& strings, bool& unknown) {
@@ -149,24 +149,41 @@ Result<> ColumnDecoder::decode(Bytes raw, size_t n, uint64_t first_ns, Columns& 
     return short_column(B::kSeqStepFieldNumber);
   if (!fill(b.field[B::kRetFieldNumber], n, out.ret.data(), Signed<int64_t>())) return short_column(B::kRetFieldNumber);
 
-  b.end_ns.assign(b.tid.size(), first_ns);
+  if (b.tid.size() == 1) {  // as most chunks: two sums, and two constants
+    uint64_t ts = first_ns;
+    uint32_t seq = b.first_seq[0];
+    for (size_t i = 0; i < n; ++i) {
+      out.ts_ns[i] = ts += out.ts_ns[i];
+      ts += out.dur_ns[i];
+      out.seq[i] = seq += out.seq[i];
+      ++seq;
+    }
+    std::fill_n(out.tid.data(), n, b.tid[0]);
+    std::fill_n(out.pid.data(), n, b.pid[0]);
+  } else {
+    b.end_ns.assign(b.tid.size(), first_ns);
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t thread = b.thread[i];
+      out.ts_ns[i] += b.end_ns[thread];
+      b.end_ns[thread] = out.ts_ns[i] + out.dur_ns[i];
+      out.seq[i] += b.first_seq[thread];
+      b.first_seq[thread] = out.seq[i] + 1;
+      out.tid[i] = b.tid[thread];
+      out.pid[i] = b.pid[thread];
+    }
+  }
+  b.uses.assign(b.call_nr.size(), 0);
   for (size_t i = 0; i < n; ++i) {
-    const uint32_t thread = b.thread[i];
-    out.ts_ns[i] += b.end_ns[thread];
-    b.end_ns[thread] = out.ts_ns[i] + out.dur_ns[i];
-    out.seq[i] += b.first_seq[thread];
-    b.first_seq[thread] = out.seq[i] + 1;
-    out.tid[i] = b.tid[thread];
-    out.pid[i] = b.pid[thread];
+    ++b.uses[b.call[i]];
+    out.nr[i] = b.call_nr[b.call[i]];
+    out.ip[i] = b.site_ip[b.site[i]];
+    out.caller[i] = b.site_caller[b.site[i]];
   }
   size_t stats = 0, data = 0;
   for (size_t i = 0; i < n; ++i) {
-    out.nr[i] = b.call_nr[b.call[i]];
-    out.flags[i] = b.flag_set[b.flags[i]];
-    out.ip[i] = b.site_ip[b.site[i]];
-    out.caller[i] = b.site_caller[b.site[i]];
-    stats += (out.flags[i] & kHasStat) != 0;
-    data += (out.flags[i] & kHasData) != 0;
+    const uint32_t flags = out.flags[i] = b.flag_set[b.flags[i]];
+    stats += flags / kHasStat & 1;
+    data += flags / kHasData & 1;
   }
 
   // Numbers of strings, told by their distance from the newest.
@@ -189,7 +206,11 @@ Result<> ColumnDecoder::decode(Bytes raw, size_t n, uint64_t first_ns, Columns& 
   for (uint32_t k = 0; k < 6; ++k) {
     const int number = B::kArg0FieldNumber + static_cast<int>(k);
     size_t values = 0;
-    for (uint32_t call : b.call) values += b.call_args[call] > k;
+    for (size_t call = 0; call < b.uses.size(); ++call) values += b.call_args[call] > k ? b.uses[call] : 0;
+    if (b.field[static_cast<size_t>(number)].empty()) {  // no difference to 0 anywhere
+      std::fill_n(out.args[k].data(), n, 0);
+      continue;
+    }
     b.scratch.resize(values + 1);  // one more: it is looked at, and not used, behind the last value
     b.scratch[values] = 0;
     if (!fill(b.field[static_cast<size_t>(number)], values, b.scratch.data(), Signed<uint64_t>()))
@@ -209,6 +230,10 @@ Result<> ColumnDecoder::decode(Bytes raw, size_t n, uint64_t first_ns, Columns& 
 
   // Values of the events with a flag, to their places.
   auto scatter = [&](uint32_t flag, auto* to) {
+    if ((flag == kHasStat ? stats : data) == 0) {
+      std::fill_n(to, n, 0);
+      return;
+    }
     const uint64_t* next = b.scratch.data();
     for (size_t i = 0; i < n; ++i) {
       const bool has = (out.flags[i] & flag) != 0;

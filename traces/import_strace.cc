@@ -404,7 +404,7 @@ class StraceImport {
       return text ? constant(*text).value_or(0) : 0;
     };
     clone_flags_ = value("flags");
-    if (e.nr == SYS_clone) e.args = {clone_flags_, value("child_stack"), value("parent_tid"), value("child_tidptr"), value("tls"), 0};
+    if (e.nr == SYS_clone && member(all, "flags")) e.args = {clone_flags_, value("child_stack"), value("parent_tid"), value("child_tidptr"), value("tls"), 0};
   }
 
   void descriptors(const std::vector<std::string>& args, Event& e, Strings& strings) {

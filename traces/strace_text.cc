@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -50,6 +51,12 @@ constexpr Flag kStatxMask[] = {{0xfff, "STATX_ALL"},   {0x7ff, "STATX_BASIC_STAT
                                {1024, "STATX_BLOCKS"}, {2048, "STATX_BTIME"},        {4096, "STATX_MNT_ID"}};
 constexpr Flag kPipe[] = {F(O_CLOEXEC), F(O_DIRECT), F(O_NONBLOCK)};
 constexpr Flag kFd[] = {F(FD_CLOEXEC)};
+constexpr Flag kClone[] = {
+    F(CLONE_VM),             F(CLONE_FS),          F(CLONE_FILES),   F(CLONE_SIGHAND), F(CLONE_PIDFD),
+    F(CLONE_PTRACE),         F(CLONE_VFORK),       F(CLONE_PARENT),  F(CLONE_THREAD),  F(CLONE_NEWNS),
+    F(CLONE_SYSVSEM),        F(CLONE_SETTLS),      F(CLONE_PARENT_SETTID), F(CLONE_CHILD_CLEARTID), F(CLONE_UNTRACED),
+    F(CLONE_CHILD_SETTID),   F(CLONE_NEWCGROUP),   F(CLONE_NEWUTS),  F(CLONE_NEWIPC),  F(CLONE_NEWUSER),
+    F(CLONE_NEWPID),         F(CLONE_NEWNET),      F(CLONE_IO)};
 #undef F
 
 template <size_t N>
@@ -114,6 +121,18 @@ std::string format_mode(uint32_t mode) {
 
 std::string pointer(uint64_t value) {
   return value ? fmt::format("{:#x}", value) : "NULL";
+}
+
+// strace names the arguments of clone, in an order of its own, and only those that the flags say are used.
+std::string format_clone(const Event& e) {
+  const uint64_t all = e.args[0], signal = all & 0xff, others = all & ~uint64_t{0xff};
+  std::string out = fmt::format("clone(child_stack={}, flags=", pointer(e.args[1]));
+  if (others || !signal) out += flags(others, kClone);
+  if (signal) out += (others ? "|" : "") + signal_name(static_cast<int>(signal));
+  if (all & CLONE_PARENT_SETTID) out += ", parent_tid=" + pointer(e.args[2]);
+  if (all & CLONE_SETTLS) out += ", tls=" + pointer(e.args[4]);
+  if (all & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) out += ", child_tidptr=" + pointer(e.args[3]);
+  return out + ")";
 }
 
 // FLAGS, INT and UINT of the calls that people look at most; "" where there is nothing better than the
@@ -221,6 +240,7 @@ std::string format_call(const TraceInfo& info, const Event& e) {
     return fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---", signal_name(static_cast<int>(e.args[0])),
                        si_code_name(static_cast<int>(e.args[0]), static_cast<int32_t>(e.args[1])));
   const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
+  if (call && e.nr == SYSVM_NR_clone) return format_clone(e);
   std::string out =
       call ? call->name : fmt::format("{}_{}", e.has(kCompat) ? "i386_syscall" : "syscall", e.nr);
   out += '(';

@@ -10,6 +10,6 @@ The work is done in C++; this package gives it its shape. Nothing here makes a P
 from ._sysvm import Error
 from .mining import Mined, Sequence, mine
 from .procs import Procedure, ProcedureFile, load
-from .trace import Trace, open
+from .trace import Trace, chunks, open
 
-__all__ = ["Error", "Mined", "Procedure", "ProcedureFile", "Sequence", "Trace", "load", "mine", "open"]
+__all__ = ["Error", "Mined", "Procedure", "ProcedureFile", "Sequence", "Trace", "chunks", "load", "mine", "open"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,3 +88,19 @@ def open(path: str | os.PathLike[str]) -> Trace:
     """
     name = os.fspath(path)
     return Trace(_sysvm.open_trace(name), name)
+
+
+def chunks(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The events of a recording that need not fit into memory: one DataFrame after the other, of up to 8,192 events.
+
+    Rows are as in Trace.df(), in order of time within a frame; neighbours overlap by the longest call. Categories are
+    those of the frame alone: convert to str before joining frames.
+
+        >>> sum(int((df.call == "read").sum()) for df in sysvm.chunks("big.trace", ["call"]))
+
+    Raises sysvm.Error if the file cannot be read at all, or at a damaged chunk.
+    """
+    name = os.fspath(path)
+    file = _sysvm.open_chunks(name)
+    for i in range(len(file)):
+        yield Trace(file.read(i), name).df(columns)

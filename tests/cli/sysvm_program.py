@@ -15,6 +15,8 @@ TIMEOUT = 60
 def run(*command, **options):
     """Runs a command; its output as bytes. A command that does not end in time fails the test."""
     options.setdefault("stdin", subprocess.DEVNULL)
+    if "input" in options:
+        del options["stdin"]
     return subprocess.run([str(word) for word in command], capture_output=True, timeout=TIMEOUT, **options)
 
 

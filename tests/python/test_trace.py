@@ -97,3 +97,24 @@ def test_what_is_no_trace_is_refused_with_its_name(tmp_path) -> None:
         sysvm.open(bad)
     with pytest.raises(sysvm.Error, match="missing.trace"):
         sysvm.open(tmp_path / "missing.trace")
+
+
+def test_chunks_are_frames_with_all_rows(make_trace) -> None:
+    path = make_trace(5000, 100)
+    frames = list(sysvm.chunks(path, ["ts_ns", "a1", "call", "path"]))
+    assert len(frames) == 50 and all(len(frame) == 100 for frame in frames)
+    whole = sysvm.open(path).df(["ts_ns", "a1", "call", "path"])
+    joined = pd.concat([frame.astype({"call": str, "path": str}) for frame in frames]).sort_values("ts_ns", kind="stable")
+    assert list(joined.a1) == list(whole.a1) and list(joined.path) == list(whole.path.astype(str))
+
+
+def test_a_damaged_chunk_is_named(make_trace, tmp_path) -> None:
+    data = bytearray(make_trace(5000, 100).read_bytes())
+    data[len(data) // 2] ^= 1
+    bad = tmp_path / "bad.trace"
+    bad.write_bytes(data)
+    with pytest.raises(sysvm.Error, match="bad.trace: byte"):
+        for _ in sysvm.chunks(bad):
+            pass
+    with pytest.raises(sysvm.Error, match="missing.trace"):
+        next(sysvm.chunks(tmp_path / "missing.trace"))

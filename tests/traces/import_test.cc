@@ -85,8 +85,8 @@ TEST(ImportStrace, JoinsUnfinishedCallsAndTellsThreadsFromProcesses) {
       "10 1.000016 +++ killed by SIGSEGV (core dumped) +++\n");
   EXPECT_EQ(got.lines,
             "10/10 execve(\"/bin/sh\", 0x1, 0x7ffd) = 0\n"
-            "10/10 clone(0x1200011, NULL, NULL, 0x7fbd389d9a10, NULL) = 11\n"
-            "11/11 clone(0, NULL, NULL, NULL, NULL) = 0 child\n"
+            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7fbd389d9a10) = 11\n"
+            "11/11 clone(child_stack=NULL, flags=0) = 0 child\n"
             "11/11 close(3) = 0\n"
             "10/10 wait4(-1, 0x1, 0, NULL) = 11\n"
             "11/11 clone3(0x1, 88) = 12\n"
@@ -170,8 +170,8 @@ TEST(ImportPerf, JoinsTheHalvesOfCalls) {
       "              sh 11/11 13065.710358: raw_syscalls:sys_enter: NR 231 (2, e7, 3c, 0, 0, 0)\n",
       true);
   EXPECT_EQ(got.lines,
-            "10/10 clone(0x1200011, NULL, NULL, 0x7f1ea0bf7a10, NULL) = 11\n"
-            "11/11 clone(0, NULL, NULL, NULL, NULL) = 0 child\n"
+            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f1ea0bf7a10) = 11\n"
+            "11/11 clone(child_stack=NULL, flags=0) = 0 child\n"
             "11/12 read(3, 0x7ffd, 4096) = -1 EBADF (Bad file descriptor)\n"
             "11/11 close(-1) = 0\n"
             "11/11 exit_group(2) = ?\n");

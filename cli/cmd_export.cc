@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// sysvm export: a trace in the formats of other tools, to standard output or a file.
+// Tested by tests/cli/export_test.py.
+#include <spdlog/spdlog.h>
+
+#include "cli/data_output.h"
+#include "cli/options.h"
+#include "traces/export.h"
+
+namespace sysvm {
+
+int cmd_export(const Words& words) {
+  std::string format, file, output;
+  bool count = false;
+  Options opts("export", "usage: sysvm export [-o OUT] FORMAT FILE",
+               "Write a trace for other tools: strace (its text), perfetto (open it at ui.perfetto.dev), ndjson (one\n"
+               "JSON object on a line), folded (stacks for flame graphs).\n\n"
+               "  sysvm export perfetto sysvm.trace -o sysvm.pftrace\n"
+               "  sysvm export folded sysvm.trace | flamegraph.pl > sysvm.svg\n");
+  opts.argument("FORMAT", format, "strace, perfetto, ndjson or folded");
+  opts.argument("FILE", file, "the trace");
+  opts.option("-o,--output", output, "the file to write [standard output]");
+  opts.flag("-c,--count", count, "folded: weigh calls by number and not by time");
+  if (auto code = opts.parse(words)) return *code;
+  if (format != "strace" && format != "perfetto" && format != "ndjson" && format != "folded")
+    return opts.usage_error("format '" + format + "': expected strace, perfetto, ndjson or folded");
+  if (count && format != "folded") return opts.usage_error("--count is for folded alone");
+
+  auto out = DataOutput::open(output);
+  if (!out) {
+    spdlog::error("export: {}", out.message());
+    return kExitToolFailed;
+  }
+  const Output write = [&](std::string_view text) { return out->write(text); };
+  const Result<TraceInfo> info = format == "strace"     ? export_strace(file, write)
+                                 : format == "perfetto" ? export_perfetto(file, write)
+                                 : format == "ndjson"   ? export_ndjson(file, write)
+                                                        : export_folded(file, count ? FoldedWeight::kCount : FoldedWeight::kTime, write);
+  if (!info) {
+    spdlog::error("export: {}", info.message());
+    return kExitUsage;
+  }
+  if (auto closed = out->close(); !closed) {
+    spdlog::error("export: {}", closed.message());
+    return kExitToolFailed;
+  }
+  if (!info->newer.empty()) spdlog::warn("export: {}", info->newer);
+  if (!info->damage.empty()) {
+    spdlog::error("export: {}; all before it was written", info->damage);
+    return kExitUsage;
+  }
+  return 0;
+}
+
+}  // namespace sysvm

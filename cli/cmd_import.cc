@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// sysvm import: what strace or perf script printed, as a trace. Tested by tests/cli/import_test.py.
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "cli/options.h"
+#include "traces/import.h"
+
+namespace sysvm {
+
+int cmd_import(const Words& words) {
+  std::string file, format = "auto", output = "sysvm.trace";
+  bool quiet = false;
+  Options opts("import", "usage: sysvm import [-o TRACE] [--format FORMAT] FILE",
+               "Turn the text of strace, or of perf script, into a trace that all commands read. FILE - is standard input.\n\n"
+               "  strace -f -ttt -T -y -o x.txt CMD; sysvm import x.txt -o x.trace\n"
+               "  perf record -e 'raw_syscalls:*' CMD; perf script -F comm,pid,tid,time,event,trace > x.txt; sysvm import x.txt\n");
+  opts.argument("FILE", file, "the text");
+  opts.option("-o,--output", output, "the trace; replaced if it is one [sysvm.trace]");
+  opts.option("--format", format, "auto, strace or perf", {"auto", "strace", "perf"});
+  opts.flag("-q,--quiet", quiet, "no summary");
+  if (auto code = opts.parse(words)) return *code;
+
+  std::ifstream in;
+  std::istringstream held;  // standard input cannot be rewound
+  std::istream* text = &in;
+  if (file == "-") {
+    held.str(std::string(std::istreambuf_iterator<char>(std::cin), {}));
+    text = &held;
+  } else {
+    in.open(file, std::ios::binary);
+    if (!in) {
+      spdlog::error("import: {}: cannot open: {}", file, strerror(errno));
+      return kExitUsage;
+    }
+  }
+  const ImportFormat guess = guess_import_format(*text);
+  if (format == "auto") {
+    if (guess == ImportFormat::kUnknown || guess == ImportFormat::kPerfTrace) {
+      spdlog::error("import: {}: {}", file,
+                    guess == ImportFormat::kUnknown
+                        ? "neither strace's text nor perf script's of raw_syscalls (its first 100 lines have no call)"
+                        : "perf trace's text lacks what a trace needs; record with perf record -e 'raw_syscalls:*' and "
+                          "import what perf script prints");
+      return kExitUsage;
+    }
+    format = guess == ImportFormat::kStrace ? "strace" : "perf";
+  }
+  const auto report = format == "strace" ? import_strace(*text, file, output) : import_perf(*text, file, output);
+  if (!report) {
+    spdlog::error("import: {}", report.message());
+    return kExitToolFailed;
+  }
+  if (!quiet)
+    fmt::print(stderr, "sysvm: imported {} events from {} lines into {}\n", report->events, report->lines, output);
+  for (const std::string& note : report->notes)
+    if (!quiet) spdlog::info("import: {}: {}", file, note);
+  if (report->not_understood) {
+    spdlog::warn("import: {}: {} lines were not understood and left out", file, report->not_understood);
+    for (const std::string& line : report->examples) spdlog::warn("import: {}: {}", file, line);
+  }
+  return report->events ? 0 : kExitUsage;
+}
+
+}  // namespace sysvm

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Where a reading command's data goes: standard output, or a file named with -o. A reader that goes away
+// (`sysvm dump x | head`) ends the program without a word.
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+
+namespace sysvm {
+
+class DataOutput {
+ public:
+  // "" and "-" stand for standard output.
+  static Result<DataOutput> open(const std::string& file);
+  DataOutput(DataOutput&& other) noexcept : file_(other.file_), name_(std::move(other.name_)) { other.file_ = nullptr; }
+  ~DataOutput();
+
+  bool write(std::string_view text) { return ok_ = ok_ && fwrite(text.data(), 1, text.size(), file_) == text.size(); }
+  Result<> close();  // flushes, and tells the first failure
+
+ private:
+  DataOutput(FILE* file, std::string name) : file_(file), name_(std::move(name)) {}
+  FILE* file_;
+  std::string name_;
+  bool ok_ = true;
+};
+
+// NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether standard output is a terminal; choice: auto, always, never.
+bool use_color(const std::string& choice);
+
+}  // namespace sysvm
