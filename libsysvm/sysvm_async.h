@@ -29,8 +29,9 @@
  * Results are those of the same synchronous run. Requests are begun in the order of submission; they overlap, and end in
  * any order.
  *
- * Errors: 0 or -errno. Threads: everything here may be called from any thread, nothing from a signal handler. A request's memory, its registers and
- * what the program uses belong to the library from submit until its completion was seen (by wait or next).
+ * Errors: 0 or -errno. Threads: everything here may be called from any thread, nothing from a signal handler. A
+ * request's memory, its registers and what the program uses belong to the library from submit until its completion
+ * was seen (by wait or next).
  * After fork the child's pools are dead: close frees them, everything else is -ECHILD.
  *
  * In libsysvm-async.so (pkg-config sysvm-async); opt-in, and not used by `sysvm run`. Tested by

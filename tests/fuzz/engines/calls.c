@@ -377,6 +377,10 @@ static bool choose_specially(struct call *c)
 		set(c, 0, PICK(c, 0, EPOLL_CLOEXEC));
 		break;
 	case SYSVM_CALL_epoll_ctl:
+		if (next(c->random) % 2) {
+			set(c, 0, 8);
+			set(c, 2, PICK(c, 3, 4, 5, 9));
+		}
 		set(c, 1, 1 + next(c->random) % 3);
 		set_constant(c, 3, C_EVENTS);
 		break;
