@@ -145,7 +145,7 @@ static int check_header(struct checker *c)
 static int refuse_section(struct checker *c, const struct svp_section *s, const char *what)
 {
 	static const char *const names[] = {"?",     "strings",	 "code",      "data",
-					    "procs", "triggers", "followers", "notes"};
+					    "procs", "triggers", "followers", "notes", "loops"};
 
 	put(c, "section ");
 	if (s->kind && s->kind < sizeof(names) / sizeof(names[0]))
@@ -210,6 +210,9 @@ static int take_section(struct checker *c, const struct svp_section *s)
 	case SVP_FOLLOWERS:
 		out->followers = (const struct svp_follower *)p;
 		return take_table(c, s, sizeof(struct svp_follower), &out->nfollowers);
+	case SVP_LOOPS:
+		out->loops = (const struct svp_loop *)p;
+		return take_table(c, s, sizeof(struct svp_loop), &out->nloops);
 	case SVP_NOTES:
 		out->notes = (const char *)p;
 		out->notes_size = s->size;
@@ -279,6 +282,19 @@ static int place_is_good(const struct svp_place *place)
 	       (n || !place->offset);
 }
 
+static int is_entry(const struct svp_arg *a)
+{
+	return a->kind == SVP_ARG_NAME || a->kind == SVP_ARG_UNDER;
+}
+
+const struct svp_loop *svp_loop_of(const struct svp *svp, uint32_t proc)
+{
+	for (uint32_t i = 0; i < svp->nloops; i++)
+		if (svp->loops[i].proc == proc)
+			return &svp->loops[i];
+	return NULL;
+}
+
 /* Fields that the kind does not use are 0. */
 static const char *unused_fields(const struct svp_arg *a)
 {
@@ -286,7 +302,7 @@ static const char *unused_fields(const struct svp_arg *a)
 	int uses_value = a->kind == SVP_ARG_CONST || a->kind == SVP_ARG_MASK || a->kind == SVP_ARG_STRING ||
 			 a->kind == SVP_ARG_OUT;
 
-	if (a->kind > SVP_ARG_COUNT)
+	if (a->kind > SVP_ARG_UNDER)
 		return "unknown kind";
 	if (a->reserved || (a->reg && !uses_reg) || (a->value && !uses_value) ||
 	    (a->mask && a->kind != SVP_ARG_MASK) || (a->size && a->kind != SVP_ARG_OUT))
@@ -322,8 +338,12 @@ static int check_trigger(struct checker *c, const struct svp_proc *proc, uint32_
 
 		if (wrong)
 			return refuse_arg(c, "trigger ", n, i, wrong);
-		if (a->kind > SVP_ARG_MASK && a->kind != SVP_ARG_STRING)
-			return refuse_arg(c, "trigger ", n, i, "expected any, const, mask or string");
+		if (a->kind > SVP_ARG_MASK && a->kind != SVP_ARG_STRING && !is_entry(a))
+			return refuse_arg(c, "trigger ", n, i, "expected any, const, mask, string, name or under");
+		if (is_entry(a) && row->arg[i].kind != SYSVM_KIND_PATH)
+			return refuse_arg(c, "trigger ", n, i, "an entry, but the system call takes no path here");
+		if (is_entry(a) && !svp_loop_of(c->out, c->proc))
+			return refuse_arg(c, "trigger ", n, i, "an entry, but the procedure has no loop");
 		if (a->kind == SVP_ARG_STRING && row->arg[i].kind != SYSVM_KIND_PATH)
 			return refuse_arg(c, "trigger ", n, i, "a string, but the system call takes no path here");
 		if (a->kind == SVP_ARG_STRING && !string_is_good(c->out, proc, a->value))
@@ -347,10 +367,13 @@ static const struct sysvm_command_info *command_of(const struct svp_follower *f)
 	return f->nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(cmd->value) : sysvm_ioctl_by_cmd(cmd->value);
 }
 
+/* loop: the one that the follower belongs to, else NULL: its output lies in a record. */
 static const char *wrong_follower_arg(const struct checker *c, const struct svp_proc *proc,
-				      const struct svp_arg *a, const struct sysvm_arg_info *kind)
+				      const struct svp_loop *loop, const struct svp_arg *a,
+				      const struct sysvm_arg_info *kind)
 {
 	const char *wrong = unused_fields(a);
+	uint64_t room = loop ? loop->stride : proc->staging;
 
 	if (wrong)
 		return wrong;
@@ -362,11 +385,15 @@ static const char *wrong_follower_arg(const struct checker *c, const struct svp_
 		if (kind->kind != SYSVM_KIND_OUT && kind->kind != SYSVM_KIND_OUTN &&
 		    kind->kind != SYSVM_KIND_OUTS)
 			return "the system call does not fill a buffer here";
-		if (a->value > proc->staging || a->size > proc->staging - a->value)
-			return "reaches past the procedure's staging area";
+		if (a->value > room || a->size > room - a->value)
+			return loop ? "reaches past the loop's record" : "reaches past the procedure's staging area";
+		if (loop && a->value < 8 + 8 * (uint64_t)loop->followers)
+			return "lies over the record's results";
 		if (kind->kind == SYSVM_KIND_OUTS && a->size < kind->param)
 			return "its place in the staging area is smaller than the structure";
 	}
+	if (is_entry(a) && (!loop || kind->kind != SYSVM_KIND_PATH))
+		return "an entry's name, but this is no path of a loop's follower";
 	if (a->kind == SVP_ARG_COUNT && kind->kind != SYSVM_KIND_SIZE)
 		return "the system call does not take a size here";
 	return NULL;
@@ -377,8 +404,11 @@ static int check_follower(struct checker *c, const struct svp_proc *proc, uint32
 	const struct svp_follower *f = &c->out->followers[proc->first_follower + n];
 	const struct sysvm_syscall_info *row = sysvm_syscall_by_nr(f->nr);
 	const struct sysvm_command_info *command = NULL;
+	const struct svp_loop *loop = svp_loop_of(c->out, c->proc);
 	uint32_t i;
 
+	if (loop && n - loop->first >= loop->followers)
+		loop = NULL;
 	if (!row || row->index < 0)
 		return refuse_row(c, "follower ", n, "a system call that the machine does not make");
 	if (f->nargs != row->nargs || f->reserved)
@@ -393,7 +423,7 @@ static int check_follower(struct checker *c, const struct svp_proc *proc, uint32
 	}
 	for (i = 0; i < 6; i++) {
 		const struct sysvm_arg_info *kind = command && i == 2 ? &command->arg : &row->arg[i];
-		const char *wrong = wrong_follower_arg(c, proc, &f->arg[i], kind);
+		const char *wrong = wrong_follower_arg(c, proc, loop, &f->arg[i], kind);
 
 		if (!wrong && i >= row->nargs && f->arg[i].kind != SVP_ARG_ANY)
 			wrong = "the system call does not have it";
@@ -485,6 +515,41 @@ static int check_proc(struct checker *c, uint32_t number)
 	return check_code(c, proc);
 }
 
+static int check_loop(struct checker *c, uint32_t number)
+{
+	const struct svp_loop *l = &c->out->loops[number];
+	const struct svp_proc *proc;
+
+	if (l->proc >= c->out->nprocs)
+		return refuse_number(c, "a loop's procedure is ", l->proc, ", expected less than ", c->out->nprocs);
+	proc = &c->out->procs[l->proc];
+	if (svp_loop_of(c->out, l->proc) != l)
+		return refuse_number(c, "procedure ", l->proc, " has more loops than ", 1);
+	if (!l->followers || l->followers > SVP_LOOP_MAX || l->first > proc->followers ||
+	    l->followers > proc->followers - l->first)
+		return refuse_number(c, "procedure ", l->proc,
+				     ": its loop's followers are none, past its own, or more than ", SVP_LOOP_MAX);
+	if (l->stride % 8 || l->stride < 8 + 8 * l->followers || l->records % 8 || !l->capacity ||
+	    l->records > proc->staging || l->capacity > (proc->staging - l->records) / l->stride)
+		return refuse_number(c, "procedure ", l->proc,
+				     ": its loop's records do not fit its staging area of ", proc->staging);
+	if (proc->mode != SVP_RUN_AHEAD || (l->flags & ~SVP_LOOP_ALL) || !is_zero(l->reserved, sizeof(l->reserved)))
+		return refuse_number(c, "procedure ", l->proc,
+				     ": its loop has an unknown flag, or it does not run ahead, as mode ", SVP_RUN_AHEAD);
+	return 0;
+}
+
+static int check_loops(struct checker *c)
+{
+	int err = 0;
+
+	if (c->out->nprocs > SVP_MAX_PROCS)
+		return 0; /* said below */
+	for (uint32_t i = 0; !err && i < c->out->nloops; i++)
+		err = check_loop(c, i);
+	return err;
+}
+
 int svp_check(const void *base, size_t size, struct svp *out, char *message, size_t message_size)
 {
 	struct checker c = {base, size, out, sysvm_text_start(message, message_size), 0};
@@ -495,6 +560,7 @@ int svp_check(const void *base, size_t size, struct svp *out, char *message, siz
 	out->base = base;
 	err = check_header(&c);
 	err = err ? err : check_sections(&c);
+	err = err ? err : check_loops(&c);
 	if (!err && out->nprocs > SVP_MAX_PROCS)
 		err = refuse_number(&c, "procedures: ", out->nprocs, ", expected at most ", SVP_MAX_PROCS);
 	for (i = 0; !err && i < out->nprocs; i++)

@@ -47,6 +47,17 @@ extern "C" {
 #define SVP_REG_ATIME 251   /* seconds: a read makes the kernel renew an atime older than this (now - 24 h) */
 #define SVP_REG_CLOSE2 249  /* one more such descriptor, closed after SVP_REG_CLOSE, or -1 */
 #define SVP_REG_NOATIME 250 /* 1: reads never change atime on SVP_REG_DEVICE (noatime, read-only), else 0 */
+/* For procedures with a loop (struct svp_loop): */
+#define SVP_REG_ENTRY 248     /* address of the next struct linux_dirent64; set by the code itself behind a getdents64 */
+#define SVP_REG_ENTRY_END 247 /* address behind the last */
+#define SVP_REG_WINDOW 246    /* entries that one run may take at most */
+#define SVP_REG_UNDER 245     /* address of the directory's path and '/' in a buffer of the runtime */
+#define SVP_REG_NAME 244      /* address behind that '/': the code copies the entry's name here (room for 264 bytes) */
+#define SVP_REG_AVOID 243     /* address of inode numbers, closed by 0: directories with a mount point that must not
+				 be looked at; the code takes no entry of a directory whose number is among them */
+#define SVP_REG_SIBLING 242   /* address of the struct linux_dirent64 behind the one that the trigger opened, in the
+				 directory that it lies in; or 0 */
+#define SVP_REG_SIBLING_END 241
 
 /*
  * The guard. A procedure that reads data or directory entries ahead first makes fstat (or newfstatat with
@@ -69,6 +80,7 @@ enum svp_section_kind {
 	SVP_PROCS = 4,	   /* struct svp_proc[] */
 	SVP_TRIGGERS = 5,  /* struct svp_trigger[] */
 	SVP_FOLLOWERS = 6, /* struct svp_follower[] */
+	SVP_LOOPS = 8,	   /* struct svp_loop[]; absent: none */
 	SVP_NOTES = 7,	   /* JSON for people and tools (costs, provenance); the runtime does not read it */
 };
 
@@ -110,6 +122,8 @@ enum svp_arg_kind {
 			       follows from the system call table (OUT: the result, OUTS: the structure) */
 	SVP_ARG_COUNT = 7,  /* size of the out-buffer; register reg holds the size that the code used. Equal, or the
 			       transfer was short (result < reg) and the application's size is at least the result */
+	SVP_ARG_NAME = 8,   /* string equal to the entry's name; in a trigger: to the name of an entry */
+	SVP_ARG_UNDER = 9,  /* string equal to the directory's path, '/' and the entry's name; in a trigger likewise */
 };
 
 struct svp_arg {
@@ -151,6 +165,35 @@ struct svp_proc {
 	uint64_t seen;	      /* occurrences in the trace it was made from */
 };
 
+/*
+ * The loop of a procedure over the entries of a directory. Its followers (those from `first` on, `followers` of them)
+ * are made for each entry; what they gave lies in records in the staging area, and is answered in order: for each
+ * entry, each of its followers that was made. Followers before `first` come before the loop, those behind after it.
+ *
+ *   record        8 bytes: address of the entry's struct linux_dirent64
+ *   + 8 + 8 i     result of the loop's follower i, or SVP_NOT_MADE
+ *   + value       of an OUT argument: counted from the record's start
+ *
+ * Two kinds. Behind an open: the code makes getdents64, sets SVP_REG_ENTRY and SVP_REG_ENTRY_END itself, and loops.
+ * At an entry: the trigger has an argument NAME or UNDER; the runtime finds the entry among those that it has seen
+ * the application read, sets the registers to it and what follows it, and the first record answers the trigger.
+ * The code must leave at SVP_REG_WINDOW entries, and at the first entry on another device than SVP_REG_DEVICE.
+ */
+#define SVP_LOOP_MAX 8 /* followers of a loop */
+struct svp_loop {
+	uint32_t proc;  /* number of its procedure; a procedure has at most one */
+	uint32_t first; /* counted from the procedure's first follower */
+	uint32_t followers;
+	uint32_t records; /* offset in the staging area */
+	uint32_t stride;  /* bytes of a record, a multiple of 8 */
+	uint32_t capacity; /* records that the staging area has room for */
+	uint8_t end;	   /* register: address behind the last whole record */
+	uint8_t flags;	   /* SVP_LOOP_* */
+	uint8_t reserved[6];
+};
+#define SVP_LOOP_LEAVES 1 /* the code leaves behind a directory, since the application goes into it */
+#define SVP_LOOP_ALL (SVP_LOOP_LEAVES)
+
 /* A checked view of a mapped file. The memory stays the caller's and must stay mapped and unchanged. */
 struct svp {
 	const unsigned char *base;
@@ -161,7 +204,8 @@ struct svp {
 	const struct svp_follower *followers;
 	const char *notes;
 	uint64_t strings_size, code_size, data_size, notes_size;
-	uint32_t nprocs, ntriggers, nfollowers;
+	const struct svp_loop *loops;
+	uint32_t nprocs, ntriggers, nfollowers, nloops;
 };
 
 /*
@@ -174,6 +218,8 @@ int svp_check(const void *base, size_t size, struct svp *out, char *message, siz
 
 uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start); /* start: SVP_CHECKSUM_START, or what came before */
 #define SVP_CHECKSUM_START 0xcbf29ce484222325ull
+
+const struct svp_loop *svp_loop_of(const struct svp *svp, uint32_t proc); /* NULL: it has none */
 
 const char *svp_mode_name(uint32_t mode); /* "run_ahead"; "?" if unknown */
 

@@ -45,8 +45,11 @@ struct Procedure {
   std::string exe;  // build-id in hexadecimal, "": any executable
   std::vector<Trigger> triggers;
   std::vector<Follower> followers;
+  std::optional<svp_loop> loop;  // over a directory's entries; `proc` is set when the file is written
   std::vector<uint8_t> data;
   std::vector<uint8_t> code;
+
+  bool of_loop(size_t follower) const { return loop && follower - loop->first < loop->followers; }
 };
 
 struct ProcedureFile {

@@ -46,6 +46,10 @@ Procedure procedure_of(const svp& view, const svp_proc& from) {
     out.nargs = f.nargs;
     std::copy(f.arg, f.arg + 6, out.arg.begin());
   }
+  if (const svp_loop* loop = svp_loop_of(&view, static_cast<uint32_t>(&from - view.procs))) {
+    proc.loop = *loop;
+    proc.loop->proc = 0;
+  }
   return proc;
 }
 

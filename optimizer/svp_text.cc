@@ -68,6 +68,10 @@ std::string arg_text(const svp_arg& arg) {
       return fmt::format("out@{}:{}", arg.value, arg.size);
     case SVP_ARG_COUNT:
       return fmt::format("count r{}", arg.reg);
+    case SVP_ARG_NAME:
+      return "name";
+    case SVP_ARG_UNDER:
+      return "under";
     default:
       return "?";
   }
@@ -106,6 +110,10 @@ std::string to_text(const Procedure& p) {
   out += fmt::format("  staging {}\n  result r{}\n", p.staging, p.trigger_result);
   for (const Trigger& t : p.triggers) out += "  trigger " + trigger_text(t) + "\n";
   for (const Follower& f : p.followers) out += "  follower " + follower_text(f) + "\n";
+  if (p.loop)
+    out += fmt::format("  loop first {} followers {} records {} stride {} capacity {} end r{}{}\n", p.loop->first,
+                       p.loop->followers, p.loop->records, p.loop->stride, p.loop->capacity, p.loop->end,
+                       p.loop->flags & SVP_LOOP_LEAVES ? " leaves" : "");
   if (!p.data.empty()) out += "  data " + quoted(p.data) + "\n";
   return out + "  code {\n" + list_code(p.code, "    ") + "  }\n}\n";
 }
@@ -158,6 +166,10 @@ Result<svp_arg> read_arg(LineReader& in) {
     a.reg = TRY(read_register(in));
   } else if (in.take("path")) {
     a.kind = SVP_ARG_PATH;
+  } else if (in.take("name")) {
+    a.kind = SVP_ARG_NAME;
+  } else if (in.take("under")) {
+    a.kind = SVP_ARG_UNDER;
   } else if (in.peek() == 'r') {
     a.kind = SVP_ARG_REG;
     a.reg = TRY(read_register(in));
@@ -214,6 +226,23 @@ Result<Follower> read_follower(LineReader& in) {
   return f;
 }
 
+Result<svp_loop> read_loop(LineReader& in) {
+  svp_loop loop{};
+  const std::pair<const char*, uint32_t*> fields[] = {{"first ", &loop.first},
+                                                      {"followers ", &loop.followers},
+                                                      {"records ", &loop.records},
+                                                      {"stride ", &loop.stride},
+                                                      {"capacity ", &loop.capacity}};
+  for (const auto& [name, value] : fields) {
+    TRY(in.expect(name));
+    *value = static_cast<uint32_t>(TRY(in.number()));
+  }
+  TRY(in.expect("end "));
+  loop.end = TRY(read_register(in));
+  if (in.take("leaves")) loop.flags = SVP_LOOP_LEAVES;
+  return loop;
+}
+
 Result<svp_mode> read_mode(LineReader& in) {
   const std::string word = in.word();
   for (svp_mode mode : {SVP_FUSE, SVP_RUN_AHEAD, SVP_ANSWER, SVP_LATE_CLOSE, SVP_DEFER})
@@ -257,13 +286,15 @@ Result<Procedure> read_procedure(LineReader& in) {
       p.triggers.push_back(TRY(read_trigger(in)));
     } else if (item == "follower") {
       p.followers.push_back(TRY(read_follower(in)));
+    } else if (item == "loop") {
+      p.loop = TRY(read_loop(in));
     } else if (item == "data") {
       const std::string bytes = TRY(in.quoted_string());
       p.data.assign(bytes.begin(), bytes.end());
     } else if (item == "code") {
       p.code = TRY(read_code(in));
     } else {
-      return in.fail("'{}': expected seen, exe, staging, result, trigger, follower, data, code or '}}'",
+      return in.fail("'{}': expected seen, exe, staging, result, trigger, follower, loop, data, code or '}}'",
                      item);
     }
     if (!in.at_end()) return in.fail("'{}' was not expected at the end of the line", in.rest());

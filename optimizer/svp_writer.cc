@@ -51,7 +51,7 @@ void append(std::vector<uint8_t>& to, const T& value) {
 
 struct Sections {
   Strings strings;
-  std::vector<uint8_t> code, data, procs, triggers, followers;
+  std::vector<uint8_t> code, data, procs, triggers, followers, loops;
 };
 
 Result<> add_procedure(const Procedure& from, Sections& to, uint32_t& ntriggers, uint32_t& nfollowers) {
@@ -70,6 +70,11 @@ Result<> add_procedure(const Procedure& from, Sections& to, uint32_t& ntriggers,
   proc.trigger_result = from.trigger_result;
   proc.exe = TRY(place_of(from.exe, 0, from.name));
   proc.seen = from.seen;
+  if (from.loop) {
+    svp_loop loop = *from.loop;
+    loop.proc = static_cast<uint32_t>(to.procs.size() / sizeof(svp_proc));
+    append(to.loops, loop);
+  }
   append(to.procs, proc);
   to.code.insert(to.code.end(), from.code.begin(), from.code.end());
   to.data.insert(to.data.end(), from.data.begin(), from.data.end());
@@ -136,13 +141,15 @@ Result<std::vector<uint8_t>> write_svp(const ProcedureFile& from) {
   std::vector<uint8_t> notes(from.notes.begin(), from.notes.end());
   notes.push_back(0);
 
-  std::vector<uint8_t> file = lay_out({{SVP_STRINGS, &sections.strings.bytes()},
-                                       {SVP_CODE, &sections.code},
-                                       {SVP_DATA, &sections.data},
-                                       {SVP_PROCS, &sections.procs},
-                                       {SVP_TRIGGERS, &sections.triggers},
-                                       {SVP_FOLLOWERS, &sections.followers},
-                                       {SVP_NOTES, &notes}});
+  std::vector<std::pair<uint32_t, const std::vector<uint8_t>*>> parts = {{SVP_STRINGS, &sections.strings.bytes()},
+                                                                         {SVP_CODE, &sections.code},
+                                                                         {SVP_DATA, &sections.data},
+                                                                         {SVP_PROCS, &sections.procs},
+                                                                         {SVP_TRIGGERS, &sections.triggers},
+                                                                         {SVP_FOLLOWERS, &sections.followers},
+                                                                         {SVP_NOTES, &notes}};
+  if (!sections.loops.empty()) parts.push_back({SVP_LOOPS, &sections.loops});
+  std::vector<uint8_t> file = lay_out(parts);
   svp view;
   char message[256];
   if (svp_check(file.data(), file.size(), &view, message, sizeof(message)))

@@ -100,6 +100,7 @@ int ahead_engine_make(void)
 	sysvm_trust(ahead.vm, ahead.staging, AHEAD_STAGING, 1);
 	sysvm_trust(ahead.vm, ahead.path, AHEAD_PATH_MAX, 0);
 	sysvm_trust(ahead.vm, ahead.set.svp, ahead.set.svp_size, 0);
+	directory_trust();
 	sysvm_watch_signals(ahead.vm, &shim_signals);
 	ahead.page = sysvm_page(ahead.vm);
 	ahead.device_fd = sysvm_device_fd(ahead.vm);
@@ -161,6 +162,7 @@ int ahead_init(const struct shim_settings *settings)
 	for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
 		const struct svp_proc *p = &ahead.svp.procs[i];
 
+		ahead.proc[i].loop = svp_loop_of(&ahead.svp, i);
 		if (!made_for_this(p) || (settings->strict && p->mode == SVP_LATE_CLOSE) || start_check(i)) {
 			ahead.proc[i].off = 1;
 			continue;
@@ -177,6 +179,7 @@ int ahead_init(const struct shim_settings *settings)
 	}
 	if (!usable)
 		return ahead.off = SHIM_OFF_DISABLED;
+	directory_init();
 	rules_init();
 	reason = memory_init();
 	stats_flush();
@@ -255,7 +258,9 @@ static bool late_close(struct shim_call *c)
 	if (ahead.strict || ahead.locks || !f || !f->mine || f->kind == KIND_UNKNOWN ||
 	    !named(SVP_LATE_CLOSE, c, &number))
 		return false;
-	if (f->shared)
+	if (directory_survives_close((int)c->arg[0]))
+		;
+	else if (f->shared || directory_outstanding())
 		log_take_back();
 	else
 		log_closed((int)c->arg[0]);
@@ -320,6 +325,12 @@ static int decide(struct shim_call *c)
 			log_take_back();
 		else if (log_serve(c))
 			return SHIM_ANSWERED;
+	}
+	if (directory_outstanding()) {
+		int verdict = directory_decide(c, rule);
+
+		if (verdict >= 0)
+			return verdict;
 	}
 	own_descriptor(c);
 	if (log_outstanding() && ((rule & RULE_QUIET) || (c->nr == SYS_mmap && (c->arg[3] & MAP_ANONYMOUS))))
@@ -440,6 +451,7 @@ void ahead_settle(void)
 	log_take_back();
 	close_pending();
 	facts_forget_all();
+	listing_forget_all();
 	stats_flush();
 }
 

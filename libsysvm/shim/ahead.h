@@ -8,6 +8,7 @@
  * ride.c      one entry for a late close, the present call, and what may be renewed
  * facts.c     what is known about each descriptor
  * devices.c   which file systems may be read ahead
+ * directory.c loops over the entries of a directory; listing.c which entries; mounts.c which directories not
  * memory.c    which memory of the application may be touched
  * clock.c     coarse time without an entry
  * rules.c     what each system call means here, from the table
@@ -17,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "libsysvm/shim/directory.h"
 #include "libsysvm/shim/shim.h"
 #include "libsysvm/sysvm.h"
 
@@ -41,6 +43,9 @@ struct fd_fact {
 	uint8_t kind;	 /* enum fd_kind */
 	uint8_t shared;	 /* another descriptor of this process has the same description */
 	uint8_t cloexec; /* FD_CLOEXEC is set */
+	uint32_t description; /* of the open that made it: copies have the same one, no other has ever had it */
+	uint8_t noatime;      /* of its file system, as the guard found it */
+	uint64_t device, inode; /* of a directory */
 	int32_t getfl;	 /* what F_GETFL answered, -1: not known */
 	int64_t position; /* file position, or directory cookie, as the application believes it; -1: not known */
 };
@@ -89,7 +94,10 @@ struct ahead_proc {
 	uint8_t off;	      /* switched itself off, or breaks a rule */
 	uint8_t closes;	      /* late closes that the code begins with: 0, 1 or 2 */
 	uint8_t needs_path;
+	uint8_t at_entry;     /* its trigger is a call about a directory's entry (directory.c) */
 	uint32_t runs, hits;
+	uint32_t window;      /* entries that a run of its loop may take */
+	const struct svp_loop *loop; /* null: none */
 	uint64_t device, noatime; /* as SVP_REG_DEVICE and SVP_REG_NOATIME: overlayfs has one st_dev for directories
 				     and others for files, and a procedure meets one of them */
 	uint64_t site[SVP_MAX_TRIGGERS], caller[SVP_MAX_TRIGGERS]; /* addresses, 0: any */
@@ -163,6 +171,9 @@ int start_check(uint32_t proc); /* at init: 0, or -1: the procedure breaks a rul
 bool start_run(uint32_t proc, uint32_t trigger, struct shim_call *call); /* true: call->result is the trigger's */
 bool start_match(uint32_t proc, uint32_t trigger, const struct shim_call *call);
 
+void start_machine(uint32_t proc, const struct shim_call *call, uint64_t signals); /* runs its code; the caller has set what is special */
+void start_judge(uint32_t proc); /* switches it off if it does not pay */
+
 /* log.c */
 static inline bool log_outstanding(void)
 {
@@ -177,6 +188,7 @@ void log_count(void);			 /* what entry.S has served goes into the counters */
 void log_wipe_used(void);		 /* no file content is left in the staging area; outstanding results are void */
 void log_take_back(void);		 /* undo what is outstanding, forget it */
 void log_closed(int fd);		 /* the descriptor goes away: what is outstanding on it needs no undo */
+bool log_same_count(uint64_t asked, uint64_t used, int64_t result);
 bool log_same_string(uint64_t address, const char *expected, uint64_t sp);
 bool log_renewable(void);		 /* everything outstanding can be made again after another call */
 void log_renewed(struct log_entry *e, int64_t result); /* it was */

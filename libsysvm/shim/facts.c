@@ -9,11 +9,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "libsysvm/shim/ahead.h"
 #include "uapi/syscalls.h"
 
 #define O_TMPFILE_BIT 020000000
+
+static uint32_t descriptions;
 
 struct fd_fact *fact(uint64_t fd)
 {
@@ -33,6 +36,7 @@ void facts_opened(int fd, uint64_t flags)
 	if (!f)
 		return;
 	f->mine = facts_read_only(flags);
+	f->description = ++descriptions;
 	f->kind = KIND_UNKNOWN;
 	f->shared = 0;
 	f->cloexec = (flags & O_CLOEXEC) != 0;
@@ -52,6 +56,9 @@ bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 	if (device_of_fd(fd, st->st_dev, noatime) != DEVICE_GOOD)
 		return false;
 	f->kind = S_ISREG(st->st_mode) ? KIND_REGULAR : KIND_DIRECTORY;
+	f->device = st->st_dev;
+	f->inode = st->st_ino;
+	f->noatime = *noatime != 0;
 	return true;
 }
 
@@ -141,12 +148,17 @@ void facts_after(const struct shim_call *c)
 
 	switch (c->nr) {
 	case SYS_open:
-		if (c->result >= 0)
+		if (c->result >= 0) {
 			facts_opened((int)c->result, c->arg[1]);
+			listing_opened(c, c->arg[0]);
+		}
 		break;
 	case SYS_openat:
-		if (c->result >= 0)
+		if (c->result >= 0) {
 			facts_opened((int)c->result, c->arg[2]);
+			if ((int)c->arg[0] == AT_FDCWD)
+				listing_opened(c, c->arg[1]);
+		}
 		break;
 	case SYS_close:
 		if (f)
@@ -170,6 +182,8 @@ void facts_after(const struct shim_call *c)
 			f->position = c->result >= 0 ? f->position + c->result : -1;
 		break;
 	case SYS_lseek:
+		if (f && c->arg[2] != SEEK_CUR)
+			listing_forget(f->description);
 		if (f)
 			f->position = c->result >= 0 ? c->result : -1;
 		break;
@@ -198,6 +212,7 @@ void facts_after(const struct shim_call *c)
 					break;
 				at += length;
 			}
+			listing_seen(c);
 		}
 		break;
 	case SYS_ioctl: {
@@ -212,6 +227,11 @@ void facts_after(const struct shim_call *c)
 	case SYS_close_range:
 		facts_forget_all();
 		break;
+	case SYS_chdir: /* a path means another directory now */
+	case SYS_fchdir:
+	case SYS_chroot:
+		listing_forget_all();
+		/* fall through */
 	default:
 		not_followed(c);
 	}

@@ -212,7 +212,7 @@ bool log_same_string(uint64_t address, const char *expected, uint64_t sp)
 }
 
 /* The short-transfer rule (svp.h): at end of file the size that was asked for does not change the answer. */
-static bool same_count(uint64_t asked, uint64_t used, int64_t result)
+bool log_same_count(uint64_t asked, uint64_t used, int64_t result)
 {
 	if (asked == used)
 		return true;
@@ -227,7 +227,7 @@ static bool same_special(const struct log_entry *e, const struct shim_call *c, u
 
 	switch (a->kind) {
 	case SVP_ARG_COUNT:
-		return same_count(c->arg[i], e->arg[i], e->result);
+		return log_same_count(c->arg[i], e->arg[i], e->result);
 	case SVP_ARG_PATH:
 		return log_same_string(c->arg[i], ahead.path, c->sp);
 	case SVP_ARG_STRING:
@@ -334,10 +334,13 @@ static bool claim_rest(struct log_entry *from, struct log_entry *to)
 
 void log_take_back(void)
 {
-	struct log_entry *from = ahead.q.next, *to = ahead.q.end;
+	struct log_entry *from, *to;
 	int64_t back = 0; /* bytes to seek back, all on one descriptor */
 	int back_fd = -1, rewind_fd = -1;
 
+	directory_drop(); /* first: it brings back what is hidden behind a loop */
+	from = ahead.q.next;
+	to = ahead.q.end;
 	if (!claim_rest(from, to))
 		return;
 	missed();
@@ -418,7 +421,7 @@ bool log_renewable(void)
 {
 	const struct log_entry *from = ahead.q.next, *to = ahead.q.end;
 
-	if (to - from > 4)
+	if (to - from > 4 || directory_outstanding())
 		return false;
 	for (const struct log_entry *e = from; e < to; e++) {
 		unsigned int undo = e->rule->undo;

@@ -36,6 +36,9 @@ static bool watched(unsigned int nr)
 	case SYS_shmdt:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
+	case SYS_chdir:
+	case SYS_fchdir:
+	case SYS_chroot:
 		return true;
 	default:
 		return false;

@@ -85,6 +85,11 @@ static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t tri
 	return true;
 }
 
+static bool of_loop(const struct svp_loop *loop, uint32_t follower)
+{
+	return loop && follower - loop->first < loop->followers;
+}
+
 int start_check(uint32_t number)
 {
 	const struct svp_proc *p = &ahead.svp.procs[number];
@@ -95,6 +100,8 @@ int start_check(uint32_t number)
 		return 0;
 	if (!p->triggers || p->staging > AHEAD_STAGING || p->staging < sizeof(struct stat))
 		return -1;
+	if (state->loop && !directory_allowed(number))
+		return -1;
 	nr = ahead.svp.triggers[p->first_trigger].nr;
 	for (uint32_t t = 0; t < p->triggers; t++) {
 		const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
@@ -102,12 +109,14 @@ int start_check(uint32_t number)
 
 		if (trigger->nr != nr || !info || !(info->flags & SYSVM_FLAG_TRIGGER) || info->index < 0)
 			return -1;
-		if (!is_open(nr) && info->arg[0].kind != SYSVM_KIND_FD)
+		if (!is_open(nr) && info->arg[0].kind != SYSVM_KIND_FD && !state->at_entry)
 			return -1; /* a path that nobody has checked */
 	}
 	for (uint32_t i = 0; i < p->followers; i++) {
 		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
 
+		if (of_loop(state->loop, i))
+			continue;
 		if (!follower_allowed(p, nr, f, &ahead.follower[p->first_follower + i]))
 			return -1;
 		for (unsigned int a = 0; a < 6; a++)
@@ -139,7 +148,7 @@ bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
 		    !log_same_string(c->arg[i], (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
 			return false;
 	}
-	return true;
+	return !state->at_entry || directory_find(number, t, c);
 }
 
 /* The conditions of the moment. */
@@ -153,6 +162,8 @@ static bool may_run(uint32_t number, uint32_t t, const struct shim_call *c)
 
 	if (state->off)
 		return false;
+	if (state->at_entry) /* directory_find has looked */
+		return true;
 	if (is_open((uint32_t)c->nr)) {
 		if (!facts_read_only(c->arg[c->nr == SYS_open ? 1 : 2]))
 			return false;
@@ -184,7 +195,7 @@ static void define(uint32_t number)
 }
 
 /* A procedure that saves less than one entry for each of its runs is switched off for this process. */
-static void judge(uint32_t number)
+void start_judge(uint32_t number)
 {
 	struct ahead_proc *state = &ahead.proc[number];
 
@@ -194,28 +205,18 @@ static void judge(uint32_t number)
 	ahead.n.proc[number].off = 1;
 }
 
-bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
+/* One entry: the late closes, then the procedure. */
+void start_machine(uint32_t number, const struct shim_call *c, uint64_t signals)
 {
 	const struct svp_proc *p = &ahead.svp.procs[number];
 	struct ahead_proc *state = &ahead.proc[number];
-	bool open = is_open((uint32_t)c->nr);
+	struct sysvm_page *page = ahead.page;
+	uint64_t calls = page->calls;
 	uint32_t closing;
-	struct sysvm_page *page;
-	uint64_t signals = shim_signals, calls;
-	uint64_t *guard = (uint64_t *)(ahead.staging + SVP_GUARD_STAT);
-	int64_t result;
 
-	if (!may_run(number, t, c) || ahead_engine_make())
-		return false;
-	if (!state->defined)
-		define(number);
-	if (state->off)
-		return false;
 	while (ahead.pending > state->closes)
 		close_oldest();
 	closing = ahead.pending;
-
-	page = ahead.page;
 	for (unsigned int i = 0; i < 6; i++)
 		page->reg[i] = c->arg[i];
 	for (uint32_t i = 0; i < p->followers; i++)
@@ -224,12 +225,7 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	page->reg[SVP_REG_STAGING] = (uint64_t)ahead.staging;
 	page->reg[SVP_REG_CLOSE] = closing > 0 ? (uint64_t)ahead.late[0] : ~0ull;
 	page->reg[SVP_REG_CLOSE2] = closing > 1 ? (uint64_t)ahead.late[1] : ~0ull;
-	page->reg[SVP_REG_DEVICE] = state->device;
-	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
 	page->reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
-	page->reg[SVP_REG_NOATIME] = state->noatime;
-	*guard = SVP_NO_DEVICE;
-	calls = page->calls;
 
 	if (ahead.used && ahead.log_proc != number)
 		log_wipe_used();
@@ -242,6 +238,36 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	ahead.n.inner += page->calls - calls;
 	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
 		ahead_own(SYS_close, page->reg[i ? SVP_REG_CLOSE2 : SVP_REG_CLOSE], 0, 0, 0);
+}
+
+bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
+{
+	const struct svp_proc *p = &ahead.svp.procs[number];
+	struct ahead_proc *state = &ahead.proc[number];
+	bool open = is_open((uint32_t)c->nr);
+	struct sysvm_page *page;
+	uint64_t signals = shim_signals;
+	uint64_t *guard = (uint64_t *)(ahead.staging + SVP_GUARD_STAT);
+	uint32_t before = 0;
+	int64_t result;
+
+	if (!may_run(number, t, c) || ahead_engine_make())
+		return false;
+	if (!state->defined)
+		define(number);
+	if (state->off)
+		return false;
+	if (state->at_entry)
+		return directory_run(number, c);
+
+	page = ahead.page;
+	page->reg[SVP_REG_DEVICE] = state->device;
+	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
+	page->reg[SVP_REG_NOATIME] = state->noatime;
+	if (state->loop)
+		directory_prepare(number, t, c);
+	*guard = SVP_NO_DEVICE;
+	start_machine(number, c, signals);
 
 	result = (int64_t)page->reg[p->trigger_result];
 	if ((uint64_t)result == SVP_NOT_MADE) {
@@ -263,11 +289,17 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 		uint32_t f = p->first_follower + i;
 		uint64_t r = page->reg[ahead.svp.followers[f].result];
 
+		if (of_loop(state->loop, i)) {
+			before = i == state->loop->first ? (uint32_t)(ahead.q.end - ahead.log) : before;
+			continue;
+		}
 		if (r != SVP_NOT_MADE)
 			log_add(f, (int64_t)r);
 	}
+	if (state->loop)
+		directory_take(number, before);
 	if (shim_signals != signals) /* a handler ran during the run: it must not be followed by older results */
 		log_take_back();
-	judge(number);
+	start_judge(number);
 	return true;
 }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which directories hold a mount point that must not be looked at.
+ *
+ * A loop over a directory's entries looks at names that the application has not asked for yet. If one of them is a mount
+ * point, the look goes to the file system mounted there: a FUSE daemon, an NFS server, an automounter that mounts.
+ * The entry does not show it: getdents64 gives the type and the inode number of what is covered. So the mount table
+ * is read, at most once a second, and the directories that hold a mount point of any type but those that may be read
+ * ahead are avoided by their inode number (of any device: an accidental match costs a gain, nothing else). A mount that
+ * is younger than the last look is found out by its device number, after one look at it; docs/semantics.md says so.
+ *
+ * The table itself is read without walking into anything: the directory of a mount point is looked at only if no part
+ * of its path lies under a file system where that could wait.
+ * Tested by tests/shim/ahead/mounts_test.cc.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/bytes.h"
+
+#define AVOIDED 128
+#define WAITING 16 /* mounts where a look may wait */
+
+uint64_t mounts_avoided[AVOIDED + 1]; /* closed by 0 */
+const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
+static unsigned int avoided;
+static uint64_t asked; /* clock_seconds(), 0: never */
+static bool known;
+
+static const char *const may_be_read[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay" };
+/* Local and without a daemon: to walk through them waits for nobody. */
+static const char *const may_be_walked[] = { "proc",	   "sysfs",	 "devtmpfs",   "devpts",  "cgroup",	"cgroup2",
+					     "securityfs", "debugfs",	 "tracefs",    "bpf",	  "pstore",	"mqueue",
+					     "hugetlbfs",  "configfs",	 "efivarfs",   "ramfs",	  "rootfs",	"squashfs",
+					     "iso9660",	   "vfat",	 "fusectl",    "nsfs",	  "binfmt_misc", "selinuxfs" };
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static bool among(const char *type, const char *const *list, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (same(type, list[i]))
+			return true;
+	return false;
+}
+#define AMONG(type, list) among(type, list, sizeof(list) / sizeof(list[0]))
+
+static char *skip_fields(char *p, unsigned int n)
+{
+	while (n--) {
+		while (*p && *p != ' ')
+			p++;
+		while (*p == ' ')
+			p++;
+	}
+	return p;
+}
+
+/* The text of a field, ended and with \040 and the like undone. Returns what follows it. */
+static char *take_field(char *p)
+{
+	char *to = p;
+
+	while (*p && *p != ' ') {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
+			*to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
+			p += 4;
+		} else {
+			*to++ = *p++;
+		}
+	}
+	if (*p)
+		p++;
+	*to = 0;
+	return p;
+}
+
+static bool lies_under(const char *path, const char *top)
+{
+	unsigned int n = 0;
+
+	while (top[n] && top[n] == path[n])
+		n++;
+	return !top[n] && (n == 1 || path[n] == '/' || !path[n]); /* n == 1: top is "/" */
+}
+
+/* 36 35 98:0 /root /point options [optional ...] - type source options */
+static const char *take_line(char *line, char **point)
+{
+	char *p = skip_fields(line, 4), *rest = take_field(p);
+
+	*point = p;
+	while (*rest && !(rest[0] == '-' && rest[1] == ' '))
+		rest = skip_fields(rest, 1);
+	if (!*rest || p[0] != '/')
+		return NULL;
+	rest = skip_fields(rest, 1);
+	take_field(rest);
+	return rest;
+}
+
+static bool avoid_directory_of(char *point)
+{
+	struct stat st;
+	unsigned int n = 0, slash = 0;
+
+	for (; point[n]; n++)
+		if (point[n] == '/')
+			slash = n;
+	if (!n || n == 1)
+		return true; /* the root has no name in any directory */
+	/* What stands behind is needed no more: the mount points below it come by their own lines. */
+	point[slash ? slash : 1] = 0;
+	if (ahead_own(SYS_lstat, (uint64_t)point, (uint64_t)&st, 0, 0) != 0)
+		return true; /* hidden by another mount, or gone: nobody gets there by that name */
+	if (mounts_avoid(st.st_ino))
+		return true;
+	if (avoided == AVOIDED)
+		return false;
+	mounts_avoided[avoided++] = st.st_ino;
+	mounts_avoided[avoided] = 0;
+	return true;
+}
+
+/* text: the whole table, closed by 0; it is taken apart. mount: room for that many. */
+bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
+{
+	const char *waiting[WAITING];
+	unsigned int waits = 0, mounts = 0;
+
+	avoided = 0;
+	mounts_avoided[0] = 0;
+	for (char *line = text, *next; *line; line = next) {
+		struct mount_point *m = &mount[mounts];
+		const char *type;
+
+		for (next = line; *next && *next != '\n'; next++)
+			;
+		if (*next)
+			*next++ = 0;
+		if (mounts++ == room)
+			return false;
+		type = take_line(line, &m->path);
+		if (!type)
+			return false;
+		m->good = AMONG(type, may_be_read);
+		if (m->good || AMONG(type, may_be_walked))
+			continue;
+		if (waits == WAITING)
+			return false;
+		waiting[waits++] = m->path;
+	}
+	for (unsigned int i = 0; i < mounts; i++) {
+		bool hidden = false;
+
+		for (unsigned int w = 0; w < waits; w++)
+			hidden |= mount[i].path != waiting[w] && lies_under(mount[i].path, waiting[w]);
+		if (mount[i].good && hidden)
+			return false; /* it could be listed, and its own mount points are not looked for */
+		if (!mount[i].good && !hidden && !avoid_directory_of(mount[i].path))
+			return false;
+	}
+	return true;
+}
+
+bool mounts_avoid(uint64_t inode)
+{
+	for (unsigned int i = 0; i < avoided; i++)
+		if (mounts_avoided[i] == inode)
+			return true;
+	return false;
+}
+
+/* Uses the staging area: nothing may be outstanding. */
+bool mounts_known(void)
+{
+	char *text = (char *)ahead.staging;
+	const uint64_t room = AHEAD_STAGING / 2; /* the other half: what is made of it */
+	uint64_t now = clock_seconds(), have = 0;
+	long fd, n = -1;
+
+	if (asked && now - asked <= 1)
+		return known;
+	asked = now;
+	known = false;
+	fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)"/proc/self/mountinfo", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	while (have < room - 1 &&
+	       (n = ahead_own(SYS_read, (uint64_t)fd, (uint64_t)(text + have), room - 1 - have, 0)) > 0)
+		have += (uint64_t)n;
+	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+	if (n != 0 || !have)
+		return false;
+	text[have] = 0;
+	known = mounts_take(text, (struct mount_point *)(ahead.staging + room), room / sizeof(struct mount_point));
+	bytes_zero(text, have);
+	return known;
+}
