@@ -18,6 +18,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "optimizer/replay.h"
+#include "optimizer/replay_entries.h"
 #include "optimizer/streams.h"
 #include "optimizer/svp_writer.h"
 
@@ -41,7 +42,9 @@ class Compiler {
   Result<Compiled> run() {
     if (!options_.empty) {
       find_descriptors();
+      find_loops();
       TRY(after_opens());
+      TRY(at_entries());
       TRY(after_reads());
       TRY(answers());
       if (!options_.strict) TRY(late_closes());
@@ -88,6 +91,62 @@ class Compiler {
     }
   }
 
+  // What each executable asks about the entries of directories.
+  void find_loops() {
+    struct Of {
+      std::vector<const Visit*> visits;
+      std::vector<const Stream*> streams;
+    };
+    std::map<std::string, Of> by_exe;
+    for (const Stream& s : streams_) visits_[&s] = visits_of(s);
+    for (const Stream& s : streams_)
+      for (const Visit& v : visits_[&s]) {
+        by_exe[s.exe].visits.push_back(&v);
+        by_exe[s.exe].streams.push_back(&s);
+      }
+    for (const auto& [exe, of] : by_exe)
+      for (const LoopShape& shape : find_shapes(of.visits, of.streams, options_.min_count))
+        shapes_[exe].push_back(std::make_shared<LoopShape>(shape));
+  }
+
+  // Entries that no loop behind an open has: a long directory, or one whose loop was dropped. The trigger is the first
+  // call about one of them.
+  Result<> at_entries() {
+    for (const auto& [exe, shapes] : shapes_)
+      for (const auto& shape : shapes) {
+        Emitted emitted = TRY(emit_loop(*shape, exe, shape->visits, !options_.strict));
+        emitted.proc.code = TRY(assemble(emitted.text));
+        ReplayTotals totals;
+        for (const Stream& s : streams_) {
+          if (s.exe != exe) continue;
+          const ReplayTotals part =
+              TRY(replay_loop(emitted.proc, *shape, s, visits_[&s], answered_, !options_.strict));
+          totals.runs += part.runs;
+          totals.hits += part.hits;
+          totals.misses += part.misses;
+          totals.inner += part.inner;
+          totals.wrong += part.wrong;
+          if (!part.wrong_why.empty()) totals.wrong_why = part.wrong_why;
+          totals.answered.insert(part.answered.begin(), part.answered.end());
+        }
+        std::string why;
+        if (totals.wrong * 100 > totals.hits)
+          why = "replayed on its own recording: " + totals.wrong_why;
+        else if (totals.hits < std::max<uint64_t>(options_.min_count, totals.runs))
+          why = fmt::format("{} runs at an entry would answer {} calls", totals.runs, totals.hits);
+        if (!why.empty()) {
+          dropped_.push_back({emitted.proc.name, exe, why, shape->visits});
+          continue;
+        }
+        answered_.insert(totals.answered.begin(), totals.answered.end());
+        const CostModel& cost = options_.cost;
+        keep(emitted.proc,
+             {emitted.proc.name, svp_mode_name(SVP_RUN_AHEAD), exe, shape->visits, totals.hits, totals.misses, 0,
+              static_cast<double>(totals.hits) * cost.gain_per_hit(), ""});
+      }
+    return Unit{};
+  }
+
   // One class for each set of flags. A path that is the same thing each time and comes back again and again
   // ("..", an absolute path) is a class of its own, for what follows it is seldom what follows the others.
   Result<> after_opens() {
@@ -97,7 +156,10 @@ class Compiler {
         const Event& e = *s.calls[i];
         const auto nr = static_cast<uint32_t>(e.nr);
         if (!is_open(nr) || !may_trigger(e)) continue;
-        occurrences_.push_back(follow(s, i, sources_));
+        FollowOptions follows;
+        follows.late_close = !options_.strict;
+        if (const auto at = shapes_.find(s.exe); at != shapes_.end()) follows.shapes = at->second;
+        occurrences_.push_back(follow(s, i, sources_, follows));
         by_flags[fmt::format("{} {} flags {:#x}", s.exe, call_name(nr), open_flags(nr, e.args))].push_back(
             &occurrences_.back());
       }
@@ -372,6 +434,8 @@ class Compiler {
   Calls on_own_, on_shared_, answered_;
   Calls guarded_;                                             // opens that a procedure was made for
   std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
+  std::map<const Stream*, std::vector<Visit>> visits_;
+  std::map<std::string, std::vector<std::shared_ptr<const LoopShape>>> shapes_;  // by executable
   uint64_t undone_ = 0;
   std::vector<Candidate> kept_;
   std::vector<DroppedInfo> dropped_;

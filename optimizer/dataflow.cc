@@ -171,6 +171,15 @@ std::string describe(const StepSources& step) {
       case From::kSize:
         out += "size";
         break;
+      case From::kDirectory:
+        out += "dir";
+        break;
+      case From::kEntryName:
+        out += "name";
+        break;
+      case From::kEntryUnder:
+        out += "dir/name";
+        break;
       case From::kVarying:
         out += "?";
         break;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ enum class From : uint8_t {
   kString,      // a string equal to text
   kOut,         // buffer that is filled: size in argument index, or bytes of it if index is 6
   kSize,        // size of an out-buffer
+  kDirectory,   // the directory's descriptor; this and the next two only in loops (directories.h)
+  kEntryName,   // an entry's name
+  kEntryUnder,  // the directory's path, '/', and an entry's name
   kVarying,
 };
 
@@ -45,11 +49,14 @@ struct ArgSource {
   bool operator==(const ArgSource&) const = default;
 };
 
+struct LoopShape;
+
 struct StepSources {
   uint32_t nr = 0;
   CallTraits traits;
   std::vector<ArgSource> args;
   std::string key;  // equal for two calls if and only if call, command and sources are equal
+  std::shared_ptr<const LoopShape> loop;  // not null: the calls for each entry of a directory (directories.h)
 };
 
 // What has been seen of the present occurrence when `call` comes.

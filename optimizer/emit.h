@@ -14,6 +14,11 @@
 // transfer jumps to the read that finds the end, an empty one behind it. Whatever a guard refuses jumps to
 // the end; what was made until then is still good.
 //
+// A loop over the entries of the directory stands behind its getdents64: for each name its calls, results and output
+// in a record of the staging area (libsysvm/svp.h, struct svp_loop). It leaves where the window ends, behind an entry
+// on another device, and behind a directory if the program goes into it. Calls that follow a link, or that only some
+// kinds of file see, stand behind a look at the kind that the first call has shown.
+//
 // Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever
 // is needed, SVP_REG_* at the top. Tested by tests/optimizer/emit_test.cc (golden text).
 #pragma once
@@ -32,6 +37,13 @@ struct Emitted {
 };
 
 Result<Emitted> emit_run_ahead(const Plan& plan, bool late_close);
+
+// A loop alone: the trigger is a call about an entry of a directory that the program has read, and answered by the
+// first record.
+Result<Emitted> emit_loop(const LoopShape& shape, const std::string& exe, uint64_t seen, bool late_close);
+
+uint32_t record_stride(const LoopShape& shape);
+uint32_t loop_capacity(const LoopShape& shape, uint64_t staging);  // records that fit, at most 512
 
 // Modes answer and late_close: a trigger and no code but `end`; the runtime answers from what it knows.
 struct AnsweredCall {

@@ -30,6 +30,10 @@ std::string name_reason(const FlowContext& context, const StepSources& step, con
   for (size_t i = 0; i < step.args.size(); ++i) {
     const From from = step.args[i].from;
     if (from != From::kPath && from != From::kString) continue;
+    if (step.nr == SYSVM_NR_statx && from == From::kString && step.args[i].text.empty()) {
+      const uint64_t how = step.args[2].value;
+      return how & AT_EMPTY_PATH && !(how & AT_STATX_FORCE_SYNC) ? "" : "statx of \"\" with other flags";
+    }
     if (step.nr != SYSVM_NR_newfstatat) return "a name is followed only by newfstatat";
     const uint64_t flags = step.args[3].value;
     if (from == From::kString) return flags == AT_EMPTY_PATH ? "" : "newfstatat of \"\" with other flags";

@@ -53,7 +53,56 @@ bool is_run_call(uint32_t nr) {
   return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64;
 }
 
-Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t max_steps) {
+namespace {
+
+// Follows the calls about the entries of the trigger's directory.
+class Entries {
+ public:
+  Entries(const FlowContext& context, const FollowOptions& options, SourceTable& table)
+      : context_(context), options_(options), table_(table) {
+    if (!options.shapes.empty()) tracker_.step(*context.stream, *context.trigger);
+  }
+
+  // The loop's sources if the call is one of its shape; "" in *why if it is about no entry at all.
+  const StepSources* sources(const Event& call) {
+    if (options_.shapes.empty()) return nullptr;
+    const std::optional<EntryCall> entry = tracker_.step(*context_.stream, call);
+    if (!entry || entry->directory->open != context_.trigger) return nullptr;
+    for (const auto& shape : options_.shapes) {
+      if (shape->under != entry->under) continue;
+      if (name_ != entry->name) seen_ = 0;
+      const std::string key = explain_entry(*context_.stream, call, *entry).key;
+      std::optional<size_t> at = call_of_shape(*shape, key, seen_);
+      if (!at && seen_) at = call_of_shape(*shape, key, 0);
+      if (!at) return nullptr;
+      name_ = entry->name;
+      seen_ = *at + 1;
+      ArgSource directory;
+      if (!shape->under) directory = explain(context_, call).args[0];
+      if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult) return nullptr;
+      return table_.keep(loop_sources(shape, directory));
+    }
+    return nullptr;
+  }
+
+ private:
+  const FlowContext& context_;
+  const FollowOptions& options_;
+  SourceTable& table_;
+  DirectoryTracker tracker_;
+  std::string name_;
+  size_t seen_ = 0;
+};
+
+bool has_getdents(const Occurrence& found) {
+  for (const OccurrenceStep& s : found.steps)
+    if (s.sources->nr == SYSVM_NR_getdents64 && !s.sources->loop) return true;
+  return false;
+}
+
+}  // namespace
+
+Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const FollowOptions& options) {
   Occurrence found;
   found.stream = &stream;
   found.at = at;
@@ -63,12 +112,31 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t ma
     found.stop = "the trigger failed";
     return found;
   }
+  Entries entries(context, options, table);
+  bool closed = false;
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
+    if (const StepSources* each = entries.sources(call)) {
+      if (!found.steps.empty() && found.steps.back().sources == each) {
+        found.steps.back().calls.push_back(&call);
+        continue;
+      }
+      if (has_getdents(found) && found.steps.size() < options.max_steps) {
+        found.steps.push_back({each, {&call}});
+        context.steps.push_back(&call);
+        continue;
+      }
+    }
     const StepSources* sources = table.keep(explain(context, call));
     found.stop = why_not_follower(context, *sources, call);
+    if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
     if (!found.stop.empty()) {
+      const bool own_close = call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
+      if (own_close && options.late_close && !options.shapes.empty() && has_getdents(found) && !closed) {
+        closed = true;
+        continue;
+      }
       const size_t end = end_behind_other_call(found, context, stream, i);
       if (!end) return found;
       found.steps.back().calls.push_back(stream.calls[end]);
@@ -82,7 +150,7 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t ma
       context.steps.back() = &call;
       continue;
     }
-    if (found.steps.size() == max_steps) {
+    if (found.steps.size() == options.max_steps) {
       found.stop = "long enough";
       return found;
     }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "optimizer/dataflow.h"
+#include "optimizer/directories.h"
 #include "optimizer/streams.h"
 
 namespace sysvm {
@@ -23,7 +24,7 @@ enum class FileKind : uint8_t { kUnknown, kRegular, kDirectory };
 
 struct OccurrenceStep {
   const StepSources* sources = nullptr;
-  std::vector<const Event*> calls;  // one, or those of a run
+  std::vector<const Event*> calls;  // one, or those of a run, or of a loop
 };
 
 struct Occurrence {
@@ -46,7 +47,14 @@ class SourceTable {
 
 bool is_run_call(uint32_t nr);  // read, getdents64
 
-// What followed the call at streams[s].calls[at]; at most max_steps.
-Occurrence follow(const Stream& stream, size_t at, SourceTable& table, size_t max_steps = 60);
+struct FollowOptions {
+  size_t max_steps = 60;
+  // Calls about the entries of the directory that the trigger opened are one step (directories.h).
+  std::vector<std::shared_ptr<const LoopShape>> shapes;
+  bool late_close = false;  // a close of the trigger's descriptor makes no entry, so a loop may go on behind it
+};
+
+// What followed the call at streams[s].calls[at].
+Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const FollowOptions& options = {});
 
 }  // namespace sysvm

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "libsysvm/svp.h"
+#include "optimizer/emit.h"
 
 namespace sysvm {
 namespace {
@@ -109,7 +110,17 @@ Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_
              cost);
 }
 
+// A loop over the entries: what is asked for and not there in the end is not known; the runtime learns how many
+// entries a run should take.
+Bet bet_on_loop(PlannedStep& step, const Members& members, size_t depth, uint64_t staging, const CostModel& cost) {
+  step.repeats = loop_capacity(*step.sources->loop, staging);
+  uint64_t hits = 0;
+  for (const Occurrence* o : members) hits += o->steps[depth].calls.size();
+  return Bet(static_cast<double>(hits), 0, *step.sources, cost);
+}
+
 uint64_t staged_by(const PlannedStep& step) {
+  if (step.sources->loop) return step.repeats * record_stride(*step.sources->loop) + 64;
   uint64_t bytes = 0;
   for (const ArgSource& a : step.sources->args)
     if (a.from == From::kOut) bytes += (a.index == 6 ? a.bytes : step.size * step.repeats) + 64;
@@ -117,7 +128,7 @@ uint64_t staged_by(const PlannedStep& step) {
 }
 
 bool has_out(const StepSources& s) {
-  return std::any_of(s.args.begin(), s.args.end(), [](const ArgSource& a) { return a.from == From::kOut; });
+  return s.loop || std::any_of(s.args.begin(), s.args.end(), [](const ArgSource& a) { return a.from == From::kOut; });
 }
 
 // The branch that most members take at this depth.
@@ -146,6 +157,10 @@ std::string common_stop(const Members& members, size_t depth) {
   return best == reasons.end() ? "" : best->first;
 }
 
+bool has_loop(const Plan& plan) {  // a procedure has at most one
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const PlannedStep& s) { return s.sources->loop != nullptr; });
+}
+
 Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   Plan out;
   out.kind = kind;
@@ -160,7 +175,8 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   for (size_t depth = 0; depth < 60 && followers < SVP_MAX_FOLLOWERS - kMaxRepeats - 2; ++depth) {
     const Members branch = biggest_branch(members, depth);
     const bool enough = !branch.empty() && branch.size() >= limits.min_count;
-    if (!enough || full_run) {
+    const bool second = enough && branch[0]->steps[depth].sources->loop && has_loop(out);
+    if (!enough || full_run || second) {
       if (best_length == out.steps.size()) out.stop = common_stop(members, depth);
       break;
     }
@@ -168,15 +184,16 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
     step.sources = branch[0]->steps[depth].sources;
     step.reached = members.size();
     step.taken = branch.size();
-    const bool is_run = is_run_call(step.sources->nr);
-    const Bet bet = is_run ? bet_on_run(step, branch, depth, runs, staging, cost)
+    const bool is_run = !step.sources->loop && is_run_call(step.sources->nr);
+    const Bet bet = step.sources->loop ? bet_on_loop(step, branch, depth, staging, cost)
+                    : is_run ? bet_on_run(step, branch, depth, runs, staging, cost)
                            : bet_on_call(step, branch, depth, runs, staging, cost);
     if (has_out(*step.sources) && staged_by(step) > staging) {
       out.stop = step.sources->traits.name + " would fill more than the staging area holds";
       break;
     }
     staging -= has_out(*step.sources) ? staged_by(step) : 0;
-    followers += is_run ? 0 : 1;
+    followers += is_run ? 0 : step.sources->loop ? step.sources->loop->calls.size() : 1;
     out.steps.push_back(step);
     score += bet.score;
     gain_ns += bet.gain_ns;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 
+#include "optimizer/replay_entries.h"
 #include "vm/vm.h"
 
 namespace sysvm {
@@ -22,7 +23,11 @@ constexpr size_t kWindow = 96;  // calls after the trigger that are looked at
 class RecordedWorld {
  public:
   RecordedWorld(const Procedure& proc, FileKind kind, const Occurrence& o, std::vector<uint8_t>& staging)
-      : proc_(proc), kind_(kind), occurrence_(o), staging_(staging) {
+      : proc_(proc),
+        kind_(kind),
+        occurrence_(o),
+        staging_(staging),
+        entries_of_(proc, kDevice, kStaging, staging) {
     env_.world = this;
     env_.call = [](sysvm_env* env, unsigned index, const __u64 args[6], __u32*) -> long {
       return of(env).call(sysvm_syscall_by_index(index)->nr, args);
@@ -30,12 +35,15 @@ class RecordedWorld {
     env_.load = [](sysvm_env* env, __u64 address, void* to, unsigned n) -> int {
       return of(env).load(address, to, n);
     };
-    env_.store = [](sysvm_env*, __u64, const void*, unsigned) -> int { return -EFAULT; };
+    env_.store = [](sysvm_env* env, __u64 address, const void* from, unsigned n) -> int {
+      return of(env).entries_of_.store(address, from, n);
+    };
     env_.poll = [](sysvm_env*) -> __u32 { return 0; };
     collect();
   }
 
   sysvm_env* env() { return &env_; }
+  const EntryWorld& entries() const { return entries_of_; }
   uint64_t inner() const { return inner_; }
 
  private:
@@ -50,9 +58,19 @@ class RecordedWorld {
     const bool open = is_open(static_cast<uint32_t>(trigger.nr));
     fd_ = open ? static_cast<int32_t>(trigger.ret) : static_cast<int32_t>(trigger.args[0]);
     const auto& calls = occurrence_.stream->calls;
+    size_t window = kWindow;
+    for (const OccurrenceStep& s : occurrence_.steps) {
+      if (!s.sources->loop || !proc_.loop) continue;
+      window += s.calls.size();
+      for (const Event* e : s.calls) {
+        entries_of_.add({entry_name_of(*occurrence_.stream, *e), e, occurrence_.stream});
+        about_entries_.insert(e);
+      }
+    }
     bool size_known = false;
-    for (size_t i = occurrence_.at + 1; i < calls.size() && i <= occurrence_.at + kWindow; ++i) {
+    for (size_t i = occurrence_.at + 1; i < calls.size() && i <= occurrence_.at + window; ++i) {
       const Event& e = *calls[i];
+      if (about_entries_.count(&e)) continue;
       if (open && is_open(static_cast<uint32_t>(e.nr)) && e.ret == trigger.ret) break;
       if (e.nr == SYSVM_NR_close && static_cast<int32_t>(e.args[0]) == fd_) break;
       if (is_run_call(static_cast<uint32_t>(e.nr)) && static_cast<int32_t>(e.args[0]) == fd_ && !ended_) {
@@ -83,7 +101,8 @@ class RecordedWorld {
       return 0;
     }
     if (nr == SYSVM_NR_read && static_cast<int32_t>(args[0]) == fd_) return read(args[2]);
-    if (nr == SYSVM_NR_getdents64 && static_cast<int32_t>(args[0]) == fd_) return read_entries();
+    if (nr == SYSVM_NR_getdents64 && static_cast<int32_t>(args[0]) == fd_) return read_entries(args[1]);
+    if (is_of_loop(nr, args)) return entries_of_.call(nr, reinterpret_cast<const uint64_t*>(args));
     for (auto at = others_.begin(); at != others_.end(); ++at) {
       const CallTraits traits = traits_of(**at);
       if (traits.nr != nr ||
@@ -115,22 +134,29 @@ class RecordedWorld {
     return static_cast<long>(n);
   }
 
-  long read_entries() {
-    if (entries_ < transfers_.size()) return static_cast<long>(transfers_[entries_++]);
-    return 0;
+  long read_entries(uint64_t to) {
+    if (entries_ >= transfers_.size()) return 0;
+    const uint64_t bytes = transfers_[entries_++];
+    const std::vector<uint8_t> names = entries_of_.entries(0, entries_ == 1 ? bytes : 0);
+    if (entries_ == 1 && to >= kStaging && names.size() <= kStaging + staging_.size() - to)
+      std::memcpy(staging_.data() + (to - kStaging), names.data(), names.size());
+    return static_cast<long>(bytes);
   }
 
-  int load(uint64_t address, void* to, unsigned n) {
-    if (address >= kStaging && address + n <= kStaging + staging_.size()) {
-      std::memcpy(to, staging_.data() + (address - kStaging), n);
-      return 0;
+  // A name's address lies where getdents64 has put it, or in the buffer of the directory's path.
+  bool is_of_loop(uint32_t nr, const __u64* args) const {
+    if (!proc_.loop) return false;
+    for (uint32_t i = 0; i < proc_.loop->followers; ++i) {
+      const Follower& f = proc_.followers[proc_.loop->first + i];
+      const size_t path = f.arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
+      if (f.nr != nr) continue;
+      if (args[path] >= kStaging && args[path] < kStaging + staging_.size()) return true;
+      if (args[path] >= kUnderAddress && args[path] < kUnderAddress + 1024) return true;
     }
-    if (address >= kData && address + n <= kData + proc_.data.size()) {
-      std::memcpy(to, proc_.data.data() + (address - kData), n);
-      return 0;
-    }
-    return -EFAULT;
+    return false;
   }
+
+  int load(uint64_t address, void* to, unsigned n) { return entries_of_.load(address, to, n); }
 
   Env env_{};
   const Procedure& proc_;
@@ -143,6 +169,8 @@ class RecordedWorld {
   size_t entries_ = 0;
   int32_t fd_ = -1;
   bool ended_ = false, triggered_ = false;
+  EntryWorld entries_of_;
+  std::unordered_set<const Event*> about_entries_;
 };
 
 bool same_number(uint64_t a, uint64_t b) {
@@ -213,15 +241,30 @@ bool renewable(const std::vector<const Follower*>& log, size_t next, const sysvm
   return true;
 }
 
-void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& o, ReplayTotals& totals) {
+void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& o, Records records,
+               ReplayTotals& totals) {
   std::vector<const Follower*> log;
-  for (const Follower& f : proc.followers)
-    if (page.reg[f.result] != SVP_NOT_MADE) log.push_back(&f);
+  size_t before = 0;  // of the loop
+  for (size_t i = 0; i < proc.followers.size(); ++i) {
+    if (proc.of_loop(i)) {
+      before = i == proc.loop->first ? log.size() : before;
+      continue;
+    }
+    if (page.reg[proc.followers[i].result] != SVP_NOT_MADE) log.push_back(&proc.followers[i]);
+  }
   size_t next = 0;
+  std::unordered_set<const Event*> about_entries;
+  for (const OccurrenceStep& s : o.steps)
+    if (s.sources->loop) about_entries.insert(s.calls.begin(), s.calls.end());
   const auto& calls = o.stream->calls;
-  for (size_t i = o.at + 1; i < calls.size() && next < log.size(); ++i) {
+  for (size_t i = o.at + 1; i < calls.size() && (next < log.size() || !records.done()); ++i) {
     const Event& e = *calls[i];
     if (is_quiet(e)) continue;
+    if (next >= before && !records.done()) {
+      if (about_entries.count(&e) && records.match(*o.stream, e, entry_name_of(*o.stream, e), totals)) continue;
+      if (e.nr == SYSVM_NR_close) continue;  // late
+    }
+    if (next == log.size()) break;
     const Follower& f = *log[next];
     if (!matches(f, proc, page, o, e)) {
       if (is_ridden(e) && !is_open(static_cast<uint32_t>(e.nr)) && renewable(log, next, page)) continue;
@@ -237,7 +280,7 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     totals.answered.insert(&e);
     ++next;
   }
-  if (next < log.size()) ++totals.misses;
+  if (next < log.size() || !records.done()) ++totals.misses;
   for (; next < log.size(); ++next) totals.undone += is_undone(*log[next], page);
 }
 
@@ -259,7 +302,7 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
   for (const Occurrence* o : occurrences) {
     *page = sysvm_page{};
     page->abi = SYSVM_ABI_VERSION;
-    page->fuel = 4096;
+    page->fuel = 65536;
     for (size_t i = 0; i < 6; ++i) page->reg[i] = o->trigger->args[i];
     for (const Follower& f : proc.followers) page->reg[f.result] = SVP_NOT_MADE;
     page->reg[SVP_REG_STAGING] = kStaging;
@@ -268,6 +311,7 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
     page->reg[SVP_REG_PATH] = kPathAddress;
     page->reg[SVP_REG_ATIME] = 1;
     RecordedWorld world(proc, kind, *o, staging);
+    world.entries().set_registers(*page);
     long restart = 0;
     const uint32_t status = sysvm_execute(page.get(), &program, 0, ++seq, world.env(), &restart);
     if (status != SYSVM_DONE && status != SYSVM_ERROR)
@@ -276,7 +320,7 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
       return error("{}: the trigger's result did not arrive", proc.name);
     ++totals.runs;
     totals.inner += world.inner();
-    match_log(proc, *page, *o, totals);
+    match_log(proc, *page, *o, Records(proc, *page, kStaging, staging, world.entries()), totals);
   }
   return totals;
 }

@@ -149,6 +149,9 @@ bool rules_follower(const struct svp_follower *f)
 	if (path) {
 		const struct svp_arg *name = &f->arg[1], *flags = &f->arg[3];
 
+		if (f->nr == SYS_statx) /* of the descriptor itself */
+			return name->kind == SVP_ARG_STRING && f->arg[2].kind == SVP_ARG_CONST &&
+			       (f->arg[2].value & AT_EMPTY_PATH) && !(f->arg[2].value & AT_STATX_FORCE_SYNC);
 		if (f->nr != SYS_newfstatat || flags->kind != SVP_ARG_CONST)
 			return false;
 		if (name->kind == SVP_ARG_STRING)

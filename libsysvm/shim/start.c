@@ -38,7 +38,7 @@ static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, cons
 	rules_prepare(f, rule);
 	if (f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_PATH) /* the name that the trigger just opened */
 		return trigger_nr == SYS_openat && f->arg[0].kind == SVP_ARG_REG && f->arg[0].reg == 0;
-	if (f->nr == SYS_newfstatat) {
+	if (f->nr == SYS_newfstatat || f->nr == SYS_statx) {
 		const char *s = (const char *)ahead.svp.data + p->data_offset + f->arg[1].value;
 
 		if (f->arg[1].value >= p->data_size || *s)
