@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kMaxTransfer = 128 * 1024;  // one staged read
 constexpr uint32_t kMaxRepeats = 40;           // of SVP_MAX_FOLLOWERS, the rest is for other steps
 constexpr uint32_t kReserve = 8 * 1024;        // staging that is kept for small structures
+constexpr uint64_t kBehindLoop = 36 * 1024;    // staging that a loop leaves to others
 constexpr uint32_t kEndSize = 64;              // a read that is expected to find the end
 
 using Members = std::vector<const Occurrence*>;
@@ -113,7 +114,8 @@ Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_
 // A loop over the entries: what is asked for and not there in the end is not known; the runtime learns how many
 // entries a run should take.
 Bet bet_on_loop(PlannedStep& step, const Members& members, size_t depth, uint64_t staging, const CostModel& cost) {
-  step.repeats = loop_capacity(*step.sources->loop, staging);
+  // What comes behind it needs room, too: most often the getdents64 that finds the end.
+  step.repeats = loop_capacity(*step.sources->loop, staging - std::min(staging, kBehindLoop));
   uint64_t hits = 0;
   for (const Occurrence* o : members) hits += o->steps[depth].calls.size();
   return Bet(static_cast<double>(hits), 0, *step.sources, cost);

@@ -284,7 +284,7 @@ static bool same_arguments(const struct svp_follower *f, const struct follower_r
 static bool answer(const struct svp_follower *f, const struct follower_rule *rule, uint32_t from, uint32_t at,
 		   uint64_t *record, struct shim_call *c)
 {
-	uint32_t j = at % loop_log.loop->followers, size = 0;
+	uint32_t j = at % loop_log.loop->followers, size = 0, next;
 	int64_t result = (int64_t)record[1 + j];
 	unsigned char *bytes = NULL;
 	uint64_t to = 0;
@@ -301,7 +301,9 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 		    (to + c->arg[rule->out + 1] < to || to + c->arg[rule->out + 1] > USER_END))
 			return false;
 	}
-	if (!claim(from, at + 1))
+	for (next = at + 1; next < loop_log.end && record_at(next)[1 + next % loop_log.loop->followers] == SVP_NOT_MADE;)
+		next++;
+	if (!claim(from, next))
 		return false;
 	if (size) {
 		bytes_copy((void *)to, bytes, size);
@@ -312,8 +314,8 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 	ahead.n.answered++;
 	ahead.n.proc[loop_log.proc].hits++;
 	ahead.proc[loop_log.proc].hits++;
-	if (at + 1 == loop_log.end) {
-		learn_window(at + 1);
+	if (next == loop_log.end) {
+		learn_window(next);
 		reveal();
 	}
 	return true;

@@ -24,6 +24,7 @@ struct listing {
 	uint32_t description; /* of the descriptor it was read through (fd_fact), 0: free */
 	uint32_t used;	      /* when, for the choice of the one to give up */
 	uint32_t size, next;  /* bytes of names; offset of the entry expected next */
+	uint32_t searches;    /* of the whole listing, since it grew */
 	uint16_t under;	      /* bytes of path, with its '/'; 0 for ".", where names stand alone */
 	uint8_t has_path;
 	uint8_t noatime;

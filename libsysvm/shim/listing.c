@@ -20,7 +20,7 @@
 
 #define SHORTEST_ENTRY 24
 #define LOOK_AHEAD 64	 /* entries that the application may leave out */
-#define SHORT_LISTING 8192 /* bytes that may be searched from the start for each question */
+#define SEARCHES 64	 /* of a whole listing; a program that asks in another order gives up its gain, not its time */
 
 struct listing listings[LISTING_SLOTS];
 char *listing_path; /* null: no procedure has a loop */
@@ -115,7 +115,7 @@ static struct listing *make(uint32_t description)
 			l = &listings[i];
 	}
 	l->description = description;
-	l->size = l->next = 0;
+	l->size = l->next = l->searches = 0;
 	l->has_path = 0;
 	for (unsigned int i = 0; i < OPENED; i++) {
 		if (opened[i].description == description) {
@@ -178,6 +178,7 @@ void listing_seen(const struct shim_call *c)
 	l->noatime = f->noatime;
 	if (n > LISTING_BYTES - l->size)
 		l->size = l->next = 0;
+	l->searches = 0;
 	bytes_copy(l->names + l->size, (const void *)c->arg[1], n);
 	if (well_formed(l->names + l->size, n))
 		l->size += n;
@@ -226,13 +227,15 @@ static const unsigned char *search(const struct listing *l, uint32_t from, uint3
 	return NULL;
 }
 
-/* The entry of that name, at or behind the one that was expected, or anywhere in a short listing. */
+/* The entry of that name, at or behind the one that was expected; else, not too often, anywhere. */
 const unsigned char *listing_entry(struct listing *l, const char *name, long length)
 {
 	const unsigned char *e = search(l, l->next, l->size, LOOK_AHEAD, name, length);
 
-	if (!e && l->size <= SHORT_LISTING)
+	if (!e && l->searches < SEARCHES) {
+		l->searches++;
 		e = search(l, 0, l->size, ~0u, name, length);
+	}
 	if (e)
 		l->next = (uint32_t)(e - l->names) + entry_length(e);
 	return e;

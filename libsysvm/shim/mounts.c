@@ -11,7 +11,7 @@
  *
  * The table itself is read without walking into anything: the directory of a mount point is looked at only if no part
  * of its path lies under a file system where that could wait.
- * Tested by tests/shim/ahead/mounts_test.cc.
+ * Tested by tests/shim/ahead/directory_test.cc (Mounts).
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -109,18 +109,20 @@ static const char *take_line(char *line, char **point)
 static bool avoid_directory_of(char *point)
 {
 	struct stat st;
-	unsigned int n = 0, slash = 0;
+	unsigned int end = 0;
+	char cut;
 
-	for (; point[n]; n++)
+	for (unsigned int n = 0; point[n]; n++)
 		if (point[n] == '/')
-			slash = n;
-	if (!n || n == 1)
+			end = n ? n : 1;
+	if (!point[1])
 		return true; /* the root has no name in any directory */
-	/* What stands behind is needed no more: the mount points below it come by their own lines. */
-	point[slash ? slash : 1] = 0;
+	cut = point[end];
+	point[end] = 0;
 	if (ahead_own(SYS_lstat, (uint64_t)point, (uint64_t)&st, 0, 0) != 0)
-		return true; /* hidden by another mount, or gone: nobody gets there by that name */
-	if (mounts_avoid(st.st_ino))
+		st.st_ino = 0; /* hidden by another mount, or gone: nobody gets there by that name */
+	point[end] = cut;
+	if (!st.st_ino || mounts_avoid(st.st_ino))
 		return true;
 	if (avoided == AVOIDED)
 		return false;

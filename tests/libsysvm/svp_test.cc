@@ -187,7 +187,7 @@ TEST(Svp, BrokenRulesAreNamed) {
        [](File& f) { f.triggers[0].path_arg = 2; }},
       {"procedure 0 (open-read), trigger 0: argument 2: value has bits outside of mask: it never matches",
        [](File& f) { f.triggers[0].arg[2].value = 4; }},
-      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask or string",
+      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask, string, name or under",
        [](File& f) { f.triggers[0].arg[0] = {SVP_ARG_REG, 1, 0, 0, 0, 0}; }},
       {"procedure 0 (open-read), trigger 0: argument 5: the system call does not have it",
        [](File& f) { f.triggers[0].arg[5].kind = SVP_ARG_CONST; }},

@@ -142,9 +142,10 @@ TEST(Legality, ACallOnAnotherDescriptorIsNot) {
   EXPECT_EQ(stop_after_open("read(4, buf, 10) = 10"), "read is not about the trigger's descriptor");
   EXPECT_EQ(stop_after_open("fstat(4, buf) = 0"), "fstat is not about the trigger's descriptor");
 }
-TEST(Legality, AStatxOfTheDescriptorIsNot) {
-  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"),
-            "a name is followed only by newfstatat");
+TEST(Legality, AStatxOfTheDescriptorIsUnlessItAsksAServer) {
+  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"), "the recording ends or is cut here");
+  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH|AT_STATX_FORCE_SYNC, 0, buf) = 0"),
+            "statx of \"\" with other flags");
 }
 TEST(Legality, BehindAReadOnlyReadsFollow) {
   const std::string read = "read(3, buf, 4096) = 4096\n";

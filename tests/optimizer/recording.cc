@@ -18,6 +18,7 @@ namespace {
 const std::map<std::string, uint64_t, std::less<>> kWords = {
     {"AT_FDCWD", static_cast<uint64_t>(AT_FDCWD)},
     {"AT_EMPTY_PATH", AT_EMPTY_PATH},
+    {"AT_STATX_FORCE_SYNC", AT_STATX_FORCE_SYNC},
     {"AT_SYMLINK_NOFOLLOW", AT_SYMLINK_NOFOLLOW},
     {"O_RDONLY", O_RDONLY},
     {"O_WRONLY", O_WRONLY},
@@ -129,7 +130,9 @@ class Parser {
     rest_.remove_prefix(inside.size());
     if (inside.find("st_mode=") == std::string_view::npos) return;
     e.flags |= kHasStat;
-    e.st_mode = inside.find("S_IFDIR") != std::string_view::npos ? S_IFDIR | 0755 : S_IFREG | 0644;
+    e.st_mode = inside.find("S_IFDIR") != std::string_view::npos   ? S_IFDIR | 0755
+                : inside.find("S_IFLNK") != std::string_view::npos ? S_IFLNK | 0777
+                                                                   : S_IFREG | 0644;
     const size_t size = inside.find("st_size=");
     if (size != std::string_view::npos) e.st_size = std::strtoull(inside.data() + size + 8, nullptr, 10);
   }

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+// Loops over a directory's entries, call by call. What a program as a whole sees is hazards/entries.
+#include <dirent.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/shim/ahead/application.h"
+
+extern "C" {
+#include "libsysvm/shim/ahead.h"
+}
+
+namespace sysvm {
+namespace {
+
+class Directory : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = std::filesystem::temp_directory_path() / ("sysvm-directory-" + std::to_string(getpid()));
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_ / "warm");
+    std::filesystem::create_directories(dir_ / "d");
+    for (int i = 0; i < 8; ++i) put("d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
+    for (const char* name : {"warm", "d"}) {  // relatime leaves it alone
+      timespec t[2] = {{time(nullptr) + 10, 0}, {time(nullptr) - 100, 0}};
+      utimensat(AT_FDCWD, path(name).c_str(), t, 0);
+    }
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string path(const std::string& name) { return dir_ / name; }
+  void put(const std::string& name, const std::string& text) { std::ofstream(path(name)) << text; }
+
+  static std::string procedures() {
+    std::ifstream in(std::string(HAZARDS_DIR) + "/entries.svp.txt");
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+
+  // Opens and reads it; the names in the order in which they came.
+  long list(Application& app, const std::string& name) {
+    const long fd = app.open(path(name), O_RDONLY | O_NONBLOCK | O_DIRECTORY | O_CLOEXEC);
+    struct stat st;
+    app.fstat(fd, &st);
+    names_.clear();
+    for (long n; (n = app.call(SYS_getdents64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(buffer_),
+                               sizeof(buffer_))) > 0;)
+      for (long at = 0; at < n; at += entry_length(reinterpret_cast<unsigned char*>(buffer_ + at))) {
+        const std::string entry = buffer_ + at + 19;
+        if (entry != "." && entry != "..") names_.push_back(entry);
+      }
+    return fd;
+  }
+  long look(Application& app, long fd, const std::string& name, struct stat* st) {
+    return app.call(SYS_newfstatat, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(name.c_str()),
+                    reinterpret_cast<uint64_t>(st), AT_SYMLINK_NOFOLLOW);
+  }
+  long start(Application& app) {
+    app.close(list(app, "warm"));
+    return list(app, "d");
+  }
+
+  std::filesystem::path dir_;
+  std::vector<std::string> names_;
+  char buffer_[32768];
+  struct stat st_;
+};
+
+TEST_F(Directory, EveryEntryIsAnsweredOnceInAtMostOneMoreEntry) {
+  Application app(procedures());
+  ASSERT_EQ(app.started(), SHIM_ON);
+  const long fd = start(app);
+  const uint64_t entries = app.forwarded() + app.stats().runs;
+  for (const std::string& name : names_) {
+    EXPECT_EQ(look(app, fd, name, &st_), 0);
+    EXPECT_EQ(st_.st_size, name.back() - '0' + 1);
+  }
+  EXPECT_LE(app.forwarded() + app.stats().runs, entries + 1);
+  const uint64_t forwarded = app.forwarded();
+  EXPECT_EQ(look(app, fd, names_.back(), &st_), 0);
+  EXPECT_GE(app.forwarded() + app.stats().runs, forwarded + 1) << "a result was used twice";
+  app.close(fd);
+}
+
+TEST_F(Directory, WhatIsAskedForOutOfOrderIsAskedOfTheKernel) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  look(app, fd, names_[3], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500) << "older than the answer before it";
+  app.close(fd);
+}
+
+TEST_F(Directory, ACallWithNewsDropsTheRecords) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  app.call(SYS_getppid);
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+TEST_F(Directory, ACallWithoutNewsDoesNot) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  app.call(SYS_getpid);
+  const uint64_t hits = app.hits();
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(app.hits(), hits + 1);
+  app.close(fd);
+}
+
+TEST_F(Directory, ASignalHandlerDropsTheRecords) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  shim_signals = shim_signals + 1;
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+TEST_F(Directory, OldRecordsAreNotUsed) {
+  Application app(procedures(), false, 10);
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  usleep(60000);
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+TEST_F(Directory, AnEntryThatIsGoneIsGone) {
+  Application app(procedures());
+  const long fd = start(app);
+  std::filesystem::remove(path("d/" + names_[2]));
+  app.call(SYS_getppid);
+  look(app, fd, names_[0], &st_);
+  const uint64_t hits = app.hits();
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(look(app, fd, names_[2], &st_), -ENOENT);
+  EXPECT_EQ(look(app, fd, names_[3], &st_), 0);
+  EXPECT_EQ(app.hits(), hits + 3);
+  app.close(fd);
+}
+
+TEST_F(Directory, FlagsAndBufferAreCompared) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  const uint64_t hits = app.hits();
+  EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(names_[1].c_str()),
+                     reinterpret_cast<uint64_t>(&st_), 0),
+            0);
+  EXPECT_EQ(app.hits(), hits);
+  look(app, fd, names_[2], &st_);
+  EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(names_[3].c_str()), 16,
+                     AT_SYMLINK_NOFOLLOW),
+            -EFAULT);
+  app.close(fd);
+}
+
+TEST_F(Directory, ADescriptorWithTheSameNumberIsAnotherDirectory) {
+  Application app(procedures());
+  std::filesystem::create_directories(path("e"));
+  put("e/file-1", std::string(700, 'y'));
+  const long fd = start(app);
+  look(app, fd, "file-0", &st_);
+  app.close(fd);
+  const long other = app.open(path("e"), O_RDONLY | O_DIRECTORY);
+  EXPECT_EQ(other, fd);
+  EXPECT_EQ(look(app, other, "file-1", &st_), 0);
+  EXPECT_EQ(st_.st_size, 700);
+  app.close(other);
+}
+
+// --- mounts.c
+
+class Mounts : public testing::Test {
+ protected:
+  bool take(const std::string& text) {
+    text_ = text;
+    return mounts_take(text_.data(), points_, 64);
+  }
+  static uint64_t inode(const char* path) {
+    struct stat st {};
+    lstat(path, &st);
+    return st.st_ino;
+  }
+  std::string text_;
+  mount_point points_[64];
+};
+
+TEST_F(Mounts, ADirectoryWithAMountPointOfAnotherKindIsAvoided) {
+  ASSERT_TRUE(take("22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+                   "23 22 0:21 / /proc rw shared:5 - proc proc rw\n"
+                   "24 22 0:30 / /usr/lib rw,nosuid master:7 - fuse.sshfs host: rw\n"
+                   "25 22 0:31 / /usr/share/doc rw - autofs systemd-1 rw\n"
+                   "26 22 0:32 / /tmp rw - tmpfs tmpfs rw\n"));
+  EXPECT_TRUE(mounts_avoid(inode("/")));
+  EXPECT_TRUE(mounts_avoid(inode("/usr")));
+  EXPECT_TRUE(mounts_avoid(inode("/usr/share")));
+  EXPECT_FALSE(mounts_avoid(inode("/usr/share/doc")));
+  EXPECT_FALSE(mounts_avoid(inode("/etc")));
+}
+
+TEST_F(Mounts, NothingIsLookedAtUnderAMountThatMayWait) {
+  // Below the FUSE mount nothing may be looked at, so its directory is not among those avoided: nobody lists it.
+  ASSERT_TRUE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
+                   "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
+                   "25 24 0:31 / /usr/share/doc rw - nfs4 host:/x rw\n"));
+  EXPECT_TRUE(mounts_avoid(inode("/")));
+  EXPECT_FALSE(mounts_avoid(inode("/usr/share")));
+}
+
+TEST_F(Mounts, AGoodFileSystemUnderOneThatMayWaitSwitchesLoopsOff) {
+  EXPECT_FALSE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
+                    "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
+                    "25 24 0:31 / /usr/share rw - tmpfs tmpfs rw\n"));
+}
+
+TEST_F(Mounts, ALineThatIsNotUnderstoodSwitchesLoopsOff) {
+  EXPECT_FALSE(take("22 1 254:0 / / rw\n"));
+  EXPECT_FALSE(take("nonsense\n"));
+}
+
+TEST_F(Mounts, SpacesInPathsAreWritten040) {
+  const std::string dir = std::filesystem::temp_directory_path() / ("a b" + std::to_string(getpid()));
+  std::filesystem::create_directories(dir + "/mnt");
+  std::string written = dir;
+  written.replace(written.find(' '), 1, "\\040");
+  ASSERT_TRUE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n25 22 0:31 / " + written + "/mnt rw - nfs4 host:/x rw\n"));
+  EXPECT_TRUE(mounts_avoid(inode(dir.c_str())));
+  std::filesystem::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace sysvm
