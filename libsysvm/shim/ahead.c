@@ -298,6 +298,27 @@ static bool has_room(const struct shim_call *c)
 	return c->sp >= ahead.q.stack_low && c->sp < ahead.q.stack_high;
 }
 
+/* The application's call has been made: c->result is what the kernel said. */
+static void watch(struct shim_call *c)
+{
+	switch (c->nr) {
+	case SYS_brk:
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_mremap:
+	case SYS_madvise:
+	case SYS_remap_file_pages:
+	case SYS_shmdt:
+		memory_after(c);
+		if (c->nr == SYS_mmap && !(c->arg[3] & MAP_ANONYMOUS) && fact(c->arg[4]))
+			fact(c->arg[4])->mine = 0;
+		break;
+	default:
+		facts_after(c);
+	}
+}
+
 static int make(struct shim_call *c, uint8_t rule)
 {
 	bool renew = has_room(c) && log_renewable();
@@ -308,7 +329,7 @@ static int make(struct shim_call *c, uint8_t rule)
 		log_wipe_used();
 	if ((ahead.pending || renew) && (rule & RULE_RIDE) && has_room(c) && ride(c, renew)) {
 		if (rule & RULE_WATCH)
-			facts_after(c);
+			watch(c);
 		return SHIM_ANSWERED;
 	}
 	log_take_back();
@@ -426,22 +447,7 @@ void ahead_after(struct shim_call *c)
 		return;
 	asked_again(c);
 	keep_clear(c);
-	switch (c->nr) {
-	case SYS_brk:
-	case SYS_mmap:
-	case SYS_munmap:
-	case SYS_mprotect:
-	case SYS_mremap:
-	case SYS_madvise:
-	case SYS_remap_file_pages:
-	case SYS_shmdt:
-		memory_after(c);
-		if (c->nr == SYS_mmap && !(c->arg[3] & MAP_ANONYMOUS) && fact(c->arg[4]))
-			fact(c->arg[4])->mine = 0;
-		break;
-	default:
-		facts_after(c);
-	}
+	watch(c);
 }
 
 void ahead_settle(void)
