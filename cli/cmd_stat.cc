@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// sysvm stat: how often a command enters the kernel, by call. Counted in the kernel; no file, nothing
-// shipped. The table goes to standard error, for standard output is the command's; --output names a file for
-// it. Tested by tests/tracer/cli_test.py.
+// sysvm stat: how often a command enters the kernel, by call: errors, latencies, and the sequences that repeat.
+// Counted in the kernel; no file, nothing shipped. The table goes to standard error, for standard output is the
+// command's; --output names a file for it. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cli/args.h"
@@ -15,13 +18,42 @@ namespace sysvm {
 
 namespace {
 
+constexpr size_t kSequences = 10;  // shown; --json has all
+
+double percent(uint64_t part, uint64_t whole) {
+  return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+std::string microseconds(double ns) {
+  return ns < 10e3 ? fmt::format("{:.2f}", ns / 1e3) : fmt::format("{:.0f}", ns / 1e3);
+}
+
+// One character for each power of two, from 2^7 ns to 2^30: how the times are spread.
+std::string sparkline(const CallCount& c) {
+  static const char* const kBars[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const uint64_t highest = *std::max_element(c.slots.begin(), c.slots.end());
+  std::string out;
+  for (size_t i = 7; i < 31; ++i) out += kBars[highest ? (c.slots[i] * 8 + highest - 1) / highest : 0];
+  return out.substr(0, out.find_last_not_of(' ') + 1);
+}
+
 std::string table(const EntryCounts& c) {
-  std::string out = fmt::format("{:>12} {:>6}  {}\n", "entries", "%", "call");
+  std::string out = fmt::format("{:>12} {:>6} {:>9} {:>9} {:>9} {:>10}  {:<20} {}\n", "entries", "%", "errors", "p50 us",
+                                "p99 us", "total ms", "call", "128 ns ... 1 s, by powers of 2");
   for (const CallCount& call : c.calls)
-    out += fmt::format("{:>12} {:>6.2f}  {}\n", call.entries,
-                       100.0 * static_cast<double>(call.entries) / static_cast<double>(c.entries), call.name);
-  out += fmt::format("{:>12} {:>6}  in {} thread{}, {:.3f} s ({})\n", c.entries, "", c.tasks,
-                     c.tasks == 1 ? "" : "s", static_cast<double>(c.wall_ns) / 1e9, c.backend);
+    out += fmt::format("{:>12} {:>6.2f} {:>9} {:>9} {:>9} {:>10.2f}  {:<20} {}\n", call.entries,
+                       percent(call.entries, c.entries), call.errors, microseconds(call.quantile_ns(0.5)),
+                       microseconds(call.quantile_ns(0.99)), static_cast<double>(call.ns) / 1e6, call.name, sparkline(call));
+  out += fmt::format("{:>12} {:>6} in {} thread{}, {:.3f} s ({})\n", c.entries, "", c.tasks, c.tasks == 1 ? "" : "s",
+                     static_cast<double>(c.wall_ns) / 1e9, c.backend);
+  if (c.sequences.empty()) return out;
+  out += fmt::format("\n{:>12} {:>6}  {} calls in a row (overlapping)\n", "times", "%", TRACE_GRAM);
+  for (size_t i = 0; i < c.sequences.size() && i < kSequences; ++i) {
+    const SequenceCount& s = c.sequences[i];
+    out += fmt::format("{:>12} {:>6.2f}  {}\n", s.count, percent(s.count, c.entries), fmt::join(s.names, " "));
+  }
+  if (c.sequences_lost)
+    out += fmt::format("{:>12} calls followed sequences for which there was no room\n", c.sequences_lost);
   return out;
 }
 
@@ -38,8 +70,31 @@ std::string json(const EntryCounts& c, const Words& command) {
   j["wait_status"] = c.wait_status;
   j["calls"] = nlohmann::ordered_json::array();
   for (const CallCount& call : c.calls)
-    j["calls"].push_back({{"name", call.name}, {"entries", call.entries}});
+    j["calls"].push_back({{"name", call.name},
+                          {"entries", call.entries},
+                          {"errors", call.errors},
+                          {"returned", call.returned()},
+                          {"total_ns", call.ns},
+                          {"p50_ns", call.quantile_ns(0.5)},
+                          {"p99_ns", call.quantile_ns(0.99)},
+                          {"log2_ns", call.slots}});
+  j["sequences"] = nlohmann::ordered_json::array();
+  for (const SequenceCount& s : c.sequences) j["sequences"].push_back({{"calls", s.names}, {"count", s.count}});
+  j["sequences_lost"] = c.sequences_lost;
   return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// A line that is written over, on a terminal that can do that.
+bool can_show_progress() {
+  const char* term = getenv("TERM");
+  return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+void show_progress(const EntryCounts& c) {
+  std::string line = fmt::format("{:.0f} s: {} calls", static_cast<double>(c.wall_ns) / 1e9, c.entries);
+  for (size_t i = 0; i < c.calls.size() && line.size() < 60; ++i)
+    line += fmt::format(", {} {:.0f} %", c.calls[i].name, percent(c.calls[i].entries, c.entries));
+  fmt::print(stderr, "\r{}\x1b[K", line);
 }
 
 }  // namespace
@@ -48,33 +103,37 @@ int cmd_stat(const Words& words) {
   const SplitArgs args = split_args(words, {"-o", "--output", "-u", "--user", "--backend"});
   CountOptions options;
   std::string backend = "auto", user, output;
-  bool as_json = false;
-  Options opts(
-      "stat", "usage: sysvm stat [options] [--] CMD...",
-      "Count how often a command enters the kernel, by system call.\n\n  sysvm stat -- du -s /usr/share\n");
+  bool as_json = false, as_root = false, quiet = false;
+  Options opts("stat", "usage: sysvm stat [options] [--] CMD...",
+               "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences\n"
+               "that repeat. Nothing is recorded.\n\n  sysvm stat -- du -s /usr/share\n");
   opts.flag("--json", as_json, "one JSON object instead of a table");
   opts.option("-o,--output", output, "write there instead of to standard error");
-  opts.option("-u,--user", user, "run CMD as this user");
+  opts.option("-u,--user", user, "run CMD as this user; default: who called sudo");
+  opts.flag("--as-root", as_root, "under sudo, run CMD as root nevertheless");
+  opts.flag("-q,--quiet", quiet, "no line on the terminal while CMD runs");
   opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
   if (auto code = opts.parse(args.own)) return *code;
   auto usage = [&](const std::string& what) { return opts.usage_error(what); };
   if (args.command.empty()) return usage("expected a command");
   options.command.argv = args.command;
+  options.times = true;
   options.backend = backend == "bpf"      ? Backend::kBpf
                     : backend == "ptrace" ? Backend::kPtrace
                                           : Backend::kAuto;
-  if (!user.empty()) {
-    auto identity = find_user(user);
-    if (!identity) return usage("-u: " + identity.message());
-    options.command.user = *identity;
-  }
+  auto identity = run_as(user, as_root);
+  if (!identity) return usage(identity.message());
+  options.command.user = *identity;
   FILE* out = output.empty() ? stderr : fopen(output.c_str(), "we");
   if (!out) {
     spdlog::error("stat: {}: {}", output, strerror(errno));
     return kExitToolFailed;
   }
+  const bool live = !quiet && can_show_progress();
+  if (live) options.progress = show_progress;
   int exit_code = kExitToolFailed;
   auto counts = count_entries(options, exit_code);
+  if (live) fmt::print(stderr, "\r\x1b[K");
   if (!counts) {
     spdlog::error("stat: {}", counts.message());
     return exit_code;

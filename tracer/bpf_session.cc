@@ -54,9 +54,9 @@ Error explain(const char* step, int e) {
                step, strerror(e), libbpf_log);
 }
 
-// Room for some 20 ms of calls at full speed, 128 MiB over all processors, so that memory stays in proportion.
+// Room for some 10 ms of calls at full speed, 128 MiB over all processors, so that memory stays in proportion.
 size_t ring_size(size_t cpus) {
-  size_t size = 4u << 20;
+  size_t size = 2u << 20;
   while (size > RING_MIN && size * cpus > (128u << 20)) size /= 2;
   return size;
 }
@@ -65,6 +65,7 @@ size_t ring_size(size_t cpus) {
 
 struct BpfSession::Impl {
   sysvm_trace_bpf* skel = nullptr;
+  bpf_program *enter = nullptr, *exit = nullptr;  // those that run at each call
   UniqueFd site;  // open as long as its inode is compared with
 
   ~Impl() { sysvm_trace_bpf__destroy(skel); }
@@ -91,10 +92,10 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   auto& settings = *skel.rodata;
   describe_calls(const_cast<call_desc*>(settings.calls), options.wanted, options.capture);
   settings.count_only = options.count_only;
-  settings.count_times = settings.count_grams = options.count_times;
+  settings.count_times = options.count_times;
   settings.minimal = options.capture.minimal;
   settings.ring_bytes = ring_bytes;
-  settings.high_water = options.lossless ? ring_bytes / 2 : 0;
+  settings.high_water = options.lossless ? (ring_bytes - 2 * RING_SLACK) / 2 : 0;
   if (!options.site_file.empty()) {
     impl.site.reset(::open(options.site_file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!impl.site) return error("{}: {}", options.site_file, strerror(errno));
@@ -103,22 +104,38 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   const size_t rings = options.count_only ? 1 : cpus;
   bpf_map__set_value_size(skel.maps.rings, static_cast<__u32>(CpuRings::value_size(ring_bytes)));
   bpf_map__set_max_entries(skel.maps.rings, static_cast<__u32>(rings));
-  bpf_program__set_autoload(skel.progs.on_signal, !options.count_only);
-  bpf_program__set_autoload(skel.progs.add_threads, options.iterate);
-  bpf_program__set_autoload(skel.progs.tell_threads, !options.count_only);
-  for (bpf_program* program : {skel.progs.add_threads, skel.progs.tell_threads, skel.progs.look_around})
-    bpf_program__set_autoattach(program, false);
+  if (!options.count_only)
+    for (bpf_map* map : {skel.maps.counts, skel.maps.thread_counts, skel.maps.grams}) bpf_map__set_max_entries(map, 1);
+  const struct {
+    bpf_program* program;
+    bool load, attach;
+  } programs[] = {{skel.progs.on_enter, !options.count_only, true},
+                  {skel.progs.on_exit, !options.count_only, true},
+                  {skel.progs.on_signal, !options.count_only, true},
+                  {skel.progs.tell_threads, !options.count_only, false},
+                  {skel.progs.count_enter, options.count_only, true},
+                  {skel.progs.count_exit, options.count_only, true},
+                  {skel.progs.add_threads, options.iterate, false},
+                  {skel.progs.look_around, true, false},
+                  {skel.progs.find_site, static_cast<bool>(impl.site), false}};
+  for (const auto& p : programs) {
+    bpf_program__set_autoload(p.program, p.load);
+    bpf_program__set_autoattach(p.program, p.attach);
+  }
+  impl.enter = options.count_only ? skel.progs.count_enter : skel.progs.on_enter;
+  impl.exit = options.count_only ? skel.progs.count_exit : skel.progs.on_exit;
   if (int e = sysvm_trace_bpf__load(&skel)) return explain("loading the programs", e);
-  TRY(session->look_around());
+  TRY(session->run_once(skel.progs.look_around));
+  if (impl.site) TRY(session->run_once(skel.progs.find_site));
   if (int e = sysvm_trace_bpf__attach(&skel)) return explain("attaching the programs", e);
   if (auto mapped = session->rings_.map(bpf_map__fd(skel.maps.rings), rings, ring_bytes); !mapped)
     return error("eBPF: mapping the rings: {}", mapped.message());
   return session;
 }
 
-Result<> BpfSession::look_around() {
+Result<> BpfSession::run_once(void* program) {
   LIBBPF_OPTS(bpf_test_run_opts, run);
-  if (int e = bpf_prog_test_run_opts(bpf_program__fd(impl_->skel->progs.look_around), &run))
+  if (int e = bpf_prog_test_run_opts(bpf_program__fd(static_cast<bpf_program*>(program)), &run))
     return explain("a first run", e);
   return Unit{};
 }
@@ -197,7 +214,7 @@ uint64_t BpfSession::seen_tasks() const {
 
 uint64_t BpfSession::recursion_misses() const {
   uint64_t sum = 0;
-  for (bpf_program* program : {impl_->skel->progs.on_enter, impl_->skel->progs.on_exit}) {
+  for (bpf_program* program : {impl_->enter, impl_->exit}) {
     bpf_prog_info info{};
     __u32 size = sizeof info;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0) sum += info.recursion_misses;
@@ -211,7 +228,7 @@ int BpfSession::start_cost_sample() const {
 
 ProgramCost BpfSession::cost() const {
   ProgramCost out;
-  for (bpf_program* program : {impl_->skel->progs.on_enter, impl_->skel->progs.on_exit}) {
+  for (bpf_program* program : {impl_->enter, impl_->exit}) {
     bpf_prog_info info{};
     __u32 size = sizeof info;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;

@@ -69,7 +69,7 @@ class BpfSession {
   struct Impl;
   BpfSession();
   Result<std::string> run_iterator(void* program) const;
-  Result<> look_around();
+  Result<> run_once(void* program);
   Result<> mark(int pidfd, bool waiting);
 
   std::unique_ptr<Impl> impl_;

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "tracer/bpf_session.h"
 #include "tracer/ptrace_session.h"
@@ -33,6 +35,12 @@ class CountSink : public TraceSink {
     const int32_t nr = e.has(kCompat) || !sysvm_syscall_by_nr(static_cast<unsigned>(e.nr)) ? -1 : e.nr;
     CallCount& c = by_call_[nr];
     ++c.entries;
+    if (e.ret < 0 && e.ret > -4096 && !e.has(kNoExit)) ++c.errors;
+    if (!(e.flags & (kNoEnter | kNoExit))) {
+      c.ns += e.dur_ns;
+      ++c.slots[std::min<size_t>(e.dur_ns ? static_cast<size_t>(std::bit_width(e.dur_ns)) - 1 : 0, 31)];
+    }
+    count_sequence(e.tid, nr);
     ++threads_[{e.pid, e.tid}];
     if (auto it = sites_.find(e.pid);
         it != sites_.end() && e.ip >= it->second.first && e.ip < it->second.second)
@@ -46,9 +54,16 @@ class CountSink : public TraceSink {
   void on_exit(int32_t pid, uint64_t, int32_t) override { sites_.erase(pid); }
 
   std::map<int32_t, CallCount> by_call_;
+  std::map<std::array<int32_t, TRACE_GRAM>, uint64_t> sequences_;
   std::map<std::pair<int32_t, int32_t>, uint64_t> threads_;
 
  private:
+  void count_sequence(int32_t tid, int32_t nr) {
+    History& h = histories_[tid];
+    std::rotate(h.last.begin(), h.last.begin() + 1, h.last.end());
+    h.last.back() = nr;
+    if (++h.calls >= TRACE_GRAM) ++sequences_[h.last];
+  }
   // The thread is stopped at the return of mmap, so its descriptor is still there.
   void note_mapping(const Event& e) {
     struct stat st;
@@ -58,32 +73,80 @@ class CountSink : public TraceSink {
     sites_[e.pid] = {start, start + e.args[1]};
   }
 
+  struct History {
+    std::array<int32_t, TRACE_GRAM> last{};
+    uint64_t calls = 0;
+  };
+  std::map<int32_t, History> histories_;
   struct stat site_ {};
   bool site_ok_ = false;
   std::map<int32_t, std::pair<uint64_t, uint64_t>> sites_;
 };
 
+std::string name_of(int32_t nr) {
+  const sysvm_syscall_info* row = nr < 0 ? nullptr : sysvm_syscall_by_nr(static_cast<unsigned>(nr));
+  return row ? row->name : nr < 0 ? "other" : fmt::format("syscall_{}", nr);
+}
+
 void finish(EntryCounts& out) {
   for (CallCount& c : out.calls) {
-    const sysvm_syscall_info* row = c.nr < 0 ? nullptr : sysvm_syscall_by_nr(static_cast<unsigned>(c.nr));
-    c.name = row ? row->name : c.nr < 0 ? "other" : fmt::format("syscall_{}", c.nr);
+    c.name = name_of(c.nr);
     out.entries += c.entries;
     out.inside += c.inside;
   }
   std::sort(out.calls.begin(), out.calls.end(), [](const CallCount& a, const CallCount& b) {
     return a.entries != b.entries ? a.entries > b.entries : a.nr < b.nr;
   });
+  for (SequenceCount& s : out.sequences)
+    for (size_t i = 0; i < s.nrs.size(); ++i) s.names[i] = name_of(s.nrs[i]);
+  std::sort(out.sequences.begin(), out.sequences.end(), [](const SequenceCount& a, const SequenceCount& b) {
+    return a.count != b.count ? a.count > b.count : a.nrs < b.nrs;
+  });
   std::sort(out.threads.begin(), out.threads.end(),
             [](const ThreadCount& a, const ThreadCount& b) { return a.tid < b.tid; });
 }
 
-Result<> count_bpf(BpfSession& bpf, HeldChild& child, Supervisor& supervisor, EntryCounts& out,
-                   int& exec_errno, std::string& step) {
+int32_t number_of(uint64_t key) {
+  return key < TRACE_NRS ? static_cast<int32_t>(key) : -1;
+}
+
+void take_counts(const BpfSession& bpf, bool times, EntryCounts& out) {
+  const std::vector<call_count> counts = bpf.counts();
+  for (size_t nr = 0; nr < counts.size(); ++nr) {
+    const call_count& from = counts[nr];
+    if (!from.entries) continue;
+    CallCount c;
+    c.nr = number_of(nr);
+    c.entries = from.entries;
+    c.inside = from.inside;
+    c.errors = from.errors;
+    c.ns = from.ns;
+    std::copy(std::begin(from.slots), std::end(from.slots), c.slots.begin());
+    out.calls.push_back(c);
+  }
+  if (!times) return;
+  for (const auto& [key, n] : bpf.grams()) {
+    SequenceCount s;
+    for (size_t i = 0; i < s.nrs.size(); ++i) s.nrs[i] = number_of(key >> (16 * (TRACE_GRAM - 1 - i)) & 0xffff);
+    s.count = n;
+    out.sequences.push_back(s);
+  }
+  out.sequences_lost = bpf.grams_lost();
+}
+
+Result<> count_bpf(const CountOptions& options, BpfSession& bpf, HeldChild& child, Supervisor& supervisor,
+                   EntryCounts& out, int& exec_errno, std::string& step) {
   TRY(bpf.trace_from_exec(child.pidfd()));
   const uint64_t start = boottime_ns();
   exec_errno = child.release(&step);
   if (exec_errno) return Unit{};
-  while (supervisor.wait(child.pidfd(), child.pid(), 10'000) != Supervisor::Wake::kEnded) {
+  while (supervisor.wait(child.pidfd(), child.pid(), options.progress ? 500 : 10'000) != Supervisor::Wake::kEnded) {
+    if (!options.progress) continue;
+    EntryCounts so_far;
+    take_counts(bpf, false, so_far);
+    finish(so_far);
+    so_far.wall_ns = boottime_ns() - start;
+    options.progress(so_far);
   }
   out.wall_ns = boottime_ns() - start;
   out.left_running = bpf.live_tasks();
@@ -91,11 +154,7 @@ Result<> count_bpf(BpfSession& bpf, HeldChild& child, Supervisor& supervisor, En
   waitpid(child.pid(), &out.wait_status, 0);
   out.tasks = bpf.seen_tasks();
   out.lost = bpf.missed_threads() + bpf.recursion_misses();
-  const std::vector<call_count> counts = bpf.counts();
-  for (size_t nr = 0; nr < counts.size(); ++nr)
-    if (counts[nr].entries)
-      out.calls.push_back(
-          {nr < TRACE_NRS ? static_cast<int32_t>(nr) : -1, "", counts[nr].entries, counts[nr].inside});
+  take_counts(bpf, options.times, out);
   for (const thread_count& t : bpf.thread_counts())
     out.threads.push_back({static_cast<int32_t>(t.pid), static_cast<int32_t>(t.tid), t.entries});
   return Unit{};
@@ -117,12 +176,32 @@ Result<> count_ptrace(const CountOptions& options, HeldChild& child, Supervisor&
   exec_errno = child.outcome(&step);
   out.left_running = session.live_tasks();
   out.tasks = session.seen_tasks();
-  for (const auto& [nr, c] : sink.by_call_) out.calls.push_back({nr, "", c.entries, c.inside});
+  for (auto& [nr, c] : sink.by_call_) {
+    c.nr = nr;
+    out.calls.push_back(c);
+  }
+  if (options.times)
+    for (const auto& [nrs, n] : sink.sequences_) out.sequences.push_back({nrs, {}, n});
   for (const auto& [id, n] : sink.threads_) out.threads.push_back({id.first, id.second, n});
   return Unit{};
 }
 
 }  // namespace
+
+uint64_t CallCount::returned() const {
+  return std::accumulate(slots.begin(), slots.end(), uint64_t{0});
+}
+
+double CallCount::quantile_ns(double share) const {
+  const auto wanted = share * static_cast<double>(returned());
+  double below = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const auto here = static_cast<double>(slots[i]);
+    if (here > 0 && below + here >= wanted) return static_cast<double>(1ull << i) * (1 + (wanted - below) / here);
+    below += here;
+  }
+  return 0;
+}
 
 Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
   exit_code = 125;
@@ -155,7 +234,7 @@ Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
   int exec_errno = 0;
   std::string step;
   if (bpf)
-    TRY(count_bpf(*bpf, child, supervisor, out, exec_errno, step));
+    TRY(count_bpf(options, *bpf, child, supervisor, out, exec_errno, step));
   else
     TRY(count_ptrace(options, child, supervisor, out, exec_errno, step));
   if (exec_errno) {

@@ -8,11 +8,14 @@
 // Tested by tests/tracer/ against programs that count their own calls, and against a recording.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "tracer/event.h"
 #include "tracer/recorder.h"
 
 namespace sysvm {
@@ -24,6 +27,8 @@ struct CountOptions {
       site_file;  // "": none. Else entries are counted apart whose instruction lies in this file's mapping
                   // (a shared library that was mapped after the exec; threads that existed then excepted)
   bool times = false;  // errors, latencies and sequences too
+  // Called every half second with what is counted so far; nothing: not called. BPF only.
+  std::function<void(const struct EntryCounts&)> progress{};
 };
 
 struct CallCount {
@@ -31,6 +36,19 @@ struct CallCount {
   std::string name;
   uint64_t entries = 0;
   uint64_t inside = 0;  // of these, from the site file
+  // With CountOptions::times:
+  uint64_t errors = 0;
+  uint64_t ns = 0;                     // from entry to return, of those that returned
+  std::array<uint64_t, 32> slots{};    // of those, how many took 2^i ... 2^(i+1) - 1 ns; the last: longer, too
+  uint64_t returned() const;
+  // The time that this share of the calls did not exceed, to within its slot; 0: none returned.
+  double quantile_ns(double share) const;
+};
+
+struct SequenceCount {
+  std::array<int32_t, TRACE_GRAM> nrs{};  // -1: as in CallCount
+  std::array<std::string, TRACE_GRAM> names;
+  uint64_t count = 0;  // occurrences; they may overlap
 };
 
 struct ThreadCount {
@@ -42,6 +60,8 @@ struct EntryCounts {
   uint64_t entries = 0;
   uint64_t inside = 0;
   std::vector<CallCount> calls;      // most first
+  std::vector<SequenceCount> sequences;  // calls in a row in one thread, most frequent first
+  uint64_t sequences_lost = 0;           // calls after which there was no room for a new sequence
   std::vector<ThreadCount> threads;  // that have ended, in order of tid
   uint64_t tasks = 0;                // threads seen
   uint64_t left_running = 0;  // threads that outlived the command; their entries until then are in entries

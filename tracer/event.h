@@ -116,7 +116,7 @@ struct cpu_ring {
 };
 #define RING_HEAD sizeof(struct cpu_ring)
 #define RING_SLACK (40 << 10) /* more than the longest record */
-#define RING_MIN (128 << 10)
+#define RING_MIN (256 << 10)
 
 /* What the programs need to know about a call; index is its number. 0xff: no such argument. */
 struct call_desc {

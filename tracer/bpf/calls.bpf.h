@@ -6,30 +6,6 @@
 #ifndef SYSVM_TRACER_CALLS_BPF_H
 #define SYSVM_TRACER_CALLS_BPF_H
 
-#define TS_COMPAT 0x0002 /* thread_info.status: the call under way came through the 32-bit entry */
-#define NR_MMAP 9
-#define NR_EXECVE 59
-#define PROT_EXEC 4
-
-static __always_inline void load_args(struct pt_regs *regs, __u64 *args, __u32 flags)
-{
-	if (flags & EV_COMPAT) {
-		args[0] = (__u32)regs->bx;
-		args[1] = (__u32)regs->cx;
-		args[2] = (__u32)regs->dx;
-		args[3] = (__u32)regs->si;
-		args[4] = (__u32)regs->di;
-		args[5] = (__u32)regs->bp;
-		return;
-	}
-	args[0] = regs->di;
-	args[1] = regs->si;
-	args[2] = regs->dx;
-	args[3] = regs->r10;
-	args[4] = regs->r8;
-	args[5] = regs->r9;
-}
-
 /* Was not asked for: it has no number, and its record, if it makes one, is hidden. */
 static __always_inline bool not_wanted(struct task_state *s)
 {
@@ -65,7 +41,7 @@ static __always_inline void emit(struct task_state *s, struct pt_regs *regs, __u
 	ring = ring_of_cpu();
 	if (!ring)
 		return;
-	bytes = reserve(ring);
+	bytes = reserve(ring, 0);
 	if (!bytes) {
 		if (!(flags & EV_HIDDEN)) {
 			s->seq++;
@@ -145,18 +121,7 @@ int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
 
 	if (!s)
 		return 0;
-	s->armed = ARMED_CALL;
-	s->nr = nr;
-	s->flags = bpf_get_current_task_btf()->thread_info.status & TS_COMPAT ? EV_COMPAT : 0;
-	s->ip = regs->ip;
-	if (count_only) {
-		count_entry(s);
-		if (site_inode)
-			load_args(regs, s->args, s->flags);
-		if (count_times)
-			s->ts = now_ns();
-		return 0;
-	}
+	note_entry(s, regs, nr);
 	s->sp = regs->sp;
 	load_args(regs, s->args, s->flags);
 	s->ts = now_ns();
@@ -177,32 +142,17 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 	s->armed = ARMED_NO;
 	if (s->waiting)
 		return 0;
+	now = now_ns();
 	if (armed != ARMED_CALL) {
 		/* No entry was seen: the child's side of a fork, or a call that seccomp answered. */
-		s->nr = regs->orig_ax;
-		s->ip = regs->ip;
-		s->flags = bpf_get_current_task_btf()->thread_info.status & TS_COMPAT ? EV_COMPAT : 0;
-		flags |= armed == ARMED_CHILD ? EV_FORK_CHILD : EV_NO_ENTER;
-		if (count_only) {
-			if (armed != ARMED_CHILD) {
-				count_entry(s);
-				count_return(s, ret, 0);
-			}
-			return 0;
-		}
+		note_entry(s, regs, regs->orig_ax);
+		s->armed = ARMED_NO;
 		s->sp = regs->sp;
 		load_args(regs, s->args, s->flags);
-		s->ts = now = now_ns();
-	} else {
-		if (count_only) {
-			if (site_inode)
-				note_site(s, ret);
-			count_return(s, ret, 1);
-			return 0;
-		}
-		if (regs->orig_ax != (unsigned long)(long)s->nr)
-			flags |= EV_NR_CHANGED;
-		now = now_ns();
+		s->ts = now;
+		flags |= armed == ARMED_CHILD ? EV_FORK_CHILD : EV_NO_ENTER;
+	} else if (regs->orig_ax != (unsigned long)(long)s->nr) {
+		flags |= EV_NR_CHANGED;
 	}
 	emit(s, regs, flags, ret, now);
 	return 0;
@@ -211,7 +161,7 @@ int BPF_PROG(on_exit, struct pt_regs *regs, long ret)
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 {
-	struct task_state *s = count_only ? 0 : state_of_current();
+	struct task_state *s = state_of_current();
 	struct cpu_ring *ring;
 	struct rec_call *r;
 	__u64 *args;
@@ -221,7 +171,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	ring = ring_of_cpu();
 	if (!ring)
 		return 0;
-	r = reserve(ring);
+	r = reserve(ring, 0);
 	if (!r) {
 		s->seq++;
 		ring->lost++;

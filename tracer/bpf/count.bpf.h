@@ -68,7 +68,7 @@ static __always_inline void count_entry(struct task_state *s)
 		if (s->ip - s->site_start < s->site_end - s->site_start)
 			c->inside++;
 	}
-	if (count_grams)
+	if (count_times)
 		count_gram(s);
 }
 
@@ -119,10 +119,11 @@ static __always_inline void count_return(struct task_state *s, long ret, bool ti
 /* The inode behind a descriptor of the running task, as a number, or 0. */
 static __always_inline __u64 inode_of_fd(__u32 fd)
 {
-	struct fdtable *fdt = bpf_get_current_task_btf()->files->fdt;
+	struct fdtable *fdt = BPF_CORE_READ(bpf_get_current_task_btf(), files, fdt);
 	struct file *file = 0;
 
-	if (fd >= fdt->max_fds || bpf_probe_read_kernel(&file, sizeof(file), fdt->fd + fd) || !file)
+	if (!fdt || fd >= BPF_CORE_READ(fdt, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(fdt, fd) + fd) || !file)
 		return 0;
 	return (__u64)BPF_CORE_READ(file, f_inode);
 }
@@ -130,12 +131,60 @@ static __always_inline __u64 inode_of_fd(__u32 fd)
 /* If this was the mapping of the site file's text: its range, for count_entry(). */
 static __always_inline void note_site(struct task_state *s, long ret)
 {
-	if (s->nr != 9 /* mmap */ || (ret < 0 && ret > -4096) || !(s->args[2] & 4 /* PROT_EXEC */))
+	if (s->nr != NR_MMAP || (ret < 0 && ret > -4096) || !(s->args[2] & PROT_EXEC))
 		return;
 	if (inode_of_fd(s->args[4]) != site_inode)
 		return;
 	s->site_start = ret;
 	s->site_end = ret + s->args[1];
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(count_enter, struct pt_regs *regs, long nr)
+{
+	struct task_state *s = state_of_current();
+
+	if (!s)
+		return 0;
+	note_entry(s, regs, nr);
+	count_entry(s);
+	if (site_inode)
+		load_args(regs, s->args, s->flags);
+	if (count_times)
+		s->ts = now_ns();
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(count_exit, struct pt_regs *regs, long ret)
+{
+	struct task_state *s = state_of_current();
+	__u8 armed;
+
+	if (!s)
+		return 0;
+	armed = s->armed;
+	s->armed = ARMED_NO;
+	if (s->waiting || armed == ARMED_CHILD)
+		return 0;
+	if (armed == ARMED_CALL) {
+		if (site_inode)
+			note_site(s, ret);
+	} else { /* a call that seccomp answered */
+		note_entry(s, regs, regs->orig_ax);
+		s->armed = ARMED_NO;
+		count_entry(s);
+	}
+	count_return(s, ret, armed == ARMED_CALL);
+	return 0;
+}
+
+/* Run once, by the recorder itself, which holds the site file open. */
+SEC("raw_tp/sys_enter")
+int find_site(void *ctx)
+{
+	site_inode = inode_of_fd(site_fd);
+	return 0;
 }
 
 #endif

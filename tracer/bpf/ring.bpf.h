@@ -37,12 +37,15 @@ static __always_inline struct cpu_ring *ring_of_cpu(void)
 	return bpf_map_lookup_elem(&rings, &cpu);
 }
 
-/* Room for RING_SLACK bytes, or 0: then the caller counts the loss. */
-static __always_inline void *reserve(struct cpu_ring *ring)
+/*
+ * Room for RING_SLACK bytes, or 0: then the caller counts the loss. Calls leave as much again to the rare records of
+ * forks and ends, without which the others are hard to make sense of.
+ */
+static __always_inline void *reserve(struct cpu_ring *ring, bool rare)
 {
 	__u64 head = ring->head;
 
-	if (ring->busy || head - *(volatile __u64 *)&ring->tail > ring_bytes - RING_SLACK)
+	if (ring->busy || head - *(volatile __u64 *)&ring->tail > ring_bytes - (rare ? RING_SLACK : 2 * RING_SLACK))
 		return 0;
 	ring->busy = 1;
 	barrier();
@@ -91,7 +94,7 @@ static __noinline int hold_back(struct task_state *s)
 	bpf_loop(HOLD_LOOKS, still_full, &hold, 0);
 	ring->held++;
 	ring->held_ns += hold.now - hold.since;
-	r = reserve(ring);
+	r = reserve(ring, 1);
 	if (!r) {
 		ring->lost_task++;
 		return 0;

@@ -5,8 +5,7 @@
 
 /* Settings. Those of a constant value cost nothing: the kernel leaves out what they switch off. */
 const volatile bool count_only = 0;
-const volatile bool count_times = 0; /* with count_only: errors and latencies too */
-const volatile bool count_grams = 0; /* with count_only: sequences too */
+const volatile bool count_times = 0; /* with count_only: errors, latencies and sequences too */
 const volatile bool minimal = 0;     /* numbers, arguments and times only */
 const volatile struct call_desc calls[TRACE_NRS] = {};
 const volatile __s32 site_fd = -1; /* the recorder's descriptor of the site file, -1: none */
@@ -45,10 +44,15 @@ static __always_inline __u64 now_ns(void)
 	return bpf_ktime_get_boot_ns();
 }
 
-/* The id of a thread in the recorder's pid namespace; 0: it is not known there. */
+/*
+ * The id of a thread in the recorder's pid namespace; 0: it is not known there.
+ *
+ * Pointers are followed by BPF_CORE_READ here and in tasks.bpf.h, not by plain loads: for each of those the verifier
+ * searches the kernel's whole BTF by name, 1 ms a time.
+ */
 static __always_inline __u32 id_of(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	struct upid id = {};
 	__u32 level = pid_level, depth = 0;
 
@@ -61,7 +65,7 @@ static __always_inline __u32 id_of(struct task_struct *task)
 static __always_inline void name_thread(struct task_state *s, struct task_struct *task)
 {
 	s->tid = id_of(task);
-	s->pid = task->pid == task->tgid ? s->tid : id_of(task->group_leader);
+	s->pid = task->pid == task->tgid ? s->tid : id_of(BPF_CORE_READ(task, group_leader));
 }
 
 static __always_inline struct task_state *new_state(struct task_struct *task)

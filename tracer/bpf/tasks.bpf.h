@@ -22,7 +22,7 @@ static __always_inline void emit_task(__u32 kind, __u32 tid, __u32 pid, __u32 pa
 
 	if (count_only || !ring)
 		return;
-	r = reserve(ring);
+	r = reserve(ring, 1);
 	if (!r) {
 		ring->lost_task++;
 		return;
@@ -65,7 +65,8 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct rec_exec *r;
 	struct mm_struct *mm;
 	__u32 key, at = sizeof(*r), *seq;
-	__u64 auxv[2];
+	__u64 auxv[2], arg_start;
+	const char *filename, *interp;
 	char *bytes;
 	long n;
 	int i;
@@ -89,10 +90,10 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 			s->seq = *seq;
 	}
 	ring = ring_of_cpu();
-	mm = task->mm;
+	mm = BPF_CORE_READ(task, mm);
 	if (!ring || !mm)
 		return 0;
-	bytes = reserve(ring);
+	bytes = reserve(ring, 1);
 	if (!bytes) {
 		ring->lost_task++;
 		return 0;
@@ -105,32 +106,35 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	r->head.pid = s->pid;
 	r->head.time = now_ns();
 	r->old_tid = old_pid;
-	r->parent = id_of(task->real_parent->group_leader);
-	r->start_code = mm->start_code;
+	r->parent = id_of(BPF_CORE_READ(task, real_parent, group_leader));
+	r->start_code = BPF_CORE_READ(mm, start_code);
 	r->interp_base = 0;
+	filename = BPF_CORE_READ(bprm, filename);
+	interp = BPF_CORE_READ(bprm, interp);
 	for (i = 0; i < 24; i++) {
 		if (bpf_probe_read_kernel(auxv, sizeof(auxv), (const void *)&mm->saved_auxv[2 * i]) || !auxv[0])
 			break;
 		if (auxv[0] == AT_BASE)
 			r->interp_base = auxv[1];
 	}
-	n = bpf_probe_read_kernel_str(bytes + at, TRACE_PATH_MAX, bprm->filename);
+	n = bpf_probe_read_kernel_str(bytes + at, TRACE_PATH_MAX, filename);
 	r->name_len = n > 0 ? n & 0x1fff : 0;
 	at += r->name_len & 0x1fff;
 	r->exe_len = 0;
-	if (at < 2 * TRACE_PATH_MAX && bprm->interp != bprm->filename) {
-		n = bpf_probe_read_kernel_str(bytes + at, TRACE_PATH_MAX, bprm->interp);
+	if (at < 2 * TRACE_PATH_MAX && interp != filename) {
+		n = bpf_probe_read_kernel_str(bytes + at, TRACE_PATH_MAX, interp);
 		n = n > 0 ? n & 0x1fff : 0;
 		r->exe_len = n;
 		at += n;
 	}
-	n = mm->arg_end - mm->arg_start;
+	arg_start = BPF_CORE_READ(mm, arg_start);
+	n = BPF_CORE_READ(mm, arg_end) - arg_start;
 	if (n > TRACE_ARGV_MAX - 1)
 		n = TRACE_ARGV_MAX - 1;
 	if (n < 0)
 		n = 0;
 	if (at > 4 * TRACE_PATH_MAX ||
-	    bpf_probe_read_user(bytes + at, n & (TRACE_ARGV_MAX - 1), (const void *)mm->arg_start))
+	    bpf_probe_read_user(bytes + at, n & (TRACE_ARGV_MAX - 1), (const void *)arg_start))
 		n = 0;
 	n &= TRACE_ARGV_MAX - 1;
 	r->argv_len = n;
@@ -150,7 +154,7 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 		return 0;
 	pid = s->pid;
 	tid = s->tid;
-	signal = task->signal;
+	signal = BPF_CORE_READ(task, signal);
 	__sync_fetch_and_add(&live_tasks, -1);
 	if (s->waiting)
 		return 0;
@@ -164,7 +168,7 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 		emit(s, 0, EV_NO_EXIT, 0, now_ns());
 	s->armed = ARMED_NO;
 	emit_task(REC_THREAD, tid, pid, 0, 0, s->seq);
-	if (signal->live.counter > 0) {
+	if (BPF_CORE_READ(signal, live.counter) > 0) {
 		if (pid == tid) {
 			seq = s->seq;
 			bpf_map_update_elem(&leader_seq, &pid, &seq, BPF_ANY);
@@ -172,7 +176,9 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 		return 0;
 	}
 	emit_task(REC_EXIT, tid, pid, 0,
-		  signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->group_leader->exit_code, 0);
+		  BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code)
+								   : BPF_CORE_READ(task, group_leader, exit_code),
+		  0);
 	return 0;
 }
 
@@ -185,7 +191,7 @@ int add_threads(struct bpf_iter__task *ctx)
 
 	if (!task || task->tgid == bpf_get_current_task_btf()->tgid)
 		return 0;
-	group = id_of(task->group_leader);
+	group = id_of(BPF_CORE_READ(task, group_leader));
 	if (!group)
 		return 0;
 	if (!bpf_map_lookup_elem(&wanted, &all) && !bpf_map_lookup_elem(&wanted, &group))
@@ -218,16 +224,11 @@ int tell_threads(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Run once, by the recorder itself: what depends on where it runs. */
+/* Run once, by the recorder itself. */
 SEC("raw_tp/sys_enter")
 int look_around(void *ctx)
 {
-	struct task_struct *self = bpf_get_current_task_btf();
-	struct pid *pid = self->thread_pid;
-
-	pid_level = BPF_CORE_READ(pid, level);
-	if (site_fd >= 0)
-		site_inode = inode_of_fd(site_fd);
+	pid_level = BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
 	return 0;
 }
 
