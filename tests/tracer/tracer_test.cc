@@ -242,6 +242,120 @@ TEST(Record, KeepsWhatTheStatFamilyReturned) {
   EXPECT_EQ(right, 40u);
 }
 
+// What runs on after a stop is the same sleep under another number; both halves are there, and told apart.
+TEST(Record, TellsARestartedCall) {
+  const Recorded r = record_workload(workload({"restart", "2"}));
+  EXPECT_EQ(r.marks(), 2u);
+  const int32_t leader = r.trace.processes.front().pid;
+  std::vector<Event> sleeps, restarts;
+  for (const Event& e : r.all(SYS_clock_nanosleep))
+    if (e.pid == leader) sleeps.push_back(e);
+  for (const Event& e : r.all(SYS_restart_syscall))
+    if (e.pid == leader) restarts.push_back(e);
+  ASSERT_EQ(sleeps.size(), 1u);
+  ASSERT_EQ(restarts.size(), 1u);
+  EXPECT_TRUE(sleeps[0].has(kRestarted));
+  EXPECT_EQ(sleeps[0].ret, -516);  // ERESTART_RESTARTBLOCK: the program does not see it
+  EXPECT_EQ(restarts[0].ret, 0);
+  EXPECT_GT(restarts[0].ts_ns, sleeps[0].ts_ns + sleeps[0].dur_ns);
+}
+
+std::string data_of(const Recorded& r, int32_t nr, DataKind kind) {
+  const std::vector<Event> calls = r.all(nr);
+  if (calls.empty()) return "no such call";
+  const Event& e = calls.back();
+  EXPECT_TRUE(e.has(kHasData)) << nr;
+  EXPECT_EQ(e.data_kind, kind) << nr;
+  return r.trace.strings[e.data];
+}
+
+template <typename T>
+T at(const std::string& bytes, size_t offset) {
+  T out{};
+  EXPECT_LE(offset + sizeof(T), bytes.size());
+  if (offset + sizeof(T) <= bytes.size()) memcpy(&out, bytes.data() + offset, sizeof(T));
+  return out;
+}
+
+TEST(Record, KeepsTheStructuresThatDataFlowNeeds) {
+  const Recorded r = record_workload(workload({"structures", "1"}));
+  ASSERT_EQ(r.marks(), 1u);
+  using namespace std::string_literals;
+  for (int32_t nr : {SYS_writev, SYS_readv, SYS_sendmsg}) {
+    const std::string iov = data_of(r, nr, DataKind::kIovec);
+    ASSERT_EQ(iov.size(), 32u) << nr;
+    EXPECT_EQ(at<uint64_t>(iov, 8), 3u);
+    EXPECT_EQ(at<uint64_t>(iov, 24), 5u);
+  }
+  const int32_t pipe_nr = r.all(SYS_pipe).empty() ? SYS_pipe2 : SYS_pipe;
+  const std::string fds = data_of(r, pipe_nr, DataKind::kFds), pair = data_of(r, SYS_socketpair, DataKind::kFds);
+  ASSERT_EQ(fds.size(), 8u);
+  EXPECT_EQ(static_cast<int32_t>(r.all(SYS_readv).back().args[0]), at<int32_t>(fds, 0));
+  EXPECT_EQ(static_cast<int32_t>(r.all(SYS_writev).back().args[0]), at<int32_t>(fds, 4));
+  EXPECT_EQ(static_cast<int32_t>(r.all(SYS_sendmsg).back().args[0]), at<int32_t>(pair, 0));
+  for (int32_t nr : {SYS_epoll_ctl, SYS_epoll_wait}) {
+    const std::string events = data_of(r, nr, DataKind::kEpoll);
+    ASSERT_EQ(events.size(), 12u) << nr;
+    EXPECT_EQ(at<uint64_t>(events, 4), 0x1122334455667788u);
+  }
+  const std::string polled = data_of(r, SYS_poll, DataKind::kPoll);
+  EXPECT_EQ(at<int32_t>(polled, 0), at<int32_t>(pair, 4));
+  EXPECT_NE(data_of(r, SYS_getdents64, DataKind::kDirent).find("\10a file with a name\0"s), std::string::npos);
+}
+
+// Contents are kept only if asked for; as a hash they say no more than that two buffers are equal.
+TEST(Record, KeepsContentsOnlyAsAskedFor) {
+  const std::string file = testing::TempDir() + "tracer_test.data." + std::to_string(getpid());
+  auto contents = [&](uint16_t bytes, bool hash) {
+    RecordOptions options;
+    options.command = workload({"contents", "1"});
+    options.output = file;
+    options.backend = backend;
+    options.capture.data_bytes = bytes;
+    options.hash_data = hash;
+    options.calibrate = false;
+    int exit_code = 0;
+    EXPECT_TRUE(record(options, exit_code));
+    auto trace = read_trace(file);
+    unlink(file.c_str());
+    Recorded r;
+    if (trace) r.trace = std::move(*trace);
+    return r;
+  };
+  for (const Event& e : contents(0, false).trace.events) EXPECT_NE(e.data_kind, DataKind::kBytes);
+  const Recorded whole = contents(7, false);
+  EXPECT_EQ(data_of(whole, SYS_write, DataKind::kBytes), "the pas");
+  EXPECT_EQ(data_of(whole, SYS_read, DataKind::kBytes), "the pas");
+  const Recorded one = contents(64, true), two = contents(64, true);
+  const std::string written = data_of(one, SYS_write, DataKind::kHash);
+  EXPECT_EQ(written.size(), 8u);
+  EXPECT_EQ(written, data_of(one, SYS_read, DataKind::kHash));
+  EXPECT_NE(written, data_of(two, SYS_write, DataKind::kHash)) << "each recording has a key of its own";
+  for (const std::string& s : one.trace.strings) EXPECT_EQ(s.find("swordfish"), std::string::npos);
+}
+
+// getppid is called through libc's syscall(), so the word at the stack pointer is the way back into the workload.
+TEST(Record, KeepsTheCallersAddress) {
+  const Recorded r = record_workload(workload({"vforks", "3"}));
+  const MappingIndex index(r.trace);
+  for (const Event& e : r.all(SYS_getppid)) {
+    const auto place = index.place(e.pid, e.caller, e.ts_ns);
+    ASSERT_TRUE(place);
+    EXPECT_EQ(place->path, SYSVM_WORKLOAD);
+  }
+}
+
+// Registers at the entry, though the kernel has others at the return.
+TEST(Record, KeepsTheArgumentsOfTheEntry) {
+  const Recorded r = record_workload(workload({"vforks", "3"}));
+  for (const Event& e : r.all(SYS_execve)) {
+    EXPECT_EQ(e.ret, 0);
+    EXPECT_NE(e.args[0], 0u);
+    EXPECT_NE(e.args[1], 0u);
+    EXPECT_EQ(r.trace.strings[e.path[0]], SYSVM_WORKLOAD);
+  }
+}
+
 TEST(Record, NamesCallSitesByBuildId) {
   const Recorded r = record_workload(workload({"vforks", "5"}));
   const MappingIndex index(r.trace);

@@ -15,13 +15,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char *self;
@@ -247,6 +251,68 @@ static int stats(void)
 	return 0;
 }
 
+/* A sleep that is stopped and continued by a child: the kernel restarts it under another number. */
+static int restart(void)
+{
+	pid_t us = getpid(), child = fork();
+	struct timespec rest = {1, 0};
+
+	if (child == 0) {
+		usleep(100000);
+		kill(us, SIGSTOP);
+		usleep(50000);
+		kill(us, SIGCONT);
+		_exit(0);
+	}
+	if (syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &rest, NULL))
+		return 1;
+	waitpid(child, NULL, 0);
+	mark(count);
+	return 0;
+}
+
+/* Calls that pass structures, with contents that the test knows. */
+static int structures(void)
+{
+	int fds[2], pair[2], epoll = epoll_create1(0);
+	char a[3] = "ab", b[5] = "cdef", names[1024];
+	struct iovec iov[2] = {{a, 3}, {b, 5}};
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0x1122334455667788}, ready[4];
+	char folder[] = "/tmp/sysvm-workload-XXXXXX", path[64];
+	int dir;
+
+	if (pipe(fds) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || !mkdtemp(folder))
+		return 1;
+	snprintf(path, sizeof(path), "%s/a file with a name", folder);
+	dir = open(folder, O_RDONLY | O_DIRECTORY);
+	close(creat(path, 0600));
+	if (writev(fds[1], iov, 2) != 8 || readv(fds[0], iov, 2) != 8 || sendmsg(pair[0], &message, 0) != 8)
+		return 2;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, pair[1], &event) || epoll_wait(epoll, ready, 4, 1000) != 1)
+		return 3;
+	struct pollfd polled = {pair[1], POLLIN, 0};
+
+	if (poll(&polled, 1, 1000) != 1 || syscall(SYS_getdents64, dir, names, sizeof(names)) <= 0)
+		return 4;
+	unlink(path);
+	rmdir(folder);
+	mark(count);
+	return 0;
+}
+
+/* Writes a known text and reads it again. */
+static int contents(void)
+{
+	char text[] = "the password is swordfish", back[64];
+	int fds[2];
+
+	if (pipe(fds) || write(fds[1], text, sizeof(text)) != sizeof(text) || read(fds[0], back, 64) != sizeof(text))
+		return 1;
+	mark(count);
+	return 0;
+}
+
 static int raw_thread(void *unused)
 {
 	(void)unused;
@@ -331,6 +397,7 @@ int main(int argc, char **argv)
 		{"seccomp", seccomp},	{"exit_threads", exit_threads}, {"sigkill", sigkill}, {"vforks", vforks},
 		{"sigreturn", sigreturns}, {"page_end", page_end},   {"compat", compat},	    {"orphan", orphan},
 		{"stats", stats},	{"raw_threads", raw_threads}, {"unnoticed", unnoticed},
+		{"restart", restart},	{"structures", structures}, {"contents", contents},
 	};
 
 	self = argv[0];
