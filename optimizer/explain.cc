@@ -99,6 +99,14 @@ class Explainer {
         brief = "buf";
         from = fmt::format("filled: {} bytes staged at {}", a.size, a.value);
         return;
+      case SVP_ARG_NAME:
+        brief = "name";
+        from = "the name of each entry of the directory";
+        return;
+      case SVP_ARG_UNDER:
+        brief = "dir/name";
+        from = "the directory's path, '/', and the name of each entry";
+        return;
       case SVP_ARG_COUNT: {
         const auto at = constants_.find(a.reg);
         brief = at == constants_.end() ? fmt::format("r{}", a.reg) : fmt::format("{}", at->second);
