@@ -8,13 +8,19 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "bench/figures.h"
 #include "cli/commands.h"
+#include "optimizer/cost.h"
+#include "optimizer/svp_reader.h"
 
 namespace sysvm {
 namespace {
@@ -25,10 +31,11 @@ using bench::Report;
 constexpr int kSchema = 1;
 
 constexpr std::string_view kHelp =
-    "usage: sysvm bench [--json] [--quick]\n\n"
+    "usage: sysvm bench [--json] [--quick] [--save]\n\n"
     "Measures what system calls, the machine and the shim cost here, each beside the plain call of the same run.\n"
     "A figure is the minimum of its repetitions; the median and the largest stand beside it.\n\n"
     "  --quick     a tenth of the time: whether it works, rather than a figure to quote\n"
+    "  --save      keep the figures as this machine's costs, which mine, compile and replay use\n"
     "  --json      one object: {\"schema\":1,\"crossing_ns\",..,\"figures\":{NAME:{min,median,max,repetitions}},\"absent\"}\n"
     "  -h, --help  this text\n\n"
     "Exit status: 0, or 2 for a usage error. What cannot be measured here is null, with the reason.\n";
@@ -106,7 +113,7 @@ void print_text(const Report& report, const Here& machine) {
   for (const auto& [name, why] : report.absent) fmt::print("  {}: {}\n", name, why);
 }
 
-void print_json(const Report& report, const Here& machine, bool quick) {
+std::string json_text(const Report& report, const Here& machine, bool quick) {
   nlohmann::ordered_json out;
   out["schema"] = kSchema;
   out["quick"] = quick;
@@ -123,13 +130,26 @@ void print_json(const Report& report, const Here& machine, bool quick) {
   for (const auto& [name, f] : report.figures)
     figures[name] = {{"min", f.min}, {"median", f.median}, {"max", f.max}, {"spread_percent", spread(f)}, {"repetitions", f.repetitions}};
   out["absent"] = report.absent;
-  fmt::print("{}\n", out.dump(2));
+  return out.dump(2) + "\n";
+}
+
+// Beside and renamed, so that nobody reads half of it.
+Result<> save(const std::string& text) {
+  const std::string path = costs_file();
+  if (path.empty()) return error("there is no home to keep costs in: HOME and XDG_CACHE_HOME are not set");
+  std::error_code problem;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), problem);
+  const std::string beside = path + ".new";
+  TRY(write_whole_file(beside, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  if (std::rename(beside.c_str(), path.c_str())) return error("{}: {}", path, std::strerror(errno));
+  spdlog::info("{}: kept", path);
+  return Unit{};
 }
 
 }  // namespace
 
 int cmd_bench(const Words& words) {
-  bool json = false;
+  bool json = false, keep = false;
   bench::Options options;
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h") {
@@ -138,6 +158,8 @@ int cmd_bench(const Words& words) {
     }
     if (word == "--json")
       json = true;
+    else if (word == "--save")
+      keep = true;
     else if (word == "--quick")
       options.quick = true;
     else {
@@ -152,7 +174,16 @@ int cmd_bench(const Words& words) {
   bench::run_registered(options, report);
   bench::derive_machine(report);
   bench::measure_shim(options, report);
-  json ? print_json(report, here(), options.quick) : print_text(report, here());
+  const std::string text = json_text(report, here(), options.quick);
+  if (json)
+    fmt::print("{}", text);
+  else
+    print_text(report, here());
+  if (keep)
+    if (const Result<> kept = save(text); !kept) {
+      spdlog::error("{}", kept.message());
+      return kExitToolFailed;
+    }
   return 0;
 }
 

@@ -16,7 +16,8 @@
 namespace sysvm {
 namespace {
 
-nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const std::string& output) {
+nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_t wall,
+                       const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
     emitted.push_back({{"name", e.name},
@@ -27,6 +28,9 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const std::string&
                        {"misses", e.misses},
                        {"undone", e.undone},
                        {"saved_ns", e.saved_ns},
+                       {"saved_low_ns", e.saved_low_ns},
+                       {"saved_high_ns", e.saved_high_ns},
+                       {"break_even_ns", e.break_even_ns},
                        {"stop", e.stop}});
   for (const DroppedInfo& d : c.dropped)
     dropped.push_back({{"trigger", d.trigger}, {"exe", d.exe}, {"seen", d.seen}, {"reason", d.reason}});
@@ -35,27 +39,30 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const std::string&
           {"bytes", c.svp.size()},
           {"calls", r.calls},
           {"predicted_entries", r.entries},
+          {"saved_ns", cost.saved_ns(r)},
+          {"spread_ns", c.spread_ns},
+          {"wall_ns", wall},
+          {"costs", cost.source},
           {"ahead", r.ahead},
           {"used", r.used},
           {"procedures", emitted},
           {"dropped", dropped}};
 }
 
-void print(const Compiled& c, const Rehearsal& r, const std::string& output) {
+void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_t wall, const std::string& output) {
   fmt::print("{}: {} procedures, {} bytes\n", output, c.emitted.size(), c.svp.size());
   if (!c.emitted.empty())
-    fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "MODE",
-               "PROCEDURE");
-  for (const EmittedInfo& e : c.emitted) {
-    fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone, e.mode, e.name);
-    if (e.saved_ns < 0)
-      fmt::print("{:>48} saves entries, but by the default costs no time ({:.1f} us)\n", "",
-                 e.saved_ns / 1000);
-  }
+    fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>10}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "SAVES",
+               "BREAK-EVEN", "MODE", "PROCEDURE");
+  for (const EmittedInfo& e : c.emitted)
+    fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>7.0f} ns  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone,
+               time_text(e.saved_ns), e.break_even_ns, e.mode, e.name);
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
   for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, d.trigger, d.reason);
   fmt::print("\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not used\n",
              r.calls, r.entries, 100 * r.unused_share(), r.ahead);
+  fmt::print("{}; an entry at {:.0f} ns ({})\n", verdict_text(cost.saved_ns(r), c.spread_ns, wall), cost.crossing_ns,
+             cost.source);
 }
 
 }  // namespace
@@ -65,13 +72,15 @@ int cmd_compile(const Words& words) {
   std::vector<std::string> files;
   std::string output;
   CompileOptions options;
+  CostOptions costs;
+  std::string profile;
   bool json = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-o,--output", output, "procedure file to write ('-': standard output)")->required();
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
       ->capture_default_str();
-  app.add_option("--crossing-ns", options.cost.crossing_ns, "cost of one entry (see sysvm bench)")
-      ->capture_default_str();
+  costs.add_to(app);
+  app.add_option("--profile", profile, "counters of 'sysvm run --stats': what misses is narrowed or left out");
   app.add_flag("--strict", options.strict, "no late close");
   app.add_flag("--empty", options.empty, "no procedures: what the shim costs by itself");
   app.add_flag("--json", json, "print JSON");
@@ -81,6 +90,20 @@ int cmd_compile(const Words& words) {
   if (!traces) {
     spdlog::error("{}", traces.message());
     return kExitUsage;
+  }
+  const Result<CostModel> cost = costs.get();
+  if (!cost) {
+    spdlog::error("{}", cost.message());
+    return kExitUsage;
+  }
+  options.cost = *cost;
+  if (!profile.empty()) {
+    Result<std::vector<ProfiledProcedure>> ran = read_profile(profile);
+    if (!ran) {
+      spdlog::error("{}", ran.message());
+      return kExitUsage;
+    }
+    options.profile = std::move(*ran);
   }
   const Result<Compiled> compiled = compile(traces->pointers(), options);
   if (!compiled) {
@@ -94,15 +117,17 @@ int cmd_compile(const Words& words) {
   if (output == "-") return 0;
   RehearsalOptions how;
   how.strict = options.strict;
+  how.unseen = unseen_objects();
   const Result<Rehearsal> rehearsal = rehearse(compiled->svp, traces->pointers(), how);
   if (!rehearsal) {
     spdlog::error("{}", rehearsal.message());
     return kExitToolFailed;
   }
+  const uint64_t wall = wall_ns(traces->pointers());
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *rehearsal, output).dump(2));
+    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, wall, output).dump(2));
   else
-    print(*compiled, *rehearsal, output);
+    print(*compiled, *rehearsal, *cost, wall, output);
   return 0;
 }
 

@@ -5,44 +5,118 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
+#include "optimizer/advice.h"
 #include "optimizer/mine.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/rehearsal.h"
 
 namespace sysvm {
 namespace {
+
+constexpr uint64_t kCompiled = 3000000;  // calls; more are mined, not compiled as well
+
+// What the whole program could save.
+struct Outlook {
+  std::optional<Rehearsal> safe;  // with procedures, by the shim's rules
+  double saved_ns = 0, spread_ns = 0, elsewhere_ns = 0;
+  uint64_t wall_ns = 0;
+  std::vector<Advice> advice;
+};
+constexpr double kElsewhere = 580;  // ns for an entry with page-table isolation (docs/benchmarks.md)
+
+Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost) {
+  Outlook out;
+  out.wall_ns = part.wall_ns;
+  if (part.calls && part.calls <= kCompiled) {
+    const Result<TraceFiles> traces = TraceFiles::read(files, /*warn=*/false);
+    CompileOptions options;
+    options.cost = cost;
+    RehearsalOptions how;
+    how.unseen = unseen_objects();
+    if (!traces) return out;
+    if (const Result<Compiled> compiled = compile(traces->pointers(), options))
+      if (const Result<Rehearsal> r = rehearse(compiled->svp, traces->pointers(), how)) {
+        out.safe = *r;
+        out.saved_ns = cost.saved_ns(*r);
+        out.spread_ns = compiled->spread_ns;
+        CostModel other = cost;
+        other.crossing_ns = kElsewhere;
+        out.elsewhere_ns = other.saved_ns(*r);
+      }
+  }
+  out.advice = advise(part, cost, out.safe ? &*out.safe : nullptr);
+  return out;
+}
 
 double share(uint64_t part, uint64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-void print(const MineReport& r) {
+void print(const MineReport& r, const Outlook& outlook) {
   fmt::print(
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
       r.calls, share(r.covered, r.calls), share(r.known, r.calls));
-  fmt::print("#k: result of call k   =k.a: argument a of call k   buf: filled by the call   *: varies\n");
+  fmt::print("#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call   *: varies\n");
   for (const MinedSequence& s : r.sequences) {
-    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count,
-               s.calls.size(), s.known, s.calls.size() - 1, share(s.count * s.calls.size(), r.calls));
+    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count, s.calls.size(),
+               s.known, s.calls.size() - 1, share(s.events, r.calls));
+    if (s.loop && s.calls.size() == 1)
+      fmt::print("     a loop of {} to {} rounds, {} calls in all\n", s.least, s.most, s.events);
+    else if (s.loop)
+      fmt::print("     the rounds of a loop that ran {} times, {} to {} rounds each\n", s.loops, s.least, s.most);
+    if (s.failed)
+      fmt::print("     {} sources did not hold in the last {} occurrences, on which they were tested\n", s.failed, s.held_out);
     for (size_t k = 0; k < s.calls.size(); ++k)
       fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', s.calls[k].text());
   }
+  fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries, r.calls);
+  if (outlook.safe) {
+    fmt::print("; safely, with procedures: {} ({:.2f} times fewer)\n", outlook.safe->entries, outlook.safe->factor());
+    fmt::print("{}; where an entry takes {:.0f} ns (page-table isolation): {}\n",
+               verdict_text(outlook.saved_ns, outlook.spread_ns, outlook.wall_ns), kElsewhere,
+               time_text(outlook.elsewhere_ns));
+  } else {
+    fmt::print("\n");
+  }
+  if (!outlook.advice.empty()) fmt::print("\nbest things to do:\n");
+  for (size_t i = 0; i < outlook.advice.size(); ++i)
+    fmt::print("  {}. {} (about {})\n", i + 1, outlook.advice[i].text, time_text(outlook.advice[i].saved_ns));
 }
 
-nlohmann::json to_json(const MineReport& r) {
+nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {
   nlohmann::json sequences = nlohmann::json::array();
   for (const MinedSequence& s : r.sequences) {
     nlohmann::json calls = nlohmann::json::array();
     for (const MinedCall& c : s.calls)
       calls.push_back({{"name", c.name}, {"args", c.args}, {"result", c.result}, {"known", c.known}});
-    sequences.push_back({{"count", s.count}, {"known", s.known}, {"calls", calls}});
+    sequences.push_back({{"count", s.count},
+                         {"events", s.events},
+                         {"known", s.known},
+                         {"loop", s.loop},
+                         {"rounds", {s.least, s.most}},
+                         {"held_out", s.held_out},
+                         {"failed", s.failed},
+                         {"calls", calls}});
   }
+  nlohmann::json advice = nlohmann::json::array();
+  for (const Advice& a : outlook.advice)
+    advice.push_back({{"text", a.text}, {"calls", a.calls}, {"saved_ns", a.saved_ns}});
   return {{"schema", 1},
           {"calls", r.calls},
           {"covered", r.covered},
           {"known", r.known},
+          {"ideal_entries", r.ideal_entries},
+          {"wall_ns", outlook.wall_ns},
+          {"entries", outlook.safe ? nlohmann::json(outlook.safe->entries) : nlohmann::json()},
+          {"saved_ns", outlook.saved_ns},
+          {"saved_elsewhere_ns", outlook.elsewhere_ns},
+          {"nothing_to_gain", outlook.safe && outlook.saved_ns < 0.01 * static_cast<double>(outlook.wall_ns)},
+          {"advice", advice},
           {"sequences", sequences}};
 }
 
@@ -52,6 +126,7 @@ int cmd_mine(const Words& words) {
   CLI::App app{"Show the call sequences that repeat in recordings, with their data flow.", "sysvm mine"};
   std::vector<std::string> files;
   MineOptions options;
+  CostOptions costs;
   bool json = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-n,--sequences", options.max_sequences, "how many to show")->capture_default_str();
@@ -60,19 +135,30 @@ int cmd_mine(const Words& words) {
       ->check(CLI::Range(2, 64));
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
       ->capture_default_str();
+  costs.add_to(app);
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
-  const Result<TraceFiles> traces = TraceFiles::read(files);
-  if (!traces) {
-    spdlog::error("{}", traces.message());
+  const Result<CostModel> cost = costs.get();
+  if (!cost) {
+    spdlog::error("{}", cost.message());
     return kExitUsage;
   }
-  const MineReport report = mine(traces->pointers(), options);
+  MinePart all;
+  for (const std::string& file : files) {
+    const Result<MinePart> part = mine_part(file, options, [&](const TraceInfo& info) { warn_about(file, info); });
+    if (!part) {
+      spdlog::error("{}", part.message());
+      return kExitUsage;
+    }
+    merge(all, *part);
+  }
+  const MineReport found = report(all, options);
+  const Outlook outlook = look(files, all, *cost);
   if (json)
-    fmt::print("{}\n", to_json(report).dump(2));
+    fmt::print("{}\n", to_json(found, outlook).dump(2));
   else
-    print(report);
+    print(found, outlook);
   return 0;
 }
 

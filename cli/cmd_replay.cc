@@ -5,38 +5,18 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "libsysvm/sites/cache.h"
-#include "optimizer/hex.h"
 #include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
 
 namespace sysvm {
 namespace {
 
-// Objects with system calls that the shim does not see, by the analysis that `sysvm run` makes.
-class Objects {
- public:
-  bool unseen(const std::string& path, const std::string& build_id) {
-    auto [at, fresh] = verdicts_.try_emplace(path, false);
-    if (!fresh) return at->second;
-    const Result<Analysis> found = cache_.get(path);
-    if (!found) return false;  // gone since: nothing is known about it
-    const sysvm_object& object = found->object;
-    if (to_hex({object.build_id, object.build_id_len}) != build_id) return false;
-    return at->second = object.verdict == OBJECT_UNSEEN;
-  }
-
- private:
-  SiteCache cache_ = SiteCache::at_default_place();
-  std::map<std::string, bool> verdicts_;
-};
-
-nlohmann::json to_json(const Rehearsal& r) {
+nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
+  const double saved = cost.saved_ns(r);
   nlohmann::json procedures = nlohmann::json::array();
   for (const RehearsedProcedure& p : r.procedures)
     procedures.push_back({{"name", p.name},
@@ -49,16 +29,20 @@ nlohmann::json to_json(const Rehearsal& r) {
   return {{"schema", 1},           {"calls", r.calls},       {"entries", r.entries}, {"factor", r.factor()},
           {"answered", r.answered}, {"runs", r.runs},         {"own", r.own},         {"unseen", r.unseen},
           {"plain", r.plain},       {"forwarded", r.forwarded}, {"ahead", r.ahead},   {"used", r.used},
+          {"saved_ns", saved},
+          {"saved_share", wall ? saved / static_cast<double>(wall) : 0},
+          {"wall_ns", wall},
           {"wrong", r.wrong},       {"off", r.off},           {"procedures", procedures}};
 }
 
-void print(const Rehearsal& r) {
+void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
   fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "RUNS", "HITS", "MISSES", "UNDONE", "MODE", "PROCEDURE");
   for (const RehearsedProcedure& p : r.procedures)
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}{}\n", p.runs, p.hits, p.misses, p.undone, p.mode, p.name,
                p.off ? fmt::format(" (switched itself off in {} processes)", p.off) : "");
   fmt::print("\n{} calls recorded, {} entries with the procedures: {:.2f} times fewer\n", r.calls, r.entries,
              r.factor());
+  fmt::print("{}\n", verdict_text(cost.saved_ns(r), 0, wall));
   if (r.ahead)
     fmt::print("{} calls made ahead, {} of them never asked for ({:.1f} %)\n", r.ahead, r.ahead - r.used,
                100 * r.unused_share());
@@ -73,12 +57,14 @@ int cmd_replay(const Words& words) {
   std::vector<std::string> files;
   std::string procedures;
   RehearsalOptions options;
+  CostOptions costs;
   bool json = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-P,--procedures", procedures, "procedure file of sysvm compile")->required();
   app.add_option("--age", options.age_ms, "how long a result that was fetched ahead may wait, in ms")
       ->capture_default_str();
   app.add_flag("--strict", options.strict, "no late close");
+  costs.add_to(app);
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
@@ -92,19 +78,21 @@ int cmd_replay(const Words& words) {
     spdlog::error("{}", traces.message());
     return kExitUsage;
   }
-  Objects objects;
-  options.unseen = [&](const std::string& path, const std::string& build_id) {
-    return objects.unseen(path, build_id);
-  };
+  options.unseen = unseen_objects();
+  const Result<CostModel> cost = costs.get();
+  if (!cost) {
+    spdlog::error("{}", cost.message());
+    return kExitUsage;
+  }
   const Result<Rehearsal> result = rehearse(*svp, traces->pointers(), options);
   if (!result) {
     spdlog::error("{}: {}", procedures, result.message());
     return kExitUsage;
   }
   if (json)
-    fmt::print("{}\n", to_json(*result).dump(2));
+    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers())).dump(2));
   else
-    print(*result);
+    print(*result, *cost, wall_ns(traces->pointers()));
   return 0;
 }
 

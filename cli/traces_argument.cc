@@ -4,21 +4,28 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 
+#include "libsysvm/sites/cache.h"
+#include "optimizer/hex.h"
 #include "traces/reader.h"
 
 namespace sysvm {
 
-Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths) {
+void warn_about(const std::string& path, const TraceInfo& trace) {
+  if (!trace.newer.empty()) spdlog::warn("{}", trace.newer);
+  if (!trace.damage.empty()) spdlog::warn("{}", trace.damage);
+  uint64_t lost = 0;
+  for (const Loss& loss : trace.losses) lost += loss.count;
+  if (lost) spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
+}
+
+Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool warn) {
   TraceFiles out;
   for (const std::string& path : paths) {
     out.traces_.push_back(TRY(read_trace(path)));
-    const Trace& trace = out.traces_.back();
-    if (!trace.newer.empty()) spdlog::warn("{}", trace.newer);
-    if (!trace.damage.empty()) spdlog::warn("{}", trace.damage);
-    uint64_t lost = 0;
-    for (const Loss& loss : trace.losses) lost += loss.count;
-    if (lost) spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
+    if (warn) warn_about(path, out.traces_.back());
   }
   return out;
 }
@@ -27,6 +34,57 @@ std::vector<const Trace*> TraceFiles::pointers() const {
   std::vector<const Trace*> out;
   for (const Trace& trace : traces_) out.push_back(&trace);
   return out;
+}
+
+void CostOptions::add_to(CLI::App& app) {
+  app.add_option("--costs", file, "costs of 'sysvm bench --save' (default: those saved last, else built-in ones)");
+  app.add_option("--crossing,--crossing-ns", crossing_ns, "cost of one entry in ns: what if it were another machine's")
+      ->check(CLI::PositiveNumber);
+}
+
+Result<CostModel> CostOptions::get() const {
+  CostModel cost = file.empty() ? costs_here() : TRY(read_costs(file));
+  if (crossing_ns > 0) {
+    cost.undo_ns += crossing_ns - cost.crossing_ns;
+    cost.crossing_ns = crossing_ns;
+  }
+  return cost;
+}
+
+uint64_t wall_ns(const std::vector<const Trace*>& traces) {
+  uint64_t sum = 0;
+  for (const Trace* t : traces) {
+    uint64_t wall = t->stats ? t->stats->wall_ns : 0;
+    if (!wall && !t->events.empty()) wall = t->events.back().ts_ns + t->events.back().dur_ns - t->events.front().ts_ns;
+    const uint64_t tracing = t->events.size() * t->header.call_cost_ns;
+    sum += wall > tracing ? wall - tracing : wall;
+  }
+  return sum;
+}
+
+std::function<bool(const std::string& path, const std::string& build_id)> unseen_objects() {
+  const auto verdicts = std::make_shared<std::map<std::string, bool>>();
+  return [verdicts](const std::string& path, const std::string& build_id) {
+    auto [at, fresh] = verdicts->try_emplace(path, false);
+    if (!fresh) return at->second;
+    const Result<Analysis> found = SiteCache::at_default_place().get(path);
+    if (!found) return false;  // gone since: nothing is known about it
+    const sysvm_object& object = found->object;
+    if (to_hex({object.build_id, object.build_id_len}) != build_id) return false;
+    return at->second = object.verdict == OBJECT_UNSEEN;
+  };
+}
+
+std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall) {
+  const double share = wall ? 100 * saved_ns / static_cast<double>(wall) : 0;
+  const std::string figure = fmt::format("{} ({} to {})", time_text(saved_ns), time_text(saved_ns - spread_ns),
+                                         time_text(saved_ns + spread_ns));
+  if (saved_ns <= 0 || (wall && share < 1))
+    return fmt::format("nothing to gain: expected to save {}, {:.2f} % of {} wall time", figure, share,
+                       time_text(static_cast<double>(wall)));
+  return wall ? fmt::format("expected to save {}, {:.1f} % of {} wall time", figure, share,
+                            time_text(static_cast<double>(wall)))
+              : fmt::format("expected to save {}", figure);
 }
 
 int parse_words(CLI::App& app, const Words& words) {

@@ -4,23 +4,44 @@
 
 #include <CLI/CLI.hpp>
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
 #include "common/result.h"
+#include "optimizer/cost.h"
 #include "traces/event.h"
 
 namespace sysvm {
 
 class TraceFiles {
  public:
-  static Result<TraceFiles> read(const std::vector<std::string>& paths);
+  static Result<TraceFiles> read(const std::vector<std::string>& paths, bool warn = true);
   std::vector<const Trace*> pointers() const;
 
  private:
   std::deque<Trace> traces_;
 };
+
+void warn_about(const std::string& path, const TraceInfo& trace);  // damage, losses
+
+// --costs FILE and --crossing NS: what calls cost here, or would elsewhere.
+struct CostOptions {
+  std::string file;
+  double crossing_ns = 0;
+  void add_to(CLI::App& app);
+  Result<CostModel> get() const;
+};
+
+// Wall time of the recordings, with what tracing added taken out; 0 if it is not known.
+uint64_t wall_ns(const std::vector<const Trace*>& traces);
+
+// Objects with system calls that the shim does not see, by the analysis that `sysvm run` makes.
+std::function<bool(const std::string& path, const std::string& build_id)> unseen_objects();
+
+// "expected to save 1.2 ms (1.1 to 1.3), 4 % of the wall time", or that there is nothing to gain. spread_ns: half-width.
+std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall);
 
 // Parses words; returns -1 to go on, else the exit status (help was printed, or the command line is wrong).
 int parse_words(CLI::App& app, const Words& words);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <functional>
 #include <map>
@@ -20,6 +21,7 @@
 #include "optimizer/replay.h"
 #include "optimizer/replay_entries.h"
 #include "optimizer/streams.h"
+#include "optimizer/svp_reader.h"
 #include "optimizer/svp_writer.h"
 
 namespace sysvm {
@@ -140,9 +142,23 @@ class Compiler {
         }
         answered_.insert(totals.answered.begin(), totals.answered.end());
         const CostModel& cost = options_.cost;
-        keep(emitted.proc,
-             {emitted.proc.name, svp_mode_name(SVP_RUN_AHEAD), exe, shape->visits, totals.hits, totals.misses, 0,
-              static_cast<double>(totals.hits) * cost.gain_per_hit(), ""});
+        EmittedInfo info;
+        info.name = emitted.proc.name;
+        info.mode = svp_mode_name(SVP_RUN_AHEAD);
+        info.exe = exe;
+        info.seen = shape->visits;
+        info.hits = totals.hits;
+        info.misses = totals.misses;
+        info.made = totals.inner;
+        info.unused = totals.inner - std::min(totals.inner, totals.hits + totals.runs);
+        // What runs differ in is not kept here, so there is no interval.
+        const auto hits = static_cast<double>(totals.hits);
+        const double beside = hits * (cost.crossing_ns - cost.gain_per_hit()) +
+                              static_cast<double>(totals.runs) * (cost.run_ns + cost.insns_per_run * cost.insn_ns) +
+                              static_cast<double>(info.unused) * cost.loss_per_waste(SYSVM_NR_newfstatat, false);
+        info.saved_ns = info.saved_low_ns = info.saved_high_ns = hits * cost.crossing_ns - beside;
+        info.break_even_ns = beside / std::max(1.0, hits);
+        keep(emitted.proc, info);
       }
     return Unit{};
   }
@@ -223,16 +239,52 @@ class Compiler {
     best->path = path;
     Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
     emitted.proc.code = TRY(assemble(emitted.text));
-    out.totals = TRY(replay(emitted.proc, best->kind, occurrences));
+    if (const ProfiledProcedure* ran = profiled(emitted.proc.name)) {
+      const uint64_t made = ran->runs;
+      if (ran->off || (made >= 32 && ran->hits < made)) {
+        out.why = fmt::format("when it ran, {} runs answered {} calls, {} were undone{}", made, ran->hits, ran->undone,
+                              ran->off ? ", and it switched itself off" : "");
+        return out;
+      }
+      // Runs that were only partly used: the steps at the end go first.
+      if (made >= 32 && ran->misses * 4 > made && best->steps.size() > 1) {
+        const uint64_t used = std::max<uint64_t>(1, ran->hits / made);
+        if (used < best->steps.size()) {
+          best->steps.resize(used);
+          best->stop = fmt::format("when it ran, {} of {} runs missed: narrowed", ran->misses, made);
+          emitted = TRY(emit_run_ahead(*best, !options_.strict));
+          emitted.proc.code = TRY(assemble(emitted.text));
+        }
+      }
+    }
+    out.totals = TRY(replay(emitted.proc, best->kind, occurrences, options_.cost));
     if (out.totals.wrong * 100 > out.totals.hits) {
       out.why = "replayed on its own recording: " + out.totals.wrong_why;
     } else if (out.totals.hits <= out.totals.undone) {
       out.why = fmt::format("would save {} entries and cost {}", out.totals.hits, out.totals.undone);
+    } else if (out.totals.saved_ns <= 0) {
+      out.why = fmt::format("would save {} entries and {} more time than they cost: pays from {:.0f} ns for an entry",
+                            out.totals.hits - out.totals.undone, time_text(-out.totals.saved_ns), break_even(out.totals));
     } else {
       out.plan = std::move(*best);
       out.proc = std::move(emitted.proc);
     }
     return out;
+  }
+
+  static double break_even(const ReplayTotals& t) { return t.entries > 0 ? t.beside_ns / t.entries : 0; }
+  // Of the sum over n runs that vary: 1.96 standard errors.
+  static double spread(const ReplayTotals& t) {
+    const auto n = static_cast<double>(t.runs);
+    if (n < 2) return std::fabs(t.saved_ns);
+    const double variance = std::max(0.0, (t.saved_squares - t.saved_ns * t.saved_ns / n) / (n - 1));
+    return 1.96 * std::sqrt(variance * n);
+  }
+
+  const ProfiledProcedure* profiled(const std::string& name) const {
+    for (const ProfiledProcedure& p : options_.profile)
+      if (p.name == name) return &p;
+    return nullptr;
   }
 
   // One procedure for all places that make the call; or one for each place, where that saves more: a
@@ -273,9 +325,21 @@ class Compiler {
     undone_ += found.totals.undone;
     Procedure proc = *found.proc;
     proc.triggers[0].site = site;
-    EmittedInfo info{proc.name,           svp_mode_name(proc.mode), exe,
-                     found.plan.seen,     found.totals.hits,        found.totals.misses,
-                     found.totals.undone, found.plan.saved_ns,      found.plan.stop};
+    EmittedInfo info;
+    info.name = proc.name;
+    info.mode = svp_mode_name(proc.mode);
+    info.exe = exe;
+    info.seen = found.plan.seen;
+    info.hits = found.totals.hits;
+    info.misses = found.totals.misses;
+    info.undone = found.totals.undone;
+    info.saved_ns = found.totals.saved_ns;
+    info.saved_low_ns = info.saved_ns - spread(found.totals);
+    info.saved_high_ns = info.saved_ns + spread(found.totals);
+    info.break_even_ns = break_even(found.totals);
+    info.made = found.totals.inner - found.totals.runs;
+    info.unused = found.totals.unused;
+    info.stop = found.plan.stop;
     for (Candidate& kept : kept_) {  // the same from another place is one procedure with two triggers
       if (!site || kept.proc.exe != exe || kept.proc.mode != proc.mode || kept.proc.name != proc.name ||
           kept.proc.code != proc.code || !kept.proc.triggers[0].site ||
@@ -287,7 +351,15 @@ class Compiler {
       kept.info.hits += info.hits;
       kept.info.misses += info.misses;
       kept.info.undone += info.undone;
+      const double both = std::hypot(kept.info.saved_high_ns - kept.info.saved_ns, info.saved_high_ns - info.saved_ns);
+      const auto hits = static_cast<double>(kept.info.hits), more = static_cast<double>(info.hits);
+      kept.info.break_even_ns =
+          (kept.info.break_even_ns * (hits - more) + info.break_even_ns * more) / std::max(1.0, hits);
       kept.info.saved_ns += info.saved_ns;
+      kept.info.saved_low_ns = kept.info.saved_ns - both;
+      kept.info.saved_high_ns = kept.info.saved_ns + both;
+      kept.info.made += info.made;
+      kept.info.unused += info.unused;
       return;
     }
     keep(proc, info);
@@ -364,8 +436,15 @@ class Compiler {
   Result<> keep_answered(Emitted emitted, uint64_t hits) {
     emitted.proc.code = TRY(assemble(emitted.text));
     const CostModel& cost = options_.cost;
-    keep(emitted.proc, {emitted.proc.name, svp_mode_name(emitted.proc.mode), emitted.proc.exe, hits, hits, 0,
-                        0, static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns), ""});
+    EmittedInfo info;
+    info.name = emitted.proc.name;
+    info.mode = svp_mode_name(emitted.proc.mode);
+    info.exe = emitted.proc.exe;
+    info.seen = info.hits = hits;
+    info.saved_ns = static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns);
+    info.saved_low_ns = info.saved_high_ns = info.saved_ns;  // each saves the same
+    info.break_even_ns = cost.serve_ns;
+    keep(emitted.proc, info);
     return Unit{};
   }
 
@@ -396,6 +475,7 @@ class Compiler {
       }
       out.file.procs.push_back(std::move(c.proc));
       out.emitted.push_back(c.info);
+      out.spread_ns = std::hypot(out.spread_ns, c.info.saved_high_ns - c.info.saved_ns);
     }
     out.file.notes = notes(out).dump();
     out.svp = TRY(write_svp(out.file));
@@ -412,6 +492,11 @@ class Compiler {
                             {"misses", e.misses},
                             {"undone", e.undone},
                             {"saved_ns", static_cast<int64_t>(e.saved_ns)},
+                            {"saved_low_ns", static_cast<int64_t>(e.saved_low_ns)},
+                            {"saved_high_ns", static_cast<int64_t>(e.saved_high_ns)},
+                            {"break_even_ns", e.break_even_ns},
+                            {"made", e.made},
+                            {"unused", e.unused},
                             {"stop", e.stop}});
     for (const DroppedInfo& d : c.dropped)
       dropped.push_back({{"trigger", d.trigger}, {"seen", d.seen}, {"reason", d.reason}});
@@ -420,7 +505,16 @@ class Compiler {
             {"predicted_entries", c.predicted_entries},
             {"min_count", options_.min_count},
             {"strict", options_.strict},
-            {"crossing_ns", options_.cost.crossing_ns},
+            {"costs",
+             {{"source", options_.cost.source},
+              {"crossing_ns", options_.cost.crossing_ns},
+              {"serve_ns", options_.cost.serve_ns},
+              {"watch_ns", options_.cost.watch_ns},
+              {"copy_4k_ns", options_.cost.copy_4k_ns},
+              {"insn_ns", options_.cost.insn_ns},
+              {"run_ns", options_.cost.run_ns},
+              {"inner_extra_ns", options_.cost.inner_extra_ns},
+              {"undo_ns", options_.cost.undo_ns}}},
             {"procedures", procedures},
             {"dropped", dropped}};
   }
@@ -442,6 +536,23 @@ class Compiler {
 };
 
 }  // namespace
+
+Result<std::vector<ProfiledProcedure>> read_profile(const std::string& path) {
+  const std::vector<uint8_t> bytes = TRY(read_whole_file(path, 16 << 20));
+  const nlohmann::json j = nlohmann::json::parse(bytes.begin(), bytes.end(), nullptr, /*allow_exceptions=*/false);
+  if (!j.is_object() || !j.contains("procedures") || !j["procedures"].is_array())
+    return error("{}: not what 'sysvm run --stats' writes: no procedures", path);
+  std::vector<ProfiledProcedure> out;
+  for (const nlohmann::json& p : j["procedures"]) {
+    if (!p.is_object()) return error("{}: not what 'sysvm run --stats' writes: a procedure that is no object", path);
+    const auto number = [&](const char* name) {
+      return p.contains(name) && p[name].is_number_unsigned() ? p[name].get<uint64_t>() : uint64_t{0};
+    };
+    const std::string name = p.contains("name") && p["name"].is_string() ? p["name"].get<std::string>() : "";
+    out.push_back({name, number("runs"), number("hits"), number("misses"), number("undone"), number("off") > 0});
+  }
+  return out;
+}
 
 Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options) {
   return Compiler(traces, options).run();

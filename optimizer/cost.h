@@ -1,27 +1,54 @@
 // SPDX-License-Identifier: MIT
-// What calls cost, to say what a procedure is worth in time. (What is made ahead is decided by entries:
-// planner.cc.) Defaults are the medians of docs/benchmarks.md's method on the machine that the design was
-// measured on, in nanoseconds; `sysvm bench` prints this machine's own. Tested by
-// tests/optimizer/planner_test.cc.
+// What calls cost, to say what a procedure is worth in time. (How far ahead calls are made is decided by
+// entries: planner.cc; whether a procedure is kept, by time: compile.cc.) All in nanoseconds. The defaults are
+// those of the machine that the design was measured on (docs/benchmarks.md); `sysvm bench --save` stores this
+// machine's own. The kernel engine's figures where they were measured, else the user engine's, whose machine
+// is the same. Tested by tests/optimizer/cost_test.cc.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/result.h"
 
 namespace sysvm {
 
+struct Rehearsal;
+
 struct CostModel {
   double crossing_ns = 165;  // one entry, in a real program
-  double serve_ns = 8;       // answering a call from the log
-  double insn_ns = 7;        // one instruction of the machine
-  double undo_ns = 250;      // taking one call back: an entry and its work
+  double serve_ns = 13;      // answering a call from the log
+  double copy_4k_ns = 26;    // of what was staged, each 4 KiB
+  double watch_ns = 20;      // a call that the shim looks at and forwards, beyond the plain call
+  double insn_ns = 3;        // one instruction of the machine
+  double run_ns = 10;        // a run, beyond its entry and its instructions
+  double inner_extra_ns = 5; // one call inside a run, beyond its work
+  double undo_ns = 210;      // taking one call back: an entry and its work
   double insns_per_call = 3;
   double insns_per_run = 25;  // prologue and guards
+  std::unordered_map<uint32_t, double> work_ns;  // the kernel's work of a call, without the entry, where measured
+  std::string source = "defaults";
 
-  double inner_ns(uint32_t nr) const;  // the kernel's work of a call, without the entry
-  double gain_per_hit() const { return crossing_ns - serve_ns - insns_per_call * insn_ns; }
+  double inner_ns(uint32_t nr) const;
+  double gain_per_hit() const { return crossing_ns - serve_ns - inner_extra_ns - insns_per_call * insn_ns; }
   double loss_per_waste(uint32_t nr, bool undo) const {
-    return inner_ns(nr) + insns_per_call * insn_ns + (undo ? undo_ns : 0);
+    return inner_ns(nr) + inner_extra_ns + insns_per_call * insn_ns + (undo ? undo_ns : 0);
   }
+  // Time that a whole program would have saved; without what starting the shim costs beyond its entries.
+  double saved_ns(const Rehearsal& r) const;
 };
+
+// $XDG_CACHE_HOME/sysvm/costs.json, or below ~/.cache; "" if there is no home.
+std::string costs_file();
+// What `sysvm bench --json` or --save wrote. What was not measured there keeps its default.
+Result<CostModel> costs_from_json(std::string_view text);
+Result<CostModel> read_costs(const std::string& path);
+// This machine's own if they were saved, else the defaults.
+CostModel costs_here();
+
+// A time that a person reads: "1.24 ms".
+std::string time_text(double ns);
 
 }  // namespace sysvm

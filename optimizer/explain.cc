@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "optimizer/calls.h"
+#include "optimizer/cost.h"
 #include "optimizer/svp_text.h"
 #include "vm/vm.h"
 
@@ -188,6 +189,10 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
       e.hits = note.value("hits", int64_t{-1});
       e.misses = note.value("misses", int64_t{-1});
       e.undone = note.value("undone", int64_t{-1});
+      e.saved_ns = note.value("saved_ns", 0.0);
+      e.saved_low_ns = note.value("saved_low_ns", e.saved_ns);
+      e.saved_high_ns = note.value("saved_high_ns", e.saved_ns);
+      e.break_even_ns = note.value("break_even_ns", 0.0);
       e.stop = note.value("stop", "");
     }
     for (const Trigger& t : p.triggers) e.triggers.push_back(explainer.trigger(t));
@@ -208,6 +213,9 @@ std::string explain_text(const ProcedureFile& file) {
     out += fmt::format("  seen {} times", e.seen);
     if (e.hits >= 0)
       out += fmt::format("; replayed: {} hits, {} misses, {} undone", e.hits, e.misses, e.undone);
+    if (e.hits >= 0 && e.saved_ns != 0)
+      out += fmt::format("\n  expected to save {} ({} to {}) in a run like the recorded one; pays from {:.0f} ns for an entry",
+                         time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
     for (const ExplainedCall& f : e.followers) {
@@ -232,7 +240,14 @@ std::string explain_json(const ProcedureFile& file) {
     nlohmann::json one = {{"name", e.name},       {"mode", e.mode},         {"exe", e.exe},
                           {"seen", e.seen},       {"triggers", e.triggers}, {"followers", followers},
                           {"staging", e.staging}, {"code", e.code},         {"stop", e.stop}};
-    if (e.hits >= 0) one.update({{"hits", e.hits}, {"misses", e.misses}, {"undone", e.undone}});
+    if (e.hits >= 0)
+      one.update({{"hits", e.hits},
+                  {"misses", e.misses},
+                  {"undone", e.undone},
+                  {"saved_ns", e.saved_ns},
+                  {"saved_low_ns", e.saved_low_ns},
+                  {"saved_high_ns", e.saved_high_ns},
+                  {"break_even_ns", e.break_even_ns}});
     procedures.push_back(one);
   }
   nlohmann::json out = {{"schema", 1}, {"procedures", procedures}};

@@ -2,287 +2,242 @@
 #include "optimizer/mine.h"
 
 #include <fmt/format.h>
-#include <string.h>
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 
-#include "optimizer/calls.h"
-#include "optimizer/dataflow.h"
-#include "optimizer/legality.h"
-#include "optimizer/streams.h"
+#include "optimizer/compact.h"
+#include "optimizer/flow.h"
+#include "optimizer/repeats.h"
+#include "traces/reader.h"
 
 namespace sysvm {
 namespace {
 
-struct At {  // one occurrence
-  const Stream* stream;
-  size_t position;
-};
+constexpr size_t kSequences = 64;      // that a part keeps; the best of several parts are among them
+constexpr uint64_t kAgain = 16;        // a path that is asked for less often is not counted by itself
 
-struct Gram {
-  uint64_t hash;
-  size_t length;
-  uint64_t count;
-  At first;
-  bool triggers;
-  double score() const {
-    return static_cast<double>(count) * static_cast<double>(length - 1) * (triggers ? 1.05 : 1.0);
-  }
-};
-
-std::string token_text(const Event& e) {
-  const CallTraits traits = traits_of(e);
-  std::string text = traits.name;
-  for (size_t i = 0; i < traits.nargs; ++i)
-    if (traits.arg[i].kind == SYSVM_KIND_FLAGS) text += fmt::format(" {:x}", e.args[i] & 0xffffffffu);
-  if (e.ret < 0)
-    text += fmt::format(" {}", e.ret);
-  else if (traits.result == SYSVM_RESULT_BYTES && e.ret == 0)
-    text += " =0";
-  return text;
-}
-
-class Miner {
+class PartMaker {
  public:
-  Miner(const std::vector<const Trace*>& traces, const MineOptions& options) : options_(options) {
-    StreamCounts counts;
-    streams_ = split_into_streams(traces, &counts);
-    report_.calls = counts.calls;
-    number_tokens();
+  void reserve(size_t events) { compact_.reserve(events); }
+
+  void add(const Event& e) {
+    if (!e.has(kSignal)) count(e);
+    first_ = std::min(first_, e.ts_ns);
+    last_ = std::max(last_, e.ts_ns + e.dur_ns);
+    compact_.add(e);
   }
 
-  MineReport run() {
-    std::vector<Gram> grams = frequent();
-    auto worse = [](const Gram& a, const Gram& b) { return a.score() < b.score(); };
-    std::make_heap(grams.begin(), grams.end(), worse);
-    while (!grams.empty() && report_.sequences.size() < options_.max_sequences) {
-      std::pop_heap(grams.begin(), grams.end(), worse);
-      Gram best = grams.back();
-      grams.pop_back();
-      const std::vector<At> where = occurrences(best);
-      if (where.size() < options_.min_count) continue;
-      best.count = where.size();
-      if (!grams.empty() && best.score() < grams.front().score()) {  // less than it seemed: wait for its turn
-        grams.push_back(best);
-        std::push_heap(grams.begin(), grams.end(), worse);
-        continue;
+  MinePart finish(const TraceInfo& info, const MineOptions& options) {
+    MinePart part;
+    part.traces = 1;
+    compact_.finish(info);
+    part.calls = compact_.total();
+    part.cuts = compact_.streams().size();
+    part.threaded = compact_.threaded();
+    const uint64_t wall = info.stats && info.stats->wall_ns ? info.stats->wall_ns : last_ > first_ ? last_ - first_ : 0;
+    const uint64_t tracing = part.calls * info.header.call_cost_ns;
+    part.wall_ns = wall > tracing ? wall - tracing : wall;
+    for (const auto& [nr, total] : by_nr_) part.by_name[name_of(nr)] = total;
+    for (const auto& [key, total] : by_path_)
+      if (total.count >= kAgain)
+        part.by_name_and_path[name_of(static_cast<int32_t>(key >> 32)) + " " + info.strings[key & 0xffffffff]] = total;
+    Repeats repeats(compact_, options.max_length);
+    for (const Repeat& repeat : repeats.find(std::max(kSequences, options.max_sequences), 2)) {
+      std::string key = repeat.loop ? "loop" : "";
+      for (uint32_t token : repeat.tokens) key += "; " + compact_.tokens()[token].text;
+      PartSequence sequence;
+      const bool single = repeat.loop && repeat.tokens.size() == 1;
+      sequence.count = single ? repeat.rounds.size() : repeat.where.size();
+      sequence.events = repeat.events;
+      sequence.loop = repeat.loop;
+      sequence.loops = repeat.rounds.size();
+      if (repeat.loop) {
+        sequence.least = *std::min_element(repeat.rounds.begin(), repeat.rounds.end());
+        sequence.most = *std::max_element(repeat.rounds.begin(), repeat.rounds.end());
       }
-      take(best, where);
+      explain_flow(compact_, info.strings, repeats, repeat, sequence);
+      part.sequences.try_emplace(key, std::move(sequence));
     }
-    return report_;
+    return part;
   }
 
  private:
-  void number_tokens() {
-    std::unordered_map<std::string, uint32_t> ids;
-    for (const Stream& s : streams_) {
-      std::vector<uint32_t>& tokens = tokens_.emplace_back();
-      for (const Event* e : s.calls)
-        tokens.push_back(
-            ids.try_emplace(token_text(*e), static_cast<uint32_t>(ids.size() + 1)).first->second);
-      taken_.emplace_back(tokens.size(), 0);
-      std::vector<uint64_t>& prefix = prefix_.emplace_back(1, 0);
-      for (uint32_t t : tokens) prefix.push_back(prefix.back() * kBase + scramble(t));
-    }
-    powers_.assign(1, 1);
-    for (size_t i = 0; i <= options_.max_length; ++i) powers_.push_back(powers_.back() * kBase);
+  static std::string name_of(int32_t nr) { return call_name(static_cast<uint32_t>(nr)); }
+
+  void count(const Event& e) {
+    CallTotal& total = by_nr_[e.nr];
+    add(total, e);
+    if (e.path[0] == kNoString) return;
+    add(by_path_[static_cast<uint64_t>(static_cast<uint32_t>(e.nr)) << 32 | e.path[0]], e);
+  }
+  static void add(CallTotal& total, const Event& e) {
+    ++total.count;
+    total.failed += e.ret < 0;
+    total.ns += e.dur_ns;
   }
 
-  static uint64_t scramble(uint64_t x) {
-    x = (x ^ (x >> 31)) * 0x9e3779b97f4a7c15ull;
-    return (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ull;
-  }
-  uint64_t hash(size_t stream, size_t at, size_t length) const {
-    return prefix_[stream][at + length] - prefix_[stream][at] * powers_[length];
-  }
-
-  // Every n-gram that occurs often enough, not overlapping itself.
-  std::vector<Gram> frequent() const {
-    struct Count {
-      uint64_t n = 0;
-      size_t stream = SIZE_MAX, end = 0;  // of the last occurrence counted
-      At first{nullptr, 0};
-    };
-    std::vector<Gram> out;
-    std::unordered_map<uint64_t, Count> shorter;
-    for (size_t length = 1; length <= options_.max_length; ++length) {
-      std::unordered_map<uint64_t, Count> counts;
-      for (size_t s = 0; s < streams_.size(); ++s)
-        for (size_t i = 0; i + length <= tokens_[s].size(); ++i) {
-          if (length > 1 &&
-              (!shorter.count(hash(s, i, length - 1)) || !shorter.count(hash(s, i + 1, length - 1))))
-            continue;
-          Count& c = counts[hash(s, i, length)];
-          if (c.stream == s && c.end > i) continue;
-          if (!c.n) c.first = {&streams_[s], i};
-          ++c.n;
-          c.stream = s;
-          c.end = i + length;
-        }
-      std::erase_if(counts, [&](const auto& entry) { return entry.second.n < options_.min_count; });
-      if (counts.empty()) break;
-      for (const auto& [h, c] : counts) {
-        const size_t s = static_cast<size_t>(c.first.stream - streams_.data());
-        if (length > 1 && !repeats_itself(s, c.first.position, length))
-          out.push_back({h, length, c.n, c.first, may_trigger(*c.first.stream->calls[c.first.position])});
-      }
-      shorter = std::move(counts);
-    }
-    return out;
-  }
-
-  // Its end is its beginning: in a loop it would be more than one round. A run of one token is shown as a
-  // pair.
-  bool repeats_itself(size_t s, size_t at, size_t length) const {
-    for (size_t period = length == 2 ? 2 : 1; period < length; ++period)
-      if (hash(s, at, length - period) == hash(s, at + period, length - period)) return true;
-    return false;
-  }
-
-  std::vector<At> occurrences(const Gram& g) const {
-    std::vector<At> out;
-    for (size_t s = 0; s < streams_.size(); ++s)
-      for (size_t i = 0; i + g.length <= tokens_[s].size();) {
-        const bool is_free =
-            std::none_of(taken_[s].begin() + static_cast<long>(i),
-                         taken_[s].begin() + static_cast<long>(i + g.length), [](char t) { return t; });
-        if (is_free && hash(s, i, g.length) == g.hash) {
-          out.push_back({&streams_[s], i});
-          i += g.length;
-        } else {
-          ++i;
-        }
-      }
-    return out;
-  }
-
-  void take(const Gram& g, const std::vector<At>& where) {
-    for (const At& at : where) {
-      const auto s = static_cast<size_t>(at.stream - streams_.data());
-      std::fill_n(taken_[s].begin() + static_cast<long>(at.position), g.length, 1);
-    }
-    MinedSequence& out = report_.sequences.emplace_back();
-    out.count = where.size();
-    for (size_t k = 0; k < g.length; ++k) {
-      out.calls.push_back(describe_call(where, k));
-      if (k && out.calls.back().known) ++out.known;
-    }
-    report_.covered += g.length * out.count;
-    report_.known += out.known * out.count;
-  }
-
-  static const Event& call(const At& at, size_t k) { return *at.stream->calls[at.position + k]; }
-
-  template <typename Predicate>
-  static bool all(const std::vector<At>& where, Predicate predicate) {
-    return std::all_of(where.begin(), where.end(), predicate);
-  }
-
-  MinedCall describe_call(const std::vector<At>& where, size_t k) const {
-    const Event& sample = call(where[0], k);
-    const CallTraits traits = traits_of(sample);
-    MinedCall out;
-    out.name = traits.name.substr(0, traits.name.find(' '));
-    out.known = true;
-    for (size_t i = 0; i < traits.nargs; ++i) {
-      out.args.push_back(argument(where, k, i, traits));
-      // The size of a transfer that came to an end does not matter.
-      const bool end = traits.arg[i].kind == SYSVM_KIND_SIZE && sample.ret == 0;
-      out.known &= out.args.back() != "*" || end;
-    }
-    if (sample.ret < 0) {
-      const char* name = strerrorname_np(static_cast<int>(-sample.ret));
-      out.result = fmt::format("-{}", name ? name : std::to_string(-sample.ret));
-    } else if (traits.result == SYSVM_RESULT_FD) {
-      out.result = "fd";
-    } else if (all(where, [&](const At& at) { return call(at, k).ret == sample.ret; })) {
-      out.result = number_text(static_cast<uint64_t>(sample.ret), {});
-    } else {
-      out.result = "n";
-    }
-    return out;
-  }
-
-  std::string argument(const std::vector<At>& where, size_t k, size_t i, const CallTraits& traits) const {
-    const uint16_t kind = traits.arg[i].kind;
-    const Event& sample = call(where[0], k);
-    if (kind == SYSVM_KIND_OUT || kind == SYSVM_KIND_OUTS || kind == SYSVM_KIND_OUTN) return "buf";
-    if (kind == SYSVM_KIND_PATH || kind == SYSVM_KIND_STR) return string_argument_text(where, k, i, traits);
-    if (kind == SYSVM_KIND_CMD && traits.name.find(' ') != std::string::npos)
-      return traits.name.substr(traits.name.find(' ') + 1);
-    if (kind == SYSVM_KIND_NONE) return "_";
-
-    const bool descriptor = kind == SYSVM_KIND_FD || kind == SYSVM_KIND_DIRFD;
-    auto same = [&](uint64_t a, uint64_t b) {
-      return a == b || (descriptor && static_cast<uint32_t>(a) == static_cast<uint32_t>(b));
-    };
-    const bool constant = all(where, [&](const At& at) { return same(call(at, k).args[i], sample.args[i]); });
-    if (constant && !descriptor) return number_text(sample.args[i], traits.arg[i]);
-    for (size_t j = k; j-- > 0;) {
-      if (traits_of(call(where[0], j)).result != SYSVM_RESULT_FD && descriptor) continue;
-      if (sample.ret < 0 && sample.ret == call(where[0], j).ret) continue;
-      if (all(where, [&](const At& at) {
-            return same(call(at, k).args[i], static_cast<uint64_t>(call(at, j).ret));
-          }))
-        return fmt::format("#{}", j);
-    }
-    for (size_t j = 0; j < k; ++j) {
-      const CallTraits other = traits_of(call(where[0], j));
-      for (size_t a = 0; a < other.nargs; ++a) {
-        const uint16_t theirs = other.arg[a].kind;
-        if (descriptor != (theirs == SYSVM_KIND_FD || theirs == SYSVM_KIND_DIRFD) ||
-            theirs == SYSVM_KIND_PATH)
-          continue;
-        if (all(where, [&](const At& at) { return same(call(at, k).args[i], call(at, j).args[a]); }))
-          return fmt::format("={}.{}", j, a);
-      }
-    }
-    return constant ? number_text(sample.args[i], traits.arg[i]) : "*";
-  }
-
-  std::string string_argument_text(const std::vector<At>& where, size_t k, size_t i,
-                                   const CallTraits& traits) const {
-    auto text = [&](const At& at) { return string_argument(*at.stream, call(at, k), traits, i); };
-    const std::string* sample = text(where[0]);
-    if (!sample) return "*";
-    if (all(where, [&](const At& at) { return text(at) && *text(at) == *sample; }))
-      return '"' + *sample + '"';
-    for (size_t j = 0; j < k; ++j) {
-      const CallTraits other = traits_of(call(where[0], j));
-      for (size_t a = 0; a < other.nargs; ++a) {
-        if (other.arg[a].kind != traits.arg[i].kind) continue;
-        if (all(where, [&](const At& at) {
-              const std::string* theirs = string_argument(*at.stream, call(at, j), other, a);
-              return text(at) && theirs && *text(at) == *theirs;
-            }))
-          return fmt::format("={}.{}", j, a);
-      }
-    }
-    return "*";
-  }
-
-  static constexpr uint64_t kBase = 0x9ddfea08eb382d69ull;
-  MineOptions options_;
-  MineReport report_;
-  std::vector<Stream> streams_;
-  std::vector<std::vector<uint32_t>> tokens_;
-  std::vector<std::vector<char>> taken_;
-  std::vector<std::vector<uint64_t>> prefix_;  // rolling hash of each stream
-  std::vector<uint64_t> powers_;
+  Compact compact_;
+  std::unordered_map<int32_t, CallTotal> by_nr_;
+  std::unordered_map<uint64_t, CallTotal> by_path_;
+  uint64_t first_ = UINT64_MAX, last_ = 0;
 };
 
+// Strings are numbered anew in each chunk of a file; here each has one number for the whole file.
+class Names {
+ public:
+  void begin(const std::vector<std::string>& chunk) {
+    chunk_ = &chunk;
+    numbers_.assign(chunk.size(), UINT32_MAX);
+  }
+  uint32_t number(uint32_t in_chunk) {
+    if (in_chunk == kNoString) return kNoString;
+    uint32_t& known = numbers_[in_chunk];
+    if (known != UINT32_MAX) return known;
+    const auto [at, fresh] = ids_.try_emplace((*chunk_)[in_chunk], static_cast<uint32_t>(ids_.size()) + 1);
+    return known = at->second;
+  }
+  std::vector<std::string> take() {
+    std::vector<std::string> out(ids_.size() + 1);
+    while (!ids_.empty()) {
+      auto node = ids_.extract(ids_.begin());
+      out[node.mapped()] = std::move(node.key());
+    }
+    return out;
+  }
+
+ private:
+  const std::vector<std::string>* chunk_ = nullptr;
+  std::vector<uint32_t> numbers_;
+  std::unordered_map<std::string, uint32_t> ids_;
+};
+
+void add(CallTotal& into, const CallTotal& other) {
+  into.count += other.count;
+  into.failed += other.failed;
+  into.ns += other.ns;
+}
+
+// A source survives only if no recording contradicts it.
+void merge(PartCall& into, const PartCall& other) {
+  for (size_t i = 0; i < into.sources.size(); ++i) {
+    const std::vector<std::string> theirs =
+        i < other.sources.size() ? other.sources[i] : std::vector<std::string>{};
+    std::erase_if(into.sources[i], [&](const std::string& s) {
+      return std::find(theirs.begin(), theirs.end(), s) == theirs.end();
+    });
+  }
+  if (into.result != other.result) into.result = "n";
+}
+
 }  // namespace
+
+MinePart mine_part(const Trace& trace, const MineOptions& options) {
+  PartMaker maker;
+  maker.reserve(trace.events.size());
+  for (const Event& e : trace.events) maker.add(e);
+  return maker.finish(trace, options);
+}
+
+Result<MinePart> mine_part(const std::string& path, const MineOptions& options,
+                           const std::function<void(const TraceInfo&)>& look) {
+  PartMaker maker;
+  if (const Result<TraceInfo> before = read_trace_info(path); before && before->stats)
+    maker.reserve(std::min<uint64_t>(before->stats->events, 1u << 28));
+  Names names;
+  TraceInfo info = TRY(for_each_chunk(path, [&](Columns& columns, const TraceInfo& chunk) {
+    names.begin(chunk.strings);
+    for (size_t i = 0; i < columns.size(); ++i) {
+      Event e = columns.event(i);
+      for (uint32_t& path_of : e.path) path_of = names.number(path_of);
+      e.data = e.data_kind == DataKind::kEpoll ? names.number(e.data) : kNoString;
+      maker.add(e);
+    }
+    return true;
+  }));
+  info.strings = names.take();
+  if (look) look(info);
+  return maker.finish(info, options);
+}
+
+void merge(MinePart& into, const MinePart& other) {
+  into.traces += other.traces;
+  into.calls += other.calls;
+  into.cuts += other.cuts;
+  into.threaded += other.threaded;
+  into.wall_ns += other.wall_ns;
+  for (const auto& [name, total] : other.by_name) add(into.by_name[name], total);
+  for (const auto& [name, total] : other.by_name_and_path) add(into.by_name_and_path[name], total);
+  for (const auto& [key, sequence] : other.sequences) {
+    const auto [at, fresh] = into.sequences.try_emplace(key, sequence);
+    if (fresh) continue;
+    PartSequence& s = at->second;
+    s.count += sequence.count;
+    s.events += sequence.events;
+    s.least = std::min(s.least, sequence.least);
+    s.most = std::max(s.most, sequence.most);
+    s.loops += sequence.loops;
+    s.held_out += sequence.held_out;
+    s.failed += sequence.failed;
+    for (size_t k = 0; k < s.calls.size() && k < sequence.calls.size(); ++k) merge(s.calls[k], sequence.calls[k]);
+  }
+}
+
+MineReport report(const MinePart& part, const MineOptions& options) {
+  MineReport out;
+  out.traces = part.traces;
+  out.calls = part.calls;
+  std::vector<std::pair<const std::string*, const PartSequence*>> order;
+  for (const auto& [key, s] : part.sequences)
+    if (s.count >= options.min_count || (s.loop && s.events >= options.min_count)) order.emplace_back(&key, &s);
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return a.second->events - a.second->count > b.second->events - b.second->count;
+  });
+  uint64_t saved = 0;
+  for (const auto& [key, s] : order) {
+    if (out.sequences.size() == options.max_sequences) break;
+    if (s->events <= s->count) continue;
+    MinedSequence& sequence = out.sequences.emplace_back();
+    sequence.count = s->count;
+    sequence.events = s->events;
+    sequence.loop = s->loop;
+    sequence.loops = s->loops;
+    sequence.least = s->least;
+    sequence.most = s->most;
+    sequence.held_out = s->held_out;
+    sequence.failed = s->failed;
+    for (const PartCall& c : s->calls) {
+      MinedCall& call = sequence.calls.emplace_back();
+      call.name = c.name;
+      call.result = c.result;
+      call.known = true;
+      for (size_t i = 0; i < c.sources.size(); ++i) {
+        call.args.push_back(c.sources[i].empty() ? "*" : c.sources[i][0]);
+        // The size of a transfer that came to an end does not matter.
+        call.known &= call.args.back() != "*" || (i < c.size_at_end.size() && c.size_at_end[i]);
+      }
+      sequence.known += sequence.calls.size() > 1 && call.known;
+    }
+    out.covered += s->events;
+    out.known += sequence.known * s->count;
+    // Rounds of a loop of one call behind its first, if it always asks for what can be known.
+    if (s->loop && s->calls.size() == 1 && sequence.calls[0].known) out.known += s->events - s->count;
+    saved += s->events - s->count;
+  }
+  out.ideal_entries = out.calls - saved;
+  return out;
+}
+
+MineReport mine(const std::vector<const Trace*>& traces, const MineOptions& options) {
+  MinePart all;
+  for (const Trace* trace : traces) merge(all, mine_part(*trace, options));
+  return report(all, options);
+}
 
 std::string MinedCall::text() const {
   std::string out = name + "(";
   for (size_t i = 0; i < args.size(); ++i) out += (i ? ", " : "") + args[i];
   return out + ") = " + result;
-}
-
-MineReport mine(const std::vector<const Trace*>& traces, const MineOptions& options) {
-  return Miner(traces, options).run();
 }
 
 }  // namespace sysvm

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Which call sequences repeat in a recording, and what of their arguments is known when they begin.
+// Which call sequences repeat in recordings, and what of their arguments is known when they begin.
 //
 // This is the view for people (`sysvm mine`): all calls, also those that could never be made ahead, so that
 // one sees where the entries go. The compiler does not start from it; it looks at what follows each trigger
 // (planner.h).
 //
-// Sequences: each call is a token (call, command, flags, whether it failed, whether it transferred nothing).
-// The frequent n-grams are found level by level (an n-gram is frequent only if both (n-1)-grams in it are);
-// then the one that saves most entries, count * (length - 1), is taken, its occurrences are marked, and the
-// rest is counted again. An n-gram that ends as it begins (ABA, ABAB) is refused: it is more than one round
-// of a loop. Of the rotations of a loop the one that begins with a call that may trigger is preferred.
-//
-// Data flow: for each argument the sources that explain it in *all* occurrences: the result of an earlier
-// call, an argument of an earlier call, a constant; else it varies. Tested by tests/optimizer/mine_test.cc.
+// Sequences are found in each recording by itself (repeats.h) and explained by all their occurrences
+// (flow.h). What comes out is a MinePart: counts, and for each argument the sources that no occurrence
+// contradicts. Parts of several recordings merge: counts are added, sources that one of them contradicts are
+// dropped, so the order does not matter and a part may have been made on another machine. Only then the rare
+// are left out and the best shown. Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/result.h"
 #include "traces/event.h"
 
 namespace sysvm {
@@ -29,10 +30,52 @@ struct MineOptions {
   uint64_t min_count = 4;
 };
 
+struct PartCall {
+  std::string name;                              // "fcntl"
+  std::vector<std::vector<std::string>> sources;  // for each argument, the best first; none: varies
+  std::vector<bool> size_at_end;  // the argument is the size of a transfer that came to an end: it does not matter
+  std::string result;
+  bool operator==(const PartCall&) const = default;
+};
+
+struct PartSequence {
+  uint64_t count = 0;      // occurrences; of a loop of several calls, rounds
+  uint64_t events = 0;     // calls inside them
+  bool loop = false;
+  uint64_t loops = 0, least = 0, most = 0;  // a loop's: how often it ran, and its rounds
+  uint64_t held_out = 0;   // occurrences that sources were tested on after they had been learned
+  uint64_t failed = 0;     // arguments that lost their last source there
+  std::vector<PartCall> calls;
+  bool operator==(const PartSequence&) const = default;
+};
+
+struct CallTotal {
+  uint64_t count = 0, failed = 0, ns = 0;
+  bool operator==(const CallTotal&) const = default;
+};
+
+struct MinePart {
+  uint64_t traces = 0, calls = 0, cuts = 0, threaded = 0;
+  uint64_t wall_ns = 0;  // with what tracing added taken out
+  std::map<std::string, CallTotal> by_name;
+  std::map<std::string, CallTotal> by_name_and_path;  // paths that were asked for 16 times and more
+  std::map<std::string, PartSequence> sequences;      // by their calls, flags and call sites
+  bool operator==(const MinePart&) const = default;
+};
+
+MinePart mine_part(const Trace& trace, const MineOptions& options = {});
+// Reads chunk by chunk: some 100 bytes of memory for each event. look: is shown what the file says of itself.
+Result<MinePart> mine_part(const std::string& path, const MineOptions& options = {},
+                           const std::function<void(const TraceInfo&)>& look = {});
+void merge(MinePart& into, const MinePart& other);
+std::string to_json(const MinePart& part);
+Result<MinePart> mine_part_from_json(std::string_view text);
+
 struct MinedCall {
-  std::string name;  // "fcntl F_GETFL"
-  std::vector<std::string>
-      args;  // "#0" result of call 0, "=0.1" equals argument 1 of call 0, number, "\"\"", "buf", "*"
+  std::string name;
+  // "#0" result of call 0, "=0.1" equals argument 1 of call 0, "#0.st_size" the size that call 0 told, "+8" 8 more
+  // than the last time, number, "\"\"", "buf", "*"
+  std::vector<std::string> args;
   std::string result;        // "fd", "n", "0", "-ENOENT"
   bool known = false;        // every input is known when the sequence begins
   std::string text() const;  // newfstatat(#0, "", buf, 0x1000) = 0
@@ -40,17 +83,22 @@ struct MinedCall {
 
 struct MinedSequence {
   std::vector<MinedCall> calls;
-  uint64_t count = 0;
+  uint64_t count = 0, events = 0;
   uint64_t known = 0;  // calls behind the first whose inputs are all known
+  bool loop = false;
+  uint64_t loops = 0, least = 0, most = 0;
+  uint64_t held_out = 0, failed = 0;
 };
 
 struct MineReport {
-  uint64_t calls = 0;
+  uint64_t traces = 0, calls = 0;
   uint64_t covered = 0;  // calls inside the sequences
   uint64_t known = 0;    // of these, calls behind the first whose inputs are all known at the beginning
+  uint64_t ideal_entries = 0;  // one for each occurrence, the rest plain
   std::vector<MinedSequence> sequences;  // most entries saved first
 };
 
+MineReport report(const MinePart& part, const MineOptions& options = {});
 MineReport mine(const std::vector<const Trace*>& traces, const MineOptions& options = {});
 
 }  // namespace sysvm

@@ -18,11 +18,21 @@
 
 namespace sysvm {
 
+struct ProfiledProcedure {
+  std::string name;
+  uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
+  bool off = false;  // it switched itself off in some process
+};
+// Of the JSON that `sysvm run --stats` wrote.
+Result<std::vector<ProfiledProcedure>> read_profile(const std::string& path);
+
 struct CompileOptions {
   uint64_t min_count = 4;  // a sequence seen less often is chance
   bool strict = false;     // no late close
   bool empty = false;      // no procedures at all: what the shim costs by itself
   CostModel cost;
+  // Hits and misses of procedures that ran (`sysvm run --stats`): what misses is left out.
+  std::vector<ProfiledProcedure> profile;
 };
 
 struct EmittedInfo {  // one procedure of the file, in its order
@@ -30,6 +40,9 @@ struct EmittedInfo {  // one procedure of the file, in its order
   uint64_t seen = 0;
   uint64_t hits = 0, misses = 0, undone = 0;  // by replaying the recording
   double saved_ns = 0;
+  double saved_low_ns = 0, saved_high_ns = 0;  // 95 of 100 recordings like this one lie between
+  double break_even_ns = 0;                    // cost of an entry at which it saves nothing
+  uint64_t made = 0, unused = 0;               // calls made ahead, and those that were not asked for
   std::string stop;  // why it ends where it does
 };
 
@@ -43,6 +56,7 @@ struct Compiled {
   std::vector<uint8_t> svp;  // the file's bytes
   std::vector<EmittedInfo> emitted;
   std::vector<DroppedInfo> dropped;
+  double spread_ns = 0;  // the time saved by all together is known to within so much (95 of 100)
   uint64_t calls = 0;  // of the recording: each is an entry
   uint64_t predicted_entries =
       0;  // of the same run under the shim; startup and what it cannot see not counted

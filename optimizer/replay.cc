@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t kStaging = 0x100000000, kData = 0x200000000, kPathAddress = 0x300000000;
 constexpr uint64_t kDevice = 77;
+constexpr uint64_t kFuel = 65536;
 constexpr size_t kWindow = 96;  // calls after the trigger that are looked at
 
 // The world as the recording of one occurrence shows it.
@@ -284,10 +285,34 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
   for (; next < log.size(); ++next) totals.undone += is_undone(*log[next], page);
 }
 
+// inner: calls made, the trigger among them. What nobody asked for: those that were made and not hit.
+void price_run(const Procedure& proc, const sysvm_page& page, uint64_t inner, uint64_t insns, const ReplayTotals& before,
+               const CostModel& cost, ReplayTotals& totals) {
+  const auto hits = static_cast<double>(totals.hits - before.hits);
+  const auto undone = static_cast<double>(totals.undone - before.undone);
+  double beside = cost.run_ns + static_cast<double>(insns) * cost.insn_ns + static_cast<double>(inner) * cost.inner_extra_ns +
+                  hits * cost.serve_ns + undone * (cost.undo_ns - cost.crossing_ns);
+  const uint64_t hit = totals.hits - before.hits;
+  uint64_t unused = inner - 1 - std::min(hit, inner - 1), behind = 0;
+  totals.unused += unused;
+  for (const Follower& f : proc.followers) {
+    if (page.reg[f.result] == SVP_NOT_MADE || behind++ < hit || !unused) continue;  // the log is used in order
+    beside += cost.inner_ns(f.nr);
+    --unused;
+  }
+  // A guard that no follower stands for, entries of a directory that nobody asked for.
+  beside += static_cast<double>(unused) * cost.inner_ns(SYSVM_NR_fstat);
+  const double entries = hits - undone, saved = entries * cost.crossing_ns - beside;
+  totals.entries += entries;
+  totals.beside_ns += beside;
+  totals.saved_ns += saved;
+  totals.saved_squares += saved * saved;
+}
+
 }  // namespace
 
 Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
-                            const std::vector<const Occurrence*>& occurrences) {
+                            const std::vector<const Occurrence*>& occurrences, const CostModel& cost) {
   const auto len = static_cast<uint32_t>(proc.code.size());
   std::vector<uint8_t> starts(SYSVM_STARTS_SIZE(len) + 1);
   char message[256];
@@ -302,7 +327,7 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
   for (const Occurrence* o : occurrences) {
     *page = sysvm_page{};
     page->abi = SYSVM_ABI_VERSION;
-    page->fuel = 65536;
+    page->fuel = kFuel;
     for (size_t i = 0; i < 6; ++i) page->reg[i] = o->trigger->args[i];
     for (const Follower& f : proc.followers) page->reg[f.result] = SVP_NOT_MADE;
     page->reg[SVP_REG_STAGING] = kStaging;
@@ -320,7 +345,9 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
       return error("{}: the trigger's result did not arrive", proc.name);
     ++totals.runs;
     totals.inner += world.inner();
+    const ReplayTotals before = totals;
     match_log(proc, *page, *o, Records(proc, *page, kStaging, staging, world.entries()), totals);
+    price_run(proc, *page, world.inner(), kFuel - page->fuel, before, cost, totals);
   }
   return totals;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "optimizer/cost.h"
 #include "optimizer/occurrences.h"
 #include "optimizer/procedure.h"
 
@@ -26,6 +27,10 @@ struct ReplayTotals {
   uint64_t misses = 0;  // runs with a follower that was not used
   uint64_t undone = 0;  // effects that had to be taken back
   uint64_t inner = 0;   // calls made inside runs
+  uint64_t unused = 0;  // calls made ahead that were not asked for
+  // Each run saves so many entries and costs so much beside: time = entries * crossing - beside.
+  double entries = 0, beside_ns = 0;
+  double saved_ns = 0, saved_squares = 0;  // sums over the runs, by the costs given
   uint64_t wrong = 0;   // answers that the kernel did not give
   std::string wrong_why;
   std::unordered_set<const Event*> answered;  // calls of the recording
@@ -33,6 +38,6 @@ struct ReplayTotals {
 
 // proc.code must have passed the verifier.
 Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
-                            const std::vector<const Occurrence*>& occurrences);
+                            const std::vector<const Occurrence*>& occurrences, const CostModel& cost = {});
 
 }  // namespace sysvm

@@ -25,10 +25,20 @@ ProcedureFile load(const std::string& path) {
   return or_raise(read_svp_file(path));
 }
 
-MineReport mine_file(const std::string& path, size_t max_sequences, size_t max_length, uint64_t min_count) {
+std::string mine_part_file(const std::string& path, size_t max_sequences, size_t max_length) {
   py::gil_scoped_release release;
-  const Trace trace = or_raise(read_trace(path));
-  return mine({&trace}, {max_sequences, max_length, min_count});
+  return to_json(or_raise(mine_part(path, {max_sequences, max_length, 0})));
+}
+
+std::string merge_parts(const std::vector<std::string>& parts) {
+  py::gil_scoped_release release;
+  MinePart all;
+  for (const std::string& part : parts) merge(all, or_raise(mine_part_from_json(part)));
+  return to_json(all);
+}
+
+MineReport report_of_part(const std::string& part, size_t max_sequences, size_t max_length, uint64_t min_count) {
+  return report(or_raise(mine_part_from_json(part)), {max_sequences, max_length, min_count});
 }
 
 py::list calls(const MinedSequence& s) {
@@ -79,7 +89,9 @@ void bind_procs(py::module_& module) {
       .def_readonly("covered", &MineReport::covered)
       .def_readonly("known", &MineReport::known)
       .def_property_readonly("sequences", [](const MineReport& r) { return r.sequences; });
-  module.def("mine_file", &mine_file, py::arg("path"), py::arg("max_sequences"), py::arg("max_length"),
+  module.def("mine_part", &mine_part_file, py::arg("path"), py::arg("max_sequences"), py::arg("max_length"));
+  module.def("merge_parts", &merge_parts, py::arg("parts"));
+  module.def("mine_report", &report_of_part, py::arg("part"), py::arg("max_sequences"), py::arg("max_length"),
              py::arg("min_count"));
 }
 

@@ -8,8 +8,9 @@
 The work is done in C++; this package gives it its shape. Nothing here makes a Python object for each event.
 """
 from ._sysvm import Error
-from .mining import Mined, Sequence, mine
+from .mining import Mined, Part, Sequence, merge, mine, mine_part
 from .procs import Procedure, ProcedureFile, load
 from .trace import Trace, chunks, open
 
-__all__ = ["Error", "Mined", "Procedure", "ProcedureFile", "Sequence", "Trace", "chunks", "load", "mine", "open"]
+__all__ = ["Error", "Mined", "Part", "Procedure", "ProcedureFile", "Sequence", "Trace", "chunks", "load", "merge", "mine",
+           "mine_part", "open"]

@@ -2,7 +2,7 @@
 """Which call sequences repeat in a recording. Tested by tests/python/test_procs.py."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -60,9 +60,47 @@ class Mined:
             str(s) for s in self)
 
 
-def mine(trace: Trace, *, max_sequences: int = 10, max_length: int = 16, min_count: int = 4) -> Mined:
-    """The contiguous sequences of calls that repeat in a recording, with the data flow between their arguments.
+class Part:
+    """What one recording, or several, say about sequences: counts, and the sources that nothing contradicts.
 
-    max_length: calls of the longest sequence; min_count: occurrences of the rarest. Reads the trace's file again.
+    Parts are small and travel well (pickle, `str(part)`), so a fleet's recordings can be counted where they are and merged on
+    any engine that maps and reduces; the order does not matter:
+
+        parts = client.map(sysvm.mine_part, paths)              # dask.distributed
+        mined = client.submit(sysvm.merge, parts).result().mined()
     """
-    return Mined(_sysvm.mine_file(trace.path, max_sequences, max_length, min_count))
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def mined(self, *, max_sequences: int = 10, max_length: int = 16, min_count: int = 4) -> Mined:
+        """The best of it. max_length must be what the parts were made with."""
+        return Mined(_sysvm.mine_report(self._text, max_sequences, max_length, min_count))
+
+
+def mine_part(path: str, *, max_sequences: int = 64, max_length: int = 16) -> Part:
+    """Counts one recording's sequences."""
+    return Part(_sysvm.mine_part(str(path), max_sequences, max_length))
+
+
+def merge(parts: Iterable[Part]) -> Part:
+    """Adds counts up and drops each source that one of the recordings contradicts."""
+    return Part(_sysvm.merge_parts([str(part) for part in parts]))
+
+
+def mine(*traces: Trace, max_sequences: int = 10, max_length: int = 16, min_count: int = 4) -> Mined:
+    """The contiguous sequences of calls that repeat in recordings, with the data flow between their arguments.
+
+    max_length: calls of the longest sequence; min_count: occurrences of the rarest. Reads the traces' files again.
+    """
+    parts = (mine_part(trace.path, max_sequences=max_sequences, max_length=max_length) for trace in traces)
+    return merge(parts).mined(max_sequences=max_sequences, max_length=max_length, min_count=min_count)

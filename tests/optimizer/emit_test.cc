@@ -16,6 +16,7 @@ std::string first_procedure(const char* calls, bool strict = false) {
   const Trace trace = recording(repeated(20, calls));
   CompileOptions options;
   options.strict = strict;
+  options.cost.crossing_ns = 580;  // where entries are dear, so that short procedures pay too
   const Result<Compiled> c = compile({&trace}, options);
   EXPECT_TRUE(c) << c.message();
   return c && !c->file.procs.empty() ? to_text(c->file.procs[0]) : "";

@@ -70,5 +70,145 @@ TEST(Mine, WhatDoesNotRepeatIsNotShown) {
   EXPECT_TRUE(mined("getppid() = 1\ngetpgrp() = 1\nbrk(0) = 0\n").sequences.empty());
 }
 
+// --- loops
+
+TEST(Mine, ALoopWithinALoopIsFoldedWhateverItsRounds) {
+  std::string calls;
+  for (int i = 0; i < 40; ++i) {
+    calls += "openat(4, \"d\", O_RDONLY) = 3\n";
+    for (int k = 0; k <= i % 5; ++k) calls += "read(3, buf, 4096) = 4096\n";
+    calls += "close(3) = 0\n";
+  }
+  const MineReport r = mined(calls);
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_TRUE(r.sequences[0].loop);
+  EXPECT_EQ(r.sequences[0].count, 40u);
+  EXPECT_EQ(r.sequences[0].events, r.calls);
+  EXPECT_THAT(texts(r.sequences[0]),
+              ElementsAre("openat(4, \"d\", 0, 0) = fd", "read(#0, buf, 4096) = 4096", "close(#0) = 0"));
+}
+
+TEST(Mine, TwoEqualCallsInARowAreNoLoop) {
+  const MineReport r = mined(repeated(20, "getppid() = 1\ngetppid() = 1\ngetpgrp() = 1\n"));
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_EQ(r.sequences[0].calls.size(), 3u);
+}
+
+TEST(Mine, ARoundBeginsWithItsOpen) {
+  const MineReport r = mined("close(3) = 0\n" + repeated(30, "openat(4, \"d\", O_RDONLY) = 3\nclose(3) = 0\n"));
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_EQ(r.sequences[0].calls[0].name, "openat");
+}
+
+TEST(Mine, NothingGoesOverAGapOrASignal) {
+  EXPECT_TRUE(mined(repeated(30, "getppid() = 1\n..\n")).sequences.empty());
+  EXPECT_TRUE(mined(repeated(30, "getppid() = 1\n-- SIGALRM\n")).sequences.empty());
+}
+
+TEST(Mine, TheSameCallFromAnotherPlaceIsAnotherCall) {
+  Trace trace = recording(repeated(40, "getppid() = 1\ngetpgrp() = 1\n"));
+  Mapping text;
+  text.pid = 100;
+  text.start = 0x1000;
+  text.end = 0x9000;
+  text.path = "/lib/x";
+  text.build_id = "0011";
+  trace.mappings.push_back(text);
+  for (size_t i = 0; i < trace.events.size(); ++i) trace.events[i].ip = 0x2000 + 16 * (i / 2 % 2);
+  const MineReport r = mine({&trace});
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_EQ(r.sequences[0].calls.size(), 4u);  // not two: every other round is made elsewhere
+}
+
+// --- data flow
+
+std::vector<std::string> flow(const std::string& calls) {
+  const MineReport r = mined(calls);
+  return r.sequences.empty() ? std::vector<std::string>{} : texts(r.sequences[0]);
+}
+
+TEST(Flow, TheSizeThatStatTold) {
+  std::string calls;
+  for (int i = 0; i < 30; ++i)
+    calls += "openat(4, \"d\", O_RDONLY) = 3\nfstat(3, {st_mode=S_IFREG, st_size=" + std::to_string(100 + i * 7) +
+             "}) = 0\nread(3, buf, " + std::to_string(101 + i * 7) + ") = " + std::to_string(100 + i * 7) + "\n";
+  EXPECT_THAT(flow(calls), testing::Contains("read(#0, buf, #1.st_size+1) = n"));
+}
+
+TEST(Flow, WhatIsLeftOfARequest) {
+  std::string calls;
+  for (int i = 1; i < 30; ++i)
+    calls += "openat(4, \"d\", O_RDONLY) = 3\nread(3, buf, 1000) = " + std::to_string(i * 3) + "\nread(3, buf, " +
+             std::to_string(1000 - i * 3) + ") = 0\n";
+  EXPECT_THAT(flow(calls), testing::Contains("read(#0, buf, =1.2-#1) = 0"));
+}
+
+TEST(Flow, AFixedStep) {
+  std::string calls;
+  for (int i = 0; i < 30; ++i)
+    calls += "pread64(3, buf, 512, " + std::to_string(i * 512) + ") = 512\ngetppid() = 1\n";
+  EXPECT_THAT(flow(calls), ElementsAre("pread64(3, buf, 512, +512) = 512", "getppid() = 1"));
+}
+
+TEST(Flow, OneCounterExampleIsEnough) {
+  const std::string round = "openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_GETFD) = 0\n";
+  EXPECT_THAT(flow(repeated(30, round)), testing::Contains("fcntl(#0, F_GETFD) = 0"));
+  const std::string other = "openat(4, \"d\", O_RDONLY) = 5\nfcntl(3, F_GETFD) = 0\n";
+  const MineReport r = mined(repeated(30, round) + other + repeated(9, round));
+  EXPECT_THAT(texts(r.sequences[0]), testing::Contains("fcntl(3, F_GETFD) = 0"));
+  EXPECT_EQ(r.sequences[0].failed, 0u);  // a constant is left
+}
+
+TEST(Flow, ASourceThatFailsOnWhatWasHeldOutIsTold) {
+  const std::string round = "getppid() = 1\npread64(3, buf, 512, 0) = 512\n";
+  const MineReport r = mined(repeated(38, round) + "getppid() = 1\npread64(3, buf, 512, 7) = 512\n" + round);
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_EQ(r.sequences[0].held_out, 8u);
+  EXPECT_EQ(r.sequences[0].failed, 1u);
+  EXPECT_FALSE(r.sequences[0].calls[1].known);
+}
+
+// --- several recordings
+
+TEST(Merge, OrderDoesNotMatterAndTextKeepsEverything) {
+  const Trace a = recording(repeated(20, kGrepFile)), b = recording(repeated(30, kMd5sum) + repeated(9, kGrepFile)),
+              c = recording(repeated(5, kGrepDirectory));
+  const MinePart pa = mine_part(a), pb = mine_part(b), pc = mine_part(c);
+  MinePart left, right;
+  for (const MinePart* p : {&pa, &pb, &pc}) merge(left, *p);
+  for (const MinePart* p : {&pc, &pb, &pa}) merge(right, *p);
+  EXPECT_EQ(left, right);
+  MinePart inner = pb;
+  merge(inner, pc);
+  MinePart outer = pa;
+  merge(outer, inner);
+  EXPECT_EQ(outer, left);
+  const Result<MinePart> again = mine_part_from_json(to_json(left));
+  ASSERT_TRUE(again) << again.message();
+  EXPECT_EQ(*again, left);
+  EXPECT_EQ(left.calls, pa.calls + pb.calls + pc.calls);
+  EXPECT_EQ(mine({&a, &b, &c}).covered, report(left).covered);
+}
+
+TEST(Merge, ACounterExampleInOneRecordingDropsTheSource) {
+  const Trace a = recording(repeated(20, "getppid() = 1\npread64(3, buf, 512, 0) = 512\n"));
+  const Trace b = recording(repeated(20, "getppid() = 1\npread64(3, buf, 512, 1024) = 512\n"));
+  EXPECT_EQ(mine({&a}).sequences[0].calls[1].args[3], "0");
+  EXPECT_EQ(mine({&a, &b}).sequences[0].calls[1].args[3], "*");
+  EXPECT_EQ(mine({&a, &b}).sequences[0].count, 40u);
+}
+
+TEST(Merge, WhatIsNoPartIsRefused) {
+  EXPECT_FALSE(mine_part_from_json("{}"));
+  EXPECT_FALSE(mine_part_from_json("{\"sysvm_mine_part\":1}"));
+  EXPECT_FALSE(mine_part_from_json("no"));
+}
+
+TEST(Mine, AnEmptyRecordingAndOneCallAreNoSequences) {
+  EXPECT_TRUE(mined("").sequences.empty());
+  EXPECT_EQ(mined("getppid() = 1\n").calls, 1u);
+  EXPECT_TRUE(mined("getppid() = 1\n").sequences.empty());
+}
+
 }  // namespace
 }  // namespace sysvm
