@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,7 +76,7 @@ void RecordedKernel::learn(File& file, const Event& e) {
       break;
     case SYSVM_NR_getdents64:
       file.directory = true;
-      if (e.ret > 0) file.entries.push_back(static_cast<uint64_t>(e.ret));
+      if (e.ret > 0) file.entries.push_back(&e);
       break;
     default:
       break;
@@ -183,17 +184,36 @@ uint64_t RecordedKernel::left(const File& file, uint64_t position) {
   return size - std::min(size, position);
 }
 
-// One made-up entry as long as all that the kernel gave; its cookie counts the calls.
-long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) {
+// Entries with the names that were recorded, and one without a name for what is left; the cookie counts the calls.
+long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) const {
   if (file.position >= file.entries.size()) return 0;
-  const uint64_t n = std::min(file.entries[file.position++], room);
-  const uint64_t inode = 1, cookie = file.position;
-  const auto length = static_cast<uint16_t>(n);
+  const Event& e = *file.entries[file.position++];
+  const uint64_t n = std::min(static_cast<uint64_t>(e.ret), room);
   auto* bytes = reinterpret_cast<char*>(to);
-  std::memset(bytes, 0, std::min<uint64_t>(n, 24));
-  std::memcpy(bytes, &inode, 8);
-  std::memcpy(bytes + 8, &cookie, 8);
-  std::memcpy(bytes + 16, &length, 2);
+  std::memset(bytes, 0, n);
+  uint64_t at = 0, inode = 0;
+  const auto put = [&](uint8_t type, std::string_view name, uint64_t length) {
+    ++inode;
+    const auto reclen = static_cast<uint16_t>(length);
+    std::memcpy(bytes + at, &inode, 8);
+    std::memcpy(bytes + at + 8, &file.position, 8);
+    std::memcpy(bytes + at + 16, &reclen, 2);
+    bytes[at + 18] = static_cast<char>(type);
+    std::memcpy(bytes + at + 19, name.data(), name.size());
+    at += length;
+  };
+  std::string_view names;
+  if (e.has(kHasData) && e.data_kind == DataKind::kDirent) names = trace_.strings[e.data];
+  while (names.size() > 2) {
+    const size_t end = names.find('\0', 1);
+    if (end == std::string_view::npos) break;  // cut
+    const std::string_view name = names.substr(1, end - 1);
+    const uint64_t length = (19 + name.size() + 1 + 7) / 8 * 8;
+    if (at + length > n) break;
+    put(static_cast<uint8_t>(names[0]), name, length);
+    names.remove_prefix(end + 1);
+  }
+  if (n - at >= 24) put(0, "", n - at);
   return static_cast<long>(n);
 }
 
@@ -206,8 +226,8 @@ long RecordedKernel::seek(File& file, int64_t offset, uint64_t whence) {
 
 // What the shim or a guard will look at: a struct stat, in memory that is really there.
 void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file, const Event* e) const {
-  if (!is_struct_stat(nr) && nr != SYSVM_NR_stat && nr != SYSVM_NR_lstat) return;
-  const uint64_t to = nr == SYSVM_NR_newfstatat ? args[2] : args[1];
+  if (!is_struct_stat(nr) && nr != SYSVM_NR_stat && nr != SYSVM_NR_lstat && nr != SYSVM_NR_statx) return;
+  const uint64_t to = nr == SYSVM_NR_statx ? args[4] : nr == SYSVM_NR_newfstatat ? args[2] : args[1];
   if (!to) return;
   struct stat st {};
   const bool own = e && e->has(kHasStat);
@@ -216,8 +236,20 @@ void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file,
   st.st_dev = !file || file->good ? kGoodDevice : kBadDevice;
   if (own && e->st_dev) st.st_dev = e->st_dev;
   if (!own && file && file->dev) st.st_dev = file->dev;
+  st.st_ino = own && e->st_ino ? e->st_ino : file ? static_cast<uint64_t>(file - files_.data()) + 1000 : 999;
   st.st_atim.tv_sec = INT64_MAX / 2;  // read before, so that reading again changes nothing
   st.st_mtim.tv_sec = st.st_ctim.tv_sec = 1;
+  if (nr == SYSVM_NR_statx) {
+    struct statx stx {};
+    stx.stx_mask = STATX_BASIC_STATS;
+    stx.stx_mode = static_cast<uint16_t>(st.st_mode);
+    stx.stx_size = static_cast<uint64_t>(st.st_size);
+    stx.stx_ino = st.st_ino;
+    stx.stx_dev_major = major(st.st_dev);
+    stx.stx_dev_minor = minor(st.st_dev);
+    std::memcpy(reinterpret_cast<void*>(to), &stx, sizeof(stx));
+    return;
+  }
   std::memcpy(reinterpret_cast<void*>(to), &st, sizeof(st));
 }
 

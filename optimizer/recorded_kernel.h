@@ -49,7 +49,7 @@ class RecordedKernel {
     uint32_t mode = 0;  // st_mode, 0: not seen
     uint64_t size = 0, dev = 0;
     uint64_t position = 0;
-    std::vector<uint64_t> entries;  // what each getdents64 gave
+    std::vector<const Event*> entries;  // the calls of getdents64 that gave some
   };
   struct Key {
     uint32_t nr, file, text0, text1;
@@ -75,7 +75,7 @@ class RecordedKernel {
   void follow_descriptors(size_t at);
   void fill(uint32_t nr, const uint64_t args[6], const File* file, const Event* e) const;
   static uint64_t left(const File& file, uint64_t position);
-  static long read_entries(File& file, uint64_t to, uint64_t room);
+  long read_entries(File& file, uint64_t to, uint64_t room) const;
   static long seek(File& file, int64_t offset, uint64_t whence);
 
   const Trace& trace_;

@@ -526,7 +526,8 @@ bool directory_run(uint32_t number, struct shim_call *c)
 
 	ahead.log_time = clock_mark(&ahead.q.log_clock);
 	directory_take(number, 0);
-	if (!serve(c)) {
+	/* A run that was stopped before its first record (a signal) has left nothing to look at. */
+	if (loop_log.next == loop_log.end || !serve(c)) {
 		directory_drop();
 		return false;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What takes the place of the parts that touch a real process: memory.c, clock.c, and of the entry half objects.c,
+ * What takes the place of the parts that touch a real process: memory.c, clock.c, mounts.c, and of the entry half objects.c,
  * exec.c, signals.c, copy.c and init.c. Tested by tests/optimizer/rehearsal_test.cc.
  */
 #include "libsysvm/shim/rehearsal/rehearsal.h"
@@ -50,7 +50,9 @@ long rehearsal_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint6
 	case SYS_madvise:
 		return 0;
 	case SYS_getpid:
-		return getpid();
+	case SYS_process_vm_readv: /* the machine's way to memory that it does not trust */
+	case SYS_process_vm_writev:
+		return raw_call6_of_the_kernel(nr, a0, a1, a2, a3, a4, a5);
 	default:
 		return script->call(script->who, nr, arg);
 	}
@@ -112,6 +114,21 @@ long memory_string(uint64_t address, uint64_t max, uint64_t sp)
 
 	(void)sp;
 	return n < max ? (long)n : -1;
+}
+
+/* --- mounts.c: none lies in the way ---------------------------------------------------------------------------- */
+
+uint64_t mounts_avoided[1]; /* closed by 0 */
+const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
+
+bool mounts_known(void)
+{
+	return true;
+}
+bool mounts_avoid(uint64_t inode)
+{
+	(void)inode;
+	return false;
 }
 
 /* --- the entry half ------------------------------------------------------------------------------------------- */
