@@ -159,7 +159,7 @@ def test_dump_decodes_as_strace_does(backend, tmp_path):
     assert 'execve("/usr/bin/sh", ' in text or 'execve("/bin/sh", ' in text
     assert 'openat(AT_FDCWD, "/no/such/file", O_RDONLY) = -1 ENOENT (No such file or directory)' in text
     assert "st_mode=S_IFREG|0644" in text
-    assert "exit_group(" in text and "--- SIGCHLD {si_code=1} ---" in text
+    assert "exit_group(" in text and "--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED} ---" in text
     lines = [json.loads(line) for line in run(SYSVM, "dump", "--json", tmp_path / "t.trace").stdout.splitlines()]
     assert lines[0]["schema"] == 1
     assert any(l.get("path") == "/no/such/file" and l["error"] == "ENOENT" for l in lines[1:])

@@ -253,10 +253,10 @@ TEST(Record, TellsARestartedCall) {
   for (const Event& e : r.all(SYS_restart_syscall))
     if (e.pid == leader) restarts.push_back(e);
   ASSERT_EQ(sleeps.size(), 1u);
-  ASSERT_EQ(restarts.size(), 1u);
+  ASSERT_GE(restarts.size(), 1u);  // one for each signal on the way: SIGCONT may come apart from SIGSTOP
   EXPECT_TRUE(sleeps[0].has(kRestarted));
   EXPECT_EQ(sleeps[0].ret, -516);  // ERESTART_RESTARTBLOCK: the program does not see it
-  EXPECT_EQ(restarts[0].ret, 0);
+  EXPECT_EQ(restarts.back().ret, 0);
   EXPECT_GT(restarts[0].ts_ns, sleeps[0].ts_ns + sleeps[0].dur_ns);
 }
 

@@ -74,6 +74,7 @@ def main():
             hits = sum(p["hits"] for p in counts["procedures"])
             if os.path.basename(svp) == ENTRIES:
                 used = name in ("entries", "directories")
+                reason = PROGRAMS[name][1]  # where they do not run there is no engine, nor a place for it to lack
             if used and not hits:
                 complaints.append("no result was used")
             if reason and not counts["off"].get(reason):
