@@ -467,6 +467,23 @@ void directory_prepare(uint32_t number, uint32_t t, const struct shim_call *c)
 	loop_log.own_end = ahead.staging + AHEAD_STAGING;
 }
 
+/* The code wrote the record, and the code is the procedure file's: nothing in it is believed. */
+static bool sound(const struct svp_follower *first, const struct follower_rule *rule, const uint64_t *record)
+{
+	uint64_t entry = record[0], low = (uint64_t)loop_log.own, high = (uint64_t)loop_log.own_end;
+
+	if (entry < low || entry >= high || high - entry <= 19)
+		return false;
+	for (const char *name = entry_name((const unsigned char *)entry); *name; name++)
+		if ((uint64_t)(name + 1) >= high)
+			return false;
+	for (uint32_t j = 0; j < loop_log.loop->followers; j++)
+		if (rule[j].out < 6 && rule[j].out_bytes && record[1 + j] != SVP_NOT_MADE &&
+		    (int64_t)record[1 + j] > (int64_t)first[j].arg[rule[j].out].size && first[j].arg[rule[j].out].size)
+			return false;
+	return true;
+}
+
 /* After a run: its records become outstanding. Those of the log from `before` on are hidden behind them. */
 void directory_take(uint32_t number, uint32_t before)
 {
@@ -492,6 +509,15 @@ void directory_take(uint32_t number, uint32_t before)
 	loop_log.proc = number;
 	loop_log.loop = l;
 	loop_log.records = records;
+	for (uint64_t i = 0; i < made; i++) {
+		uint32_t first = p->first_follower + l->first;
+
+		if (!sound(&ahead.svp.followers[first], &ahead.follower[first],
+			   (const uint64_t *)(records + i * l->stride)))
+			made = i;
+	}
+	if (!made)
+		return;
 	loop_log.made = (uint32_t)made;
 	loop_log.hidden = (uint32_t)(ahead.q.end - ahead.log) - before;
 	if (loop_log.hidden)
