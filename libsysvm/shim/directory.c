@@ -73,7 +73,8 @@ void directory_trust(void)
 {
 	if (!enabled)
 		return;
-	sysvm_trust(ahead.vm, listing_path, 4096 + LISTING_SLOTS * (uint64_t)LISTING_BYTES, 1);
+	sysvm_trust(ahead.vm, listing_path, 4096, 1); /* only the path: listings were checked when they were read */
+	sysvm_trust(ahead.vm, listing_path + 4096, LISTING_SLOTS * (uint64_t)LISTING_BYTES, 0);
 	sysvm_trust(ahead.vm, mounts_avoided, mounts_avoided_size, 0);
 }
 

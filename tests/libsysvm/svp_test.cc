@@ -31,6 +31,7 @@ struct File {
   std::vector<svp_trigger> triggers{1};
   std::vector<svp_follower> followers{3};
   std::string notes = "{\"made\":\"by svp_test\"}";
+  std::vector<svp_loop> loops;
 
   File() {
     proc.name = 1;
@@ -71,6 +72,31 @@ struct File {
     followers[2].arg[1] = {SVP_ARG_CONST, 0, 0, 0, 1, 0};
   }
 
+  // The same with a loop behind: newfstatat and lgetxattr of each entry, 16 records of 24 + 144 + 32 bytes.
+  static File with_loop() {
+    File f;
+    svp_follower look{}, label{};
+    look.nr = SYSVM_NR_newfstatat;
+    look.result = 13;
+    look.nargs = 4;
+    look.arg[0] = {SVP_ARG_REG, 6, 0, 0, 0, 0};
+    look.arg[1] = {SVP_ARG_NAME, 0, 0, 0, 0, 0};
+    look.arg[2] = {SVP_ARG_OUT, 0, 0, 144, 24, 0};
+    look.arg[3] = {SVP_ARG_CONST, 0, 0, 0, 0x100, 0};
+    label.nr = SYSVM_NR_lgetxattr;
+    label.result = 13;
+    label.nargs = 4;
+    label.arg[0] = {SVP_ARG_UNDER, 0, 0, 0, 0, 0};
+    label.arg[1] = {SVP_ARG_STRING, 0, 0, 0, 0, 0};
+    label.arg[2] = {SVP_ARG_OUT, 0, 0, 32, 168, 0};
+    label.arg[3] = {SVP_ARG_COUNT, 11, 0, 0, 0, 0};
+    f.followers.insert(f.followers.end(), {look, label});
+    f.proc.followers = 5;
+    f.proc.staging = 8192;
+    f.loops.push_back({0, 3, 2, 4096, 200, 16, 14, SVP_LOOP_LEAVES, {}});
+    return f;
+  }
+
   std::vector<uint64_t> write() const {
     struct Part {
       uint32_t kind;
@@ -85,6 +111,7 @@ struct File {
         {SVP_TRIGGERS, triggers.data(), triggers.size() * sizeof(svp_trigger)},
         {SVP_FOLLOWERS, followers.data(), followers.size() * sizeof(svp_follower)},
         {SVP_NOTES, notes.data(), notes.size()},
+        {SVP_LOOPS, loops.data(), loops.size() * sizeof(svp_loop)},
         {77, "later", 5},  // a kind that this version does not know
     };
     std::string out(sizeof(svp_header) + std::size(parts) * sizeof(svp_section), '\0');
@@ -221,6 +248,88 @@ TEST(Svp, BrokenRulesAreNamed) {
   };
   for (const auto& c : cases) {
     File file;
+    c.breaks(file);
+    const auto words = file.write();
+    EXPECT_EQ(verdict(words.data(), words.size() * 8), c.message);
+  }
+}
+
+TEST(Svp, ALoopIsTakenWithItsProcedure) {
+  const File file = File::with_loop();
+  const auto words = file.write();
+  svp out;
+  ASSERT_EQ(verdict(words.data(), words.size() * 8, &out), "");
+  ASSERT_EQ(out.nloops, 1u);
+  ASSERT_EQ(svp_loop_of(&out, 0), out.loops);
+  EXPECT_EQ(svp_loop_of(&out, 1), nullptr);
+  EXPECT_EQ(std::memcmp(out.loops, file.loops.data(), sizeof(svp_loop)), 0);
+}
+
+TEST(Svp, ALoopWithABitFlippedIsRefused) {
+  const auto words = File::with_loop().write();
+  const size_t size = words.size() * 8;
+  for (size_t byte = 0; byte < size; byte++)
+    for (int bit = 0; bit < 8; bit++) {
+      auto copy = words;
+      reinterpret_cast<unsigned char*>(copy.data())[byte] ^= 1 << bit;
+      EXPECT_NE(verdict(copy.data(), size), "") << "byte " << byte << " bit " << bit;
+    }
+}
+
+TEST(Svp, BrokenRulesOfLoopsAreNamed) {
+  const std::string no_room = "procedure 0: its loop's records do not fit its staging area of 8192";
+  const std::string not_its_own = "procedure 0: its loop's followers are none, past its own, or more than 8";
+  const std::string unknown = "procedure 0: its loop has an unknown flag, or it does not run ahead, as mode 2";
+  const std::string of_3 = "procedure 0 (open-read), follower 3: ", of_4 = "procedure 0 (open-read), follower 4: ";
+  const struct {
+    std::string message;
+    std::function<void(File&)> breaks;
+  } cases[] = {
+      {"a loop's procedure is 1, expected less than 1", [](File& f) { f.loops[0].proc = 1; }},
+      {"procedure 0 has more loops than 1", [](File& f) { f.loops.push_back(f.loops[0]); }},
+      {not_its_own, [](File& f) { f.loops[0].followers = 0; }},
+      {not_its_own, [](File& f) { f.loops[0].followers = 3; }},
+      {not_its_own, [](File& f) { f.loops[0].first = 6; }},
+      {not_its_own, [](File& f) { f.loops[0].first = 0xffffffff; }},
+      {not_its_own,
+       [](File& f) {
+         f.followers.resize(14, f.followers[3]);
+         f.proc.followers = 14;
+         f.loops[0].followers = SVP_LOOP_MAX + 1;
+       }},
+      {no_room, [](File& f) { f.loops[0].stride = 196; }},
+      {no_room, [](File& f) { f.loops[0].stride = 16; }},
+      {no_room, [](File& f) { f.loops[0].stride = 0xfffffff8; }},
+      {no_room, [](File& f) { f.loops[0].records = 4100; }},
+      {no_room, [](File& f) { f.loops[0].records = 0xfffffff8; }},
+      {no_room, [](File& f) { f.loops[0].capacity = 0; }},
+      {no_room, [](File& f) { f.loops[0].capacity = 21; }},
+      {no_room, [](File& f) { f.loops[0].capacity = 0xffffffff; }},
+      {unknown, [](File& f) { f.loops[0].flags = 2; }},
+      {unknown, [](File& f) { f.loops[0].reserved[5] = 1; }},
+      {unknown, [](File& f) { f.proc.mode = SVP_FUSE; }},
+      {of_3 + "argument 2: reaches past the loop's record", [](File& f) { f.followers[3].arg[2].value = 64; }},
+      {of_4 + "argument 2: reaches past the loop's record", [](File& f) { f.followers[4].arg[2].size = 33; }},
+      {of_3 + "argument 2: lies over the record's results", [](File& f) { f.followers[3].arg[2].value = 16; }},
+      {of_3 + "argument 2: its place in the staging area is smaller than the structure",
+       [](File& f) { f.followers[3].arg[2].size = 136; }},
+      {of_3 + "argument 3: an entry's name, but this is no path of a loop's follower",
+       [](File& f) { f.followers[3].arg[3] = {SVP_ARG_NAME, 0, 0, 0, 0, 0}; }},
+      {of_3 + "argument 1: an entry's name, but this is no path of a loop's follower",
+       [](File& f) { f.loops[0].first = 4, f.loops[0].followers = 1; }},
+      {of_3 + "argument 1: an entry's name, but this is no path of a loop's follower", [](File& f) { f.loops.clear(); }},
+      {of_4 + "argument 0: a field that its kind does not use is not 0",
+       [](File& f) { f.followers[4].arg[0].value = 1; }},
+      {"procedure 0 (open-read), trigger 0: argument 2: an entry, but the system call takes no path here",
+       [](File& f) { f.triggers[0].arg[2] = {SVP_ARG_NAME, 0, 0, 0, 0, 0}; }},
+      {"procedure 0 (open-read), trigger 0: argument 1: an entry, but the procedure has no loop",
+       [](File& f) {
+         f.triggers[0].arg[1] = {SVP_ARG_UNDER, 0, 0, 0, 0, 0};
+         f.loops.clear();
+       }},
+  };
+  for (const auto& c : cases) {
+    File file = File::with_loop();
     c.breaks(file);
     const auto words = file.write();
     EXPECT_EQ(verdict(words.data(), words.size() * 8), c.message);

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -183,6 +185,79 @@ TEST_F(Directory, ADescriptorWithTheSameNumberIsAnotherDirectory) {
   EXPECT_EQ(look(app, other, "file-1", &st_), 0);
   EXPECT_EQ(st_.st_size, 700);
   app.close(other);
+}
+
+// --- A file made on purpose: the verifier takes the code of a loop, so what it writes into its records may be anything.
+
+class Hostile : public Directory {
+ protected:
+  // The procedures with each `line` of their code replaced.
+  static std::string with(const std::string& line, const std::string& instead) {
+    std::string text = procedures();
+    size_t found = 0;
+    for (size_t at = 0; (at = text.find(line + "\n", at)) != std::string::npos; at += instead.size(), ++found)
+      text.replace(at, line.size(), instead);
+    EXPECT_GT(found, 0u) << line;
+    return text;
+  }
+  // Whatever the records say, the application gets what the kernel says.
+  void expect_the_kernels_answers(Application& app, long fd) {
+    for (const std::string& name : names_) {
+      struct stat now {};
+      ASSERT_EQ(stat(path("d/" + name).c_str(), &now), 0);
+      EXPECT_EQ(look(app, fd, name, &st_), 0) << name;
+      EXPECT_EQ(st_.st_size, now.st_size) << name;
+    }
+  }
+};
+
+TEST_F(Hostile, ARecordThatPointsOutsideIsVoid) {
+  for (const char* where : {"16", "-8", "0x7ffffffff000"}) {
+    Application app(with("st64 [r25], r248", std::string("movi64 r60, ") + where + "\nst64 [r25], r60"));
+    ASSERT_EQ(app.started(), SHIM_ON);
+    const long fd = start(app);
+    expect_the_kernels_answers(app, fd);
+    EXPECT_EQ(app.stats().proc[0].misses, 0u) << "records of that loop became outstanding";
+    app.close(fd);
+  }
+}
+
+// At the end of the staging area stands "xxxxx", and what lies behind it is not the loop's.
+TEST_F(Hostile, ANameThatDoesNotEndInsideIsVoid) {
+  put("d/xxxxx", "a sixth of a line");
+  Application app(with("st64 [r25], r248",
+                       "movi32 r60, 262120\nadd r60, r255, r60\nmovi64 r61, 0x7878787878787878\nst64 [r60], r61\n"
+                       "st64 [r60+8], r61\nst64 [r60+16], r61\nst64 [r25], r60"));
+  ASSERT_EQ(app.started(), SHIM_ON);
+  const long fd = start(app);
+  std::stable_partition(names_.begin(), names_.end(), [](const std::string& n) { return n == "xxxxx"; });
+  expect_the_kernels_answers(app, fd);
+  app.close(fd);
+}
+
+// A result says how many bytes are wiped when the record is used or dropped; what lies behind the staging area is not the loop's.
+TEST_F(Hostile, AResultLargerThanItsPlaceIsVoid) {
+  Application app(with("st64 [r8+16], r15", "movi32 r60, 264000\nst64 [r8+16], r60"));
+  ASSERT_EQ(app.started(), SHIM_ON);
+  char* behind = ahead.path;  // right behind the staging area
+  strcpy(behind, "not the loop's");
+  const long fd = start(app);
+  app.close(fd);
+  struct stat now {};
+  for (const std::string& name : names_) {
+    const std::string file = path("d/" + name);
+    ASSERT_EQ(stat(file.c_str(), &now), 0);
+    EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(AT_FDCWD), reinterpret_cast<uint64_t>(file.c_str()),
+                       reinterpret_cast<uint64_t>(&st_), AT_SYMLINK_NOFOLLOW),
+              0);
+    EXPECT_EQ(st_.st_size, now.st_size) << name;
+    EXPECT_EQ(app.call(SYS_lgetxattr, reinterpret_cast<uint64_t>(file.c_str()), reinterpret_cast<uint64_t>("user.label"),
+                       reinterpret_cast<uint64_t>(buffer_), 300),
+              -ENODATA)
+        << name;
+  }
+  EXPECT_GT(app.stats().proc[1].runs, 0u);
+  EXPECT_STREQ(behind, "not the loop's");
 }
 
 // --- mounts.c
