@@ -8,6 +8,7 @@
  *
  * Tested by tests/qemu/ (test_module.c).
  */
+#include <linux/compat.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -198,6 +199,8 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 	struct sysvm_thread_page *tpage;
 	int ret;
 
+	if (in_compat_syscall())
+		return -ENODEV; /* As open(): this machine is not for 32-bit callers. */
 	if (vma->vm_mm != context->mm || current->mm != context->mm)
 		return -EPERM;
 	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_pgoff)
