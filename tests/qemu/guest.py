@@ -150,7 +150,7 @@ def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -
             str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             *os.environ.get("SYSVM_GUEST_QEMU", "").split(),
-            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests "
+            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests syscall.x32=y "
             + os.environ.get("SYSVM_GUEST_APPEND", "")]
 
 
