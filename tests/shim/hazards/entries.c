@@ -41,7 +41,7 @@ static void by_name(int dir, int from, int to)
 static void by_path(const char *dir, int from, int to)
 {
 	char path[400], link[300];
-	struct stat st;
+	struct stat st = {0}; /* what a failed call leaves in it is looked at below */
 
 	for (int i = from; i < to; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, name[i]);
