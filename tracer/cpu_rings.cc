@@ -50,7 +50,7 @@ void CpuRings::drain(std::vector<uint8_t>& block, bool everything) {
     cpu_ring* r = ring(cpu);
     // Acquire: the bytes of the records were written before head was.
     cursors_.push_back({reinterpret_cast<const uint8_t*>(r) + RING_HEAD, r->tail,
-                        __atomic_load_n(&r->head, __ATOMIC_ACQUIRE)});
+                        __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), r->tail});
   }
   for (;;) {
     // The ring with the oldest record, and the age up to which it may be emptied in one go.
@@ -85,6 +85,19 @@ void CpuRings::drain(std::vector<uint8_t>& block, bool everything) {
   // Release: the bytes were copied before their room is given back.
   for (size_t cpu = 0; cpu < cpus_; ++cpu)
     __atomic_store_n(&ring(cpu)->tail, cursors_[cpu].at, __ATOMIC_RELEASE);
+}
+
+int CpuRings::busy_cpu() const {
+  uint64_t all = 0, most = 0;
+  int busy = -1;
+  for (size_t cpu = 0; cpu < cursors_.size(); ++cpu) {
+    const uint64_t bytes = cursors_[cpu].at - cursors_[cpu].begin;
+    all += bytes;
+    if (bytes <= most) continue;
+    most = bytes;
+    busy = static_cast<int>(cpu);
+  }
+  return most >= all - all / 4 ? busy : -1;
 }
 
 }  // namespace sysvm

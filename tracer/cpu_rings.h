@@ -28,6 +28,9 @@ class CpuRings {
   // Moves records to the end of block, oldest first; everything, or what is older than this moment.
   void drain(std::vector<uint8_t>& block, bool everything);
 
+  // The processor that most bytes of the last turn came from (three quarters or more), -1: there is none.
+  int busy_cpu() const;
+
   // Sums over all processors.
   uint64_t written() const { return sum(&cpu_ring::head); }  // bytes
   uint64_t lost() const { return sum(&cpu_ring::lost); }
@@ -38,7 +41,7 @@ class CpuRings {
  private:
   struct Cursor {
     const uint8_t* data;
-    uint64_t at, head;
+    uint64_t at, head, begin;
   };
   cpu_ring* ring(size_t cpu) const {
     return reinterpret_cast<cpu_ring*>(base_ + cpu * value_size(ring_bytes_));

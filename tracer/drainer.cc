@@ -31,6 +31,7 @@ void Drainer::run() {
   sched_param priority{};
   priority.sched_priority = 1;
   if (sched_setscheduler(0, SCHED_RR, &priority) != 0) setpriority(PRIO_PROCESS, 0, -10);  // this thread only
+  if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_ || asked_ != answered_; });
@@ -39,11 +40,19 @@ void Drainer::run() {
     if (waiting_bytes_ <= max_bytes_) {
       lock.unlock();
       drain_once(false);
+      stay_off(session_.rings().busy_cpu());
       lock.lock();
     }
     answered_ = asked;
     turned_.notify_all();
   }
+}
+
+void Drainer::stay_off(int cpu) {
+  if (cpu == off_) return;
+  cpu_set_t mask = allowed_;
+  if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &mask);
+  if (CPU_COUNT(&mask) > 0 && sched_setaffinity(0, sizeof mask, &mask) == 0) off_ = cpu;
 }
 
 void Drainer::sync() {

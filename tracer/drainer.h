@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Empties the rings in a thread of its own, into memory. What makes a trace of the records
 // (compression, a write that waits for the disk) may then be late without a loss; only this thread has to be
-// in time, so it asks for real-time priority and does nothing but copy.
+// in time, so it asks for real-time priority and does nothing but copy. Where one processor makes most of the records
+// it stays off that one, for there it would run in the place of the traced thread.
 //
 // Memory is bounded: with max_bytes waiting it stops emptying the rings, which then fill, so that threads are held
 // back or losses counted. Tested by tests/tracer/.
 #pragma once
+
+#include <sched.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -34,10 +37,13 @@ class Drainer {
  private:
   void run();
   void drain_once(bool everything);
+  void stay_off(int cpu);
 
   BpfSession& session_;
   const int interval_ms_;
   const size_t max_bytes_;
+  cpu_set_t allowed_{};  // where this process may run
+  int off_ = -1;         // of these the processor to stay off, -1: none
   std::mutex mutex_;  // protects what follows
   std::condition_variable wake_;
   std::deque<Block> full_;

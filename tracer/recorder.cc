@@ -2,7 +2,9 @@
 #include "tracer/recorder.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -324,9 +326,17 @@ class Recording {
     return Unit{};
   }
 
+  // Making the trace can wait, the traced program should not: this thread does not take a processor from it by
+  // waking up. The drainer, started after this, asks for its own priority.
+  static void work_behind() {
+    const sched_param none{};
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);  // a wish; without it all works, too
+  }
+
   Result<> run_bpf() {
     // Often enough that a ring cannot fill: 2 million events a second, 120 bytes each.
     const bool large = options_.ring_bytes == 0 || options_.ring_bytes >= (2u << 20);
+    work_behind();
     drainer_.emplace(*bpf_, options_.drain_interval_ms ? options_.drain_interval_ms : large ? 4 : 1, kMaxWaiting);
     sample_cost();
     if (child_) {
