@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <array>
 
@@ -16,15 +18,20 @@ constexpr uint32_t kFields = 64;  // fields of a block are below
 
 const uint8_t* end_of(Bytes bytes) { return bytes.data() + bytes.size(); }
 
-// A column of n values into out; one that was left out is all zeros.
-template <typename T, typename Convert>
-bool fill(Bytes column, size_t n, T* out, Convert convert) {
-  if (column.empty()) {
-    std::fill_n(out, n, T{});
-    return true;
-  }
-  return get_varints(column.data(), end_of(column), n, [&](size_t i, uint64_t v) { out[i] = convert(v); });
-}
+// Types and not functions: what is passed as a function is called, value by value.
+template <typename T>
+struct AsIs {
+  T operator()(uint64_t v) const { return static_cast<T>(v); }
+};
+
+template <typename T>
+struct Signed {
+  T operator()(uint64_t v) const { return static_cast<T>(unzigzag(v)); }
+};
+
+struct Index {  // no table has 2^32 rows
+  uint32_t operator()(uint64_t v) const { return static_cast<uint32_t>(std::min<uint64_t>(v, ~0u)); }
+};
 
 // All values of a table.
 template <typename T, typename Convert>
@@ -38,23 +45,6 @@ bool fill_table(Bytes column, std::vector<T>& out, Convert convert) {
   return true;
 }
 
-// Types and not functions: what is passed as a function is called, value by value.
-template <typename T>
-struct AsIs {
-  T operator()(uint64_t v) const { return static_cast<T>(v); }
-};
-
-template <typename T>
-struct Signed {
-  T operator()(uint64_t v) const { return static_cast<T>(unzigzag(v)); }
-};
-
-bool all_below(const std::vector<uint32_t>& values, size_t limit) {
-  uint32_t highest = 0;
-  for (uint32_t v : values) highest = std::max(highest, v);
-  return highest < limit;
-}
-
 }  // namespace
 
 struct ColumnDecoder::Block {
@@ -64,9 +54,29 @@ struct ColumnDecoder::Block {
   std::vector<uint64_t> site_ip, site_caller;
   // One value for each event.
   std::vector<uint32_t> thread, call, flags, site;
+  // One value for some of the events.
   std::vector<uint64_t> scratch;
-  // One for each thread, or call.
-  std::vector<uint64_t> end_ns, last, uses;
+  std::array<std::vector<uint64_t>, 6> differences;
+  std::vector<uint64_t> end_ns;  // of each thread
+  struct LastArgs {
+    __m128i value[3], mask[3];  // mask: all ones if the call has that argument
+    std::array<uint64_t, 6> step;        // 1 if it has
+  };
+  std::vector<LastArgs> last;  // of each call
+  std::vector<size_t> with_stat, with_data;  // the events
+
+  Bytes bytes(int number) const { return field[static_cast<size_t>(number)]; }
+
+  // A column of n values into out; one that was left out is all zeros.
+  template <typename T, typename Convert>
+  Result<> fill(int number, size_t n, T* out, Convert convert) const {
+    const Bytes column = bytes(number);
+    if (column.empty())
+      std::fill_n(out, n, T{});
+    else if (get_varints(column.data(), end_of(column), n, out, convert) != n)
+      return error("column {} has not {} values", number, n);
+    return Unit{};
+  }
 
   // Cuts the message into fields.
   Result<> split(Bytes raw, std::vector<std::string_view>& strings, bool& unknown) {
@@ -118,10 +128,179 @@ struct ColumnDecoder::Block {
   // An index column, checked against its table.
   Result<> read_index(int number, size_t n, size_t table, std::vector<uint32_t>& out) {
     out.resize(n);
-    const Bytes bytes = field[static_cast<size_t>(number)];
-    if (!fill(bytes, n, out.data(), [](uint64_t v) { return static_cast<uint32_t>(std::min<uint64_t>(v, ~0u)); }))
-      return error("column {} has not {} values", number, n);
-    if (!all_below(out, table)) return error("column {}: index past the end of its table of {}", number, table);
+    TRY(fill(number, n, out.data(), Index()));
+    uint32_t highest = 0;
+    for (uint32_t v : out) highest = std::max(highest, v);
+    if (highest >= table) return error("column {}: index past the end of its table of {}", number, table);
+    return Unit{};
+  }
+
+  // Times and numbers are told from the thread's last event.
+  Result<> read_threads(size_t n, uint64_t first_ns, Columns& out) {
+    TRY(fill(B::kDurNsFieldNumber, n, out.dur_ns.data(), AsIs<uint64_t>()));
+    TRY(fill(B::kGapNsFieldNumber, n, out.ts_ns.data(), Signed<uint64_t>()));
+    TRY(fill(B::kSeqStepFieldNumber, n, out.seq.data(), Signed<uint32_t>()));
+    if (tid.size() == 1) {  // as most chunks: two sums, and two constants
+      uint64_t ts = first_ns;
+      uint32_t seq = first_seq[0];
+      for (size_t i = 0; i < n; ++i) {
+        out.ts_ns[i] = ts += out.ts_ns[i];
+        ts += out.dur_ns[i];
+        out.seq[i] = seq += out.seq[i];
+        ++seq;
+      }
+      std::fill_n(out.tid.data(), n, tid[0]);
+      std::fill_n(out.pid.data(), n, pid[0]);
+      return Unit{};
+    }
+    end_ns.assign(tid.size(), first_ns);
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t t = thread[i];
+      out.ts_ns[i] += end_ns[t];
+      end_ns[t] = out.ts_ns[i] + out.dur_ns[i];
+      out.seq[i] += first_seq[t];
+      first_seq[t] = out.seq[i] + 1;
+      out.tid[i] = tid[t];
+      out.pid[i] = pid[t];
+    }
+    return Unit{};
+  }
+
+  // What the tables of calls, sites and flags say.
+  void look_up(size_t n, Columns& out) {
+    const uint64_t *const ips = site_ip.data(), *const callers = site_caller.data();
+    const int32_t* const numbers = call_nr.data();
+    const uint32_t* const sets = flag_set.data();
+    for (size_t i = 0; i < n; ++i) {
+      out.nr[i] = numbers[call[i]];
+      out.flags[i] = sets[flags[i]];
+      out.ip[i] = ips[site[i]];
+      out.caller[i] = callers[site[i]];
+    }
+  }
+
+  // Numbers of strings, told by their distance from the newest.
+  Result<> read_strings(int number, size_t values, size_t strings, uint32_t* to) {
+    if (bytes(number).empty()) {
+      std::fill_n(to, values, kNoString);
+      return Unit{};
+    }
+    scratch.resize(values);
+    TRY(fill(number, values, scratch.data(), AsIs<uint64_t>()));
+    uint64_t newest = 0, highest = 0;
+    for (size_t i = 0; i < values; ++i) {
+      const uint64_t v = scratch[i];
+      const uint64_t s = v == 0 ? 0 : newest + 1 - static_cast<uint64_t>(unzigzag(v - 1));
+      newest = std::max(newest, std::min<uint64_t>(s, ~0u));
+      highest = std::max(highest, s);
+      to[i] = static_cast<uint32_t>(s);
+    }
+    if (highest >= strings) return error("column {}: string {} of {}", number, highest, strings - 1);
+    return Unit{};
+  }
+
+  // The first 2 * P argument columns: each event takes the next difference of those that its call has. Two columns
+  // are added at a time.
+  template <size_t P>
+  void add_up(size_t n, Columns& out, std::array<const uint64_t*, 6>& next) {
+    std::array<uint64_t*, 2 * P> to;
+    std::array<const uint64_t*, 2 * P> from;
+    for (size_t k = 0; k < 2 * P; ++k) to[k] = out.args[k].data(), from[k] = next[k];
+    const uint32_t* const calls = call.data();
+    LastArgs* const rows = last.data();
+    for (size_t i = 0; i < n; ++i) {
+      LastArgs& row = rows[calls[i]];
+      for (size_t p = 0; p < P; ++p) {
+        const __m128i difference = _mm_and_si128(_mm_set_epi64x(static_cast<int64_t>(*from[2 * p + 1]),
+                                                                static_cast<int64_t>(*from[2 * p])),
+                                                 row.mask[p]);
+        row.value[p] = _mm_add_epi64(row.value[p], difference);
+        _mm_storel_pd(reinterpret_cast<double*>(to[2 * p] + i), _mm_castsi128_pd(row.value[p]));
+        _mm_storeh_pd(reinterpret_cast<double*>(to[2 * p + 1] + i), _mm_castsi128_pd(row.value[p]));
+      }
+      for (size_t k = 0; k < 2 * P; ++k) from[k] += row.step[k];
+    }
+    for (size_t k = 0; k < 2 * P; ++k) next[k] = from[k];
+  }
+
+  Result<> read_args(size_t n, Columns& out) {
+    last.resize(call_nr.size());
+    for (size_t c = 0; c < call_nr.size(); ++c) {
+      LastArgs& row = last[c];
+      for (size_t k = 0; k < 6; ++k) row.step[k] = call_args[c] > k;
+      for (size_t p = 0; p < 3; ++p) {
+        row.value[p] = _mm_setzero_si128();
+        row.mask[p] = _mm_set_epi64x(-static_cast<int64_t>(row.step[2 * p + 1]), -static_cast<int64_t>(row.step[2 * p]));
+      }
+    }
+    std::array<size_t, 6> values{};
+    std::array<const uint64_t*, 6> next{};
+    size_t columns = 0;
+    for (size_t k = 0; k < 6; ++k) {
+      const int number = B::kArg0FieldNumber + static_cast<int>(k);
+      std::vector<uint64_t>& to = differences[k];
+      to.resize(std::max(to.size(), n));
+      next[k] = to.data();
+      const Bytes column = bytes(number);
+      if (column.empty()) {  // no difference to 0 anywhere
+        std::fill_n(to.data(), n, 0);
+        continue;
+      }
+      values[k] = get_varints(column.data(), end_of(column), n, to.data(), Signed<uint64_t>());
+      if (values[k] == kBadColumn) return error("column {} is cut, or has more than {} values", number, n);
+      columns = k + 1;
+    }
+    switch ((columns + 1) / 2) {
+      case 1: add_up<1>(n, out, next); break;
+      case 2: add_up<2>(n, out, next); break;
+      case 3: add_up<3>(n, out, next); break;
+    }
+    for (size_t k = 0; k < 6; ++k) {
+      if (k >= (columns + 1) / 2 * 2) {
+        std::fill_n(out.args[k].data(), n, 0);
+      } else if (const auto needed = static_cast<size_t>(next[k] - differences[k].data());
+                 values[k] != 0 && values[k] != needed) {
+        return error("column {} has {} values, expected {}", B::kArg0FieldNumber + static_cast<int>(k), values[k], needed);
+      }
+    }
+    return Unit{};
+  }
+
+  // The events with a flag, in order.
+  static void find(const std::vector<uint32_t>& all, uint32_t flag, std::vector<size_t>& out) {
+    out.resize(all.size());
+    size_t found = 0;
+    for (size_t i = 0; i < all.size(); ++i) {
+      out[found] = i;
+      found += (all[i] & flag) != 0;
+    }
+    out.resize(found);
+  }
+
+  // A column of values of some events to their places; the others have 0.
+  template <typename T, typename Convert>
+  Result<> spread(int number, const std::vector<size_t>& events, std::vector<T>& to, Convert convert) {
+    std::fill(to.begin(), to.end(), T{});
+    scratch.resize(std::max(scratch.size(), events.size()));
+    TRY(fill(number, events.size(), scratch.data(), convert));
+    for (size_t i = 0; i < events.size(); ++i) to[events[i]] = static_cast<T>(scratch[i]);
+    return Unit{};
+  }
+
+  Result<> read_structures(size_t strings, Columns& out) {
+    find(out.flags, kHasStat, with_stat);
+    TRY(spread(B::kStModeFieldNumber, with_stat, out.st_mode, AsIs<uint64_t>()));
+    TRY(spread(B::kStSizeFieldNumber, with_stat, out.st_size, AsIs<uint64_t>()));
+    TRY(spread(B::kStDevFieldNumber, with_stat, out.st_dev, AsIs<uint64_t>()));
+    uint64_t ino = 0;
+    TRY(spread(B::kInoStepFieldNumber, with_stat, out.st_ino,
+               [&](uint64_t v) { return ino += static_cast<uint64_t>(unzigzag(v)); }));
+    find(out.flags, kHasData, with_data);
+    TRY(spread(B::kDataKindFieldNumber, with_data, out.data_kind, AsIs<uint64_t>()));
+    flags.resize(with_data.size());  // its values are out.flags by now
+    TRY(read_strings(B::kDataFieldNumber, with_data.size(), strings, flags.data()));
+    std::fill(out.data.begin(), out.data.end(), kNoString);
+    for (size_t i = 0; i < with_data.size(); ++i) out.data[with_data[i]] = flags[i];
     return Unit{};
   }
 };
@@ -139,127 +318,13 @@ Result<> ColumnDecoder::decode(Bytes raw, size_t n, uint64_t first_ns, Columns& 
   TRY(b.read_index(B::kFlagsFieldNumber, n, b.flag_set.size(), b.flags));
   TRY(b.read_index(B::kSiteFieldNumber, n, b.site_ip.size(), b.site));
   out.resize(n);
-
-  auto short_column = [n](int number) { return error("column {} has not {} values", number, n); };
-  if (!fill(b.field[B::kDurNsFieldNumber], n, out.dur_ns.data(), AsIs<uint64_t>()))
-    return short_column(B::kDurNsFieldNumber);
-  if (!fill(b.field[B::kGapNsFieldNumber], n, out.ts_ns.data(), Signed<uint64_t>()))
-    return short_column(B::kGapNsFieldNumber);
-  if (!fill(b.field[B::kSeqStepFieldNumber], n, out.seq.data(), Signed<uint32_t>()))
-    return short_column(B::kSeqStepFieldNumber);
-  if (!fill(b.field[B::kRetFieldNumber], n, out.ret.data(), Signed<int64_t>())) return short_column(B::kRetFieldNumber);
-
-  if (b.tid.size() == 1) {  // as most chunks: two sums, and two constants
-    uint64_t ts = first_ns;
-    uint32_t seq = b.first_seq[0];
-    for (size_t i = 0; i < n; ++i) {
-      out.ts_ns[i] = ts += out.ts_ns[i];
-      ts += out.dur_ns[i];
-      out.seq[i] = seq += out.seq[i];
-      ++seq;
-    }
-    std::fill_n(out.tid.data(), n, b.tid[0]);
-    std::fill_n(out.pid.data(), n, b.pid[0]);
-  } else {
-    b.end_ns.assign(b.tid.size(), first_ns);
-    for (size_t i = 0; i < n; ++i) {
-      const uint32_t thread = b.thread[i];
-      out.ts_ns[i] += b.end_ns[thread];
-      b.end_ns[thread] = out.ts_ns[i] + out.dur_ns[i];
-      out.seq[i] += b.first_seq[thread];
-      b.first_seq[thread] = out.seq[i] + 1;
-      out.tid[i] = b.tid[thread];
-      out.pid[i] = b.pid[thread];
-    }
-  }
-  b.uses.assign(b.call_nr.size(), 0);
-  for (size_t i = 0; i < n; ++i) {
-    ++b.uses[b.call[i]];
-    out.nr[i] = b.call_nr[b.call[i]];
-    out.ip[i] = b.site_ip[b.site[i]];
-    out.caller[i] = b.site_caller[b.site[i]];
-  }
-  size_t stats = 0, data = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const uint32_t flags = out.flags[i] = b.flag_set[b.flags[i]];
-    stats += flags / kHasStat & 1;
-    data += flags / kHasData & 1;
-  }
-
-  // Numbers of strings, told by their distance from the newest.
-  auto read_strings = [&](int number, size_t values, auto* to) -> Result<> {
-    uint64_t newest = 0, highest = 0;
-    const bool ok = fill(b.field[static_cast<size_t>(number)], values, to, [&](uint64_t v) -> uint32_t {
-      if (v == 0) return kNoString;
-      const uint64_t s = newest + 1 - static_cast<uint64_t>(unzigzag(v - 1));
-      newest = std::max(newest, std::min<uint64_t>(s, ~0u));
-      highest = std::max(highest, s);
-      return static_cast<uint32_t>(s);
-    });
-    if (!ok) return error("column {} has not {} values", number, values);
-    if (highest >= strings.size()) return error("column {}: string {} of {}", number, highest, strings.size() - 1);
-    return Unit{};
-  };
-  TRY(read_strings(B::kPath0FieldNumber, n, out.path[0].data()));
-  TRY(read_strings(B::kPath1FieldNumber, n, out.path[1].data()));
-
-  for (uint32_t k = 0; k < 6; ++k) {
-    const int number = B::kArg0FieldNumber + static_cast<int>(k);
-    size_t values = 0;
-    for (size_t call = 0; call < b.uses.size(); ++call) values += b.call_args[call] > k ? b.uses[call] : 0;
-    if (b.field[static_cast<size_t>(number)].empty()) {  // no difference to 0 anywhere
-      std::fill_n(out.args[k].data(), n, 0);
-      continue;
-    }
-    b.scratch.resize(values + 1);  // one more: it is looked at, and not used, behind the last value
-    b.scratch[values] = 0;
-    if (!fill(b.field[static_cast<size_t>(number)], values, b.scratch.data(), Signed<uint64_t>()))
-      return error("column {} has not {} values", number, values);
-    b.last.assign(b.call_nr.size(), 0);
-    const uint64_t* next = b.scratch.data();
-    uint64_t* const arg = out.args[k].data();
-    for (size_t i = 0; i < n; ++i) {
-      const uint32_t call = b.call[i];
-      const bool has = b.call_args[call] > k;
-      const uint64_t value = b.last[call] + *next;
-      next += has;
-      arg[i] = has ? value : 0;
-      b.last[call] = arg[i];
-    }
-  }
-
-  // Values of the events with a flag, to their places.
-  auto scatter = [&](uint32_t flag, auto* to) {
-    if ((flag == kHasStat ? stats : data) == 0) {
-      std::fill_n(to, n, 0);
-      return;
-    }
-    const uint64_t* next = b.scratch.data();
-    for (size_t i = 0; i < n; ++i) {
-      const bool has = (out.flags[i] & flag) != 0;
-      to[i] = static_cast<std::remove_reference_t<decltype(*to)>>(has ? *next : 0);
-      next += has;
-    }
-  };
-  auto read_some = [&](int number, uint32_t flag, size_t values, auto* to) -> Result<> {
-    if (!fill(b.field[static_cast<size_t>(number)], values, b.scratch.data(), AsIs<uint64_t>()))
-      return error("column {} has not {} values", number, values);
-    scatter(flag, to);
-    return Unit{};
-  };
-  b.scratch.assign(std::max(stats, data) + 1, 0);
-  TRY(read_some(B::kStModeFieldNumber, kHasStat, stats, out.st_mode.data()));
-  TRY(read_some(B::kStSizeFieldNumber, kHasStat, stats, out.st_size.data()));
-  TRY(read_some(B::kStDevFieldNumber, kHasStat, stats, out.st_dev.data()));
-  uint64_t ino = 0;
-  if (!fill(b.field[B::kInoStepFieldNumber], stats, b.scratch.data(),
-            [&](uint64_t v) { return ino += static_cast<uint64_t>(unzigzag(v)); }))
-    return short_column(B::kInoStepFieldNumber);
-  scatter(kHasStat, out.st_ino.data());
-  TRY(read_some(B::kDataKindFieldNumber, kHasData, data, out.data_kind.data()));
-  TRY(read_strings(B::kDataFieldNumber, data, b.scratch.data()));
-  scatter(kHasData, out.data.data());
-  return Unit{};
+  TRY(b.read_threads(n, first_ns, out));
+  TRY(b.fill(B::kRetFieldNumber, n, out.ret.data(), Signed<int64_t>()));
+  b.look_up(n, out);
+  TRY(b.read_strings(B::kPath0FieldNumber, n, strings.size(), out.path[0].data()));
+  TRY(b.read_strings(B::kPath1FieldNumber, n, strings.size(), out.path[1].data()));
+  TRY(b.read_args(n, out));
+  return b.read_structures(strings.size(), out);
 }
 
 }  // namespace sysvm

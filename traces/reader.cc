@@ -22,26 +22,21 @@ using namespace trace_format;
 
 namespace {
 
+using Bytes = std::span<const uint8_t>;
 using Decompressor = std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)>;
 
 Decompressor make_decompressor() {
   return {ZSTD_createDCtx(), ZSTD_freeDCtx};
 }
 
-// raw keeps its memory; the messages lack file and byte.
-Result<> decompress(ZSTD_DCtx* zstd, const std::string& packed, uint64_t size, std::string& raw) {
+// The bytes stand in raw, which keeps its memory, and kReadAhead more may be read. The messages lack file and byte.
+Result<Bytes> decompress(ZSTD_DCtx* zstd, std::string_view packed, uint64_t size, std::string& raw) {
   if (size > kMaxRecord) return error("{} bytes when decompressed, at most {} are allowed", size, kMaxRecord);
-  raw.resize(size);
-  const size_t got = ZSTD_decompressDCtx(zstd, raw.data(), raw.size(), packed.data(), packed.size());
+  if (raw.size() < size + kReadAhead) raw.resize(size + kReadAhead);
+  const size_t got = ZSTD_decompressDCtx(zstd, raw.data(), size, packed.data(), packed.size());
   if (ZSTD_isError(got)) return error("does not decompress: {}", ZSTD_getErrorName(got));
   if (got != size) return error("decompresses to {} bytes, expected {}", got, size);
-  return Unit{};
-}
-
-Result<std::string> decompress(ZSTD_DCtx* zstd, const std::string& packed, uint64_t size) {
-  std::string raw;
-  TRY(decompress(zstd, packed, size, raw));
-  return raw;
+  return Bytes{reinterpret_cast<const uint8_t*>(raw.data()), size};
 }
 
 // Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand for.
@@ -92,10 +87,9 @@ class ChunkDecoder {
     const size_t n = chunk.events();
     if (n == 0 || n > kMaxChunkEvents)
       return error("chunk says {} events, expected 1 to {}", n, kMaxChunkEvents);
-    if (auto ok = decompress(zstd_.get(), chunk.columns(), chunk.raw_size(), raw_); !ok)
-      return error("columns: {}", ok.message());
-    TRY(columns_.decode({reinterpret_cast<const uint8_t*>(raw_.data()), raw_.size()}, n, chunk.first_ns(), columns,
-                        strings));
+    const Result<Bytes> raw = decompress(zstd_.get(), chunk.columns(), chunk.raw_size(), raw_);
+    if (!raw) return error("columns: {}", raw.message());
+    TRY(columns_.decode(*raw, n, chunk.first_ns(), columns, strings));
     newer = columns_.saw_unknown() || has_unknown_fields(chunk);
     return Unit{};
   }
@@ -124,8 +118,9 @@ Result<> take_header(const pb::Header& h, ZSTD_DCtx* zstd, TraceHeader& out) {
   pb::CallTable table;
   table.mutable_calls()->CopyFrom(h.calls());
   if (!h.packed_calls().empty()) {
-    const std::string raw = TRY(decompress(zstd, h.packed_calls(), h.packed_calls_size()));
-    if (!table.ParseFromString(raw)) return error("the header's call table is not a CallTable");
+    std::string memory;
+    const Bytes raw = TRY(decompress(zstd, h.packed_calls(), h.packed_calls_size(), memory));
+    if (!table.ParseFromArray(raw.data(), static_cast<int>(raw.size()))) return error("the header's call table is not a CallTable");
   }
   for (const pb::Call& c : table.calls())
     out.calls.push_back(
@@ -238,10 +233,10 @@ class Records {
 
  private:
   Result<> take_batch(const pb::Batch& batch, size_t offset) {
-    std::string raw;
-    if (auto ok = decompress(zstd_.get(), batch.records(), batch.raw_size(), raw); !ok)
-      return error("batch of records: {}", ok.message());
-    const uint8_t *at = reinterpret_cast<const uint8_t*>(raw.data()), *const end = at + raw.size();
+    std::string memory;
+    const Result<Bytes> raw = decompress(zstd_.get(), batch.records(), batch.raw_size(), memory);
+    if (!raw) return error("batch of records: {}", raw.message());
+    const uint8_t *at = raw->data(), *const end = at + raw->size();
     for (uint64_t size; at != end; at += size) {
       pb::Record record;
       if (!get_varint(at, end, size) || size > static_cast<uint64_t>(end - at))

@@ -20,8 +20,10 @@ std::string encode(const std::vector<Event>& events, const std::vector<std::stri
   return raw;
 }
 
-Result<> decode(const std::string& raw, size_t n, Columns& columns, std::vector<std::string_view>& strings) {
+// Keeps raw, which strings will look into.
+Result<> decode(std::string& raw, size_t n, Columns& columns, std::vector<std::string_view>& strings) {
   ColumnDecoder decoder;
+  raw.reserve(raw.size() + kReadAhead);
   return decoder.decode({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, n, 1'000'000, columns, strings);
 }
 
@@ -74,7 +76,8 @@ TEST(Columns, ThatAreLeftOutAreZeros) {
   block.add_site_caller(0);
   Columns columns;
   std::vector<std::string_view> strings;
-  const auto ok = decode(block.SerializeAsString(), 3, columns, strings);
+  std::string raw = block.SerializeAsString();
+  const auto ok = decode(raw, 3, columns, strings);
   ASSERT_TRUE(ok) << ok.message();
   const Event e = columns.event(2);
   EXPECT_EQ(e.tid, 7);
@@ -89,6 +92,7 @@ TEST(Columns, OfANewerWriterAreSteppedOver) {
   std::string raw = encode(events(10), {});
   // Field 62, three bytes.
   raw += "\xf2\x03\x03" "abc";
+  raw.reserve(raw.size() + kReadAhead);
   ColumnDecoder decoder;
   Columns columns;
   std::vector<std::string_view> strings;
@@ -99,13 +103,17 @@ TEST(Columns, OfANewerWriterAreSteppedOver) {
 
 TEST(Columns, SayWhichColumnIsWrong) {
   const std::string good = encode(events(10), {});
+  pb::ColumnBlock whole;
+  whole.ParseFromString(good);
+  const int arg0 = whole.arg0_size();
   Columns columns;
   std::vector<std::string_view> strings;
   auto message = [&](auto change) {
     pb::ColumnBlock block;
     block.ParseFromString(good);
     change(block);
-    const auto got = decode(block.SerializeAsString(), 10, columns, strings);
+    std::string raw = block.SerializeAsString();
+    const auto got = decode(raw, 10, columns, strings);
     return got ? std::string("accepted") : got.message();
   };
   EXPECT_EQ(message([](auto&) {}), "accepted");
@@ -116,24 +124,53 @@ TEST(Columns, SayWhichColumnIsWrong) {
     for (int i = 0; i < 10; ++i) b.add_path0(1);
   }), "column 34: string 10 of 0");
   EXPECT_EQ(message([](auto& b) { b.add_tid(1); }), "the columns of a table differ in length");
-  EXPECT_EQ(message([](auto& b) { b.add_arg5(1); }), "column 41 has not 0 values");
+  EXPECT_EQ(message([](auto& b) { b.add_arg5(1); }), "column 41 has 1 values, expected 0");
+  EXPECT_EQ(message([](auto& b) { b.mutable_arg0()->RemoveLast(); }),
+            fmt::format("column 36 has {} values, expected {}", arg0 - 1, arg0));
+  EXPECT_EQ(message([](auto& b) {
+    for (int i = 0; i < 11; ++i) b.add_arg5(1);
+  }), "column 41 is cut, or has more than 10 values");
+}
+
+struct Same {
+  uint64_t operator()(uint64_t v) const { return v; }
+};
+
+// With the instruction PEXT and without.
+size_t get_both(const std::vector<uint8_t>& bytes, const uint8_t* end, size_t most, std::vector<uint64_t>& got) {
+  got.assign(most, 0);
+  const size_t n = get_varints_with<false>(bytes.data(), end, most, got.data(), Same());
+  if (kHasPext) {
+    std::vector<uint64_t> again(most);
+    EXPECT_EQ(get_varints_with<true>(bytes.data(), end, most, again.data(), Same()), n);
+    if (n != kBadColumn) {
+      EXPECT_EQ(again, got);
+    }
+  }
+  return n;
 }
 
 TEST(Varints, ComeBackWhateverTheirLength) {
   std::vector<uint64_t> values;
   for (unsigned bits = 0; bits < 64; ++bits)
     for (uint64_t near : {~0ull, 0ull, 1ull}) values.push_back((1ull << bits) + near);
-  for (int i = 0; i < 100; ++i) values.push_back(static_cast<uint64_t>(i));  // runs of single bytes
-  std::vector<uint8_t> bytes(values.size() * kMaxVarint);
-  uint8_t* end = bytes.data();
-  for (uint64_t v : values) end = put_varint(end, v);
-  std::vector<uint64_t> got(values.size());
-  EXPECT_TRUE(get_varints(bytes.data(), end, values.size(), [&](size_t i, uint64_t v) { got[i] = v; }));
-  EXPECT_EQ(got, values);
-  EXPECT_FALSE(get_varints(bytes.data(), end, values.size() - 1, [](size_t, uint64_t) {})) << "one too many";
-  EXPECT_FALSE(get_varints(bytes.data(), end - 1, values.size(), [](size_t, uint64_t) {})) << "one too few";
-  const uint8_t endless[16] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1};
-  EXPECT_FALSE(get_varints(endless, endless + 16, 1, [](size_t, uint64_t) {}));
+  for (int i = 0; i < 200; ++i) values.push_back(static_cast<uint64_t>(i));  // runs of single bytes
+  // From each of the first 70 on: every length begins at every place of a block of 64 bytes.
+  for (size_t from = 0; from < 70; ++from) {
+    std::vector<uint8_t> bytes(values.size() * kMaxVarint + kReadAhead, 0xff);
+    uint8_t* end = bytes.data();
+    const std::vector<uint64_t> some(values.begin() + static_cast<ptrdiff_t>(from), values.end());
+    for (uint64_t v : some) end = put_varint(end, v);
+    std::vector<uint64_t> got;
+    ASSERT_EQ(get_both(bytes, end, some.size(), got), some.size());
+    ASSERT_EQ(got, some);
+    ASSERT_EQ(get_both(bytes, end, some.size() - 1, got), kBadColumn) << "one too many";
+    ASSERT_EQ(get_both(bytes, end - 1, some.size(), got), kBadColumn) << "the last one is cut";
+  }
+  std::vector<uint8_t> endless(kReadAhead * 2, 0xff);
+  endless[15] = 1;
+  std::vector<uint64_t> got;
+  EXPECT_EQ(get_both(endless, endless.data() + 16, 1, got), kBadColumn);
 }
 
 TEST(Zigzag, IsItsOwnInverse) {
