@@ -29,7 +29,7 @@ struct ImportReport {
   std::vector<std::string> notes;      // what the text lacks, in words
 };
 
-// name is for messages only. The output is created as TraceWriter::create does.
+// name is for messages only. The output is created as TraceWriter::create does; "": the text is only looked through.
 Result<ImportReport> import_strace(std::istream& text, const std::string& name, const std::string& output);
 Result<ImportReport> import_perf(std::istream& text, const std::string& name, const std::string& output);
 

@@ -10,27 +10,38 @@
 
 namespace sysvm {
 
+namespace {
+
+const std::vector<CallInfo>& calls() {
+  static const std::vector<CallInfo> all = known_calls();
+  return all;
+}
+
+}  // namespace
+
 ImportBuilder::ImportBuilder(std::string backend) {
   header.tool = "sysvm 0.1.0";
   header.backend = std::move(backend);
   header.arch = "x86_64";
-  header.calls = known_calls();
-  for (const CallInfo& call : header.calls) numbers_.emplace(call.name, call.nr);
-  // Names that strace has for the kernel's own ones, and the other way round.
-  for (auto [other, name] : {std::pair{"pread", "pread64"}, {"pwrite", "pwrite64"}, {"sendfile64", "sendfile"},
-                             {"fadvise", "fadvise64"}, {"umount", "umount2"}, {"stat64", "stat"}})
-    if (auto it = numbers_.find(name); it != numbers_.end()) numbers_.emplace(other, it->second);
 }
 
 int32_t ImportBuilder::number_of(std::string_view name) const {
-  if (auto it = numbers_.find(std::string(name)); it != numbers_.end()) return it->second;
-  return -1;
+  static const std::unordered_map<std::string, int32_t> numbers = [] {
+    std::unordered_map<std::string, int32_t> out;
+    for (const CallInfo& call : calls()) out.emplace(call.name, call.nr);
+    // Names that strace has for the kernel's own ones, and the other way round.
+    for (auto [other, name] : {std::pair{"pread", "pread64"}, {"pwrite", "pwrite64"}, {"sendfile64", "sendfile"},
+                               {"fadvise", "fadvise64"}, {"umount", "umount2"}, {"stat64", "stat"}})
+      if (auto it = out.find(name); it != out.end()) out.emplace(other, it->second);
+    return out;
+  }();
+  auto it = numbers.find(std::string(name));
+  return it != numbers.end() ? it->second : -1;
 }
 
 const CallInfo* ImportBuilder::call(int32_t nr) const {
-  auto it = std::lower_bound(header.calls.begin(), header.calls.end(), nr,
-                             [](const CallInfo& c, int32_t n) { return c.nr < n; });
-  return it != header.calls.end() && it->nr == nr ? &*it : nullptr;
+  auto it = std::lower_bound(calls().begin(), calls().end(), nr, [](const CallInfo& c, int32_t n) { return c.nr < n; });
+  return it != calls().end() && it->nr == nr ? &*it : nullptr;
 }
 
 uint32_t ImportBuilder::intern(const std::string* text) {
@@ -127,6 +138,9 @@ Result<> ImportBuilder::write(const std::string& output) {
         header.command = life.argv;
         break;
       }
+  report.events = rows_.size();
+  if (output.empty()) return Unit{};
+  header.calls = calls();
   auto writer = TRY(TraceWriter::create(output, header));
   struct Image {
     std::string exe;
@@ -187,7 +201,6 @@ Result<> ImportBuilder::write(const std::string& output) {
     for (const auto& [tid, end] : ends) last = std::max(last, end.end_ns);
     stats.wall_ns = last - rows_.front().event.ts_ns;
   }
-  report.events = stats.events;
   return writer->finish(stats);
 }
 

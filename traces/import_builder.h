@@ -61,7 +61,6 @@ class ImportBuilder {
   std::vector<Life> lives_;
   std::vector<std::string> strings_{std::string()};
   std::unordered_map<std::string, uint32_t> string_ids_;
-  std::unordered_map<std::string, int32_t> numbers_;
   std::map<int32_t, uint32_t> next_seq_;
   std::unordered_map<int32_t, int32_t> pid_of_;      // of a thread
   std::set<int32_t> made_;  // threads made by a call that the text has

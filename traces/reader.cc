@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <optional>
 #include <thread>
 #include <unordered_set>
@@ -263,10 +264,13 @@ std::string damage_at(const MappedFile& file, size_t offset, const std::string& 
 // The chunks between two other records, decoded by several threads and handed over in order.
 class Window {
  public:
-  explicit Window(unsigned threads) : threads_(threads), slots_(threads == 1 ? 1 : 4 * threads) {}
+  explicit Window(unsigned threads) : threads_(threads) {}
 
-  bool full() const { return used_ == slots_.size(); }
-  void add(const Frame& frame) { slots_[used_++].frame = frame; }
+  bool full() const { return used_ == (threads_ == 1 ? 1 : 4 * threads_); }
+  void add(const Frame& frame) {
+    if (used_ == slots_.size()) slots_.emplace_back();
+    slots_[used_++].frame = frame;
+  }
 
   // deliver(slot's decoder, frame) returns false to stop. The error is that of the first bad chunk.
   template <typename Deliver>
@@ -295,7 +299,7 @@ class Window {
     ChunkDecoder decoder;
   };
   unsigned threads_;
-  std::vector<Slot> slots_;
+  std::deque<Slot> slots_;  // as many as were needed so far
   size_t used_ = 0;
 };
 
@@ -367,12 +371,12 @@ Result<TraceInfo> read_trace_info(const std::string& path) {
   return file.info();
 }
 
-Result<ColumnTrace> read_columns(const std::string& path) {
+Result<ColumnTrace> read_columns(const std::string& path, unsigned threads) {
   ColumnTrace out;
   std::vector<std::string> all{std::string()};
   Strings strings(all);
   std::vector<uint32_t> ids;
-  static_cast<TraceInfo&>(out) = TRY(walk(path, default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+  static_cast<TraceInfo&>(out) = TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
     renumber(chunk.columns, chunk.strings, strings, ids);
     out.columns.append(chunk.columns);
     return true;
@@ -381,12 +385,12 @@ Result<ColumnTrace> read_columns(const std::string& path) {
   return out;
 }
 
-Result<Trace> read_trace(const std::string& path) {
+Result<Trace> read_trace(const std::string& path, unsigned threads) {
   Trace trace;
   std::vector<std::string> all{std::string()};
   Strings strings(all);
   std::vector<uint32_t> ids;
-  static_cast<TraceInfo&>(trace) = TRY(walk(path, default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+  static_cast<TraceInfo&>(trace) = TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
     renumber(chunk.columns, chunk.strings, strings, ids);
     for (size_t i = 0; i < chunk.columns.size(); ++i) trace.events.push_back(chunk.columns.event(i));
     return true;

@@ -17,8 +17,9 @@
 
 namespace sysvm {
 
-// Everything, in memory: about 150 bytes for each event. Chunks are decoded by several threads.
-Result<Trace> read_trace(const std::string& path);
+// Everything, in memory: about 150 bytes for each event. Chunks are decoded by that many threads; 0: by as many as
+// there are processors, at most 8.
+Result<Trace> read_trace(const std::string& path, unsigned threads = 0);
 
 // All but the events. With the index of a closed file only a few places of it are touched, so a chunk's damage
 // is not noticed.
@@ -34,7 +35,7 @@ Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& vi
 struct ColumnTrace : TraceInfo {
   Columns columns;
 };
-Result<ColumnTrace> read_columns(const std::string& path);
+Result<ColumnTrace> read_columns(const std::string& path, unsigned threads = 0);
 
 // Random access: any chunk, at the price of that chunk.
 struct ChunkRef {
