@@ -17,13 +17,18 @@ static bool known(uint64_t address, unsigned long n, uint64_t sp)
 	return entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
 }
 
-static long move(long nr, const struct iovec *there, unsigned long pieces, const void *local, unsigned long n)
+/*
+ * Between the application's pieces and n bytes of ours. Its pieces stand on the side that is local to the call, which the
+ * kernel accesses as it would access any argument; the other side wants a mapping that is marked readable, and what is
+ * mapped for writing only can be read as well.
+ */
+static long move(long nr, const struct iovec *theirs, unsigned long pieces, const void *ours, unsigned long n)
 {
-	struct iovec here = { (void *)(uintptr_t)local, n };
+	struct iovec remote = { (void *)(uintptr_t)ours, n };
 	long pid = own1(SYS_getpid, 0); /* not a remembered number: this may be the child of a vfork */
 
 	bump(&entry.file->stats.own);
-	return raw6(nr, RAW_U(pid), RAW_U(&here), 1, RAW_U(there), pieces, 0);
+	return raw6(nr, RAW_U(pid), RAW_U(theirs), pieces, RAW_U(&remote), 1, 0);
 }
 
 int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
@@ -34,7 +39,7 @@ int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 		bytes_copy(to, (const void *)from, n);
 		return 0;
 	}
-	return move(SYS_process_vm_readv, &there, 1, to, n) == (long)n ? 0 : -1;
+	return move(SYS_process_vm_writev, &there, 1, to, n) == (long)n ? 0 : -1;
 }
 
 long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp)
@@ -45,7 +50,7 @@ long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp)
 		bytes_copy(to, (const void *)from, n);
 		return (long)n;
 	}
-	return move(SYS_process_vm_readv, &there, 1, to, n);
+	return move(SYS_process_vm_writev, &there, 1, to, n);
 }
 
 int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, uint64_t sp)
@@ -75,7 +80,7 @@ int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strin
 		there[i].iov_len = room < COPY_START ? room : COPY_START;
 		total += there[i].iov_len;
 	}
-	if (move(SYS_process_vm_readv, there, strings, packed, total) != (long)total)
+	if (move(SYS_process_vm_writev, there, strings, packed, total) != (long)total)
 		return -1;
 	for (unsigned int i = 0; i < strings; p += there[i++].iov_len)
 		bytes_copy(to[i], p, there[i].iov_len);
@@ -90,5 +95,5 @@ int copy_to(uint64_t to, const void *from, unsigned long n, uint64_t sp)
 		bytes_copy((void *)to, from, n);
 		return 0;
 	}
-	return move(SYS_process_vm_writev, &there, 1, from, n) == (long)n ? 0 : -1;
+	return move(SYS_process_vm_readv, &there, 1, from, n) == (long)n ? 0 : -1;
 }
