@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "async_pools.h"
+#include "async_pool.h"
 
 /* The next definition of this name: the C library's. */
 #define WRAP(type, name, parameters, arguments)                                                              \
