@@ -256,6 +256,29 @@ static void what_a_user_allocates_is_charged_to_him_and_given_back(void)
 	leave_group();
 }
 
+/* The run that used a page frees it when it is gone. */
+static void pages_unmapped_in_mid_run_are_given_back(void)
+{
+	struct machine m = { .fd = open("/dev/sysvm", O_RDWR | O_CLOEXEC) };
+	unsigned long long at_first;
+
+	enter_group();
+	at_first = charged();
+	for (int i = 0; i < 1000; i++) {
+		struct program p = { 0 };
+
+		m.page = mmap(NULL, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
+		CHECK(m.page != MAP_FAILED);
+		set(&p, 1, (uintptr_t)m.page);
+		set(&p, 2, SYSVM_PAGE_SIZE);
+		CALL(&p, munmap, 3, 1, 2);
+		finish(&p);
+		CHECK_EQ(machine_run(&m, &p), 0);
+	}
+	expect_given_back(at_first);
+	leave_group();
+}
+
 /* ---- no tests by themselves: parameters.sh asks them of a module loaded with parameters ---- */
 
 /* One entry of a program without end takes at most this fuel. */
@@ -305,5 +328,6 @@ static const struct test tests[] = {
 	TEST(max_proc_bytes_bounds_the_sum),
 	TEST(max_pages_bounds_the_threads_of_a_context),
 	TEST(what_a_user_allocates_is_charged_to_him_and_given_back),
+	TEST(pages_unmapped_in_mid_run_are_given_back),
 };
 TEST_MAIN(tests)

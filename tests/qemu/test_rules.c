@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rules of the module that no other test would miss: each of these is here because scripts/check-mutations took a rule
+ * out and nothing failed.
+ */
+#include "harness.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+
+/* Each opcode of one byte and of two: the module knows those of the table, and no others. */
+static void no_opcode_has_code_but_the_tables(void)
+{
+	struct machine m = machine_open();
+
+	for (unsigned int op = 0; op < 0x200; op++) {
+		struct program p = { .code = { op }, .len = 40 };
+		char message[100] = "";
+		struct sysvm_define d = { .code = (uintptr_t)p.code, .code_len = p.len,
+					  .message = (uintptr_t)message, .message_len = sizeof(message) };
+		bool in_table = sysvm_opcode_lookup(op).size != 0, known;
+
+		if (op == SYSVM_OP_EXTENDED || op == SYSVM_OP_GOON) /* no instructions by themselves */
+			continue;
+		if (op >= 0x100) {
+			p.code[0] = SYSVM_OP_EXTENDED;
+			p.code[1] = op & 0xff;
+		}
+		/* What stands behind it is no code, so it is refused in any case: here, or there. */
+		CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), EINVAL);
+		known = !(d.error_at == 0 && strstr(message, "unknown opcode"));
+		if (known != in_table)
+			FAIL("opcode %#x is %sin the table; the module says \"%s\"", op, in_table ? "" : "not ", message);
+	}
+}
+
+/* fadvise64 is a row of the table and a way into the machine. */
+static void a_program_cannot_enter_the_machine_again(void)
+{
+	struct machine m = machine_open(), other = machine_open();
+	struct program p = { 0 }, inner = { 0 };
+
+	CALL(&inner, getppid, 1);
+	finish(&inner);
+	machine_load(&other, &inner);
+	set(&p, 1, m.fd);
+	set(&p, 2, other.fd);
+	set(&p, 3, 5);
+	set(&p, 4, SYSVM_PROC_PAGE);
+	set(&p, 5, SYSVM_ADVICE_RUN);
+	CALL_GO_ON(&p, fadvise64, 10, 1, 3, 4, 5);
+	CALL_GO_ON(&p, fadvise64, 11, 2, 3, 4, 5);
+	finish(&p);
+	machine_complete(&m, &p);
+	CHECK_EQ((int64_t)m.page->reg[10], -EBADF);
+	CHECK_EQ((int64_t)m.page->reg[11], -EBADF);
+	CHECK_EQ(other.page->runs, 0);
+}
+
+static void a_call_that_this_kernel_lacks_is_absent(void)
+{
+	struct machine m = machine_open();
+	struct sysvm_query query;
+	unsigned int absent = 0;
+
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_QUERY, &query), 0);
+	for (unsigned int i = 0; i < SYSVM_CALL_MAX; i++) {
+		const struct sysvm_syscall_info *row = sysvm_syscall_by_index(i);
+		struct program p = { 0 };
+
+		if (!row || row->nr <= 450 || syscall(row->nr, -1, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS)
+			continue;
+		absent++;
+		CHECK_EQ(query.supported[i / 64] >> (i % 64) & 1, 0);
+		EMIT(&p, SYSVM_OP_GOON);
+		emit_call(&p, i);
+		EMIT(&p, 9);
+		for (unsigned int a = 0; a < row->nargs; a++)
+			EMIT(&p, 1);
+		finish(&p);
+		machine_complete(&m, &p);
+		CHECK_EQ((int64_t)m.page->reg[9], -ENOSYS);
+	}
+	printf("%u calls are absent\n", absent);
+}
+
+/* The last reference to an open file goes with its mapping, and with it the lock: by work that waits for the way out. */
+static void what_munmap_leaves_undone_is_done_before_the_next_call(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	int first = open("/tmp/left-undone", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	int second = open("/tmp/left-undone", O_RDWR | O_CLOEXEC);
+	void *map;
+
+	CHECK_EQ(ftruncate(first, 4096), 0);
+	CHECK_EQ(flock(first, LOCK_EX), 0);
+	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, first, 0);
+	CHECK(map != MAP_FAILED);
+	CHECK_EQ(close(first), 0);
+	set(&p, 1, (uintptr_t)map);
+	set(&p, 2, 4096);
+	set(&p, 3, second);
+	set(&p, 4, LOCK_EX);
+	CALL(&p, munmap, 10, 1, 2);
+	CALL(&p, flock, 11, 3, 4);
+	finish(&p);
+	alarm(10);
+	machine_complete(&m, &p);
+	CHECK_EQ(m.page->reg[11], 0);
+}
+
+/* What close() leaves is done in place: it costs no entry, if time does not end it. */
+static void closing_a_pipe_takes_no_second_entry(void)
+{
+	struct machine m = machine_open();
+
+	for (int i = 0; i < 20; i++) {
+		struct program p = { 0 };
+		int ends[2];
+		char byte;
+
+		CHECK_EQ(pipe(ends), 0);
+		set(&p, 1, ends[0]);
+		set(&p, 2, ends[1]);
+		set(&p, 3, (uintptr_t)&byte);
+		set(&p, 4, 1);
+		CALL(&p, close, 5, 2);
+		CALL(&p, read, 6, 1, 3, 4);
+		finish(&p);
+		CHECK_EQ(machine_run(&m, &p), 0);
+		CHECK_EQ(close(ends[0]), 0);
+		if (m.page->status == SYSVM_DONE)
+			return;
+		CHECK_EQ(m.page->status, SYSVM_YIELD);
+	}
+	FAIL("20 programs of two calls took a second entry each");
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+/* Time and signals are looked at where a program jumps back, so also where it makes no call. */
+static void a_loop_without_calls_is_looked_at(void)
+{
+	struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+	struct itimerval timer = { { 0, 1000 }, { 0, 1000 } };
+	struct machine m = machine_open();
+	struct program p = { 0 };
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
+	jump_back(&p, 0);
+	for (int i = 0; i < 50; i++) {
+		CHECK_EQ(machine_run(&m, &p), 0);
+		if (m.page->status == SYSVM_SIGNAL || m.page->status == SYSVM_YIELD)
+			return;
+		CHECK_EQ(m.page->status, SYSVM_FUEL);
+	}
+	FAIL("50 entries of 1048576 jumps each, and none ended before its fuel");
+}
+
+/* ---- a filter in mid-run ---- */
+
+static volatile uint64_t calls_made, calls_when_set;
+
+static void *set_filter_for_all(void *unused)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+	struct sock_fprog filter = { 1, code };
+
+	(void)unused;
+	while (calls_made < 100)
+		usleep(500);
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter), 0);
+	calls_when_set = calls_made;
+	return NULL;
+}
+
+/* But for one, which may be under way. */
+static void no_call_is_made_once_a_filter_is_in_force(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, set_filter_for_all, NULL), 0);
+	set(&p, 1, (uintptr_t)&calls_made);
+	set(&p, 2, 0);
+	uint32_t loop = p.len;
+	CALL(&p, getppid, 10);
+	EMIT(&p, SYSVM_OP_ADDI, 2, 2, 1, 0, 0, 0, SYSVM_OP_ST64, 1, 2, 0, 0);
+	jump_back(&p, loop);
+	CHECK_EQ(machine_run(&m, &p), 0);
+	while (m.page->status != SYSVM_FALLBACK) {
+		m.page->fuel = SYSVM_FUEL_MAX;
+		CHECK_EQ(machine_resume(&m), 0);
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	if (calls_made > calls_when_set + 1)
+		FAIL("%llu calls were made, expected %llu and one at most",
+		     (unsigned long long)calls_made, (unsigned long long)calls_when_set);
+}
+
+/* ---- address spaces ---- */
+
+/* The kernel uses the memory of an address space that is gone for the next one. */
+static void a_context_kept_over_many_execs_is_of_no_use(void)
+{
+	const char *fd = getenv("SYSVM_TEST_FD"), *rounds = getenv("SYSVM_TEST_ROUNDS");
+	struct machine m = { .fd = fd ? atoi(fd) : open("/dev/sysvm", O_RDWR) };
+	int left = rounds ? atoi(rounds) : 20;
+	char text[16];
+
+	if (fd)
+		CHECK_EQ(machine_enter(&m, SYSVM_PROC_PAGE, 1), -EPERM);
+	if (!left)
+		return;
+	snprintf(text, sizeof(text), "%d", m.fd);
+	setenv("SYSVM_TEST_FD", text, 1);
+	snprintf(text, sizeof(text), "%d", left - 1);
+	setenv("SYSVM_TEST_ROUNDS", text, 1);
+	execl("/proc/self/exe", "test_rules", "a_context_kept_over_many_execs_is_of_no_use", NULL);
+	FAIL("exec: %s", strerror(errno));
+}
+
+/* ---- pages ---- */
+
+static void *take_a_page(void *fd)
+{
+	return mmap(NULL, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *(int *)fd, 0);
+}
+
+static void *enter(void *fd)
+{
+	struct machine m = { .fd = *(int *)fd };
+
+	return (void *)(intptr_t)machine_enter(&m, SYSVM_PROC_PAGE, 1);
+}
+
+/* Also when the kernel uses the memory of the dead thread's struct pid for the next one. */
+static void no_later_thread_inherits_a_page(void)
+{
+	int fd = open("/dev/sysvm", O_RDWR | O_CLOEXEC);
+	pthread_t threads[20];
+	void *result;
+
+	for (int round = 0; round < 20; round++) {
+		CHECK_EQ(pthread_create(&threads[0], NULL, take_a_page, &fd), 0);
+		CHECK_EQ(pthread_join(threads[0], &result), 0);
+		CHECK(result != MAP_FAILED);
+		usleep(20000); /* a grace period */
+		for (int i = 0; i < 20; i++)
+			CHECK_EQ(pthread_create(&threads[i], NULL, enter, &fd), 0);
+		for (int i = 0; i < 20; i++) {
+			CHECK_EQ(pthread_join(threads[i], &result), 0);
+			CHECK_EQ((intptr_t)result, -ENXIO);
+		}
+	}
+}
+
+/* Not copied by fork, not grown by mremap, not dumped; may not be made executable. */
+static void the_mapping_says_so(void)
+{
+	struct machine m = machine_open();
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	char line[512], start[32];
+	bool here = false;
+
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)m.page);
+	while (fgets(line, sizeof(line), smaps)) {
+		here |= !strncmp(line, start, strlen(start));
+		if (!here || strncmp(line, "VmFlags:", 8))
+			continue;
+		printf("%s", line);
+		for (const char *flag = "dc\0de\0dd\0"; *flag; flag += 3)
+			if (!strstr(line, flag))
+				FAIL("no %s among the flags of the mapping", flag);
+		CHECK(!strstr(line, " me") && !strstr(line, " ex"));
+		return;
+	}
+	FAIL("the page is not in smaps");
+}
+
+/* A program that rewrites its own code meanwhile runs on as it was verified. */
+static void it_is_a_copy_of_the_page_that_runs(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+
+	set(&p, 1, 0);
+	set(&p, 2, SYSVM_OP_END);
+	EMIT(&p, SYSVM_OP_ST8, 1, 2, 0, 0);
+	uint64_t target = (uintptr_t)m.page->code + p.len;
+	memcpy(&p.code[2], &target, 8); /* of the first set() */
+	EMIT(&p, SYSVM_OP_MOVI8, 3, 77);
+	finish(&p);
+	m.page->reg[3] = 0;
+	machine_complete(&m, &p);
+	CHECK_EQ(m.page->code[p.len - 4], SYSVM_OP_END);
+	CHECK_EQ(m.page->reg[3], 77);
+}
+
+/* A pc to resume at that is not one; a proc that is not the one that was stopped. */
+static void a_resume_is_of_the_program_that_stopped(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	struct sysvm_define d = { .code = (uintptr_t)p.code };
+
+	EMIT(&p, SYSVM_OP_ADDI, 1, 1, 1, 0, 0, 0, SYSVM_OP_ADDI, 1, 1, 1, 0, 0, 0, SYSVM_OP_END);
+	d.code_len = p.len;
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), 0);
+	machine_load(&m, &p);
+	m.page->fuel = 1;
+	CHECK_EQ(machine_enter(&m, SYSVM_PROC_PAGE, 1), 0);
+	CHECK_EQ(m.page->status, SYSVM_FUEL);
+	m.page->fuel = 100;
+	CHECK_EQ(machine_enter(&m, d.proc, 1), 0); /* another program: from its start */
+	CHECK_EQ(m.page->status, SYSVM_DONE);
+	CHECK_EQ(m.page->reg[1], 3);
+}
+
+/*
+ * No test by itself: scripts/check-mutations takes out the rule that to a program its device is not open, and sees that the
+ * run still holds the file; then takes out that, too. The device is closed from inside, the page is gone before; what
+ * is left is looked at while the program runs.
+ */
+static void get_rid_of_the_device_in_mid_run(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	static char view[4096];
+	char mine[64];
+	int contexts = open("/sys/kernel/debug/sysvm/contexts", O_RDONLY | O_CLOEXEC);
+
+	CHECK(contexts >= 0);
+	set(&p, 1, (uintptr_t)m.page);
+	set(&p, 2, SYSVM_PAGE_SIZE);
+	set(&p, 3, m.fd);
+	set(&p, 4, contexts);
+	set(&p, 5, (uintptr_t)view);
+	set(&p, 6, sizeof(view) - 1);
+	CALL(&p, munmap, 10, 1, 2);
+	CALL(&p, close, 10, 3);
+	CALL(&p, read, 10, 4, 5, 6);
+	finish(&p);
+	CHECK_EQ(machine_run(&m, &p), 0);
+	snprintf(mine, sizeof(mine), "context pid=%d ", getpid());
+	if (!strstr(view, mine))
+		FAIL("the context was gone in mid-run:\n%s", view);
+}
+
+static const struct test tests[] = {
+	{ "get_rid_of_the_device_in_mid_run", get_rid_of_the_device_in_mid_run },
+	TEST(no_opcode_has_code_but_the_tables),
+	TEST(a_program_cannot_enter_the_machine_again),
+	TEST(a_call_that_this_kernel_lacks_is_absent),
+	TEST(what_munmap_leaves_undone_is_done_before_the_next_call),
+	TEST(closing_a_pipe_takes_no_second_entry),
+	TEST(a_loop_without_calls_is_looked_at),
+	TEST(no_call_is_made_once_a_filter_is_in_force),
+	TEST(a_context_kept_over_many_execs_is_of_no_use),
+	TEST(no_later_thread_inherits_a_page),
+	TEST(the_mapping_says_so),
+	TEST(it_is_a_copy_of_the_page_that_runs),
+	TEST(a_resume_is_of_the_program_that_stopped),
+};
+TEST_MAIN(tests)
