@@ -65,6 +65,18 @@ Check judge_isolation(std::string_view meltdown);
 Check judge_module(int open_error, std::string_view takes_modules, bool loaded, bool has_headers, std::string_view release,
                    std::string_view group);
 
+// What a module said whose device can be opened, in the order in which it is asked; errors are errnos, 0 for none.
+struct ModuleAnswers {
+  int query_error = 0;
+  unsigned abi = 0;
+  int calls = 0;
+  std::string version;      // of /sys/module/sysvm/version
+  int run_error = 0;        // of the page, or of one program that calls getpid
+  unsigned run_status = 0;  // enum sysvm_status
+  bool asks_filters = false;  // the module parameter seccomp
+};
+Check judge_module_answers(const ModuleAnswers& answers, std::string_view status);
+
 std::string headers_fix(std::string_view release);
 
 // Reads a small file whole; "" if it cannot be read.

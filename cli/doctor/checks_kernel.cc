@@ -4,16 +4,18 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cerrno>
-#include <cstring>
 
 #include "cli/doctor/check.h"
 #include "common/unique_fd.h"
+#include "uapi/syscalls.h"
 #include "uapi/sysvm.h"
+#include "vm/opcodes.h"
 
 namespace sysvm::doctor {
 
@@ -48,6 +50,42 @@ std::string own_group() {
   return entry ? entry->gr_name : "";
 }
 
+// One program that calls getpid: the module may be there and make no call of this process.
+void try_a_run(int fd, ModuleAnswers& answers) {
+  void* memory = mmap(nullptr, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) {
+    answers.run_error = errno;
+    return;
+  }
+  auto* page = static_cast<sysvm_page*>(memory);
+  __u8* code = page->code + sysvm_put_call_op(page->code, SYSVM_CALL_getpid);
+  *code++ = 0;  // r0 = getpid()
+  *code++ = SYSVM_OP_END;
+  page->code_len = static_cast<__u32>(code - page->code);
+  page->fuel = 10;
+  sysvm_run run{};
+  run.proc = SYSVM_PROC_PAGE;
+  run.seq = 1;
+  if (ioctl(fd, SYSVM_IOC_RUN, &run) != 0) answers.run_error = errno;
+  answers.run_status = page->status;
+  munmap(memory, SYSVM_PAGE_SIZE);
+}
+
+ModuleAnswers ask_module(int fd) {
+  ModuleAnswers answers;
+  sysvm_query query{};
+  answers.version = trimmed(read_text("/sys/module/sysvm/version"));
+  answers.asks_filters = trimmed(read_text("/sys/module/sysvm/parameters/seccomp")) == "Y";
+  if (ioctl(fd, SYSVM_IOC_QUERY, &query) != 0) {
+    answers.query_error = errno;
+    return answers;
+  }
+  answers.abi = query.abi;
+  for (const __u64 word : query.supported) answers.calls += std::popcount(word);
+  if (query.abi == SYSVM_ABI_VERSION) try_a_run(fd, answers);
+  return answers;
+}
+
 }  // namespace
 
 Check check_kernel() {
@@ -58,20 +96,11 @@ Check check_kernel() {
 Check check_module() {
   const utsname name = uname_of_this();
   const UniqueFd fd(open("/dev/sysvm", O_RDWR | O_CLOEXEC));
+  const int open_error = errno;  // before what looks at the rest changes it
   if (!fd)
-    return judge_module(errno, takes_modules(), access("/sys/module/sysvm", F_OK) == 0, has_headers(name.release),
+    return judge_module(open_error, takes_modules(), access("/sys/module/sysvm", F_OK) == 0, has_headers(name.release),
                         name.release, own_group());
-  sysvm_query query{};
-  if (ioctl(fd.get(), SYSVM_IOC_QUERY, &query) != 0)
-    return {"module", "kernel", State::kMissing, fmt::format("/dev/sysvm does not answer a query: {}", strerror(errno)),
-            "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
-  if (query.abi != SYSVM_ABI_VERSION)
-    return {"module", "kernel", State::kMissing,
-            fmt::format("/dev/sysvm speaks ABI {}, this program {}", query.abi, SYSVM_ABI_VERSION),
-            "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
-  int calls = 0;
-  for (const __u64 word : query.supported) calls += std::popcount(word);
-  return {"module", "kernel", State::kOk, fmt::format("/dev/sysvm, ABI {}, {} system calls", query.abi, calls), ""};
+  return judge_module_answers(ask_module(fd.get()), read_text("/proc/self/status"));
 }
 
 Check check_headers() {

@@ -8,6 +8,7 @@
 
 #include "cli/doctor/check.h"
 #include "libsysvm/sites/table.h"
+#include "uapi/sysvm.h"
 
 namespace sysvm::doctor {
 
@@ -203,6 +204,43 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
     check.fix = headers_fix(release) + "; then make -C kmod && sudo insmod kmod/sysvm.ko";
   else
     check.fix = "make -C kmod && sudo insmod kmod/sysvm.ko";
+  return check;
+}
+
+Check judge_module_answers(const ModuleAnswers& answers, std::string_view status) {
+  Check check{"module", "kernel", State::kMissing, "", "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
+  if (answers.query_error) {
+    check.found = fmt::format("/dev/sysvm does not answer a query: {}", strerror(answers.query_error));
+    return check;
+  }
+  const std::string version = answers.version.empty() ? "of unknown version" : "version " + answers.version;
+  if (answers.abi != SYSVM_ABI_VERSION) {
+    check.found = fmt::format("/dev/sysvm, {}, speaks ABI {}, this program {}", version, answers.abi, SYSVM_ABI_VERSION);
+    return check;
+  }
+  if (answers.run_error) {
+    check.found = fmt::format("/dev/sysvm, {}, runs no program: {}", version, strerror(answers.run_error));
+    return check;
+  }
+  if (answers.run_status != SYSVM_FALLBACK) {
+    check.state = State::kOk;
+    check.found = fmt::format("/dev/sysvm, {}, ABI {}, {} system calls", version, answers.abi, answers.calls);
+    check.fix.clear();
+    return check;
+  }
+  const std::string_view filter = status_value(status, "Seccomp"), tracer = status_value(status, "TracerPid");
+  const bool traced = !tracer.empty() && tracer != "0";
+  if (traced || filter.empty() || filter == "0") {
+    check.found = fmt::format("/dev/sysvm, {}, makes no call of this process: {}", version,
+                              traced ? "it is traced" : "it is audited, or a system call tracepoint is on");
+    check.fix = traced ? "run without strace, gdb or whatever it is"
+                       : "switch off raw_syscalls and syscalls in /sys/kernel/tracing/events; where auditd has been started: "
+                         "sudo auditctl -a never,task, then log in again (docs/security.md)";
+    return check;
+  }
+  check.found = fmt::format("/dev/sysvm, {}, makes no call of this process: a seccomp filter is set", version);
+  check.fix = answers.asks_filters ? "leave the sandbox that sets it"
+                                   : "echo Y | sudo tee /sys/module/sysvm/parameters/seccomp (docs/security.md says what it does)";
   return check;
 }
 

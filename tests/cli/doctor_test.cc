@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "cli/doctor/check.h"
+#include "uapi/sysvm.h"
 
 namespace sysvm::doctor {
 namespace {
@@ -20,6 +21,14 @@ struct Case {
 constexpr char kFiltered[] = "Name:\tx\nTracerPid:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 constexpr char kFree[] = "Name:\tx\nTracerPid:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n";
 constexpr char kTraced[] = "Name:\tx\nTracerPid:\t4711\nSeccomp:\t0\n";
+
+// Of a module that works, but for what change makes of it.
+template <typename Change>
+ModuleAnswers answers(Change change) {
+  ModuleAnswers out{.abi = SYSVM_ABI_VERSION, .calls = 169, .version = {}, .run_status = SYSVM_DONE};
+  change(out);
+  return out;
+}
 
 std::vector<Case> cases() {
   const std::string_view debian = "6.1.0-40-amd64";
@@ -65,6 +74,23 @@ std::vector<Case> cases() {
       {"loaded, no node", judge_module(ENOENT, "yes", true, true, debian, "me"), State::kMissing, "", "devtmpfs"},
       {"device of another group", judge_module(EACCES, "yes", true, true, debian, "staff"), State::kMissing, "Permission denied",
        "chgrp staff /dev/sysvm"},
+      {"module that works", judge_module_answers(answers([](auto& a) { a.version = "0.1.0"; }), kFree), State::kOk,
+       "version 0.1.0, ABI 1, 169 system calls", ""},
+      {"something else behind the name", judge_module_answers(answers([](auto& a) { a.query_error = ENOTTY; }), kFree),
+       State::kMissing, "does not answer a query: Inappropriate ioctl", "rmmod sysvm"},
+      {"module of another ABI", judge_module_answers(answers([](auto& a) { a.abi = 7; }), kFree), State::kMissing,
+       "of unknown version, speaks ABI 7, this program 1", "rmmod sysvm"},
+      {"no page to be had", judge_module_answers(answers([](auto& a) { a.run_error = ENOMEM; }), kFree), State::kMissing,
+       "runs no program: Cannot allocate", "rmmod sysvm"},
+      {"module below a filter", judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK; }), kFiltered),
+       State::kMissing, "a seccomp filter is set", "parameters/seccomp"},
+      {"filter that is asked, and traps",
+       judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK, a.asks_filters = true; }), kFiltered),
+       State::kMissing, "a seccomp filter is set", "leave the sandbox"},
+      {"module below a tracer", judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK; }), kTraced),
+       State::kMissing, "it is traced", "without strace"},
+      {"module where auditd runs", judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK; }), kFree),
+       State::kMissing, "it is audited", "auditctl -a never,task"},
   };
 }
 
