@@ -223,7 +223,8 @@ std::string format_result(const TraceInfo& info, const Event& e) {
   if (e.has(kRestarted)) {
     static const char* const kNames[] = {"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "?",
                                          "ERESTART_RESTARTBLOCK"};
-    return fmt::format("? {}", kNames[-e.ret - 512]);
+    const bool known = e.ret <= -512 && e.ret > -512 - static_cast<int64_t>(std::size(kNames));  // a file may say anything
+    return known ? fmt::format("? {}", kNames[-e.ret - 512]) : fmt::format("? {}", e.ret);
   }
   if (e.ret < 0 && e.ret >= -4095) {
     const int error = static_cast<int>(-e.ret);

@@ -98,5 +98,19 @@ TEST(StraceText, SurvivesAStrangeTable) {
   EXPECT_EQ(format_call(info, call(0, {1, 2, 3}, 0, 5, 6)), "read(0x1, 0x2, 0x3)");
 }
 
+TEST(StraceText, NamesOnlyTheRestartsThatThereAre) {
+  TraceInfo info;
+  Event e;
+  e.flags = kRestarted;
+  auto text = [&](int64_t ret) {
+    e.ret = ret;
+    return format_result(info, e);
+  };
+  EXPECT_EQ(text(-512), "? ERESTARTSYS");
+  EXPECT_EQ(text(-516), "? ERESTART_RESTARTBLOCK");
+  for (int64_t other : {int64_t{-511}, int64_t{-517}, int64_t{0}, INT64_MIN, INT64_MAX})
+    EXPECT_EQ(text(other), "? " + std::to_string(other));
+}
+
 }  // namespace
 }  // namespace sysvm
