@@ -237,7 +237,33 @@ class Compiler {
     std::optional<Plan> best = plan(occurrences, limits, &out.why);
     if (!best) return out;
     best->path = path;
-    Emitted emitted = TRY(emit_run_ahead(*best, !options_.strict));
+    out = TRY(prove(std::move(*best), occurrences));
+    // The planner counts entries; what is bet on in vain may cost more time than they do. Then less is tried.
+    for (Plan less = out.plan; !out.proc && shorten(less);) {
+      Attempt shorter = TRY(prove(less, occurrences));
+      if (!shorter.proc) continue;
+      shorter.plan.stop = "what comes next: " + out.why;
+      out = std::move(shorter);
+    }
+    return out;
+  }
+
+  // One bet less: the read that finds the end, else the last step. False: nothing is left.
+  static bool shorten(Plan& plan) {
+    if (plan.steps.empty()) return false;
+    PlannedStep& last = plan.steps.back();
+    if (last.end_call) {
+      last.end_call = false;
+      return true;
+    }
+    plan.steps.pop_back();
+    return !plan.steps.empty();
+  }
+
+  // The code of a plan, if it answers what the kernel did, and pays. Else why not.
+  Result<Attempt> prove(Plan plan, const std::vector<const Occurrence*>& occurrences) const {
+    Attempt out;
+    Emitted emitted = TRY(emit_run_ahead(plan, !options_.strict));
     emitted.proc.code = TRY(assemble(emitted.text));
     if (const ProfiledProcedure* ran = profiled(emitted.proc.name)) {
       const uint64_t made = ran->runs;
@@ -247,17 +273,17 @@ class Compiler {
         return out;
       }
       // Runs that were only partly used: the steps at the end go first.
-      if (made >= 32 && ran->misses * 4 > made && best->steps.size() > 1) {
+      if (made >= 32 && ran->misses * 4 > made && plan.steps.size() > 1) {
         const uint64_t used = std::max<uint64_t>(1, ran->hits / made);
-        if (used < best->steps.size()) {
-          best->steps.resize(used);
-          best->stop = fmt::format("when it ran, {} of {} runs missed: narrowed", ran->misses, made);
-          emitted = TRY(emit_run_ahead(*best, !options_.strict));
+        if (used < plan.steps.size()) {
+          plan.steps.resize(used);
+          plan.stop = fmt::format("when it ran, {} of {} runs missed: narrowed", ran->misses, made);
+          emitted = TRY(emit_run_ahead(plan, !options_.strict));
           emitted.proc.code = TRY(assemble(emitted.text));
         }
       }
     }
-    out.totals = TRY(replay(emitted.proc, best->kind, occurrences, options_.cost));
+    out.totals = TRY(replay(emitted.proc, plan.kind, occurrences, options_.cost));
     if (out.totals.wrong * 100 > out.totals.hits) {
       out.why = "replayed on its own recording: " + out.totals.wrong_why;
     } else if (out.totals.hits <= out.totals.undone) {
@@ -266,9 +292,9 @@ class Compiler {
       out.why = fmt::format("would save {} entries and {} more time than they cost: pays from {:.0f} ns for an entry",
                             out.totals.hits - out.totals.undone, time_text(-out.totals.saved_ns), break_even(out.totals));
     } else {
-      out.plan = std::move(*best);
       out.proc = std::move(emitted.proc);
     }
+    out.plan = std::move(plan);
     return out;
   }
 
