@@ -298,11 +298,11 @@ const struct svp_loop *svp_loop_of(const struct svp *svp, uint32_t proc)
 /* Fields that the kind does not use are 0. */
 static const char *unused_fields(const struct svp_arg *a)
 {
-	int uses_reg = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT;
+	int uses_reg = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT || a->kind == SVP_ARG_KEPT;
 	int uses_value = a->kind == SVP_ARG_CONST || a->kind == SVP_ARG_MASK || a->kind == SVP_ARG_STRING ||
 			 a->kind == SVP_ARG_OUT;
 
-	if (a->kind > SVP_ARG_UNDER)
+	if (a->kind > SVP_ARG_KEPT)
 		return "unknown kind";
 	if (a->reserved || (a->reg && !uses_reg) || (a->value && !uses_value) ||
 	    (a->mask && a->kind != SVP_ARG_MASK) || (a->size && a->kind != SVP_ARG_OUT))
@@ -330,6 +330,8 @@ static int check_trigger(struct checker *c, const struct svp_proc *proc, uint32_
 		return refuse_row(c, "trigger ", n, "a system call that may not trigger run-ahead");
 	if (t->path_arg > 6 || (t->path_arg < 6 && row->arg[t->path_arg].kind != SYSVM_KIND_PATH))
 		return refuse_row(c, "trigger ", n, "path_arg is not the index of a path argument");
+	if (t->reserved || (t->streak && t->nr != SYSVM_NR_fcntl))
+		return refuse_row(c, "trigger ", n, "a reserved field that is not 0, or a streak of calls other than fcntl");
 	if (!place_is_good(&t->site) || !place_is_good(&t->caller))
 		return refuse_row(c, "trigger ", n, "a place has a bad build-id");
 	for (i = 0; i < 6; i++) {
@@ -394,6 +396,8 @@ static const char *wrong_follower_arg(const struct checker *c, const struct svp_
 	}
 	if (is_entry(a) && (!loop || kind->kind != SYSVM_KIND_PATH))
 		return "an entry's name, but this is no path of a loop's follower";
+	if (a->kind == SVP_ARG_KEPT && kind->kind != SYSVM_KIND_PATH)
+		return "a kept path, but the system call takes no path here";
 	if (a->kind == SVP_ARG_COUNT && kind->kind != SYSVM_KIND_SIZE)
 		return "the system call does not take a size here";
 	return NULL;

@@ -55,9 +55,6 @@ extern "C" {
 #define SVP_REG_NAME 244      /* address behind that '/': the code copies the entry's name here (room for 264 bytes) */
 #define SVP_REG_AVOID 243     /* address of inode numbers, closed by 0: directories with a mount point that must not
 				 be looked at; the code takes no entry of a directory whose number is among them */
-#define SVP_REG_SIBLING 242   /* address of the struct linux_dirent64 behind the one that the trigger opened, in the
-				 directory that it lies in; or 0 */
-#define SVP_REG_SIBLING_END 241
 
 /*
  * The guard. A procedure that reads data or directory entries ahead first makes fstat (or newfstatat with
@@ -124,6 +121,9 @@ enum svp_arg_kind {
 			       transfer was short (result < reg) and the application's size is at least the result */
 	SVP_ARG_NAME = 8,   /* string equal to the entry's name; in a trigger: to the name of an entry */
 	SVP_ARG_UNDER = 9,  /* string equal to the directory's path, '/' and the entry's name; in a trigger likewise */
+	SVP_ARG_KEPT = 10,  /* a path that begins with '/': equal to what the application passed here the last time, which
+			       the runtime keeps. Before a run it sets register reg to the address of its copy, or to 0:
+			       not known yet, or not to be looked at now; then the code must leave the call out */
 };
 
 struct svp_arg {
@@ -137,7 +137,9 @@ struct svp_arg {
 
 struct svp_trigger {
 	uint32_t nr; /* system call number */
-	uint32_t path_arg; /* index of its path argument, 6: none */
+	uint8_t path_arg; /* index of its path argument, 6: none */
+	uint8_t streak;	  /* 0, or: it is the call that many in a row of the same number, descriptor and command */
+	uint16_t reserved;
 	struct svp_place site;	 /* of the syscall instruction (its own address, not the next one's) */
 	struct svp_place caller; /* of the word at the stack pointer there */
 	struct svp_arg arg[6]; /* ANY, CONST, MASK; STRING for a path */

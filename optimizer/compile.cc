@@ -47,6 +47,7 @@ class Compiler {
       find_loops();
       TRY(after_opens());
       TRY(at_entries());
+      TRY(after_locks());
       TRY(after_reads());
       TRY(answers());
       if (!options_.strict) TRY(late_closes());
@@ -173,6 +174,8 @@ class Compiler {
         const auto nr = static_cast<uint32_t>(e.nr);
         if (!is_open(nr) || !may_trigger(e)) continue;
         FollowOptions follows;
+        follows.kept = &kept_paths_;
+        follows.of = fmt::format("{} {} {:#x} ", s.exe, nr, open_flags(nr, e.args));
         follows.late_close = !options_.strict;
         if (const auto at = shapes_.find(s.exe); at != shapes_.end()) follows.shapes = at->second;
         occurrences_.push_back(follow(s, i, sources_, follows));
@@ -193,6 +196,28 @@ class Compiler {
   }
 
   static const std::string& path_of(const Occurrence& o) { return o.stream->string(*o.trigger, 0); }
+
+  // Locks are never made ahead, but what is looked at under one may be, behind the lock that comes last in a row.
+  Result<> after_locks() {
+    Classes classes;
+    for (const Stream& s : streams_) {
+      uint8_t streak = 0;
+      for (size_t i = 0; i < s.calls.size(); ++i) {
+        const Event& e = *s.calls[i];
+        const bool lock = e.nr == SYSVM_NR_fcntl && static_cast<uint32_t>(e.args[1]) == F_SETLK;
+        const bool goes_on = lock && streak && s.calls[i - 1]->args[0] == e.args[0];
+        streak = !lock ? uint8_t{0} : goes_on ? static_cast<uint8_t>(std::min(streak + 1, 255)) : uint8_t{1};
+        if (!lock) continue;
+        FollowOptions follows;
+        follows.kept = &kept_paths_;
+        follows.of = fmt::format("{} lock {} ", s.exe, streak);
+        occurrences_.push_back(follow(s, i, sources_, follows));
+        occurrences_.back().streak = streak;
+        classes[fmt::format("{} fcntl F_SETLK no. {} in a row", s.exe, streak)].push_back(&occurrences_.back());
+      }
+    }
+    return take_best(classes);
+  }
 
   // Long files: what the procedures of the opens leave over, one run of reads after a read.
   Result<> after_reads() {
@@ -556,6 +581,7 @@ class Compiler {
   std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
   std::map<const Stream*, std::vector<Visit>> visits_;
   std::map<std::string, std::vector<std::shared_ptr<const LoopShape>>> shapes_;  // by executable
+  std::map<std::string, std::string> kept_paths_;  // what each place was passed last (FollowOptions)
   uint64_t undone_ = 0;
   std::vector<Candidate> kept_;
   std::vector<DroppedInfo> dropped_;

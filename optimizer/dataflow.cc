@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "optimizer/dataflow.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace sysvm {
@@ -57,6 +58,8 @@ ArgSource string_source(const FlowContext& context, const std::string* text, boo
   } else if (text->empty() || !is_path) {
     source.from = From::kString;
     source.text = *text;
+  } else if (text->starts_with('/')) {
+    source.from = From::kKept;
   }
   return source;
 }
@@ -130,8 +133,17 @@ StepSources explain(const FlowContext& context, const Event& call) {
   step.traits = traits_of(call);
   for (size_t i = 0; i < step.traits.nargs; ++i)
     step.args.push_back(source_of(context, call, step.traits, i));
+  if (step.args.size() > 1 && step.args[1].from == From::kKept && static_cast<int32_t>(call.args[0]) == AT_FDCWD)
+    step.args[0] = {From::kConst, static_cast<uint32_t>(AT_FDCWD), 0, 0, ""};
   step.key = describe(step);
   return step;
+}
+
+const std::string* kept_look(const Stream& stream, const Event& call) {
+  if (call.nr != SYSVM_NR_newfstatat || static_cast<int32_t>(call.args[0]) != AT_FDCWD) return nullptr;
+  if (call.args[3] != 0 && call.args[3] != AT_SYMLINK_NOFOLLOW) return nullptr;
+  const std::string* path = string_argument(stream, call, traits_of(call), 1);
+  return path && path->starts_with('/') ? path : nullptr;
 }
 
 std::string describe(const StepSources& step) {
@@ -164,6 +176,9 @@ std::string describe(const StepSources& step) {
         break;
       case From::kString:
         out += '"' + a.text + '"';
+        break;
+      case From::kKept:
+        out += "kept";
         break;
       case From::kOut:
         out += "buf";

@@ -32,6 +32,7 @@ enum class From : uint8_t {
   kTriggerArg,  // argument index of the trigger
   kPath,        // a string equal to the trigger's path
   kString,      // a string equal to text
+  kKept,        // a path from the root: the one that was passed in this place the last time
   kOut,         // buffer that is filled: size in argument index, or bytes of it if index is 6
   kSize,        // size of an out-buffer
   kDirectory,   // the directory's descriptor; this and the next two only in loops (directories.h)
@@ -71,6 +72,9 @@ StepSources explain(const FlowContext& context, const Event& call);
 // "newfstatat(fd, \"\", buf, 0x1000)": fd is the trigger's result, $0.. its arguments, #k the result of step
 // k.
 std::string describe(const StepSources& step);
+
+// A look at a path from the root, which may be the same each time: that path, else nullptr.
+const std::string* kept_look(const Stream& stream, const Event& call);
 
 // The string arguments of a call as the trace has them; nullptr if it was not read.
 const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,

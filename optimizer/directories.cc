@@ -152,14 +152,41 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
   return step;
 }
 
+namespace {
+
+// A look at a path from the root that has nothing to do with the entry, but comes with each (/etc/localtime).
+StepSources explain_kept(const Event& call) {
+  StepSources step;
+  step.nr = static_cast<uint32_t>(call.nr);
+  step.traits = traits_of(call);
+  step.args = {{From::kConst, static_cast<uint32_t>(AT_FDCWD), 0, 0, ""},
+               {From::kKept, 0, 0, 0, ""},
+               {From::kOut, 0, step.traits.arg[2].param, 6, ""},
+               {From::kConst, call.args[3] & 0xffffffffu, 0, 0, ""}};
+  step.key = describe(step);
+  return step;
+}
+
+}  // namespace
+
 std::vector<Visit> visits_of(const Stream& stream) {
   std::vector<Visit> visits;
   DirectoryTracker tracker;
+  std::string kept;
   bool open = false;  // the last visit may go on
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
     const std::optional<EntryCall> entry = tracker.step(stream, call);
+    if (const std::string* path = entry ? nullptr : kept_look(stream, call)) {
+      const bool again = kept == *path;
+      kept = *path;
+      if (open && again) {
+        visits.back().calls.push_back(&call);
+        visits.back().keys.push_back(explain_kept(call).key);
+        continue;
+      }
+    }
     if (!entry) {
       const bool about_it = open && (call.nr == SYSVM_NR_getdents64 || call.nr == SYSVM_NR_close);
       if (open) visits.back().goes_on |= about_it;
@@ -200,6 +227,8 @@ uint64_t size_asked(const Event& call, const StepSources& sources) {
 bool allowed(const StepSources& s, uint32_t kinds) {
   for (const ArgSource& a : s.args)
     if (a.from == From::kVarying) return false;
+  for (const ArgSource& a : s.args)
+    if (a.from == From::kKept) return true;
   return follows_no_link(s) || (follows_links_but_may(s.nr) && !(kinds & 1u << kKindLink));
 }
 
@@ -235,7 +264,8 @@ std::optional<LoopShape> shape_of(const std::vector<std::pair<const Visit*, cons
       const uint32_t n = nth[v->keys[i]]++;
       Tally& t = tallies[{v->keys[i], n}];
       if (!t.count) {
-        t.call.sources = explain_entry(*stream, *v->calls[i], entry);
+        const bool kept = i && kept_look(*stream, *v->calls[i]) && v->keys[i] == explain_kept(*v->calls[i]).key;
+        t.call.sources = kept ? explain_kept(*v->calls[i]) : explain_entry(*stream, *v->calls[i], entry);
         t.call.nth = n;
         t.size = size_asked(*v->calls[i], t.call.sources);
       }

@@ -116,7 +116,9 @@ class Emitter {
   // --- names and small things
 
   std::string name() const {
-    std::string out = call_name(plan_.nr);
+    std::string out = traits_of(plan_.nr, plan_.args).name;
+    if (is_open(plan_.nr) || plan_.nr == SYSVM_NR_read) out = call_name(plan_.nr);
+    if (plan_.streak) out += fmt::format(" no. {} in a row", plan_.streak);
     if (!plan_.path.empty()) out += " \"" + plan_.path + "\"";
     out += ":";
     for (const PlannedStep& s : plan_.steps) {
@@ -178,6 +180,7 @@ class Emitter {
   Trigger trigger() {
     Trigger t;
     t.nr = plan_.nr;
+    t.streak = plan_.streak;
     const CallTraits traits = traits_of(plan_.nr, plan_.args);
     for (size_t i = 0; i < traits.nargs; ++i) {
       const uint16_t kind = traits.arg[i].kind;
@@ -194,7 +197,7 @@ class Emitter {
   // The first fstat of the descriptor, if what stands before it leaves the file as it is.
   void choose_guard() {
     hoisted_ = plan_.steps.size();
-    guarded_ = is_open(plan_.nr) || plan_.nr == SYSVM_NR_read;
+    guarded_ = is_open(plan_.nr) || plan_.nr == SYSVM_NR_read || plan_.nr == SYSVM_NR_fcntl;
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       const StepSources& s = *plan_.steps[i].sources;
       const From own = is_open(plan_.nr) ? From::kTriggerResult : From::kTriggerArg;
@@ -310,6 +313,12 @@ class Emitter {
         auto [at, is_new] = string_registers_.try_emplace(a.text, 0);
         if (is_new) at->second = fresh();
         return at->second;
+      }
+      case From::kKept: {
+        const uint8_t reg = fresh();
+        rule = arg(SVP_ARG_KEPT, 0, reg);
+        line(fmt::format("jz r{}, done", reg));
+        return reg;
       }
       case From::kOut: {
         const auto bytes = static_cast<uint32_t>(a.index == 6 ? a.bytes : size);
@@ -438,7 +447,7 @@ class Emitter {
         skip_other_kinds(call.kinds, kind, made);
         if (is_readlink(call)) guard_link(shape.calls[0], 8 + 8 * uint64_t{n}, record, t, u, made);
       }
-      each_call(call, at, record, directory, name, result, u);
+      each_call(call, at, record, directory, name, result, u, made);
       line(fmt::format("st64 [r{}+{}], r{}", record, 8 + 8 * i, result));
       if (!i) look_at_kind(call, at, record, result, kind, t, u, n);
       at += room;
@@ -480,7 +489,7 @@ class Emitter {
   }
 
   void each_call(const EachCall& call, uint64_t at, uint8_t record, uint8_t directory, uint8_t name, uint8_t result,
-                 uint8_t out) {
+                 uint8_t out, const std::string& made) {
     const sysvm_syscall_info* row = sysvm_syscall_by_nr(call.sources.nr);
     Follower f;
     f.nr = call.sources.nr;
@@ -502,6 +511,10 @@ class Emitter {
         case From::kEntryUnder:
           f.arg[i] = arg(SVP_ARG_UNDER);
           reg = SVP_REG_UNDER;
+          break;
+        case From::kKept:
+          f.arg[i] = arg(SVP_ARG_KEPT, 0, reg = fresh());
+          line(fmt::format("jz r{}, {}", reg, made));
           break;
         case From::kOut: {
           const uint64_t bytes = out_bytes(call);

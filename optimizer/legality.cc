@@ -29,6 +29,12 @@ std::string effect_reason(const CallTraits& traits) {
 std::string name_reason(const FlowContext& context, const StepSources& step, const Event& call) {
   for (size_t i = 0; i < step.args.size(); ++i) {
     const From from = step.args[i].from;
+    if (from == From::kKept) {
+      const bool looks = step.nr == SYSVM_NR_newfstatat && step.args[0].from == From::kConst &&
+                         (step.args[3].value == 0 || step.args[3].value == AT_SYMLINK_NOFOLLOW);
+      if (!looks) return "a path from the root is followed only by newfstatat";
+      continue;
+    }
     if (from != From::kPath && from != From::kString) continue;
     if (step.nr == SYSVM_NR_statx && from == From::kString && step.args[i].text.empty()) {
       const uint64_t how = step.args[2].value;
@@ -74,10 +80,14 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
   }
   const std::string reason = name_reason(context, step, call);
   if (!reason.empty()) return reason;
-  const bool by_name = step.args.size() > 1 && step.args[1].from == From::kPath;
+  const bool by_name =
+      step.args.size() > 1 && (step.args[1].from == From::kPath || step.args[1].from == From::kKept);
   if (!by_name && !on_own_descriptor(context, step))
     return step.traits.name + " is not about the trigger's descriptor";
   const bool open = is_open(static_cast<uint32_t>(context.trigger->nr));
+  if (context.trigger->nr == SYSVM_NR_fcntl && step.nr != SYSVM_NR_pread64 && !is_struct_stat(step.nr) &&
+      step.nr != SYSVM_NR_statx)
+    return step.traits.name + " moves the position of a descriptor that may be written to";
   if (!open && (step.traits.undo == SYSVM_UNDO_CLOSE || step.traits.undo == SYSVM_UNDO_CLRFD ||
                 step.nr == SYSVM_NR_getdents64))
     return step.traits.name + " could not be taken back: the trigger has not opened the descriptor";

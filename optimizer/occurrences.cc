@@ -67,6 +67,13 @@ class Entries {
   const StepSources* sources(const Event& call) {
     if (options_.shapes.empty()) return nullptr;
     const std::optional<EntryCall> entry = tracker_.step(*context_.stream, call);
+    if (const std::string* path = entry || !last_ ? nullptr : kept_look(*context_.stream, call)) {
+      const std::optional<size_t> at = call_of_shape(*last_->loop, explain(context_, call).key, seen_);
+      if (!at || (!kept_.empty() && kept_ != *path)) return nullptr;
+      kept_ = *path;
+      seen_ = *at + 1;
+      return last_;
+    }
     if (!entry || entry->directory->open != context_.trigger) return nullptr;
     for (const auto& shape : options_.shapes) {
       if (shape->under != entry->under) continue;
@@ -80,7 +87,7 @@ class Entries {
       ArgSource directory;
       if (!shape->under) directory = explain(context_, call).args[0];
       if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult) return nullptr;
-      return table_.keep(loop_sources(shape, directory));
+      return last_ = table_.keep(loop_sources(shape, directory));
     }
     return nullptr;
   }
@@ -90,8 +97,9 @@ class Entries {
   const FollowOptions& options_;
   SourceTable& table_;
   DirectoryTracker tracker_;
-  std::string name_;
+  std::string name_, kept_;
   size_t seen_ = 0;
+  const StepSources* last_ = nullptr;
 };
 
 bool has_getdents(const Occurrence& found) {
@@ -131,6 +139,13 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
     const StepSources* sources = table.keep(explain(context, call));
     found.stop = why_not_follower(context, *sources, call);
     if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
+    if (found.stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
+      std::string none;
+      std::string& last = options.kept ? (*options.kept)[options.of + std::to_string(found.steps.size()) + sources->key] : none;
+      const std::string* path = kept_look(stream, call);
+      if (!path || *path != last) found.stop = "the path is another one than the last time";
+      if (path) last = *path;
+    }
     if (!found.stop.empty()) {
       const bool own_close = call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
       if (own_close && options.late_close && !options.shapes.empty() && has_getdents(found) && !closed) {

@@ -34,6 +34,7 @@ struct Occurrence {
   std::vector<OccurrenceStep> steps;
   std::string stop;  // why it ends here
   FileKind kind = FileKind::kUnknown;
+  uint8_t streak = 0;  // the trigger is the call that many in a row of its kind; 0: does not matter
 };
 
 // Equal sources are kept once, so that steps can be compared by address.
@@ -51,6 +52,9 @@ struct FollowOptions {
   size_t max_steps = 60;
   // Calls about the entries of the directory that the trigger opened are one step (directories.h).
   std::vector<std::shared_ptr<const LoopShape>> shapes;
+  // What was passed last in each place where a path from the root is, by trigger and step. Null: none is followed.
+  std::map<std::string, std::string>* kept = nullptr;
+  std::string of;  // the trigger, as it stands in *kept
   bool late_close = false;  // a close of the trigger's descriptor makes no entry, so a loop may go on behind it
 };
 

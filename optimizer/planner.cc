@@ -260,6 +260,7 @@ std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, cons
   best->nr = static_cast<uint32_t>(one.nr);
   best->args = one.args;
   best->failed = failed;
+  best->streak = good[0]->streak;
   if (best->steps.empty() || best->saved_entries <= 0) {
     if (why) *why = best->stop.empty() ? "nothing that follows can be made ahead" : best->stop;
     return std::nullopt;

@@ -38,6 +38,7 @@ struct Plan {
   uint32_t nr = 0;
   std::array<uint64_t, 6> args{};  // of one trigger; flags are the same in all
   std::string path;                // the same in all, "": any
+  uint8_t streak = 0;              // of the trigger (Occurrence)
   FileKind kind = FileKind::kUnknown;
   std::vector<PlannedStep> steps;
   uint64_t seen = 0;    // triggers that succeeded

@@ -25,6 +25,7 @@ using ProcArgs = std::array<svp_arg, 6>;
 struct Trigger {
   uint32_t nr = 0;
   uint32_t path_arg = 6;  // 6: none
+  uint8_t streak = 0;     // 0, or which of several in a row
   std::optional<CodePlace> site, caller;
   ProcArgs arg{};
 };

@@ -63,8 +63,10 @@ class RecordedWorld {
     for (const OccurrenceStep& s : occurrence_.steps) {
       if (!s.sources->loop || !proc_.loop) continue;
       window += s.calls.size();
+      std::string name;
       for (const Event* e : s.calls) {
-        entries_of_.add({entry_name_of(*occurrence_.stream, *e), e, occurrence_.stream});
+        if (!has_kept_path(proc_) || !kept_look(*occurrence_.stream, *e)) name = entry_name_of(*occurrence_.stream, *e);
+        entries_of_.add({name, e, occurrence_.stream});
         about_entries_.insert(e);
       }
     }
@@ -151,6 +153,7 @@ class RecordedWorld {
       const Follower& f = proc_.followers[proc_.loop->first + i];
       const size_t path = f.arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
       if (f.nr != nr) continue;
+      if (args[path] == kKeptAddress) return true;
       if (args[path] >= kStaging && args[path] < kStaging + staging_.size()) return true;
       if (args[path] >= kUnderAddress && args[path] < kUnderAddress + 1024) return true;
     }
@@ -217,6 +220,9 @@ bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, c
         if (!text || !expected || *text != *expected) return false;
         break;
       }
+      case SVP_ARG_KEPT:  // the same as the last time, or it would not be part of the occurrence
+        if (!kept_look(*o.stream, e)) return false;
+        break;
       default:
         break;
     }
@@ -330,6 +336,7 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
     page->fuel = kFuel;
     for (size_t i = 0; i < 6; ++i) page->reg[i] = o->trigger->args[i];
     for (const Follower& f : proc.followers) page->reg[f.result] = SVP_NOT_MADE;
+    set_kept_paths(proc, *page);
     page->reg[SVP_REG_STAGING] = kStaging;
     page->reg[SVP_REG_CLOSE] = static_cast<uint64_t>(-1);
     page->reg[SVP_REG_DEVICE] = kDevice;

@@ -40,6 +40,19 @@ std::string entry_name_of(const Stream& stream, const Event& call) {
   return "";
 }
 
+bool has_kept_path(const Procedure& proc) {
+  for (const Follower& f : proc.followers)
+    for (const svp_arg& a : f.arg)
+      if (a.kind == SVP_ARG_KEPT) return true;
+  return false;
+}
+
+void set_kept_paths(const Procedure& proc, sysvm_page& page) {
+  for (const Follower& f : proc.followers)
+    for (const svp_arg& a : f.arg)
+      if (a.kind == SVP_ARG_KEPT) page.reg[a.reg] = kKeptAddress;
+}
+
 EntryWorld::EntryWorld(const Procedure& proc, uint64_t device, uint64_t staging_at, std::vector<uint8_t>& staging)
     : proc_(proc), device_(device), staging_at_(staging_at), staging_(staging) {}
 
@@ -58,7 +71,6 @@ void EntryWorld::set_registers(sysvm_page& page) const {
   page.reg[SVP_REG_UNDER] = kUnderAddress;
   page.reg[SVP_REG_NAME] = kUnderAddress + 8;  // the directory's path does not matter here: names are compared
   page.reg[SVP_REG_ENTRY] = page.reg[SVP_REG_ENTRY_END] = 0;
-  page.reg[SVP_REG_SIBLING] = page.reg[SVP_REG_SIBLING_END] = 0;
 }
 
 std::vector<uint8_t> EntryWorld::entries(size_t from, size_t bytes) const {
@@ -94,22 +106,26 @@ long EntryWorld::call(uint32_t nr, const uint64_t* args) {
     const Follower& f = proc_.followers[loop.first + i];
     if (f.nr != nr) continue;
     const size_t path = f.arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
-    const bool under = f.arg[path].kind == SVP_ARG_UNDER;
-    const std::string name = text_at(under ? args[path] + 8 : args[path]);
+    const bool under = f.arg[path].kind == SVP_ARG_UNDER, kept = f.arg[path].kind == SVP_ARG_KEPT;
+    if (kept != (args[path] == kKeptAddress)) continue;
+    const std::string name = kept ? current_ : text_at(under ? args[path] + 8 : args[path]);
+    current_ = name;
     std::string text;  // of an attribute
     for (size_t k = path + 1; k < f.nargs; ++k)
       if (f.arg[k].kind == SVP_ARG_STRING) text = text_at(args[k]);
     const auto calls = calls_.find(name);
     if (calls == calls_.end()) return -ENOENT;
     // The n-th of a kind for the n-th time that it is made.
-    size_t& used = used_[name + '/' + std::to_string(nr) + '/' + text];
+    size_t& used = used_[name + '/' + std::to_string(nr) + '/' + (kept ? "kept" : text)];
     size_t seen = 0;
     for (const NamedCall& c : calls->second) {
       const CallTraits traits = traits_of(*c.event);
       const std::string* attribute = nullptr;
       for (size_t k = 0; k < traits.nargs; ++k)
         if (traits.arg[k].kind == SYSVM_KIND_STR) attribute = string_argument(*c.stream, *c.event, traits, k);
-      if (traits.nr != nr || (attribute && *attribute != text) || seen++ != used) continue;
+      if (traits.nr != nr || (attribute && *attribute != text)) continue;
+      if (has_kept_path(proc_) && kept != (kept_look(*c.stream, *c.event) != nullptr)) continue;
+      if (seen++ != used) continue;
       ++used;
       for (size_t k = 0; k < f.nargs; ++k) {
         if (f.arg[k].kind != SVP_ARG_OUT || c.event->ret != 0 || !c.event->has(kHasStat)) continue;
@@ -181,7 +197,8 @@ bool Records::match(const Stream& stream, const Event& call, const std::string& 
   for (size_t at = next_; at < results_.size() && at < next_ + kLeftOut * proc_.loop->followers; ++at) {
     const Result& r = results_[at];
     const Follower& f = proc_.followers[r.follower];
-    if (r.name != name || f.nr != traits.nr) continue;
+    const bool kept = f.arg[1].kind == SVP_ARG_KEPT;
+    if (f.nr != traits.nr || (kept ? !kept_look(stream, call) : r.name != name)) continue;
     bool same = true;
     for (size_t i = 0; i < f.nargs; ++i) {
       const svp_arg& a = f.arg[i];
@@ -263,6 +280,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     page->reg[SVP_REG_CLOSE] = page->reg[SVP_REG_CLOSE2] = static_cast<uint64_t>(-1);
     page->reg[SVP_REG_DEVICE] = kGoodDevice;
     world.set_registers(*page);
+    set_kept_paths(proc, *page);
     world.list_from(v->name, *page);
     Env env{};
     env.world = &world;

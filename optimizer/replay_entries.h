@@ -24,7 +24,8 @@ struct NamedCall {  // a recorded call about an entry
 };
 
 // Addresses that the runtime would give; the memory behind them is the world's.
-constexpr uint64_t kListingAddress = 0x400000000, kUnderAddress = 0x500000000, kAvoidAddress = 0x600000000;
+constexpr uint64_t kListingAddress = 0x400000000, kUnderAddress = 0x500000000, kAvoidAddress = 0x600000000,
+                   kKeptAddress = 0x700000000;  // of every kept path
 
 class EntryWorld {
  public:
@@ -52,7 +53,11 @@ class EntryWorld {
   std::vector<std::string> names_;
   std::unordered_map<std::string, std::vector<NamedCall>> calls_;
   std::unordered_map<std::string, size_t> used_, position_;
+  std::string current_;  // the entry that was asked about last
 };
+
+bool has_kept_path(const Procedure& proc);
+void set_kept_paths(const Procedure& proc, sysvm_page& page);
 
 // The records that a run has left, matched with the recorded calls in order.
 class Records {

@@ -34,6 +34,7 @@ Procedure procedure_of(const svp& view, const svp_proc& from) {
     Trigger& out = proc.triggers.emplace_back();
     out.nr = t.nr;
     out.path_arg = t.path_arg;
+    out.streak = t.streak;
     out.site = place_of(t.site);
     out.caller = place_of(t.caller);
     std::copy(t.arg, t.arg + 6, out.arg.begin());

@@ -72,6 +72,8 @@ std::string arg_text(const svp_arg& arg) {
       return "name";
     case SVP_ARG_UNDER:
       return "under";
+    case SVP_ARG_KEPT:
+      return fmt::format("kept r{}", arg.reg);
     default:
       return "?";
   }
@@ -80,6 +82,7 @@ std::string arg_text(const svp_arg& arg) {
 std::string trigger_text(const Trigger& t) {
   std::string out = fmt::format("{}({})", call_name_of(t.nr), arguments_text(t.arg, nargs_of(t.nr)));
   if (t.path_arg < 6) out += fmt::format(" path {}", t.path_arg);
+  if (t.streak) out += fmt::format(" streak {}", t.streak);
   if (t.site) out += " site " + place_text(*t.site);
   if (t.caller) out += " caller " + place_text(*t.caller);
   return out;
@@ -170,6 +173,9 @@ Result<svp_arg> read_arg(LineReader& in) {
     a.kind = SVP_ARG_NAME;
   } else if (in.take("under")) {
     a.kind = SVP_ARG_UNDER;
+  } else if (in.take("kept ")) {
+    a.kind = SVP_ARG_KEPT;
+    a.reg = TRY(read_register(in));
   } else if (in.peek() == 'r') {
     a.kind = SVP_ARG_REG;
     a.reg = TRY(read_register(in));
@@ -207,12 +213,14 @@ Result<Trigger> read_trigger(LineReader& in) {
   while (!in.at_end()) {
     if (in.take("path "))
       t.path_arg = static_cast<uint32_t>(TRY(in.number()));
+    else if (in.take("streak "))
+      t.streak = static_cast<uint8_t>(TRY(in.number()));
     else if (in.take("site "))
       t.site = TRY(read_place(in));
     else if (in.take("caller "))
       t.caller = TRY(read_place(in));
     else
-      return in.fail("expected path, site, caller or the end of the line");
+      return in.fail("expected path, streak, site, caller or the end of the line");
   }
   return t;
 }

@@ -82,7 +82,8 @@ Result<> add_procedure(const Procedure& from, Sections& to, uint32_t& ntriggers,
   for (const Trigger& t : from.triggers) {
     svp_trigger out{};
     out.nr = t.nr;
-    out.path_arg = t.path_arg;
+    out.path_arg = static_cast<uint8_t>(t.path_arg);
+    out.streak = t.streak;
     out.site = TRY(place_of(t.site, from.name));
     out.caller = TRY(place_of(t.caller, from.name));
     std::copy(t.arg.begin(), t.arg.end(), out.arg);

@@ -32,6 +32,8 @@
 #define DEVICE_LOWEST 128
 #define DEVICE_ROOM 8
 
+#define PRIVATE_BYTES (AHEAD_STAGING + 4096 + KEPT_BYTES) /* what the application has read, and where it looks */
+
 #define FLUSH_RUNS 64 /* runs between two additions to the shared statistics; each addition is a locked one */
 
 struct ahead ahead = {
@@ -99,6 +101,7 @@ int ahead_engine_make(void)
 	}
 	sysvm_trust(ahead.vm, ahead.staging, AHEAD_STAGING, 1);
 	sysvm_trust(ahead.vm, ahead.path, AHEAD_PATH_MAX, 0);
+	sysvm_trust(ahead.vm, ahead.kept, KEPT_BYTES, 0);
 	sysvm_trust(ahead.vm, ahead.set.svp, ahead.set.svp_size, 0);
 	directory_trust();
 	sysvm_watch_signals(ahead.vm, &shim_signals);
@@ -145,17 +148,18 @@ int ahead_init(const struct shim_settings *settings)
 	procs = ahead.svp.nprocs * sizeof(*ahead.proc);
 	counts = ahead.svp.nprocs * sizeof(*ahead.n.proc);
 	followers = ahead.svp.nfollowers * sizeof(*ahead.follower);
-	size = AHEAD_STAGING + 4096 + ((sysvm_size() + procs + counts + followers + 4095) & ~4095ull);
+	size = PRIVATE_BYTES + ((sysvm_size() + procs + counts + followers + 4095) & ~4095ull);
 	memory = map(size);
 	if (!memory)
 		return ahead.off = SHIM_OFF_ENGINE;
 	/* Data that the application has read, and may have wiped, must not turn up in a core or in a child. */
-	ahead_own(SYS_madvise, (uint64_t)memory, AHEAD_STAGING + 4096, MADV_DONTDUMP, 0);
-	ahead_own(SYS_madvise, (uint64_t)memory, AHEAD_STAGING + 4096, MADV_WIPEONFORK, 0);
+	ahead_own(SYS_madvise, (uint64_t)memory, PRIVATE_BYTES, MADV_DONTDUMP, 0);
+	ahead_own(SYS_madvise, (uint64_t)memory, PRIVATE_BYTES, MADV_WIPEONFORK, 0);
 	ahead.staging = memory;
 	ahead.path = (char *)memory + AHEAD_STAGING;
-	ahead.vm = (void *)(memory + AHEAD_STAGING + 4096);
-	ahead.n.proc = (void *)(memory + AHEAD_STAGING + 4096 + sysvm_size());
+	ahead.kept = (char *)memory + AHEAD_STAGING + 4096;
+	ahead.vm = (void *)(memory + PRIVATE_BYTES);
+	ahead.n.proc = (void *)(memory + PRIVATE_BYTES + sysvm_size());
 	ahead.proc = (void *)((unsigned char *)ahead.n.proc + counts);
 	ahead.follower = (void *)((unsigned char *)ahead.proc + procs);
 
@@ -181,6 +185,8 @@ int ahead_init(const struct shim_settings *settings)
 		return ahead.off = SHIM_OFF_DISABLED;
 	directory_init();
 	rules_init();
+	if (!kept_init())
+		return ahead.off = SHIM_OFF_ENGINE;
 	reason = memory_init();
 	stats_flush();
 	return ahead.off = (uint8_t)reason;
@@ -312,7 +318,7 @@ static void watch(struct shim_call *c)
 	case SYS_shmdt:
 		memory_after(c);
 		if (c->nr == SYS_mmap && !(c->arg[3] & MAP_ANONYMOUS) && fact(c->arg[4]))
-			fact(c->arg[4])->mine = 0;
+			fact(c->arg[4])->mine = fact(c->arg[4])->ours = 0;
 		break;
 	default:
 		facts_after(c);
@@ -323,6 +329,8 @@ static int make(struct shim_call *c, uint8_t rule)
 {
 	bool renew = has_room(c) && log_renewable();
 
+	if (rule & RULE_KEEP)
+		kept_see(c);
 	if (!renew)
 		log_take_back();
 	if (ahead.used) /* what is renewed is filled anew */
@@ -337,10 +345,38 @@ static int make(struct shim_call *c, uint8_t rule)
 	return rule & RULE_WATCH ? SHIM_WATCH : SHIM_FORWARD;
 }
 
+/* Late closes first, since the number that it gives depends on them. */
+static int make_private(struct shim_call *c)
+{
+	if (!ahead.pending || !has_room(c) || !ride(c, false)) {
+		close_pending();
+		c->result = shim_syscall(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
+	}
+	if (c->result < 0)
+		log_take_back();
+	watch(c);
+	return SHIM_ANSWERED;
+}
+
+/* Which one in a row is it? */
+static void count_streak(const struct shim_call *c)
+{
+	if (c->nr != SYS_fcntl) {
+		ahead.streak = 0;
+		return;
+	}
+	if ((uint32_t)c->arg[0] != ahead.streak_fd || (uint32_t)c->arg[1] != ahead.streak_cmd)
+		ahead.streak = 0;
+	ahead.streak_fd = (uint32_t)c->arg[0];
+	ahead.streak_cmd = (uint32_t)c->arg[1];
+	ahead.streak += ahead.streak < 255;
+}
+
 static int decide(struct shim_call *c)
 {
 	uint8_t rule = c->nr < AHEAD_CALLS ? ahead.rule[c->nr] : RULE_WATCH;
 
+	count_streak(c);
 	if (log_outstanding()) {
 		if (!log_fresh())
 			log_take_back();
@@ -350,6 +386,8 @@ static int decide(struct shim_call *c)
 	if (directory_outstanding()) {
 		int verdict = directory_decide(c, rule);
 
+		if (verdict == SHIM_PRIVATE)
+			return make_private(c);
 		if (verdict >= 0)
 			return verdict;
 	}
@@ -476,5 +514,6 @@ void ahead_forked_child(void)
 	if (ahead.off)
 		return;
 	ahead_engine_drop();
+	kept_forget();
 	ahead.q.busy_sp = 0;
 }

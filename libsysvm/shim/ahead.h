@@ -9,6 +9,7 @@
  * facts.c     what is known about each descriptor
  * devices.c   which file systems may be read ahead
  * directory.c loops over the entries of a directory; listing.c which entries; mounts.c which directories not
+ * kept.c      paths that the application passes again and again
  * memory.c    which memory of the application may be touched
  * clock.c     coarse time without an entry
  * rules.c     what each system call means here, from the table
@@ -36,10 +37,12 @@ enum rule {
 	RULE_WATCH = 8,	  /* its result changes facts or memory */
 	RULE_ANSWER = 16, /* some procedure of mode answer names it */
 	RULE_RIDE = 32,	  /* may be made by the machine behind a late close */
+	RULE_KEEP = 64,	  /* some follower of it has a kept path */
 };
 
 struct fd_fact {
 	uint8_t mine;	 /* made by this process, O_RDONLY, never handed on */
+	uint8_t ours;	 /* made by this process, for reading and perhaps writing, never handed on, written to or mapped */
 	uint8_t kind;	 /* enum fd_kind */
 	uint8_t shared;	 /* another descriptor of this process has the same description */
 	uint8_t cloexec; /* FD_CLOEXEC is set */
@@ -126,6 +129,8 @@ struct ahead {
 	uint8_t locks;	/* the process has used a file lock or lease: no late close */
 	uint8_t missed; /* a follower of this log was not consumed */
 	uint8_t used;	/* some follower_rule.used is not 0 */
+	uint8_t streak; /* fcntl calls in a row with this descriptor and command */
+	uint32_t streak_fd, streak_cmd;
 	uint32_t log_proc;
 	uint64_t log_time; /* clock_ms() when the log was made */
 	struct log_entry *volatile counted; /* entries of the log below this are in the counters */
@@ -143,6 +148,7 @@ struct ahead {
 	int device_fd;
 	unsigned char *staging;
 	char *path; /* AHEAD_PATH_MAX bytes, snapshot of the trigger's path */
+	char *kept; /* KEPT_BYTES */
 
 	struct follower_rule *follower; /* svp.nfollowers of them */
 	uint8_t rule[AHEAD_CALLS];
@@ -217,6 +223,17 @@ bool memory_constant(uint64_t address); /* in a mapping that is not writable: as
 /* Length of the string at address, at most max - 1, or -1: not all of it is known to be readable. */
 long memory_string(uint64_t address, uint64_t max, uint64_t sp);
 
+/* kept.c */
+#define KEPT_PATHS 16
+#define KEPT_BYTES (KEPT_PATHS * AHEAD_PATH_MAX)
+bool kept_init(void); /* false: more than that */
+void kept_set(uint32_t proc); /* registers, before a run: nothing may be outstanding */
+void kept_start(void);	      /* a log begins: its first kept path is expected next */
+void kept_see(const struct shim_call *call); /* a call that nothing has answered */
+bool kept_same(const struct svp_follower *follower, uint64_t address, uint64_t sp);
+uint64_t kept_address(const struct svp_follower *follower); /* of the copy */
+void kept_forget(void);
+
 /* clock.c */
 void clock_init(void);
 bool clock_works(void);
@@ -227,6 +244,7 @@ uint64_t clock_seconds(void); /* real time, coarse */
 
 /* rules.c */
 void rules_init(void);
+bool rules_kept(const struct svp_follower *follower);
 bool rules_follower(const struct svp_follower *follower); /* the contract lets it be run ahead */
 void rules_prepare(const struct svp_follower *follower, struct follower_rule *rule);
 

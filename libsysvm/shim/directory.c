@@ -112,6 +112,10 @@ static bool follower_allowed(const struct svp_follower *f, bool first, struct fo
 	if (!info || info->index < 0 || info->effect != SYSVM_EFFECT_PURE || !(info->flags & SYSVM_FLAG_AHEAD) ||
 	    f->nargs != info->nargs)
 		return false;
+	if (!first && rules_kept(f)) { /* no entry's path: which may be looked at is asked before each run (mounts_path) */
+		rules_prepare(f, rule);
+		return true;
+	}
 	if (!follows_no_link(f) && (first || !may_follow_none(f->nr)))
 		return false;
 	for (unsigned int i = 0; i < info->nargs; i++) {
@@ -246,12 +250,11 @@ void directory_drop(void)
 static bool same_name(const struct svp_arg *a, const uint64_t *record, const char *text, long length)
 {
 	const unsigned char *entry = (const unsigned char *)record[0];
-	bool sibling = entry < loop_log.own || entry >= loop_log.own_end;
 	uint32_t under = 0;
 
 	if (a->kind == SVP_ARG_UNDER) {
-		under = loop_log.under[sibling];
-		if ((long)under >= length || !bytes_equal(text, loop_log.path[sibling], under))
+		under = loop_log.under;
+		if ((long)under >= length || !bytes_equal(text, loop_log.path, under))
 			return false;
 	}
 	return bytes_equal(entry_name(entry), text + under, (size_t)length - under + 1);
@@ -260,15 +263,10 @@ static bool same_name(const struct svp_arg *a, const uint64_t *record, const cha
 static bool same_arguments(const struct svp_follower *f, const struct follower_rule *rule, uint32_t j,
 			   const uint64_t *record, const struct shim_call *c)
 {
-	const unsigned char *entry = (const unsigned char *)record[0];
-	bool sibling = entry < loop_log.own || entry >= loop_log.own_end;
-
 	for (unsigned int i = 0; i < 6; i++) {
 		const struct svp_arg *a = &f->arg[i];
 		uint64_t expected = loop_log.arg[j][i];
 
-		if (a->kind == SVP_ARG_REG && sibling)
-			expected = (uint64_t)(int64_t)loop_log.sibling_fd;
 		if ((c->arg[i] ^ expected) & rule->mask[i])
 			return false;
 		if (a->kind == SVP_ARG_COUNT && !log_same_count(c->arg[i], expected, (int64_t)record[1 + j]))
@@ -353,10 +351,22 @@ static bool serve(struct shim_call *c)
 			if (length <= 0)
 				return false;
 		}
-		if (same_name(&f->arg[path], record, text, length) && same_arguments(f, rule, j, record, c))
+		if ((f->arg[path].kind == SVP_ARG_KEPT ? kept_same(f, c->arg[path], c->sp) :
+							 same_name(&f->arg[path], record, text, length)) &&
+		    same_arguments(f, rule, j, record, c))
 			return answer(f, rule, from, at, record, c);
 	}
 	return false;
+}
+
+/*
+ * Its result is the lowest free number, which depends on the process alone: a copy made is no news. (One that fails
+ * is: the limit may be another process's doing.)
+ */
+static bool copies_descriptor(const struct shim_call *c)
+{
+	return c->nr == SYS_dup ||
+	       (c->nr == SYS_fcntl && ((uint32_t)c->arg[1] == F_DUPFD || (uint32_t)c->arg[1] == F_DUPFD_CLOEXEC));
 }
 
 int directory_decide(struct shim_call *c, uint8_t rule)
@@ -369,6 +379,8 @@ int directory_decide(struct shim_call *c, uint8_t rule)
 		return -1;
 	if (serve(c))
 		return SHIM_ANSWERED;
+	if (!loop_log.hidden && loop_log.next != loop_log.end && copies_descriptor(c))
+		return SHIM_PRIVATE;
 	if ((rule & RULE_QUIET) || (c->nr == SYS_mmap && (c->arg[3] & MAP_ANONYMOUS)))
 		return rule & RULE_WATCH ? SHIM_WATCH : SHIM_FORWARD;
 	if (rule & (RULE_CLOSE | RULE_ANSWER)) /* perhaps no entry is made */
@@ -388,7 +400,7 @@ bool directory_survives_close(int fd)
 		return false;
 	f = &ahead.svp.followers[ahead.svp.procs[loop_log.proc].first_follower + loop_log.loop->first];
 	for (uint32_t j = 0; j < loop_log.loop->followers; j++)
-		if (f[j].arg[0].kind == SVP_ARG_REG && ((int)loop_log.arg[j][0] == fd || loop_log.sibling_fd == fd))
+		if (f[j].arg[0].kind == SVP_ARG_REG && (int)loop_log.arg[j][0] == fd)
 			return false;
 	return true;
 }
@@ -438,14 +450,13 @@ bool directory_find(uint32_t number, uint32_t t, const struct shim_call *c)
 
 static void set_registers(struct sysvm_page *page, uint32_t number)
 {
-	loop_log.sibling_fd = -1;
 	page->reg[ahead.proc[number].loop->end] = 0;
 	page->reg[SVP_REG_WINDOW] = ahead.proc[number].window;
 	page->reg[SVP_REG_AVOID] = (uint64_t)mounts_avoided;
 	page->reg[SVP_REG_UNDER] = (uint64_t)listing_path;
-	page->reg[SVP_REG_NAME] = (uint64_t)listing_path + loop_log.under[0];
+	page->reg[SVP_REG_NAME] = (uint64_t)listing_path + loop_log.under;
 	page->reg[SVP_REG_ENTRY] = page->reg[SVP_REG_ENTRY_END] = 0;
-	page->reg[SVP_REG_SIBLING] = page->reg[SVP_REG_SIBLING_END] = 0;
+	kept_set(number);
 }
 
 /* Before the run of an open. */
@@ -456,10 +467,10 @@ void directory_prepare(uint32_t number, uint32_t t, const struct shim_call *c)
 	long n = trigger->path_arg < 6 ? memory_string(c->arg[trigger->path_arg], LISTING_PATH_MAX - 2, c->sp) : -1;
 	bool good = n > 0 && mounts_known();
 
-	loop_log.under[0] = 0;
+	loop_log.under = 0;
 	if (n > 0) {
-		loop_log.under[0] = listing_under(loop_log.path[0], (const char *)c->arg[trigger->path_arg], n);
-		bytes_copy(listing_path, loop_log.path[0], loop_log.under[0]);
+		loop_log.under = listing_under(loop_log.path, (const char *)c->arg[trigger->path_arg], n);
+		bytes_copy(listing_path, loop_log.path, loop_log.under);
 	}
 	set_registers(ahead.page, number);
 	if (!good)
@@ -536,10 +547,10 @@ bool directory_run(uint32_t number, struct shim_call *c)
 
 	if (!mounts_known() || mounts_avoid(listing->inode))
 		return false;
-	loop_log.under[0] = 0;
+	loop_log.under = 0;
 	if (listing->has_path) {
-		loop_log.under[0] = listing->under;
-		bytes_copy(loop_log.path[0], listing->path, listing->under);
+		loop_log.under = listing->under;
+		bytes_copy(loop_log.path, listing->path, listing->under);
 		bytes_copy(listing_path, listing->path, listing->under);
 	}
 	set_registers(page, number);
@@ -556,6 +567,7 @@ bool directory_run(uint32_t number, struct shim_call *c)
 	/* A run that was stopped before its first record (a signal) has left nothing to look at. */
 	if (loop_log.next == loop_log.end || !serve(c)) {
 		directory_drop();
+		start_judge(number);
 		return false;
 	}
 	/* That was the call itself: its entry is the run's. */

@@ -55,12 +55,11 @@ struct loop_log {
 	uint32_t proc, made;
 	const struct svp_loop *loop;
 	unsigned char *records;
-	const unsigned char *own, *own_end; /* names in here are of the directory itself, others of its siblings */
-	int32_t sibling_fd;
+	const unsigned char *own, *own_end; /* the names lie in here */
 	uint64_t signals, time;
 	uint64_t arg[SVP_LOOP_MAX][6];
-	uint16_t under[2]; /* bytes of the path: of the directory, of its siblings */
-	char path[2][LISTING_PATH_MAX];
+	uint16_t under; /* bytes of the directory's path, with its '/' */
+	char path[LISTING_PATH_MAX];
 };
 extern struct loop_log loop_log;
 
@@ -72,7 +71,8 @@ static inline bool directory_outstanding(void)
 {
 	return loop_log.next != loop_log.end || loop_log.hidden;
 }
-/* A call while records are outstanding: an enum shim_verdict, or -1: go on with the other rules. */
+#define SHIM_PRIVATE -2 /* to be made, late closes first; if it succeeds the records stay */
+/* A call while records are outstanding: an enum shim_verdict, SHIM_PRIVATE, or -1: go on with the other rules. */
 int directory_decide(struct shim_call *call, uint8_t rule);
 void directory_drop(void); /* the loop's rest is void; the log's entries behind it are outstanding again */
 bool directory_survives_close(int fd);
@@ -97,6 +97,7 @@ extern char *listing_path; /* the buffer of SVP_REG_UNDER, 1024 bytes */
 /* mounts.c */
 bool mounts_known(void); /* false: whole directories are not read ahead now */
 bool mounts_avoid(uint64_t inode);
+bool mounts_path(const char *path); /* mounts_known(): to look that path up asks nobody that may wait or count, and moves no atime */
 extern uint64_t mounts_avoided[]; /* closed by 0 */
 extern const unsigned long mounts_avoided_size;
 struct mount_point {

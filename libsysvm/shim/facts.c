@@ -36,6 +36,7 @@ void facts_opened(int fd, uint64_t flags)
 	if (!f)
 		return;
 	f->mine = facts_read_only(flags);
+	f->ours = !(flags & (O_TRUNC | O_PATH | O_DIRECT | O_ASYNC | O_TMPFILE_BIT)) && (flags & O_ACCMODE) != O_WRONLY;
 	f->description = ++descriptions;
 	f->kind = KIND_UNKNOWN;
 	f->shared = 0;
@@ -49,7 +50,7 @@ bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 	const struct stat *st = (const struct stat *)bytes;
 	struct fd_fact *f = fact((uint64_t)fd);
 
-	if (!f || !f->mine)
+	if (!f || !(f->mine || f->ours))
 		return false;
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		return false;
@@ -62,10 +63,15 @@ bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 	return true;
 }
 
+static void not_ours(struct fd_fact *f)
+{
+	f->mine = f->ours = 0;
+}
+
 void facts_forget_all(void)
 {
 	for (unsigned int i = 0; i < AHEAD_FDS; i++)
-		ahead.fd[i].mine = 0;
+		not_ours(&ahead.fd[i]);
 }
 
 static void duplicated(uint64_t from, int64_t to, int cloexec)
@@ -76,9 +82,9 @@ static void duplicated(uint64_t from, int64_t to, int cloexec)
 		return;
 	if (!a || !b) { /* a copy that cannot be followed */
 		if (a)
-			a->mine = 0;
+			not_ours(a);
 		if (b)
-			b->mine = 0;
+			not_ours(b);
 		return;
 	}
 	if (a == b)
@@ -111,8 +117,12 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 		if (f)
 			f->getfl = -1;
 		break;
-	case F_SETLK:
+	case F_SETLK: /* the lock is the process's own, and changes nothing about the descriptor */
 	case F_SETLKW:
+		ahead.locks = 1;
+		if (f)
+			f->mine = 0;
+		break;
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 	case F_SETLEASE:
@@ -120,7 +130,7 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 		/* fall through */
 	default:
 		if (f)
-			f->mine = 0;
+			not_ours(f);
 	}
 }
 
@@ -137,7 +147,7 @@ static void not_followed(const struct shim_call *c)
 		struct fd_fact *f = info->arg[i].kind == SYSVM_KIND_FD ? fact(c->arg[i]) : NULL;
 
 		if (f)
-			f->mine = 0;
+			not_ours(f);
 	}
 }
 
@@ -162,7 +172,7 @@ void facts_after(const struct shim_call *c)
 		break;
 	case SYS_close:
 		if (f)
-			f->mine = 0;
+			not_ours(f);
 		break;
 	case SYS_dup:
 		duplicated(c->arg[0], c->result, 0);
@@ -219,7 +229,7 @@ void facts_after(const struct shim_call *c)
 		const struct sysvm_command_info *command = sysvm_ioctl_by_cmd((unsigned int)c->arg[1]);
 
 		if (f && (!command || command->effect != SYSVM_EFFECT_PURE))
-			f->mine = 0;
+			not_ours(f);
 		break;
 	}
 	case SYS_sendmsg: /* may carry descriptors */
@@ -231,6 +241,7 @@ void facts_after(const struct shim_call *c)
 	case SYS_fchdir:
 	case SYS_chroot:
 		listing_forget_all();
+		kept_forget();
 		/* fall through */
 	default:
 		not_followed(c);

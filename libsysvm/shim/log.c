@@ -97,6 +97,7 @@ void log_start(uint32_t proc, uint64_t signals)
 	ahead.q.log_signals = signals;
 	ahead.log_proc = proc;
 	ahead.missed = 0;
+	kept_start();
 }
 
 static uint32_t out_size(const struct log_entry *e)
@@ -228,6 +229,8 @@ static bool same_special(const struct log_entry *e, const struct shim_call *c, u
 	switch (a->kind) {
 	case SVP_ARG_COUNT:
 		return log_same_count(c->arg[i], e->arg[i], e->result);
+	case SVP_ARG_KEPT:
+		return kept_same(e->follower, c->arg[i], c->sp);
 	case SVP_ARG_PATH:
 		return log_same_string(c->arg[i], ahead.path, c->sp);
 	case SVP_ARG_STRING:

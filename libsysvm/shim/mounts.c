@@ -11,10 +11,15 @@
  *
  * The table itself is read without walking into anything: the directory of a mount point is looked at only if no part
  * of its path lies under a file system where that could wait.
+ *
+ * The same table says whether a path that the application keeps asking about (kept.c) may be asked about ahead: no part
+ * of it, links followed, lies under a mount of another type, and following its links moves no atime.
  * Tested by tests/shim/ahead/directory_test.cc (Mounts).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "libsysvm/shim/ahead.h"
@@ -28,6 +33,10 @@ const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
 static unsigned int avoided;
 static uint64_t asked; /* clock_seconds(), 0: never */
 static bool known;
+#define OTHERS 4096
+static char others[OTHERS]; /* mount points of other types, one behind the other, each closed by 0 */
+static unsigned int others_end;
+static bool others_known;
 
 static const char *const may_be_read[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay" };
 /* Local and without a daemon: to walk through them waits for nobody. */
@@ -131,6 +140,13 @@ static bool avoid_directory_of(char *point)
 	return true;
 }
 
+static void note_other(const char *path)
+{
+	while (others_end < OTHERS && (others[others_end++] = *path))
+		path++;
+	others_known &= others_end < OTHERS;
+}
+
 /* text: the whole table, closed by 0; it is taken apart. mount: room for that many. */
 bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
 {
@@ -139,6 +155,8 @@ bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
 
 	avoided = 0;
 	mounts_avoided[0] = 0;
+	others_end = 0;
+	others_known = true;
 	for (char *line = text, *next; *line; line = next) {
 		struct mount_point *m = &mount[mounts];
 		const char *type;
@@ -153,6 +171,8 @@ bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
 		if (!type)
 			return false;
 		m->good = AMONG(type, may_be_read);
+		if (!m->good)
+			note_other(m->path);
 		if (m->good || AMONG(type, may_be_walked))
 			continue;
 		if (waits == WAITING)
@@ -178,6 +198,98 @@ bool mounts_avoid(uint64_t inode)
 		if (mounts_avoided[i] == inode)
 			return true;
 	return false;
+}
+
+static bool lies_under_another(const char *path)
+{
+	for (unsigned int at = 0; at < others_end;) {
+		if (lies_under(path, others + at))
+			return true;
+		while (others[at++])
+			;
+	}
+	return !others_known;
+}
+
+/* Following it leaves its atime as it is (relatime), or the mount never moves any. */
+#define ST_RDONLY 0x0001
+#define ST_NOATIME 0x0400
+
+static bool may_be_followed(const struct stat *st, const char *directory)
+{
+	const struct timespec *a = &st->st_atim, *m = &st->st_mtim, *c = &st->st_ctim;
+	struct statfs fs;
+
+	if (a->tv_sec > (int64_t)clock_seconds() - 24 * 60 * 60 &&
+	    (a->tv_sec > m->tv_sec || (a->tv_sec == m->tv_sec && a->tv_nsec > m->tv_nsec)) &&
+	    (a->tv_sec > c->tv_sec || (a->tv_sec == c->tv_sec && a->tv_nsec > c->tv_nsec)))
+		return true;
+	return ahead_own(SYS_statfs, (uint64_t)directory, (uint64_t)&fs, 0, 0) == 0 && (fs.f_flags & (ST_RDONLY | ST_NOATIME));
+}
+
+/*
+ * The path is walked part by part, as the kernel would: each part is looked at only when what stands before it has
+ * been found to be no link and under no mount of another type. A part that is not there ends it well: so it ends
+ * for the application.
+ */
+bool mounts_path(const char *path)
+{
+	static char work[2 * LISTING_PATH_MAX], target[LISTING_PATH_MAX];
+	unsigned int length = 0, at = 0, links = 0;
+	struct stat st;
+
+	while (path[length] && length < LISTING_PATH_MAX)
+		length++;
+	if (path[0] != '/' || length == LISTING_PATH_MAX)
+		return false;
+	bytes_copy(work, path, length + 1);
+	for (;;) {
+		unsigned int begin, end;
+		char cut;
+		long n;
+
+		while (work[at] == '/')
+			at++;
+		if (!work[at])
+			return true;
+		begin = at;
+		for (end = at; work[end] && work[end] != '/'; end++)
+			;
+		if (work[at] == '.' && (end - at == 1 || (end - at == 2 && work[at + 1] == '.')))
+			return false; /* not worth the trouble */
+		cut = work[end];
+		work[end] = 0;
+		if (lies_under_another(work))
+			return false;
+		n = ahead_own(SYS_lstat, (uint64_t)work, (uint64_t)&st, 0, 0);
+		if (n)
+			return n == -ENOENT;
+		if (!S_ISLNK(st.st_mode)) {
+			work[end] = cut;
+			at = end;
+			continue;
+		}
+		n = ahead_own(SYS_readlink, (uint64_t)work, (uint64_t)target, sizeof(target) - 1, 0);
+		work[begin] = 0; /* the directory that it lies in */
+		if (n <= 0 || ++links > 8 || !may_be_followed(&st, work))
+			return false;
+		work[end] = cut;
+		if (target[0] == '/')
+			begin = 0;
+		for (length = end; work[length]; length++)
+			;
+		if (begin + (unsigned int)n + (length - end) >= sizeof(work))
+			return false;
+		/* The rest moves to where the target will end. */
+		if (begin + (unsigned int)n <= end)
+			for (unsigned int i = 0; i <= length - end; i++)
+				work[begin + n + i] = work[end + i];
+		else
+			for (unsigned int i = length - end + 1; i--;)
+				work[begin + n + i] = work[end + i];
+		bytes_copy(work + begin, target, (uint64_t)n);
+		at = begin; /* what stands before is checked, but a target that begins anew is not */
+	}
 }
 
 /* Uses the staging area: nothing may be outstanding. */

@@ -62,6 +62,8 @@ bool ride(struct shim_call *c, bool renew)
 				value = (uint64_t)(ahead.staging + arg->value);
 			else if (arg->kind == SVP_ARG_PATH)
 				value = (uint64_t)ahead.path;
+			else if (arg->kind == SVP_ARG_KEPT)
+				value = kept_address(e->follower);
 			else if (arg->kind == SVP_ARG_STRING)
 				value = (uint64_t)(ahead.svp.data + ahead.svp.procs[ahead.log_proc].data_offset +
 						   arg->value);

@@ -103,6 +103,14 @@ static bool by_command(uint32_t nr)
 	return nr == SYS_fcntl || nr == SYS_ioctl;
 }
 
+/* Is it a look at a path that is kept, from the root? Whether it may be looked at is asked before each run. */
+bool rules_kept(const struct svp_follower *f)
+{
+	return f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_KEPT && f->arg[2].kind == SVP_ARG_OUT &&
+	       f->arg[0].kind == SVP_ARG_CONST && (int)f->arg[0].value == AT_FDCWD && f->arg[3].kind == SVP_ARG_CONST &&
+	       (f->arg[3].value == 0 || f->arg[3].value == AT_SYMLINK_NOFOLLOW);
+}
+
 /* Conditions that depend on the follower alone; those on its descriptor are in start.c. */
 bool rules_follower(const struct svp_follower *f)
 {
@@ -117,6 +125,8 @@ bool rules_follower(const struct svp_follower *f)
 		if (!c || !(c->flags & SYSVM_FLAG_AHEAD))
 			return false;
 	}
+	if (rules_kept(f))
+		return true;
 	/* Only the query of the position: anything else moves it in a way that is not taken back. */
 	if (f->nr == SYS_lseek && !(f->arg[1].kind == SVP_ARG_CONST && f->arg[1].value == 0 &&
 				    f->arg[2].kind == SVP_ARG_CONST && f->arg[2].value == SEEK_CUR))
@@ -227,6 +237,7 @@ void rules_prepare(const struct svp_follower *f, struct follower_rule *rule)
 		case SVP_ARG_REG: /* libraries leave junk above the 32 bits of an int */
 			rule->quick[i] = rule->mask[i] = wide(a.kind) ? ~0ull : 0xffffffff;
 			break;
+		case SVP_ARG_KEPT:
 		case SVP_ARG_PATH: /* the name may be another one by then */
 			rule->plain = 0;
 			/* fall through */

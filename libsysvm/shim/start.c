@@ -36,6 +36,8 @@ static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, cons
 	if (!rules_follower(f))
 		return false;
 	rules_prepare(f, rule);
+	if (rules_kept(f))
+		return true;
 	if (f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_PATH) /* the name that the trigger just opened */
 		return trigger_nr == SYS_openat && f->arg[0].kind == SVP_ARG_REG && f->arg[0].reg == 0;
 	if (f->nr == SYS_newfstatat || f->nr == SYS_statx) {
@@ -48,6 +50,9 @@ static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, cons
 		return false;
 	/* What is taken back needs the state before: known for a descriptor that the trigger made. */
 	if ((rule->undo == UNDO_CLOEXEC || rule->undo == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
+		return false;
+	/* Behind a lock on a descriptor that may be written to: what leaves nothing to take back. */
+	if (trigger_nr == SYS_fcntl && f->nr != SYS_pread64 && f->nr != SYS_fstat && f->nr != SYS_newfstatat && f->nr != SYS_statx)
 		return false;
 	return rule->undo != UNDO_NEVER;
 }
@@ -111,6 +116,9 @@ int start_check(uint32_t number)
 			return -1;
 		if (!is_open(nr) && info->arg[0].kind != SYSVM_KIND_FD && !state->at_entry)
 			return -1; /* a path that nobody has checked */
+		if (nr == SYS_fcntl &&
+		    !(trigger->arg[1].kind == SVP_ARG_CONST && (uint32_t)trigger->arg[1].value == F_SETLK))
+			return -1;
 	}
 	for (uint32_t i = 0; i < p->followers; i++) {
 		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
@@ -131,7 +139,7 @@ bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
 	const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
 	const struct ahead_proc *state = &ahead.proc[number];
 
-	if (trigger->nr != c->nr)
+	if (trigger->nr != c->nr || (trigger->streak && trigger->streak != ahead.streak))
 		return false;
 	if (trigger->site.build_id_len && state->site[t] != c->site)
 		return false;
@@ -180,6 +188,8 @@ static bool may_run(uint32_t number, uint32_t t, const struct shim_call *c)
 		return true;
 	}
 	f = fact(c->arg[0]);
+	if (c->nr == SYS_fcntl) /* the guard looks what it is */
+		return f && f->ours && !f->shared;
 	return f && f->mine && !f->shared && f->kind == KIND_REGULAR;
 }
 
@@ -266,6 +276,9 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	page->reg[SVP_REG_NOATIME] = state->noatime;
 	if (state->loop)
 		directory_prepare(number, t, c);
+	else
+		kept_set(number);
+	ahead.streak = 0;
 	*guard = SVP_NO_DEVICE;
 	start_machine(number, c, signals);
 
@@ -278,8 +291,10 @@ bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 	}
 	c->result = result;
 	facts_after(c);
-	if (result < 0)
+	if (result < 0) {
+		state->runs--; /* an entry for an entry: it says nothing about the procedure */
 		return true;
+	}
 	if (*guard != SVP_NO_DEVICE &&
 	    facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard, &state->noatime))
 		state->device = *guard; /* st_dev is the first field */

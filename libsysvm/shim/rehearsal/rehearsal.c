@@ -130,6 +130,12 @@ bool mounts_avoid(uint64_t inode)
 	(void)inode;
 	return false;
 }
+bool mounts_path(const char *path)
+{
+	for (; *path; path++)
+		ahead.n.own += *path == '/'; /* a look at each part */
+	return true;
+}
 
 /* --- the entry half ------------------------------------------------------------------------------------------- */
 

@@ -121,6 +121,46 @@ TEST_F(Directory, ACallWithoutNewsDoesNot) {
   app.close(fd);
 }
 
+// fts and find copy descriptors in the middle of a directory.
+TEST_F(Directory, ACopyOfADescriptorDoesNotEither) {
+  Application app(procedures());
+  const long other = list(app, "warm"), fd = list(app, "d");
+  look(app, fd, names_[0], &st_);
+  app.close(other);  // late
+  const uint64_t hits = app.hits();
+  EXPECT_EQ(app.call(SYS_fcntl, static_cast<uint64_t>(fd), F_DUPFD_CLOEXEC, 0), other) << "the lowest number that is free";
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(app.hits(), hits + 1);
+  app.close(other);
+  app.close(fd);
+}
+
+TEST_F(Directory, ACopyThatFailsDropsThem) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  EXPECT_EQ(app.call(SYS_fcntl, static_cast<uint64_t>(fd), F_DUPFD, 1u << 30), -EINVAL);
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+// What lies on another file system is not looked at further: here none of it lies on the directory's own.
+TEST_F(Directory, AnEntryOnAnotherDeviceEndsTheLoop) {
+  Application app(procedures());
+  const long fd = start(app);
+  app.call(SYS_getppid);
+  for (listing& l : listings) l.device += 1000;
+  const uint64_t hits = app.hits();
+  for (const std::string& name : names_) {
+    EXPECT_EQ(look(app, fd, name, &st_), 0);
+    EXPECT_EQ(st_.st_size, name.back() - '0' + 1);
+  }
+  EXPECT_EQ(app.hits(), hits);
+  app.close(fd);
+}
+
 TEST_F(Directory, ASignalHandlerDropsTheRecords) {
   Application app(procedures());
   const long fd = start(app);
