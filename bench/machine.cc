@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What the machine adds: an entry into it, one instruction, one call made inside a run, and the verifier.
+// What the machine adds: an entry into it, one instruction, one jump, one call made inside a run, and the verifier.
 //
-// Each is the difference between two programs that differ in nothing else, measured in the same run: an empty one, one
-// of 2,000 instructions, one of 32 calls. The call is fstat, made plainly beside it by one inline instruction, as the
-// engine makes it. With the user engine a call inside a run is still an entry; the kernel engine is where it is not.
+// Each is the difference between two programs that differ in nothing else, measured in the same run: an empty one, a loop
+// of 1,000 turns, the same with 32 arithmetic instructions in each, one of 32 calls. The call is fstat, made plainly beside
+// it by one inline instruction, as the engine makes it. With the user engine a call inside a run is still an entry; the
+// kernel engine is where it is not.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -27,7 +28,9 @@ namespace {
 
 using benchmark::State;
 
-constexpr int kLoops = 1000;     // of two instructions
+constexpr int kLoops = 1000;     // of one arithmetic instruction and one jump
+constexpr int kBodies = 4;       // of eight arithmetic instructions each, in a turn of the longer loop
+constexpr int kBody = 8;
 constexpr int kCalls = 32;       // of one program: about what a whole-directory procedure makes
 constexpr uint32_t kFd = 0, kBuffer = 1;  // registers
 
@@ -52,8 +55,13 @@ class Machine {
   int error_;
 };
 
-std::string loop_program() {
-  return fmt::format("movi32 r2, {}\nagain: addi r2, r2, -1\njnz r2, again\nend\n", kLoops);
+std::string loop_program(int bodies) {
+  std::string text = fmt::format("movi32 r2, {}\nagain:", kLoops);
+  // What procedures do between calls: offsets, masks, counts, moves.
+  for (int i = 0; i < bodies; ++i)
+    text += " add r10, r11, r12\nmov r13, r10\nandi r14, r13, 4095\nsub r15, r11, r14\nmovi8 r16, 3\n"
+            "shl r17, r12, r16\nor r18, r17, r10\naddi r19, r15, 24\n";
+  return text + "addi r2, r2, -1\njnz r2, again\nend\n";
 }
 
 std::string calls_program() {
@@ -61,6 +69,9 @@ std::string calls_program() {
   for (int i = 0; i < kCalls; ++i) text += fmt::format("fstat r2, r{}, r{}\n", kFd, kBuffer);
   return text + "end\n";
 }
+
+// Some of everything: what the verifier is timed with.
+std::string mixed_program() { return calls_program() + loop_program(kBodies); }
 
 struct Code {
   uint8_t bytes[SYSVM_PROC_CODE_MAX];
@@ -101,7 +112,7 @@ void run_program(State& state, enum sysvm_engine engine, const std::string& text
 }
 
 void verify(State& state) {
-  const Code code = assembled(calls_program() + loop_program());
+  const Code code = assembled(mixed_program());
   uint8_t starts[SYSVM_STARTS_SIZE(SYSVM_PROC_CODE_MAX)];
   __u32 at = 0;
   for (auto _ : state)
@@ -126,7 +137,14 @@ void add(const std::string& name, enum sysvm_engine engine, std::string text) {
   })->UseRealTime();
 }
 
-constexpr const char* kKernelFigures[] = {"kernel_run", "kernel_insn", "kernel_inner_call_extra"};
+constexpr const char* kKernelFigures[] = {"kernel_run", "kernel_insn", "kernel_jump", "kernel_call"};
+
+size_t instructions(const Code& code) {
+  size_t n = 0;
+  struct sysvm_insn insn;
+  for (__u32 at = 0; at < code.len; ++n) at += static_cast<__u32>(sysvm_decode(code.bytes, static_cast<__u32>(code.len), at, &insn));
+  return n;
+}
 
 }  // namespace
 
@@ -134,7 +152,8 @@ void register_machine(Report& report) {
   benchmark::RegisterBenchmark("fstat_inline", fstat_inline)->UseRealTime();
   benchmark::RegisterBenchmark("verify_program", verify)->UseRealTime();
   add("user_run", SYSVM_ENGINE_USER, "end\n");
-  add("user_run_loop", SYSVM_ENGINE_USER, loop_program());
+  add("user_run_loop", SYSVM_ENGINE_USER, loop_program(0));
+  add("user_run_body", SYSVM_ENGINE_USER, loop_program(kBodies));
   add("user_run_calls", SYSVM_ENGINE_USER, calls_program());
   const Machine kernel(SYSVM_ENGINE_KERNEL);
   if (kernel.error()) {
@@ -143,24 +162,28 @@ void register_machine(Report& report) {
     return;
   }
   add("kernel_run", SYSVM_ENGINE_KERNEL, "end\n");
-  add("kernel_run_loop", SYSVM_ENGINE_KERNEL, loop_program());
+  add("kernel_run_loop", SYSVM_ENGINE_KERNEL, loop_program(0));
+  add("kernel_run_body", SYSVM_ENGINE_KERNEL, loop_program(kBodies));
   add("kernel_run_calls", SYSVM_ENGINE_KERNEL, calls_program());
 }
 
 void derive_machine(Report& report) {
   auto& f = report.figures;
   for (const std::string engine : {"user", "kernel"}) {
-    const auto run = f.find(engine + "_run"), loop = f.find(engine + "_run_loop"), calls = f.find(engine + "_run_calls");
-    if (run == f.end() || loop == f.end() || calls == f.end()) continue;
-    f[engine + "_insn"] = difference(loop->second, run->second, 1.0 / (2 * kLoops));
-    f[engine + "_inner_call_extra"] = difference(difference(calls->second, run->second, 1.0 / kCalls), f["fstat_inline"]);
-    f.erase(engine + "_run_loop");
-    f.erase(engine + "_run_calls");
+    const auto run = f.find(engine + "_run"), loop = f.find(engine + "_run_loop"), body = f.find(engine + "_run_body"),
+               calls = f.find(engine + "_run_calls");
+    if (run == f.end() || loop == f.end() || body == f.end() || calls == f.end()) continue;
+    const Figure insn = difference(body->second, loop->second, 1.0 / (kLoops * kBodies * kBody));
+    f[engine + "_insn"] = insn;
+    f[engine + "_jump"] = difference(difference(loop->second, run->second, 1.0 / kLoops), insn);
+    f[engine + "_call"] = difference(difference(calls->second, run->second, 1.0 / kCalls), f["fstat_inline"]);
+    for (const char* part : {"_run_loop", "_run_body", "_run_calls"}) f.erase(engine + part);
   }
   const auto verified = f.find("verify_program");
   if (verified != f.end()) {
-    const size_t bytes = assembled(calls_program() + loop_program()).len;
-    f["verify_byte"] = difference(verified->second, Figure{}, 1.0 / static_cast<double>(bytes));
+    const Code code = assembled(mixed_program());
+    f["verify_insn"] = difference(verified->second, Figure{}, 1.0 / static_cast<double>(instructions(code)));
+    f["verify_byte"] = difference(verified->second, Figure{}, 1.0 / static_cast<double>(code.len));
     f.erase(verified);
   }
 }

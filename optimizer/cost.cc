@@ -84,7 +84,7 @@ Result<CostModel> costs_from_json(std::string_view text) {
   take(cost.insn_ns, {"kernel_insn_ns", "user_insn_ns"});
   take(cost.run_ns, {"user_run_ns"});
   take(cost.run_ns, {"kernel_run_ns"}, inline_ns);  // that is with its entry
-  take(cost.inner_extra_ns, {"kernel_inner_call_extra_ns", "user_inner_call_extra_ns"});
+  take(cost.inner_extra_ns, {"kernel_call_ns", "user_call_ns"});
   const std::pair<uint32_t, const char*> work[] = {{SYSVM_NR_fstat, "fstat_inline_ns"},
                                                    {SYSVM_NR_close, "close_ns"},
                                                    {SYSVM_NR_pread64, "read_4k_ns"},
