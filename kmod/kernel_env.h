@@ -77,7 +77,7 @@ static __always_inline void sysvm_put_arg(SYSVM_ARGS *regs, unsigned int i, u64 
 }
 
 /* A program is stopped only with a result that looks like an error: all others need no second look. */
-#define SYSVM_MAY_HAVE_STOPPED(result) IS_ERR_VALUE(result)
+#define SYSVM_MAY_HAVE_STOPPED(result, stop) IS_ERR_VALUE(result)
 
 static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *regs, const struct sysvm_call_op *call,
 					   u32 *stop)

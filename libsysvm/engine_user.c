@@ -40,11 +40,11 @@ static __u32 user_poll(struct sysvm_env *env)
 
 static long user_call(struct sysvm_env *env, unsigned int index, const __u64 args[6], __u32 *stop)
 {
+	(void)index;
 	*stop = user_poll(env);
 	if (*stop)
 		return 0;
-	return raw_call6(sysvm_syscall_by_index(index)->nr, args[0], args[1], args[2], args[3], args[4],
-			 args[5]);
+	return raw_call6(env->nr, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
 static int is_trusted(const struct user_engine *user, uint64_t address, unsigned int n, int for_writing)

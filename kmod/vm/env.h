@@ -55,6 +55,7 @@ struct sysvm_env {
 	__u32 (*poll)(struct sysvm_env *env);
 	__u64 args[6]; /* of the call that is being made */
 	__u64 calls;   /* out: how many the last run made */
+	__u32 nr;      /* of the call that is being made: the system call's number */
 };
 
 /* Where the arguments of a call are put, in order from the first; the kernel's keep what earlier calls left there. */
@@ -74,16 +75,18 @@ static inline void sysvm_put_arg(SYSVM_ARGS *args, unsigned int i, __u64 value)
 static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args, const struct sysvm_call_op *call,
 				  __u32 *stop)
 {
-	long result = env->call(env, call->index, args, stop);
+	long result;
 	int i;
 
+	env->nr = call->nr;
+	result = env->call(env, call->index, args, stop);
 	for (i = 0; i < 6; i++) /* for the next call, which may have fewer */
 		env->args[i] = 0;
 	return result;
 }
 
-/* Only with such a result may *stop have been set. */
-#define SYSVM_MAY_HAVE_STOPPED(result) true
+/* A result that needs a second look: *stop was set, or it is an error. */
+#define SYSVM_MAY_HAVE_STOPPED(result, stop) ((stop) || (unsigned long)(result) >= (unsigned long)-4095L)
 
 static inline int sysvm_env_load(struct sysvm_env *env, __u64 address, void *to, unsigned int n)
 {

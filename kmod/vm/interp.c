@@ -3,9 +3,9 @@
  * The interpreter. It runs a verified private copy of the code; the page holds everything else, and other
  * threads may write to the page at any time. So:
  *
- *   - pc, fuel and counters are locals and go to the page at a stop; they are never read back during the run;
+ *   - place, fuel and counters are locals and go to the page at a stop; they are never read back during the run;
  *   - registers are read and written with one volatile access each, and are only ever data: no check depends
- * on reading a register twice;
+ *     on reading a register twice;
  *   - a pc to resume at must be a byte where an instruction starts.
  *
  * What an instruction costs: 1 fuel, prefix included. An instruction at which the program stops before it had
@@ -20,19 +20,8 @@
 
 #include "vm.h"
 
-struct machine {
-	volatile __u64 *reg;
-	const __u8 *code;
-	struct sysvm_env *env;
-	__u64 data_base;
-	__u32 pc;
-	__u32 status;
-	__s32 error;
-	__u64 fuel;
-	__u64 calls;
-	long restart;
-	__u32 why; /* the status to stop with, when a call was not made */
-};
+#define FETCH(field) (*(const volatile __typeof__(field) *)&(field))
+#define PUT(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
 
 static inline __s16 fetch16(const __u8 *p)
 {
@@ -54,70 +43,36 @@ static inline __s64 shift_right_signed(__s64 value, unsigned int by)
 	return value >> by;
 }
 
-static void stop(struct machine *m, __u32 status, __s32 error)
-{
-	m->status = status;
-	m->error = error;
-}
+/* The rarer instructions: at is theirs; false if it cannot be done. */
 
-/* The error of a call: the program stops at it, or goes on, or the call was not made. Returns false if it stops. */
-static bool after_error(struct machine *m, const struct sysvm_call_op *call, const __u8 *at, long result, bool go_on,
-			__u64 *fuel)
-{
-	__u32 why = m->why;
-
-	if (why) {
-		stop(m, why, why == SYSVM_RESTART ? EINTR : 0);
-		m->restart = result;
-		return false; /* uncounted */
-	}
-	if ((unsigned long)result < (unsigned long)-4095L)
-		return true;
-	if (go_on)
-		return true;
-	m->reg[call->size == 1 ? 0 : at[1]] = (__u64)result;
-	m->calls++;
-	(*fuel)--;
-	stop(m, SYSVM_ERROR, (__s32)-result);
-	return false;
-}
-
-static bool load(struct machine *m, const __u8 *at, unsigned int n, bool sign)
+static bool load(struct sysvm_env *env, volatile __u64 *r, const __u8 *at, unsigned int n, bool sign)
 {
 	__u8 bytes[8] = {0};
 	__u64 value;
 
-	if (sysvm_env_load(m->env, m->reg[at[2]] + fetch16(at + 3), bytes, n)) {
-		stop(m, SYSVM_FAULT, EFAULT);
+	if (sysvm_env_load(env, r[at[2]] + fetch16(at + 3), bytes, n))
 		return false;
-	}
 	value = fetch64(bytes);
 	if (sign)
 		value = shift_right_signed((__s64)(value << (64 - 8 * n)), 64 - 8 * n);
-	m->reg[at[1]] = value;
+	r[at[1]] = value;
 	return true;
 }
 
-static bool store(struct machine *m, const __u8 *at, unsigned int n)
+static bool store(struct sysvm_env *env, volatile __u64 *r, const __u8 *at, unsigned int n)
 {
-	__u64 value = m->reg[at[2]]; /* little-endian, as the machine is */
+	__u64 value = r[at[2]]; /* little-endian, as the machine is */
 
-	if (sysvm_env_store(m->env, m->reg[at[1]] + fetch16(at + 3), &value, n)) {
-		stop(m, SYSVM_FAULT, EFAULT);
-		return false;
-	}
-	return true;
+	return !sysvm_env_store(env, r[at[1]] + fetch16(at + 3), &value, n);
 }
 
-static bool divide(struct machine *m, const __u8 *at, bool remainder)
+static bool divide(volatile __u64 *r, const __u8 *at, bool remainder)
 {
-	__u64 a = m->reg[at[2]], b = m->reg[at[3]];
+	__u64 a = r[at[2]], b = r[at[3]];
 
-	if (!b) {
-		stop(m, SYSVM_ARITH, 0);
+	if (!b)
 		return false;
-	}
-	m->reg[at[1]] = remainder ? a % b : a / b;
+	r[at[1]] = remainder ? a % b : a / b;
 	return true;
 }
 
@@ -125,165 +80,29 @@ static const __u8 first_registers[6] = {0, 1, 2, 3, 4, 5}; /* of the short form 
 
 static inline void put_args(SYSVM_ARGS *args, volatile __u64 *r, const __u8 *from, unsigned int nargs)
 {
-#define PUT(i)                                                                                               \
+#define PUT_ARG(i)                                                                                           \
 	if (nargs == (i))                                                                                    \
 		return;                                                                                      \
 	sysvm_put_arg(args, i, r[from[i]])
-	PUT(0);
-	PUT(1);
-	PUT(2);
-	PUT(3);
-	PUT(4);
-	PUT(5);
-#undef PUT
+	PUT_ARG(0);
+	PUT_ARG(1);
+	PUT_ARG(2);
+	PUT_ARG(3);
+	PUT_ARG(4);
+	PUT_ARG(5);
+#undef PUT_ARG
 }
 
-/*
- * The loop. pc and fuel are locals, and each case adds its own size from the table, so that the next
- * instruction can be fetched before this one is done. "goto stopped" leaves pc at this instruction,
- * uncounted.
- */
-static void run(struct machine *m)
+/* Where to begin: at a stop of the same run, if the page is in one, else at the start. false: there is no such place. */
+static inline bool find_start(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
+			      __u32 *pc)
 {
-	volatile __u64 *r = m->reg;
-	bool backward = false;
-	__u64 fuel = m->fuel;
-	__u32 pc = m->pc;
-	const __u8 *code = m->code, *at, *from;
-	const struct sysvm_call_op *call;
-	struct sysvm_env *env = m->env;
-	SYSVM_ARGS *args = sysvm_env_args(env);
-	unsigned int op, goon;
-	long result;
-
-#define A r[at[1]]
-#define B r[at[2]]
-#define C r[at[3]]
-#define SIMPLE(NAME, effect)                                                                                 \
-	case SYSVM_OP_##NAME:                                                                                \
-		effect;                                                                                      \
-		pc += SYSVM_SIZE_##NAME;                                                                     \
-		break
-#define CAN_STOP(NAME, effect)                                                                               \
-	case SYSVM_OP_##NAME:                                                                                \
-		if (!(effect))                                                                               \
-			goto stopped;                                                                        \
-		pc += SYSVM_SIZE_##NAME;                                                                     \
-		break
-#define JUMP(NAME, taken, distance)                                                                          \
-	case SYSVM_OP_##NAME:                                                                                \
-		if (taken) {                                                                                 \
-			pc += fetch16(at + (distance));                                                      \
-			backward = fetch16(at + (distance)) < 0;                                             \
-		}                                                                                            \
-		pc += SYSVM_SIZE_##NAME;                                                                     \
-		break
-	for (;;) {
-		if (SYSVM_UNLIKELY(!fuel)) {
-			stop(m, SYSVM_FUEL, 0);
-			goto stopped;
-		}
-		at = code + pc;
-		op = at[0];
-		if (op >= SYSVM_OP_CALL_FULL) {
-			goon = 0;
-call:
-			/*
-			 * An opcode is one byte, or 0x100 and one: it cannot lead out of the table, under
-			 * misprediction neither.
-			 */
-			if (op == SYSVM_OP_EXTENDED)
-				op = SYSVM_OP_EXT(*++at);
-			call = &sysvm_call_ops[op];
-			from = call->size == 1 ? first_registers : at + 2;
-			put_args(args, r, from, call->nargs);
-			result = sysvm_env_call(env, args, call, &m->why);
-			if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result)) &&
-			    !after_error(m, call, at, result, goon, &fuel))
-				goto stopped;
-			m->calls++;
-			r[call->size == 1 ? 0 : at[1]] = (__u64)result;
-			pc += goon + call->size;
-			fuel--;
-			continue;
-		}
-		switch (op) {
-		case SYSVM_OP_END:
-			fuel--;
-			stop(m, SYSVM_DONE, 0);
-			goto stopped;
-
-			SIMPLE(MOV, A = B);
-			SIMPLE(MOVI8, A = (__u64)(__s8)at[2]);
-			SIMPLE(MOVI16, A = (__u64)fetch16(at + 2));
-			SIMPLE(MOVI32, A = (__u64)fetch32(at + 2));
-			SIMPLE(MOVI64, A = fetch64(at + 2));
-			SIMPLE(DATA, A = m->data_base + (__u16)fetch16(at + 2));
-
-			SIMPLE(ADD, A = B + C);
-			SIMPLE(SUB, A = B - C);
-			SIMPLE(MUL, A = B * C);
-			CAN_STOP(DIV, divide(m, at, false));
-			CAN_STOP(MOD, divide(m, at, true));
-			SIMPLE(AND, A = B & C);
-			SIMPLE(OR, A = B | C);
-			SIMPLE(XOR, A = B ^ C);
-			SIMPLE(SHL, A = B << (C & 63));
-			SIMPLE(SHR, A = B >> (C & 63));
-			SIMPLE(SAR, A = shift_right_signed(B, C & 63));
-			SIMPLE(ADDI, A = B + (__u64)fetch32(at + 3));
-			SIMPLE(ANDI, A = B & (__u64)fetch32(at + 3));
-
-			CAN_STOP(LD8, load(m, at, 1, false));
-			CAN_STOP(LD16, load(m, at, 2, false));
-			CAN_STOP(LD32, load(m, at, 4, false));
-			CAN_STOP(LD64, load(m, at, 8, false));
-			CAN_STOP(LDS8, load(m, at, 1, true));
-			CAN_STOP(LDS16, load(m, at, 2, true));
-			CAN_STOP(LDS32, load(m, at, 4, true));
-			CAN_STOP(ST8, store(m, at, 1));
-			CAN_STOP(ST16, store(m, at, 2));
-			CAN_STOP(ST32, store(m, at, 4));
-			CAN_STOP(ST64, store(m, at, 8));
-
-			JUMP(JMP, true, 1);
-			JUMP(JZ, A == 0, 2);
-			JUMP(JNZ, A != 0, 2);
-			JUMP(JNEG, (__s64)A < 0, 2);
-			JUMP(JPOS, (__s64)A >= 0, 2);
-			JUMP(JEQ, A == B, 3);
-			JUMP(JNE, A != B, 3);
-			JUMP(JLT, (__s64)A < (__s64)B, 3);
-			JUMP(JLE, (__s64)A <= (__s64)B, 3);
-			JUMP(JB, A < B, 3);
-			JUMP(JBE, A <= B, 3);
-
-		default: /* verified code: what is left is GOON, with a call behind it */
-			goon = 1;
-			op = *++at;
-			goto call;
-		}
-		fuel--;
-		if (backward) {
-			backward = false;
-			m->status = sysvm_env_poll(m->env);
-			if (m->status)
-				goto stopped;
-		}
-	}
-#undef A
-#undef B
-#undef C
-#undef SIMPLE
-#undef CAN_STOP
-#undef JUMP
-stopped:
-	m->fuel = fuel;
-	m->pc = pc;
+	*pc = 0;
+	if (FETCH(page->run_seq) != seq || FETCH(page->proc) != proc || !sysvm_is_resumable(FETCH(page->status)))
+		return true;
+	*pc = FETCH(page->pc);
+	return sysvm_is_start(program->starts, program->len, *pc);
 }
-
-#define FETCH(field) (*(const volatile __typeof__(field) *)&(field))
-#define PUT(field, value) (*(volatile __typeof__(field) *)&(field) = (value))
 
 void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 status, __u32 pc, __s32 error)
 {
@@ -297,36 +116,234 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 	PUT(page->status, status);
 }
 
+/*
+ * How the next instruction is found. In user space each instruction ends with an indirect jump of its own, which a
+ * processor predicts by what usually comes behind that instruction. In the kernel there is none that a program could
+ * steer: all go back to one switch, of which the compiler makes compares there.
+ */
+#ifdef SYSVM_FIXED_ENV
+#define LABEL(NAME) case SYSVM_OP_##NAME
+#define NEXT goto next
+#else
+#define LABEL(NAME) NAME
+#define NEXT                                                                                                 \
+	do {                                                                                                 \
+		if (SYSVM_UNLIKELY(!fuel--))                                                                 \
+			goto spent;                                                                          \
+		goto *labels[*at];                                                                           \
+	} while (0)
+#endif
+
+/*
+ * Fuel is taken when an instruction is looked at: what leaves by "not_made" had no effect, and gets it back. at is
+ * the instruction's first byte until it is done.
+ */
 __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
 		    struct sysvm_env *env, long *restart)
 {
-	struct machine m = {
-		.reg = page->reg,
-		.code = program->code,
-		.env = env,
-		.data_base = program->data_base,
-		.fuel = FETCH(page->fuel),
+	volatile __u64 *r = page->reg, *to;
+	__u64 fuel = FETCH(page->fuel), given, calls = 0;
+	__u32 status, why = 0, pc;
+	__s32 error = 0;
+	const __u8 *at, *operands, *from;
+	const struct sysvm_call_op *call;
+	SYSVM_ARGS *args = sysvm_env_args(env);
+	int distance;
+	long result;
+#ifndef SYSVM_FIXED_ENV
+	static const void *const labels[256] = {
+#define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = &&NAME,
+#include "../uapi/opcodes.inc"
+		[SYSVM_OP_CALL_FULL... SYSVM_OP_CALL_SHORT - 1] = &&call_full,
+		[SYSVM_OP_CALL_SHORT... SYSVM_OP_EXTENDED - 1] = &&call_short,
+		[SYSVM_OP_EXTENDED] = &&call_extended,
 	};
-	__u64 fuel;
+#endif
 
-	if (FETCH(page->run_seq) == seq && FETCH(page->proc) == proc &&
-	    sysvm_is_resumable(FETCH(page->status))) {
-		m.pc = FETCH(page->pc);
-		if (!sysvm_is_start(program->starts, program->len, m.pc)) {
-			sysvm_set_stopped(page, proc, seq, SYSVM_INVALID, m.pc, EINVAL);
-			return SYSVM_INVALID;
+	if (!find_start(page, program, proc, seq, &pc)) {
+		sysvm_set_stopped(page, proc, seq, SYSVM_INVALID, pc, EINVAL);
+		return SYSVM_INVALID;
+	}
+	at = program->code + pc;
+	if (fuel > sysvm_env_max_fuel())
+		fuel = sysvm_env_max_fuel();
+	given = fuel;
+
+#define A r[at[1]]
+#define B r[at[2]]
+#define C r[at[3]]
+#define SIMPLE(NAME, effect)                                                                                 \
+	LABEL(NAME) : effect;                                                                                \
+	at += SYSVM_SIZE_##NAME;                                                                             \
+	NEXT
+#define CAN_STOP(NAME, how, effect)                                                                          \
+	LABEL(NAME) : if (SYSVM_UNLIKELY(!(effect))) goto how;                                               \
+	at += SYSVM_SIZE_##NAME;                                                                             \
+	NEXT
+#define JUMP(NAME, taken, where)                                                                             \
+	LABEL(NAME) : if (taken)                                                                             \
+	{                                                                                                    \
+		distance = fetch16(at + (where));                                                            \
+		at += SYSVM_SIZE_##NAME + distance;                                                          \
+		if (distance < 0)                                                                            \
+			goto backward;                                                                       \
+		NEXT;                                                                                        \
+	}                                                                                                    \
+	at += SYSVM_SIZE_##NAME;                                                                             \
+	NEXT
+
+#ifdef SYSVM_FIXED_ENV
+next:
+	if (SYSVM_UNLIKELY(!fuel--))
+		goto spent;
+	if (*at >= SYSVM_OP_CALL_FULL) {
+		if (*at < SYSVM_OP_CALL_SHORT)
+			goto call_full;
+		if (*at < SYSVM_OP_EXTENDED)
+			goto call_short;
+		goto call_extended;
+	}
+	switch (*at) {
+#else
+	NEXT;
+#endif
+	LABEL(END) : status = SYSVM_DONE;
+	goto stopped;
+
+	SIMPLE(MOV, A = B);
+	SIMPLE(MOVI8, A = (__u64)(__s8)at[2]);
+	SIMPLE(MOVI16, A = (__u64)fetch16(at + 2));
+	SIMPLE(MOVI32, A = (__u64)fetch32(at + 2));
+	SIMPLE(MOVI64, A = fetch64(at + 2));
+	SIMPLE(DATA, A = program->data_base + (__u16)fetch16(at + 2));
+
+	SIMPLE(ADD, A = B + C);
+	SIMPLE(SUB, A = B - C);
+	SIMPLE(MUL, A = B * C);
+	CAN_STOP(DIV, arith, divide(r, at, false));
+	CAN_STOP(MOD, arith, divide(r, at, true));
+	SIMPLE(AND, A = B & C);
+	SIMPLE(OR, A = B | C);
+	SIMPLE(XOR, A = B ^ C);
+	SIMPLE(SHL, A = B << (C & 63));
+	SIMPLE(SHR, A = B >> (C & 63));
+	SIMPLE(SAR, A = shift_right_signed(B, C & 63));
+	SIMPLE(ADDI, A = B + (__u64)fetch32(at + 3));
+	SIMPLE(ANDI, A = B & (__u64)fetch32(at + 3));
+
+	CAN_STOP(LD8, fault, load(env, r, at, 1, false));
+	CAN_STOP(LD16, fault, load(env, r, at, 2, false));
+	CAN_STOP(LD32, fault, load(env, r, at, 4, false));
+	CAN_STOP(LD64, fault, load(env, r, at, 8, false));
+	CAN_STOP(LDS8, fault, load(env, r, at, 1, true));
+	CAN_STOP(LDS16, fault, load(env, r, at, 2, true));
+	CAN_STOP(LDS32, fault, load(env, r, at, 4, true));
+	CAN_STOP(ST8, fault, store(env, r, at, 1));
+	CAN_STOP(ST16, fault, store(env, r, at, 2));
+	CAN_STOP(ST32, fault, store(env, r, at, 4));
+	CAN_STOP(ST64, fault, store(env, r, at, 8));
+
+	JUMP(JMP, true, 1);
+	JUMP(JZ, A == 0, 2);
+	JUMP(JNZ, A != 0, 2);
+	JUMP(JNEG, (__s64)A < 0, 2);
+	JUMP(JPOS, (__s64)A >= 0, 2);
+	JUMP(JEQ, A == B, 3);
+	JUMP(JNE, A != B, 3);
+	JUMP(JLT, (__s64)A < (__s64)B, 3);
+	JUMP(JLE, (__s64)A <= (__s64)B, 3);
+	JUMP(JB, A < B, 3);
+	JUMP(JBE, A <= B, 3);
+
+#ifdef SYSVM_FIXED_ENV
+	default: /* verified code: what is left is GOON */
+#else
+	GOON:
+#endif
+		operands = at + 2;
+		if (at[1] == SYSVM_OP_EXTENDED) {
+			call = &sysvm_call_ops[SYSVM_OP_EXT(*operands++)];
+			goto registers;
+		}
+		call = &sysvm_call_ops[at[1]];
+		if (at[1] >= SYSVM_OP_CALL_SHORT)
+			goto no_registers;
+		goto registers;
+#ifdef SYSVM_FIXED_ENV
+	}
+#endif
+
+	/* An opcode is one byte, or 0x100 and one: it cannot lead out of the table, under misprediction neither. */
+call_extended:
+	call = &sysvm_call_ops[SYSVM_OP_EXT(at[1])];
+	operands = at + 2;
+	goto registers;
+call_short:
+	call = &sysvm_call_ops[*at];
+	operands = at + 1;
+no_registers:
+	from = first_registers;
+	to = &r[0];
+	goto call;
+call_full:
+	call = &sysvm_call_ops[*at];
+	operands = at + 1;
+registers:
+	from = operands + 1;
+	to = &r[*operands];
+	operands = from + call->nargs;
+call: /* operands: behind the instruction */
+	put_args(args, r, from, call->nargs);
+	result = sysvm_env_call(env, args, call, &why);
+	if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result, why))) {
+		if (why) {
+			status = why;
+			error = why == SYSVM_RESTART ? EINTR : 0;
+			*restart = result;
+			goto not_made;
+		}
+		if ((unsigned long)result >= (unsigned long)-4095L && *at != SYSVM_OP_GOON) {
+			calls++;
+			*to = (__u64)result;
+			status = SYSVM_ERROR;
+			error = (__s32)-result;
+			goto stopped;
 		}
 	}
-	if (m.fuel > sysvm_env_max_fuel())
-		m.fuel = sysvm_env_max_fuel();
-	fuel = m.fuel;
-	run(&m);
+	calls++;
+	*to = (__u64)result;
+	at = operands;
+	NEXT;
 
-	PUT(page->fuel, m.fuel);
-	PUT(page->insns, FETCH(page->insns) + fuel - m.fuel);
-	PUT(page->calls, FETCH(page->calls) + m.calls);
-	sysvm_set_stopped(page, proc, seq, m.status, m.pc, m.error);
-	env->calls = m.calls;
-	*restart = m.restart;
-	return m.status;
+backward:
+	status = sysvm_env_poll(env);
+	if (SYSVM_UNLIKELY(status))
+		goto stopped;
+	NEXT;
+
+#undef A
+#undef B
+#undef C
+#undef SIMPLE
+#undef CAN_STOP
+#undef JUMP
+
+spent:
+	status = SYSVM_FUEL;
+	goto not_made;
+fault:
+	status = SYSVM_FAULT;
+	error = EFAULT;
+	goto not_made;
+arith:
+	status = SYSVM_ARITH;
+not_made:
+	fuel++;
+stopped:
+	PUT(page->fuel, fuel);
+	PUT(page->insns, FETCH(page->insns) + given - fuel);
+	PUT(page->calls, FETCH(page->calls) + calls);
+	sysvm_set_stopped(page, proc, seq, status, at - program->code, error);
+	env->calls = calls;
+	return status;
 }
