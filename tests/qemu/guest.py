@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,11 @@ SOURCE = Path(__file__).resolve().parents[2]
 KASAN = os.environ.get("SYSVM_GUEST_KASAN") == "1"
 SLOW = 10 if KASAN else 1
 INIT_TIMEOUT = 60 * SLOW  # seconds until init must have spoken; 1.5-2.5 measured on an idle machine
+
+# On the sanitizer kernel a call takes as long as an entry may last, so each run would end as YIELD; and what is starved by
+# the host looks like a stall.
+MODULE_PARAMETERS = "entry_ms=100" if KASAN else ""
+KERNEL_PARAMETERS = "rcupdate.rcu_cpu_stall_suppress=1 " if KASAN else ""
 
 # What the initrd loads before the host's files are there; what these need is found out from the files themselves.
 WANTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
@@ -150,18 +156,28 @@ def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -
             str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             *os.environ.get("SYSVM_GUEST_QEMU", "").split(),
-            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests syscall.x32=y "
+            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests syscall.x32=y " + KERNEL_PARAMETERS
             + os.environ.get("SYSVM_GUEST_APPEND", "")]
 
 
-def boot(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boot:
-    """Boots once; ends when the guest switches itself off, or when it has not in `timeout` seconds."""
+def read_report(path: Path) -> str:
+    """What init has said so far."""
+    return path.read_text(errors="replace").replace("\r", "")
+
+
+def boot(kernel: Path, init: Path, jobs: str, work: Path, timeout: float,
+         watch: Callable[[str], None] = lambda report: None) -> Boot:
+    """Boots once; ends when the guest switches itself off, or when it has not in `timeout` seconds.
+
+    `watch` is given the report again and again while it grows.
+    """
     work.mkdir(parents=True, exist_ok=True)
     report, console, image = work / "report", work / "console", work / "initrd"
     report.write_bytes(b"")
     image.write_bytes(initrd(init, module_order(kernel / "modules"), jobs))
     arguments = command(kernel, image, report, ["-serial", f"file:{console}"])
     timed_out = False
+    seen = 0
     start = time.monotonic()
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True) as qemu:
@@ -171,22 +187,25 @@ def boot(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boo
                 if took > timeout or (took > INIT_TIMEOUT and not report.stat().st_size):
                     timed_out = True
                     qemu.kill()
+                if seen != (seen := report.stat().st_size):
+                    watch(read_report(report))
                 time.sleep(0.05)
         finally:
             qemu.kill()
         said = qemu.stdout.read()
     if qemu.returncode not in (0, -9):
         raise Broken(f"qemu-system-x86_64: exit status {qemu.returncode}: {said.strip()}")
-    return Boot(report.read_text(errors="replace").replace("\r", ""),
-                console.read_text(errors="replace").replace("\r", ""), timed_out)
+    watch(read_report(report))
+    return Boot(read_report(report), read_report(console), timed_out)
 
 
-def boot_with_retry(kernel: Path, init: Path, jobs: str, work: Path, timeout: float) -> Boot:
+def boot_with_retry(kernel: Path, init: Path, jobs: str, work: Path, timeout: float,
+                    watch: Callable[[str], None] = lambda report: None) -> Boot:
     """Boots; once more if init was never reached, which is the emulator's failure and says nothing about the module."""
-    got = boot(kernel, init, jobs, work, timeout)
+    got = boot(kernel, init, jobs, work, timeout, watch)
     if not got.report:
         print("guest: init was not reached, trying once more", file=sys.stderr)
-        got = boot(kernel, init, jobs, work, timeout)
+        got = boot(kernel, init, jobs, work, timeout, watch)
     return got
 
 

@@ -9,7 +9,8 @@
  * go to memory.
  *
  * /jobs in the initrd says what to do, a line each, fields separated by tabs:
- *   module PATH             load it (finit_module), with the rest of the line as parameters; tests see $SYSVM_MODULE
+ *   module PATH             load it (finit_module), with the rest of the line as parameters; tests see
+ *                           $SYSVM_MODULE and $SYSVM_PARAMETERS
  *   test NAME SECONDS CMD   run CMD with /bin/sh -c
  *   shell                   /bin/bash on the console
  *
@@ -293,6 +294,7 @@ static void do_job(char *line)
 		int ret = load_module(path, line ? line : "");
 
 		setenv("SYSVM_MODULE", path, 1);
+		setenv("SYSVM_PARAMETERS", line ? line : "", 1);
 		report("module %s %s\n", ret ? strerror(-ret) : "ok", path);
 	} else if (!strcmp(verb, "test")) {
 		const char *name = next_field(&line);

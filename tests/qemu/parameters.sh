@@ -5,8 +5,8 @@
 set -eu
 limits=$1/guest_test_limits
 fail() { echo "$*"; exit 1; }
-load() { rmmod sysvm; insmod "$SYSVM_MODULE" "$@"; }
-trap 'rmmod sysvm 2>/dev/null; insmod "$SYSVM_MODULE"' EXIT
+load() { rmmod sysvm; insmod "$SYSVM_MODULE" $SYSVM_PARAMETERS "$@"; }
+trap 'rmmod sysvm 2>/dev/null; insmod "$SYSVM_MODULE" $SYSVM_PARAMETERS' EXIT
 
 # Instructions of one entry: what QUERY says, and what an entry takes.
 expect_fuel() {

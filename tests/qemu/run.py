@@ -7,10 +7,12 @@ A boot costs seconds and a test milliseconds, so `boot` runs every test of the l
 fixture of all the `check`s. A kernel that complains on its console fails `console`, whatever the tests thought.
 
     run.py boot BUILD        exit status 0: init was reached; 77: the guest cannot run here, the reason is printed
+                             Says how each test ended as soon as it has.
     run.py check BUILD NAME  0: passed; 1: failed; 77: the guest did not run
     run.py console BUILD     0: every job was done and the kernel never complained
     run.py sparse BUILD      0: `make -C kmod check` finds nothing; 77: no sparse or no kernel headers here
-                             With SYSVM_GUEST_KASAN=1 these four work on the sanitizer kernel.
+    run.py all BUILD         boot, check of every test, and console in one: 0 if all are well
+                             With SYSVM_GUEST_KASAN=1 these five work on the sanitizer kernel.
     run.py exec BUILD CMD    one command in a guest of its own: prints its output, exits with its status
     run.py shell BUILD       an interactive shell on this terminal
 
@@ -22,6 +24,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,7 @@ import guest  # noqa: E402
 
 SKIP = 77
 BOOT_TIMEOUT = 900 * guest.SLOW  # seconds for one boot with all tests; each test has its own limit besides
+FUZZ_PARTS, FUZZ_PART = 20, 500  # random programs of the sanitizer kernel's run: 10,000
 
 # eBPF programs need the kernel's type information; the entries of a whole grep take an hour.
 NOT_ON_KASAN = ("the_tracer_sees_every_call_on_this_kernel", "grep_makes_as_few_entries_as_the_shim_claims")
@@ -49,6 +53,8 @@ class Result:
     passed: bool
     how: str
     output: str
+    ended: bool = False
+    milliseconds: int = 0
 
 
 def parse_report(report: str) -> dict[str, Result]:
@@ -66,7 +72,8 @@ def parse_report(report: str) -> dict[str, Result]:
             value = rest[0] if rest else "?"
             text = {"exit": f"exit status {value}", "signal": f"killed by signal {value}",
                     "timeout": f"not finished after {value} ms"}.get(how, how)
-            results[name] = Result((how, value) == ("exit", "0"), text, "\n".join(output))
+            took = int(rest[-1]) if rest and rest[-1].isdigit() else 0
+            results[name] = Result((how, value) == ("exit", "0"), text, "\n".join(output), True, took)
             name = None
     if name is not None:
         results[name].output = "\n".join(output)
@@ -91,11 +98,31 @@ def incomplete(report: str, jobs: str) -> list[str]:
     return wrong
 
 
+class Progress:
+    """Prints how each test of a report ended, once."""
+
+    def __init__(self, jobs: str) -> None:
+        self.of = sum(line.startswith("test\t") for line in jobs.splitlines())
+        self.told: set[str] = set()
+
+    def look(self, report: str) -> None:
+        for name, result in parse_report(report).items():
+            if result.ended and name not in self.told:
+                self.tell(name, result)
+
+    def tell(self, name: str, result: Result) -> None:
+        self.told.add(name)
+        print(f"{'ok  ' if result.passed else 'FAIL'} {len(self.told)}/{self.of} {name}: {result.how}, "
+              f"{result.milliseconds / 1000:.1f} s", flush=True)
+        if not result.passed:
+            print(result.output, flush=True)
+
+
 def prepare(build: Path, guest_dir: Path) -> tuple[Path, Path, str]:
     """Kernel folder, init, and the job that loads the module."""
     kernel = guest.fetch_kernel(guest_dir)
     module = guest.build_module(guest_dir, kernel)
-    return kernel, build / "bin/guest_init", f"module\t{module}\t\n"
+    return kernel, build / "bin/guest_init", f"module\t{module}\t{guest.MODULE_PARAMETERS}\n"
 
 
 def run_dir(guest_dir: Path) -> Path:
@@ -113,6 +140,9 @@ def for_this_kernel(jobs: str, build: Path) -> str:
         if name not in NOT_ON_KASAN:
             out += f"{verb}\t{name}\t{int(seconds) * guest.SLOW}\t{command}\n"
     out += f"test\tevery_allocation_may_fail\t600\t{build}/bin/guest_faults\n"
+    for part in range(1, FUZZ_PARTS + 1):
+        out += (f"test\t{FUZZ_PART}_random_programs_are_the_same_{part}_of_{FUZZ_PARTS}\t1800\t"
+                f"{build}/bin/engine_fuzz user kernel {FUZZ_PART}\n")
     # Twice: what is in a register or on a stack at the first look is not lost.
     scan = "echo scan >/sys/kernel/debug/kmemleak; sleep 6; "
     out += f"test\tkmemleak_finds_nothing\t300\t{scan * 2}! grep . /sys/kernel/debug/kmemleak\n"
@@ -128,7 +158,8 @@ def do_boot(build: Path, guest_dir: Path) -> int:
         kernel, init, jobs = prepare(build, guest_dir)
         jobs += for_this_kernel((guest_dir / "tests.list").read_text(), build)
         (run / "jobs").write_text(jobs)
-        got = guest.boot_with_retry(kernel, init, jobs, run, BOOT_TIMEOUT)
+        progress = Progress(jobs)
+        got = guest.boot_with_retry(kernel, init, jobs, run, BOOT_TIMEOUT, progress.look)
     except guest.Unavailable as reason:
         (run / "skipped").write_text(f"{reason}\n")
         print(f"SKIPPED: {reason}")
@@ -137,7 +168,8 @@ def do_boot(build: Path, guest_dir: Path) -> int:
         print(error)
         return 1
     for name, result in parse_report(got.report).items():
-        print(f"{'ok  ' if result.passed else 'FAIL'} {name}: {result.how}")
+        if name not in progress.told:
+            progress.tell(name, result)
     if not got.report:
         print(f"init was not reached, twice; the console's end:\n{got.console[-2000:]}")
         return 1
@@ -154,7 +186,7 @@ def skipped(run: Path) -> bool:
 def do_check(run: Path, name: str) -> int:
     if skipped(run):
         return SKIP
-    result = parse_report((run / "report").read_text(errors="replace").replace("\r", "")).get(name)
+    result = parse_report(guest.read_report(run / "report")).get(name)
     if result is None:
         print(f"{name}: not in the guest's report: the guest ended before it")
         return 1
@@ -166,13 +198,30 @@ def do_check(run: Path, name: str) -> int:
 def do_console(run: Path) -> int:
     if skipped(run):
         return SKIP
-    console = (run / "console").read_text(errors="replace").replace("\r", "")
-    wrong = incomplete((run / "report").read_text(errors="replace").replace("\r", ""), (run / "jobs").read_text())
+    console = guest.read_report(run / "console")
+    wrong = incomplete(guest.read_report(run / "report"), (run / "jobs").read_text())
     wrong += complaints(console)
     if wrong:
         print("\n".join(wrong))
         print(f"--- the console's end ---\n{console[-8000:]}")
     return 1 if wrong else 0
+
+
+def do_all(build: Path, guest_dir: Path) -> int:
+    """Everything that a boot can say, judged."""
+    start = time.monotonic()
+    run = run_dir(guest_dir)
+    status = do_boot(build, guest_dir)
+    if status:
+        return status
+    results = parse_report(guest.read_report(run / "report"))
+    failed = [name for name, result in results.items() if not result.passed]
+    clean = do_console(run) == 0
+    print(f"{len(results) - len(failed)} of {len(results)} tests passed on {guest.read_report(run / 'report').splitlines()[0][6:]}, "
+          f"the kernel {'said nothing' if clean else 'COMPLAINED'}; {(time.monotonic() - start) / 60:.0f} min")
+    for name in failed:
+        print(f"FAIL {name}")
+    return 0 if clean and results and not failed else 1
 
 
 def do_exec(build: Path, guest_dir: Path, command: str) -> int:
@@ -216,6 +265,9 @@ def main() -> int:
         if verb == "boot" and not rest:
             with guest.Lock(guest_dir):
                 return do_boot(build, guest_dir)
+        if verb == "all" and not rest:
+            with guest.Lock(guest_dir):
+                return do_all(build, guest_dir)
         if verb == "sparse" and not rest:
             with guest.Lock(guest_dir):
                 return do_sparse(guest_dir)
