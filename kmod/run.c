@@ -105,7 +105,7 @@ static __always_inline int enter(struct file *file, u32 proc, u64 seq, unsigned 
 
 	if (unlikely(current->mm != context->mm))
 		return -EPERM; /* An inherited or a passed descriptor. */
-	if (unlikely(regs->ax != -ENOSYS || regs->orig_ax != nr))
+	if (unlikely(regs->ax != (unsigned long)-ENOSYS || regs->orig_ax != nr))
 		return -EBADF;
 	tpage = sysvm_page_get(context, proc);
 	if (IS_ERR(tpage))

@@ -162,6 +162,9 @@ static long enter(unsigned int command) {
   depth--;
   if (locks_held) abort();
   if (ret > 0 || ret < -ERESTART_RESTARTBLOCK || current->regs.ax == 1) abort();
+  /* Another address space, or a program of the machine: must not get in. */
+  if (!ret && command != SYSVM_IOC_QUERY && current->mm != &mms[0]) abort();
+  if (!ret && command == SYSVM_IOC_RUN && how == 0xff) abort();
   return ret;
 }
 

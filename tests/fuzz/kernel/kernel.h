@@ -134,6 +134,7 @@ struct rcu_head {
 #define likely(x) (x)
 #define unlikely(x) (x)
 #define noinline
+#undef __always_inline
 #define __always_inline inline
 #define __ro_after_init
 
