@@ -12,7 +12,8 @@ fixture of all the `check`s. A kernel that complains on its console fails `conso
     run.py console BUILD     0: every job was done and the kernel never complained
     run.py sparse BUILD      0: `make -C kmod check` finds nothing; 77: no sparse or no kernel headers here
     run.py all BUILD         boot, check of every test, and console in one: 0 if all are well
-                             With SYSVM_GUEST_KASAN=1 these five work on the sanitizer kernel.
+    run.py dkms BUILD        0: DKMS builds the module from kmod/ for the guest's kernel, in a tree of its own
+                             With SYSVM_GUEST_KASAN=1 these work on the sanitizer kernel.
     run.py exec BUILD CMD    one command in a guest of its own: prints its output, exits with its status
     run.py shell BUILD       an interactive shell on this terminal
 
@@ -22,6 +23,7 @@ Tested by tests/qemu/guest_test.py.
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -250,6 +252,32 @@ def do_sparse(guest_dir: Path) -> int:
     return 0
 
 
+def do_dkms(guest_dir: Path) -> int:
+    """As an administrator's `dkms build` would, but with nothing of this machine's: source, results and headers lie below."""
+    if shutil.which("dkms") is None:
+        raise guest.Unavailable("no dkms here: apt-get install dkms")
+    kernel = guest.fetch_kernel(guest_dir)
+    settings = dict(line.split("=", 1) for line in (guest.SOURCE / "kmod/dkms.conf").read_text().splitlines() if "=" in line)
+    name, version = (settings[f"PACKAGE_{what}"].strip('"') for what in ("NAME", "VERSION"))
+    release = (kernel / "release").read_text().strip()
+    trees = guest_dir / "dkms"
+    shutil.rmtree(trees, ignore_errors=True)
+    (trees / "tree").mkdir(parents=True)
+    shutil.copytree(guest.SOURCE / "kmod", trees / f"source/{name}-{version}")
+    got = subprocess.run(["dkms", "build", "-m", name, "-v", version, "-k", release, "-a", "x86_64", "--dkmstree", trees / "tree",
+                          "--sourcetree", trees / "source", "--kernelsourcedir", kernel / "headers"],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = trees / f"tree/{name}/{version}/{release}/x86_64/log/make.log"
+    said = got.stdout + (log.read_text() if log.exists() else "")
+    built = trees / f"tree/{name}/{version}/{release}/x86_64/module/sysvm.ko"
+    if got.returncode or not built.exists():
+        raise guest.Broken(f"dkms build: exit status {got.returncode}, expected 0 and {built}\n{said}")
+    if f"vermagic={release} ".encode() not in built.read_bytes() or f"version={version}\0".encode() not in built.read_bytes():
+        raise guest.Broken(f"{built}: not version {version} for {release}\n{said}")
+    print(f"{name} {version} built for {release}")
+    return 0
+
+
 def do_shell(build: Path, guest_dir: Path) -> int:
     with guest.Lock(guest_dir):
         kernel, init, jobs = prepare(build, guest_dir)
@@ -271,6 +299,9 @@ def main() -> int:
         if verb == "sparse" and not rest:
             with guest.Lock(guest_dir):
                 return do_sparse(guest_dir)
+        if verb == "dkms" and not rest:
+            with guest.Lock(guest_dir):
+                return do_dkms(guest_dir)
         if verb == "check" and len(rest) == 1:
             return do_check(run_dir(guest_dir), rest[0])
         if verb == "console" and not rest:
