@@ -23,6 +23,7 @@ Tested by tests/qemu/guest_test.py.
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -322,4 +323,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.umask(0o022)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # not without the guest
     sys.exit(main())
