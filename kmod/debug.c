@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only). One line for the
- * module, one for each context and each of its procedures. Counters are read while they change: each is right by
- * itself.
+ * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only), and what the selftest
+ * found. One line for the module, one for each context and each of its procedures. Counters are read while they change:
+ * each is right by itself.
  *
  * Tested by tests/qemu/observe.sh.
  */
@@ -14,6 +14,7 @@
 
 #include "context.h"
 #include "dispatch.h"
+#include "selftest.h"
 
 static struct dentry *directory;
 
@@ -71,11 +72,25 @@ static int contexts_show(struct seq_file *file, void *data)
 }
 DEFINE_SHOW_ATTRIBUTE(contexts);
 
+static int selftest_show(struct seq_file *file, void *data)
+{
+	const struct sysvm_selftest_result *result = &sysvm_selftest_result;
+
+	if (!result->checks)
+		seq_puts(file, "not run: load with selftest=1\n");
+	else
+		seq_printf(file, "%u checks, %u failed%s\n", result->checks, result->failed,
+			   result->skipped_calls ? ", calls not tried" : "");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(selftest);
+
 /* The machine works without it: nobody looks at the results. */
 void sysvm_debug_init(void)
 {
 	directory = debugfs_create_dir("sysvm", NULL);
 	debugfs_create_file("contexts", 0400, directory, NULL, &contexts_fops);
+	debugfs_create_file("selftest", 0400, directory, NULL, &selftest_fops);
 }
 
 void sysvm_debug_exit(void)

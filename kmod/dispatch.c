@@ -183,6 +183,35 @@ long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
 #undef SYSVM_LEAF
 }
 
+static long row_probe(const struct pt_regs *regs)
+{
+	return SYSVM_CALL_MAX;
+}
+
+/*
+ * Does the tree lead each index to its own row? Each row in turn is bound to a probe and then back to what it was.
+ * Returns the first index that does not find its probe, or -1.
+ */
+int __init sysvm_dispatch_find_stray(void)
+{
+	struct pt_regs regs = { 0 };
+	int stray = -1;
+	unsigned int i;
+
+	for (i = 0; i < SYSVM_CALL_MAX && stray < 0; i++) {
+		void *was;
+
+		if (!rows[i].name)
+			continue;
+		was = rows[i].key->func;
+		__static_call_update(rows[i].key, rows[i].trampoline, row_probe);
+		if (sysvm_dispatch(&regs, i) != SYSVM_CALL_MAX)
+			stray = i;
+		__static_call_update(rows[i].key, rows[i].trampoline, was);
+	}
+	return stray;
+}
+
 /* The codes by which a call asks for a restart are for the kernel's signal code, not for programs. */
 long sysvm_after_error(long result, u32 *stop)
 {

@@ -21,6 +21,7 @@ int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n);
 
 /* dispatch.c */
 int sysvm_dispatch_bind(void);
+int sysvm_dispatch_find_stray(void); /* at load */
 void sysvm_dispatch_supported(u64 supported[4]);
 unsigned int sysvm_dispatch_count(void);
 /* Makes the call whose number and arguments are in regs. */

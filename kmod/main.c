@@ -19,6 +19,7 @@
 #include "boundary.h"
 #include "context.h"
 #include "dispatch.h"
+#include "selftest.h"
 
 static ushort mode = 0600;
 module_param(mode, ushort, 0444);
@@ -93,6 +94,9 @@ static int __init sysvm_init(void)
 	sysvm_boundary_init();
 	sysvm_max_fuel = clamp_t(uint, sysvm_max_fuel, 1, SYSVM_FUEL_MAX);
 	ret = sysvm_dispatch_bind();
+	if (ret)
+		return ret;
+	ret = sysvm_selftest();
 	if (ret)
 		return ret;
 	device.mode = mode;

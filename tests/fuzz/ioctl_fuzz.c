@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "kernel_env.h"
 #include "kernel/kernel.h"
+#include "selftest.h"
 #include "uapi/syscalls.h"
 
 #include <asm/unistd.h>
@@ -208,6 +209,9 @@ unsigned long sysvm_entry_ticks;
 struct sysvm_kernel_functions sysvm_kernel;
 
 void sysvm_boundary_init(void) {}
+int sysvm_selftest(void) {
+  return 0;
+}
 void sysvm_debug_init(void) {}
 void sysvm_debug_exit(void) {}
 

@@ -16,7 +16,7 @@ ready() {
 	grep -q "kernel engine: $1\$" /tmp/doctor || fail "kernel engine: $1"
 }
 parameter=/sys/module/sysvm/parameters/seccomp
-trap 'grep -q "^sysvm " /proc/modules || insmod "$SYSVM_MODULE"; echo N >$parameter' EXIT
+trap 'grep -q "^sysvm " /proc/modules || insmod "$SYSVM_MODULE" $SYSVM_PARAMETERS; echo N >$parameter' EXIT
 
 version=$(cat /sys/module/sysvm/version)
 expect ok "/dev/sysvm, version $version, ABI 1, 1[0-9][0-9] system calls" env
