@@ -9,6 +9,7 @@
 
 #include "libsysvm/sites/cache.h"
 #include "optimizer/hex.h"
+#include "traces/own_time.h"
 #include "traces/reader.h"
 
 namespace sysvm {
@@ -53,12 +54,9 @@ Result<CostModel> CostOptions::get() const {
 
 uint64_t wall_ns(const std::vector<const Trace*>& traces) {
   uint64_t sum = 0;
-  for (const Trace* t : traces) {
-    uint64_t wall = t->stats ? t->stats->wall_ns : 0;
-    if (!wall && !t->events.empty()) wall = t->events.back().ts_ns + t->events.back().dur_ns - t->events.front().ts_ns;
-    const uint64_t tracing = t->events.size() * t->header.call_cost_ns;
-    sum += wall > tracing ? wall - tracing : wall;
-  }
+  for (const Trace* t : traces)
+    if (!t->events.empty())
+      sum += own_wall_ns(*t, t->events.size(), t->events.front().ts_ns, t->events.back().ts_ns + t->events.back().dur_ns);
   return sum;
 }
 

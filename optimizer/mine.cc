@@ -9,6 +9,7 @@
 #include "optimizer/compact.h"
 #include "optimizer/flow.h"
 #include "optimizer/repeats.h"
+#include "traces/own_time.h"
 #include "traces/reader.h"
 
 namespace sysvm {
@@ -35,9 +36,7 @@ class PartMaker {
     part.calls = compact_.total();
     part.cuts = compact_.streams().size();
     part.threaded = compact_.threaded();
-    const uint64_t wall = info.stats && info.stats->wall_ns ? info.stats->wall_ns : last_ > first_ ? last_ - first_ : 0;
-    const uint64_t tracing = part.calls * info.header.call_cost_ns;
-    part.wall_ns = wall > tracing ? wall - tracing : wall;
+    part.wall_ns = own_wall_ns(info, part.calls, first_, last_);
     for (const auto& [nr, total] : by_nr_) part.by_name[name_of(nr)] = total;
     for (const auto& [key, total] : by_path_)
       if (total.count >= kAgain)

@@ -56,7 +56,7 @@ struct CallTotal {
 
 struct MinePart {
   uint64_t traces = 0, calls = 0, cuts = 0, threaded = 0;
-  uint64_t wall_ns = 0;  // with what tracing added taken out
+  uint64_t wall_ns = 0;  // the program's own (own_wall_ns)
   std::map<std::string, CallTotal> by_name;
   std::map<std::string, CallTotal> by_name_and_path;  // paths that were asked for 16 times and more
   std::map<std::string, PartSequence> sequences;      // by their calls, flags and call sites

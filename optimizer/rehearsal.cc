@@ -17,6 +17,7 @@
 #include "optimizer/hex.h"
 #include "optimizer/recorded_kernel.h"
 #include "optimizer/svp_reader.h"
+#include "traces/own_time.h"
 
 namespace sysvm {
 namespace {
@@ -66,7 +67,7 @@ class Player {
  public:
   Player(std::span<const uint8_t> svp, const ProcedureFile& file, const Trace& trace,
          const RehearsalOptions& options, Rehearsal& out)
-      : svp_(svp), file_(file), trace_(trace), options_(options), out_(out), sites_(trace), scratch_(kScratch) {
+      : svp_(svp), file_(file), trace_(trace), options_(options), out_(out), sites_(trace), own_(trace), scratch_(kScratch) {
     script_.who = this;
     script_.call = [](void* who, long nr, const uint64_t arg[6]) {
       return static_cast<Player*>(who)->kernel_->call(nr, arg);
@@ -160,7 +161,7 @@ class Player {
         continue;
       }
       const Site site = e.has(kSignal) ? Site{} : sites_.of(e.pid, e.site(), e.ts_ns);
-      script_.now_ms = e.ts_ns / 1000000;
+      script_.now_ms = own_.at(e.tid, e.ts_ns) / 1000000;
       if (!begun && !site.loader) {
         begun = true;
         begin(image, e);
@@ -286,6 +287,7 @@ class Player {
   const RehearsalOptions& options_;
   Rehearsal& out_;
   Sites sites_;
+  OwnTime own_;
   std::unordered_map<int32_t, const Event*> made_by_;
   std::unordered_set<int32_t> threads_;
   std::multimap<int32_t, uint64_t> execs_;

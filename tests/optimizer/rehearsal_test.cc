@@ -38,6 +38,25 @@ TEST(Rehearsal, CountsTheEntriesOfAnotherRecording) {
   EXPECT_EQ(r.ahead - r.used, 1u);  // what that open's guard has looked at is asked for once more
 }
 
+// What is made ahead waits for 10 ms at most. Time for which the recorder held the program is none that it waited.
+TEST(Rehearsal, ResultsDoNotGrowOldWhileTheRecorderHoldsTheProgram) {
+  Trace other = recording(repeated(50, kMd5sum));
+  const Rehearsal before = rehearsed(repeated(20, kMd5sum), other);
+  std::vector<Throttle> held;
+  uint64_t late = 0;
+  for (Event& e : other.events) {
+    e.ts_ns += late;
+    if (e.nr != 257) continue;  // openat, whose followers are made ahead
+    const uint64_t end = e.ts_ns + e.dur_ns;
+    held.push_back({e.tid, end, end + 20'000'000});
+    late += 20'000'000;
+  }
+  ASSERT_EQ(held.size(), 50u);
+  EXPECT_GT(rehearsed(repeated(20, kMd5sum), other).entries, before.entries + 50) << "so slow a program is not served";
+  other.throttles = held;
+  EXPECT_EQ(rehearsed(repeated(20, kMd5sum), other).entries, before.entries);
+}
+
 TEST(Rehearsal, CallsThatNobodyAsksForAreCounted) {
   const std::string stops_early = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
                                   "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
