@@ -89,16 +89,28 @@ PtraceSession::PtraceSession(TraceSink& sink, const CallSet& wanted, const Captu
     : sink_(sink), wanted_(wanted), capture_(capture) {}
 
 PtraceSession::~PtraceSession() {
+  let_go();
+}
+
+void PtraceSession::let_go() {
+  released_ = true;
   for (auto& [tid, task] : tasks_) {
     if (trace(PTRACE_INTERRUPT, tid, 0, 0) != 0) continue;
     int status;
-    while (waitpid(tid, &status, __WALL) == tid) {
-      if (!WIFSTOPPED(status)) break;
-      const int sig = WSTOPSIG(status);
-      const bool is_signal = (status >> 16) == 0 && sig != (SIGTRAP | 0x80);
-      if (trace(PTRACE_DETACH, tid, 0, is_signal ? static_cast<unsigned long>(sig) : 0) == 0) break;
+    while (waitpid(tid, &status, __WALL) == tid && !detached(tid, status)) {
     }
   }
+  tasks_.clear();
+}
+
+bool PtraceSession::detached(pid_t tid, int status) {
+  if (!WIFSTOPPED(status)) {
+    exit_status_[tid] = status;
+    return true;
+  }
+  const int sig = WSTOPSIG(status);
+  const bool is_signal = (status >> 16) == 0 && sig != (SIGTRAP | 0x80);
+  return trace(PTRACE_DETACH, tid, 0, is_signal ? static_cast<unsigned long>(sig) : 0) == 0;
 }
 
 PtraceSession::Task& PtraceSession::new_task(pid_t tid, pid_t pid) {
@@ -174,6 +186,10 @@ size_t PtraceSession::handle_stops() {
   pid_t tid;
   while ((tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
     ++handled;
+    if (released_) {  // made by a thread that was still to be let go
+      (void)detached(tid, status);
+      continue;
+    }
     auto it = tasks_.find(tid);
     if (!WIFSTOPPED(status)) {
       on_end(tid, status);

@@ -25,7 +25,9 @@ namespace sysvm {
 class PtraceSession {
  public:
   explicit PtraceSession(TraceSink& sink, const CallSet& wanted = CallSet().set(), const Capture& capture = {});
-  ~PtraceSession();  // lets go of all that still run
+  ~PtraceSession();
+  // Of all that still run; the trace ends here. handle_stops() and ended() may still be asked, for how a child ends.
+  void let_go();
 
   Result<> trace_from_exec(pid_t child);  // a held child, beginning with its next successful exec
   Result<> add_process(pid_t pid);        // all threads of a running process
@@ -51,6 +53,7 @@ class PtraceSession {
   bool read_data(const Task& task, Event& e, const call_desc& desc, std::string& out);
   void emit_signal(Task& task, int sig);
   void resume(Task& task, int sig = 0);
+  bool detached(pid_t tid, int status);
 
   TraceSink& sink_;
   const CallSet wanted_;
@@ -59,6 +62,7 @@ class PtraceSession {
   std::set<pid_t> early_stops_;  // new threads that stopped before their parent told of them
   std::map<pid_t, int> exit_status_;
   size_t seen_ = 0;
+  bool released_ = false;
 };
 
 }  // namespace sysvm

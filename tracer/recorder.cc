@@ -173,8 +173,6 @@ class Recording {
       if (bad_records_) now_sink().lost(LossReason::kConsumer, bad_records_, start_ns_, boottime_ns());
       for (const ThreadEnd& t : bpf_->threads_alive()) threads_left_.push_back(t);
     } else {
-      report_.left_running = ptrace_->live_tasks();
-      threads_left_ = ptrace_->threads_alive();
       ptrace_.reset();
     }
     TRY(write_totals());
@@ -256,6 +254,8 @@ class Recording {
 
   void snapshot() {
     if (!flight_) return;
+    // Asked before the rings are emptied: the numbers that they tell of are in the file then, or missing.
+    std::vector<ThreadEnd> alive = bpf_->threads_alive();
     drainer_->sync();
     poll_bpf();
     auto writer = create_file(fmt::format("{}.{}", options_.output, report_.snapshots + 1));
@@ -263,7 +263,11 @@ class Recording {
       report_.note = writer.message();
       return;
     }
-    const RecordSink sink = flight_->write(**writer);
+    RecordSink sink = flight_->write(**writer);
+    for (ThreadEnd& t : alive) {
+      t.end_ns = boottime_ns();
+      sink.on_thread_end(t);
+    }
     TraceStats stats;
     stats.events = sink.events() - flight_->before().events();
     stats.lost = sink.lost();
@@ -388,14 +392,22 @@ class Recording {
     for (;;) {
       ptrace_->handle_stops();
       if (child_ ? ptrace_->ended(child_->pid(), &report_.wait_status) : ptrace_->live_tasks() == 0) break;
-      if (supervisor_.wait(-1, child_ ? child_->pid() : 0, 100) == Supervisor::Wake::kStop) break;
+      const bool stop = supervisor_.wait(-1, child_ ? child_->pid() : 0, 100) == Supervisor::Wake::kStop;
       const uint64_t now = boottime_ns();
       flush_sometimes(now);
-      if (limit_reached(now)) break;
+      if (stop || limit_reached(now)) break;
     }
+    ended_ns_ = boottime_ns();
+    report_.left_running = ptrace_->live_tasks();
+    threads_left_ = ptrace_->threads_alive();
+    ptrace_->let_go();
     std::string step;
     if (child_)
       if (int e = child_->outcome(&step)) return not_started(e, step);
+    while (child_ && !ptrace_->ended(child_->pid(), &report_.wait_status)) {
+      (void)supervisor_.wait(-1, child_->pid(), 100);
+      ptrace_->handle_stops();
+    }
     return Unit{};
   }
 
