@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style soak
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-mutations soak
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -15,6 +15,8 @@ check-kasan: build
 	@scripts/check-kasan
 check-style: build
 	@scripts/check-style
+check-mutations: build
+	@scripts/check-mutations
 soak: build
 	@scripts/soak
 transparency: build
