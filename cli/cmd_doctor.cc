@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/data_output.h"
 #include "cli/doctor/check.h"
 
 namespace sysvm {
@@ -50,14 +51,8 @@ Ready ready(const std::vector<Check>& checks) {
   return out;
 }
 
-bool wants_colour() {
-  const char* no_colour = getenv("NO_COLOR");
-  const char* terminal = getenv("TERM");
-  return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !(terminal && std::string_view(terminal) == "dumb");
-}
-
 void print_text(const std::vector<Check>& checks, const Ready& can) {
-  const bool colour = wants_colour();
+  const bool colour = use_color("auto", STDOUT_FILENO);
   for (const Check& check : checks) {
     const char* paint = !colour ? "" : check.state == State::kOk ? "\033[32m" : check.state == State::kLimited ? "\033[33m" : "\033[31m";
     fmt::print("{}{:<8}{} {:<10} {}", paint, doctor::state_name(check.state), colour ? "\033[0m" : "", check.name, check.found);

@@ -29,7 +29,7 @@ Result<> DataOutput::close() {
   return Unit{};
 }
 
-bool use_color(const std::string& choice) {
+bool use_color(const std::string& choice, int fd) {
   if (choice != "auto") return choice == "always";
   auto is_set = [](const char* name) {
     const char* value = getenv(name);
@@ -38,7 +38,7 @@ bool use_color(const std::string& choice) {
   if (is_set("NO_COLOR")) return false;
   if (is_set("CLICOLOR_FORCE")) return true;
   const char* term = getenv("TERM");
-  return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+  return isatty(fd) && term && strcmp(term, "dumb") != 0;
 }
 
 }  // namespace sysvm

@@ -28,7 +28,7 @@ class DataOutput {
   bool ok_ = true;
 };
 
-// NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether standard output is a terminal; choice: auto, always, never.
-bool use_color(const std::string& choice);
+// NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether fd is a terminal; choice: auto, always, never.
+bool use_color(const std::string& choice, int fd = 1);
 
 }  // namespace sysvm

@@ -4,10 +4,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <string_view>
 
 #include "cli/commands.h"
+#include "cli/data_output.h"
 
 namespace sysvm {
 namespace {
@@ -36,7 +39,8 @@ void print_help(FILE* out) {
 }
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_color_mt("sysvm"));
+  spdlog::set_default_logger(
+      spdlog::stderr_color_mt("sysvm", use_color("auto", STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never));
   spdlog::set_pattern("%n: %^%l%$: %v");
   if (argc < 2) {
     print_help(stderr);

@@ -23,13 +23,16 @@ _sysvm() {
 	done
 	case $prev in
 	--engine) COMPREPLY=($(compgen -W "auto kernel user" -- "$cur")) ;;
-	--backend) COMPREPLY=($(compgen -W "auto bpf ptrace" -- "$cur")) ;;
 	-u | --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
-	*)
-		[[ $cur == -* ]] && COMPREPLY=($(compgen -W "$("$program" "$command" --help 2>/dev/null |
-			grep -oE -- '(^|[ ,[])--?[A-Za-z][-A-Za-z]*' | tr -d ' ,[' | sort -u)" -- "$cur"))
+	-p | --pid) COMPREPLY=($(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")) ;;
+	export) ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W "strace perfetto ndjson folded" -- "$cur")) ;;
+	-*[a-z]) # the values that the help names: --color TEXT:{auto,always,never}
+		COMPREPLY=($(compgen -W "$("$program" "$command" --help 2>/dev/null |
+			sed -nE "s/^ +(-[^ ]*,)?$prev [A-Z]+:\\{([^}]*)\\}.*/\\2/p" | tr , ' ')" -- "$cur"))
 		;;
 	esac
+	((${#COMPREPLY[@]})) || [[ $cur != -* ]] || COMPREPLY=($(compgen -W "$("$program" "$command" --help 2>/dev/null |
+		grep -oE -- '(^|[ ,[])--?[A-Za-z][-A-Za-z]*' | tr -d ' ,[' | sort -u)" -- "$cur"))
 }
 # Where nothing is offered: file names.
 complete -o default -F _sysvm sysvm

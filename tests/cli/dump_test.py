@@ -73,11 +73,11 @@ def test_json_has_the_schema_first(trace):
     assert objects[2]["path"].startswith('/tmp/<b>&"\n')
 
 
-def on_terminal(words, **environment):
-    """Standard output as a terminal sees it."""
+def on_terminal(words, stream="stdout", status=0, **environment):
+    """Standard output, or error, as a terminal sees it."""
     main, child = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CLICOLOR_FORCE")}
-    process = subprocess.Popen([SYSVM, *map(str, words)], stdout=child, env=clean | {"TERM": "xterm"} | environment)
+    process = subprocess.Popen([SYSVM, *map(str, words)], **{stream: child}, env=clean | {"TERM": "xterm"} | environment)
     os.close(child)
     text = b""
     while True:
@@ -89,7 +89,7 @@ def on_terminal(words, **environment):
             break
         text += part
     os.close(main)
-    assert process.wait() == 0
+    assert process.wait() == status or status is None
     return text
 
 
@@ -100,6 +100,15 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(trace):
     assert b"\033[" not in on_terminal(["dump", "--color", "never", trace])
     assert b"\033[" not in run(SYSVM, "dump", trace).stdout
     assert b"\033[" in run(SYSVM, "dump", "--color", "always", trace).stdout
+
+
+def test_doctor_and_messages_follow_no_color_too():
+    assert b"\033[" in on_terminal(["doctor"], status=None) and b"\033[" not in on_terminal(["doctor"], status=None, NO_COLOR="1")
+    wrong = ["dump", "/no/such/file"]
+    assert b"\033[" in on_terminal(wrong, stream="stderr", status=2)
+    assert b"\033[" not in on_terminal(wrong, stream="stderr", status=2, NO_COLOR="1")
+    assert b"\033[" not in on_terminal(wrong, stream="stderr", status=2, TERM="dumb")
+    assert b"\033[" not in run(SYSVM, *wrong).stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Every subcommand explains itself, in the help, in its man page and to the shell, and the three agree."""
+import os
 import re
 import shlex
 
@@ -78,6 +79,23 @@ def test_bash_offers_the_commands():
 @pytest.mark.parametrize("command", commands())
 def test_bash_offers_the_options_of_the_help(command):
     assert options_of_help(command) == {word for word in completions(SYSVM, command, "--")}
+
+
+@pytest.mark.parametrize("words, values", [
+    (("record", "--backend"), {"auto", "bpf", "ptrace"}), (("stat", "--backend"), {"auto", "bpf", "ptrace"}),
+    (("dump", "--color"), {"auto", "always", "never"}), (("import", "--format"), {"auto", "strace", "perf"}),
+    (("run", "--engine"), {"auto", "kernel", "user"}), (("export",), {"strace", "perfetto", "ndjson", "folded"})])
+def test_bash_offers_the_values_that_an_option_takes(words, values):
+    assert completions(SYSVM, *words, "") == values
+    first = sorted(values)[0]
+    assert completions(SYSVM, *words, first[:3]) == {value for value in values if value.startswith(first[:3])}
+
+
+def test_bash_offers_users_and_processes():
+    assert "root" in completions(SYSVM, "record", "-u", "")
+    assert str(os.getpid()) in completions(SYSVM, "record", "-p", "")
+    # An option without values is followed by options.
+    assert "--output" in completions(SYSVM, "record", "-q", "--")
 
 
 def test_bash_leaves_what_stands_behind_the_separator_to_others():
