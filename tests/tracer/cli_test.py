@@ -477,3 +477,25 @@ def test_without_rights_it_says_the_fix(backend, tmp_path):
         assert refused.returncode == 125 and b"setcap" in refused.stderr and b"--backend ptrace" in refused.stderr
         fallback = run(*drop, SYSVM, "record", "-o", f"{place}/u.trace", "--", "true")
         assert fallback.returncode == 0 and b"the ptrace backend was used" in fallback.stderr
+
+
+def test_without_btf_it_says_so_and_ptrace_records_the_same(backend, tmp_path):
+    """A kernel that was built without BTF, as far as a program can tell."""
+    if os.geteuid() != 0 or backend == "ptrace":
+        return
+    hidden = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"', SYSVM, "record"]
+    refused = run(*hidden, "--backend", "bpf", "-o", tmp_path / "b.trace", "--", "true")
+    assert refused.returncode == 125 and b"CONFIG_DEBUG_INFO_BTF" in refused.stderr and b"--backend ptrace" in refused.stderr
+    fallback = run(*hidden, "-o", tmp_path / "t.trace", "--", WORKLOAD, "calls", "70")
+    assert fallback.returncode == 0 and b"the ptrace backend was used" in fallback.stderr
+    without = names(tmp_path)
+    assert without["getppid"] == 70
+    assert record("bpf", tmp_path, WORKLOAD, "calls", "70").returncode == 0
+    assert names(tmp_path) == without
+
+
+def test_locked_memory_is_not_needed_and_nothing_is_said_of_it(backend, tmp_path):
+    drop = ["setpriv", "--bounding-set=-sys_resource", "prlimit", "--memlock=0"] if os.geteuid() == 0 else ["prlimit", "--memlock=0"]
+    done = run(*drop, SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "--", WORKLOAD, "calls", "40")
+    assert done.returncode == 0 and names(tmp_path)["getppid"] == 40
+    assert len(done.stderr.splitlines()) == 1 and b"libbpf" not in done.stderr
