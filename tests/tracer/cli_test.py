@@ -246,6 +246,32 @@ def test_attaches_to_all_threads_until_interrupted(backend, tmp_path):
     assert {c["name"]: c["count"] for c in seen["by_call"]}["getppid"] > 30
 
 
+def test_attaches_to_several_processes_and_follows_their_children(backend, tmp_path):
+    waiting = [subprocess.Popen(["sh", "-c", f"read x; {WORKLOAD} forks {n}; read x"], stdin=subprocess.PIPE) for n in (5, 9)]
+    first, second = (str(p.pid) for p in waiting)
+    with subprocess.Popen([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p", f"{first},{second}"],
+                          stderr=subprocess.PIPE) as recorder:
+        wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
+        time.sleep(0.5)
+        for process in waiting:
+            process.stdin.write(b"go\n\n")
+            process.stdin.close()
+        _, err = recorder.communicate(timeout=60)  # ends with the last of them
+    assert recorder.returncode == 0, err
+    assert [process.wait(timeout=60) for process in waiting] == [0, 0] or backend == "ptrace"
+    assert names(tmp_path)["getppid"] == 14
+    assert {int(first), int(second)} <= {p["pid"] for p in info(tmp_path)["processes"]}
+    assert run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout.startswith(b"complete: ")
+
+
+def test_process_that_has_ended_is_not_waited_for(backend, tmp_path):
+    with subprocess.Popen(["true"]) as ended:
+        wait_for(lambda: Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+        done = subprocess.run([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p", str(ended.pid)],
+                              stderr=subprocess.PIPE, timeout=30)
+    assert done.returncode == 125 and str(ended.pid).encode() in done.stderr
+
+
 def test_process_that_is_not_there_leaves_no_file(backend, tmp_path):
     done = run(SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p", "4194303")
     assert done.returncode == 125 and b"process 4194303: " in done.stderr
@@ -369,6 +395,11 @@ def test_attaches_to_a_control_group(backend, tmp_path):
                                   stderr=subprocess.PIPE) as recorder:
                 wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
                 time.sleep(0.3)
+                with subprocess.Popen(["sh", "-c", f"echo $$ > {place}/cgroup.procs; read x; {WORKLOAD} forks 3"],
+                                      stdin=subprocess.PIPE) as later:  # who joins is found by the recorder's next look
+                    wait_for(lambda: str(later.pid) in (place / "cgroup.procs").read_text().split())
+                    time.sleep(1)
+                    later.communicate(b"go\n", timeout=60)
                 inside.stdin.write(b"go\n\n")
                 inside.stdin.close()
                 _, err = recorder.communicate(timeout=60)  # ends with the last of them
@@ -376,7 +407,7 @@ def test_attaches_to_a_control_group(backend, tmp_path):
             inside.wait(timeout=60)
     finally:
         place.rmdir()
-    assert names(tmp_path)["getppid"] == 5 and info(tmp_path)["missing"] == 0
+    assert names(tmp_path)["getppid"] == 5 + 3 and info(tmp_path)["missing"] == 0
 
 
 def wait_for(what):

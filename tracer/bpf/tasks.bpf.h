@@ -5,6 +5,7 @@
 
 #define SIGNAL_GROUP_EXIT 4
 #define AT_BASE 7
+#define PF_EXITING 0x4
 
 /* Thread groups that the iterator adds, as the recorder's pid namespace knows them; key 0 stands for all. */
 struct {
@@ -167,6 +168,7 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	if (s->armed == ARMED_CALL)
 		emit(s, 0, EV_NO_EXIT, 0, now_ns());
 	s->armed = ARMED_NO;
+	s->waiting = 1; /* for nothing: its end is told, and while nobody waits for it the task stays, with its storage */
 	emit_task(REC_THREAD, tid, pid, 0, 0, s->seq);
 	if (BPF_CORE_READ(signal, live.counter) > 0) {
 		if (pid == tid) {
@@ -190,6 +192,8 @@ int add_threads(struct bpf_iter__task *ctx)
 	__u32 group, all = 0;
 
 	if (!task || task->tgid == bpf_get_current_task_btf()->tgid)
+		return 0;
+	if (BPF_CORE_READ(task, flags) & PF_EXITING) /* it makes no more calls, and its end may have been */
 		return 0;
 	group = id_of(BPF_CORE_READ(task, group_leader));
 	if (!group)
