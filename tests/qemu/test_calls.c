@@ -37,7 +37,7 @@ static void open_fstat_read_close_in_one_entry(void)
 	CALL(&p, read, 23, 20, 15, 16);
 	CALL(&p, close, 24, 20);
 	finish(&p);
-	CHECK_EQ(machine_run(&m, &p), 0);
+	CHECK_EQ(machine_run_at_once(&m, &p), 0);
 	CHECK_EQ(m.page->status, SYSVM_DONE);
 	CHECK_EQ(m.page->calls, 5);
 	CHECK_EQ(m.page->runs, 1);
@@ -61,7 +61,7 @@ static void an_error_stops_at_its_call_and_go_on_does_not(void)
 	at = p.len;
 	CALL(&p, close, 3, 1);
 	finish(&p);
-	CHECK_EQ(machine_run(&m, &p), 0);
+	CHECK_EQ(machine_run_at_once(&m, &p), 0);
 	CHECK_EQ(m.page->status, SYSVM_ERROR);
 	CHECK_EQ(m.page->error, EBADF);
 	CHECK_EQ(m.page->pc, at);
@@ -80,19 +80,19 @@ static void kernel_addresses_are_faults(void)
 		set(&load, 1, bad[i]);
 		EMIT(&load, SYSVM_OP_LD64, 2, 1, 0, 0);
 		finish(&load);
-		CHECK_EQ(machine_run(&m, &load), 0);
+		CHECK_EQ(machine_run_at_once(&m, &load), 0);
 		CHECK_EQ(m.page->status, SYSVM_FAULT);
 
 		set(&store, 1, bad[i]);
 		EMIT(&store, SYSVM_OP_ST64, 1, 2, 0, 0);
 		finish(&store);
-		CHECK_EQ(machine_run(&m, &store), 0);
+		CHECK_EQ(machine_run_at_once(&m, &store), 0);
 		CHECK_EQ(m.page->status, SYSVM_FAULT);
 
 		set(&call, 1, bad[i]);
 		CALL(&call, uname, 2, 1);
 		finish(&call);
-		CHECK_EQ(machine_run(&m, &call), 0);
+		CHECK_EQ(machine_run_at_once(&m, &call), 0);
 		CHECK_EQ(m.page->status, SYSVM_ERROR);
 		CHECK_EQ(m.page->error, EFAULT);
 	}
