@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import extract_vmlinux  # noqa: E402
 import guest  # noqa: E402
+import mutate  # noqa: E402
 import run  # noqa: E402
 
 
@@ -87,6 +88,19 @@ class Initrd(unittest.TestCase):
         self.assertEqual(data[110:112], b"a\0")
         self.assertEqual(data[112:117], b"hello")
         self.assertIn(b"TRAILER!!!\0", data)
+
+
+class Mutations(unittest.TestCase):
+    here = "".join(path.read_text() for path in Path(__file__).resolve().parent.glob("*.[ct]*"))
+
+    def test_each_finds_the_rule_that_it_takes_out(self):
+        for mutation in mutate.MUTATIONS:
+            with self.subTest(mutation.rule):
+                self.assertTrue(mutate.changed_files(mutation))  # raises when a text is not there exactly once
+
+    def test_each_names_tests_that_there_are(self):
+        for name in {name for mutation in mutate.MUTATIONS for name in mutation.tests}:
+            self.assertRegex(self.here, rf"TEST\({name}\)|guest_test\({name} |void {name}\(")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ MUTATIONS = [
         "denied_commands_are_left_to_user_space"),
     one("of fcntl only listed commands are made", "allow.c", "return is_harmless(sysvm_fcntl_by_cmd(command));", "return true;",
         "denied_commands_are_left_to_user_space"),
-    one("who is inside is found out by his registers", "run.c", "regs->ax != -ENOSYS || ", "",
+    one("who is inside is found out by his registers", "run.c", "regs->ax != (unsigned long)-ENOSYS || ", "",
         "a_program_cannot_enter_the_machine_again"),
 
     # A program that closes the device it runs on
@@ -98,23 +98,24 @@ MUTATIONS = [
         "stop_and_continue_interrupt_what_they_interrupt_plainly"),
     one("the kernel's codes are not for programs", "dispatch.c", "if (signal_pending(current)) {", "if (0) {",
         "SA_RESTART_goes_on_where_it_was"),
-    one("a restart goes on at the call", "vm/interp.c", "m.pc = FETCH(page->pc);", "m.pc = 0;",
+    one("a restart goes on at the call", "vm/interp.c", "*pc = FETCH(page->pc);", "*pc = 0;",
         "SA_RESTART_goes_on_where_it_was", "ten_thousand_signals_a_second_change_no_result"),
 
     # A stale resume point
-    one("a resume has the number of the stop", "vm/interp.c", "FETCH(page->run_seq) == seq && ", "",
+    one("a resume has the number of the stop", "vm/interp.c", "FETCH(page->run_seq) != seq || ", "",
         "stale_state_is_not_taken_up_by_a_new_run", "a_handler_may_jump_out_of_a_run"),
-    one("a resume is of the program that stopped", "vm/interp.c", "FETCH(page->proc) == proc &&\n", "\n",
+    one("a resume is of the program that stopped", "vm/interp.c", "FETCH(page->proc) != proc || ", "",
         "a_resume_is_of_the_program_that_stopped"),
-    one("a resume is at an instruction", "vm/interp.c", "if (!sysvm_is_start(program->starts, program->len, m.pc)) {",
-        "if (0) {", "bad_arguments_are_refused"),
+    one("a resume is at an instruction", "vm/interp.c", "return sysvm_is_start(program->starts, program->len, *pc);",
+        "return true;", "bad_arguments_are_refused"),
     one("a repeated entry whose page was used is refused", "run.c",
         "return READ_ONCE(tpage->mem->run_seq) != seq;", "return false;", "a_restart_after_the_page_was_used_is_refused"),
 
     # A program without end
-    one("fuel is capped", "vm/interp.c", "if (m.fuel > sysvm_env_max_fuel())", "if (0)", "fuel_is_capped",
+    one("fuel is capped", "vm/interp.c", "if (fuel > sysvm_env_max_fuel())", "if (0)", "fuel_is_capped",
         "parameters_of_the_load_are_bounded"),
-    one("fuel ends a program", "vm/interp.c", "if (SYSVM_UNLIKELY(!fuel)) {", "if (0) {", "spent_fuel_stops_and_resumes"),
+    one("fuel ends a program", "vm/interp.c", "next:\n\tif (SYSVM_UNLIKELY(!fuel--))\n\t\tgoto spent;",
+        "next:\n\tfuel--;", "spent_fuel_stops_and_resumes"),
     one("time ends an entry", "kernel_env.h", "if (unlikely(time_after(jiffies, env->deadline)))", "if (0)",
         "one_entry_lasts_milliseconds"),
 
