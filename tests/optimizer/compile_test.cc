@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The whole pipeline: what programs did -> what is made ahead of them, and how many entries that leaves.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "optimizer/optimizer.h"
@@ -62,6 +63,52 @@ TEST(Compile, SedUnrollsItsReads) {
   const Compiled c = compiled(repeated(20, kSed));
   EXPECT_EQ(names(c), (Names{"run_ahead openat: newfstatat read*3+end", "late_close close"}));
   EXPECT_EQ(c.predicted_entries, 20u);
+}
+
+TEST(Compile, WhatIsLookedAtUnderALockFollowsTheLastLockInARow) {
+  const Compiled c = compiled("openat(AT_FDCWD, \"/var/t.db\", O_RDWR) = 3\n" + repeated(20, kSelect));
+  EXPECT_EQ(names(c), (Names{"run_ahead fcntl F_SETLK no. 3 in a row: newfstatat pread64 newfstatat newfstatat"}));
+  ASSERT_EQ(c.file.procs.size(), 1u);
+  EXPECT_EQ(trigger_text(c.file.procs[0].triggers[0]), "fcntl(_, 6, _) streak 3");
+  EXPECT_EQ(c.predicted_entries, 1 + 20u * 5);
+}
+
+TEST(Compile, APathThatIsAnotherEachTimeIsNotFollowed) {
+  std::string calls = kSelect;
+  for (size_t at = 0; (at = calls.find("t.db-", at)) != std::string::npos; at += 5) calls.insert(at, "%d");
+  const Compiled c = compiled(repeated(20, calls));
+  EXPECT_EQ(c.emitted.size(), 0u);
+}
+
+TEST(Compile, APathThatComesWithEachEntryBelongsToTheLoop) {
+  const Compiled c = compiled(repeated(20, kFindLs));
+  ASSERT_GE(c.emitted.size(), 2u);
+  EXPECT_THAT(names(c), testing::Contains("run_ahead each(newfstatat newfstatat)"));
+}
+
+// git status reads a directory's end behind all that lies below it: taken back each time, it would cost more than the
+// rest saves.
+TEST(Compile, APlanThatDoesNotPayIsTriedShorter) {
+  const Compiled c = compiled(repeated(20, R"(
+openat(AT_FDCWD, "d%d/", O_RDONLY|O_DIRECTORY) = 4
+newfstatat(4, "", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0
+getdents64(4, buf, 32768) = 240
+openat(AT_FDCWD, "d%d/sub", O_RDONLY|O_DIRECTORY) = 5
+newfstatat(5, "", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0
+getdents64(5, buf, 32768) = 240
+getdents64(5, buf, 32768) = 0
+close(5) = 0
+getdents64(4, buf, 32768) = 0
+close(4) = 0
+)") + repeated(3, R"(
+openat(AT_FDCWD, "e%d/", O_RDONLY|O_DIRECTORY) = 4
+newfstatat(4, "", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0
+getdents64(4, buf, 32768) = 240
+getdents64(4, buf, 32768) = 0
+close(4) = 0
+)"));
+  EXPECT_EQ(names(c)[0], "run_ahead openat: newfstatat getdents64");
+  EXPECT_THAT(c.emitted[0].stop, testing::HasSubstr("more time than they cost"));
 }
 
 TEST(Compile, StrictLeavesTheCloseAlone) {

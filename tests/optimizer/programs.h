@@ -70,4 +70,34 @@ read(3, "", 4096) = 0
 close(3) = 0
 )";
 
+// sqlite3, one SELECT: three locks, then a look for journals. The database is open for writing.
+inline constexpr char kSelect[] = R"(
+fcntl(3, F_SETLK, buf) = 0
+fcntl(3, F_SETLK, buf) = 0
+fcntl(3, F_SETLK, buf) = 0
+newfstatat(AT_FDCWD, "/var/t.db-journal", buf, 0) = -2
+pread64(3, buf, 16, 24) = 16
+newfstatat(AT_FDCWD, "/var/t.db-wal", buf, 0) = -2
+newfstatat(3, "", {st_mode=S_IFREG|0644, st_size=8192}, AT_EMPTY_PATH) = 0
+fcntl(3, F_SETLK, buf) = 0
+write(1, buf, 9) = 9
+)";
+
+// find -ls, one directory with two files.
+inline constexpr char kFindLs[] = R"(
+openat(5, "d%d", O_RDONLY|O_DIRECTORY) = 6
+newfstatat(6, "", {st_mode=S_IFDIR|0755, st_size=4096}, AT_EMPTY_PATH) = 0
+fcntl(6, F_DUPFD_CLOEXEC, 3) = 7
+getdents64(6, buf, 32768) = 240
+getdents64(6, buf, 32768) = 0
+close(6) = 0
+close(4) = 0
+fcntl(7, F_DUPFD_CLOEXEC, 0) = 4
+newfstatat(7, "one", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0
+newfstatat(AT_FDCWD, "/etc/localtime", {st_mode=S_IFREG|0644, st_size=114}, 0) = 0
+newfstatat(7, "two", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0
+newfstatat(AT_FDCWD, "/etc/localtime", {st_mode=S_IFREG|0644, st_size=114}, 0) = 0
+close(7) = 0
+)";
+
 }  // namespace sysvm
