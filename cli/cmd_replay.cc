@@ -59,15 +59,19 @@ int cmd_replay(const Words& words) {
   RehearsalOptions options;
   CostOptions costs;
   bool json = false;
+  std::string relaxed;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-P,--procedures", procedures, "procedure file of sysvm compile")->required();
   app.add_option("--age", options.age_ms, "how long a result that was fetched ahead may wait, in ms")
       ->capture_default_str();
   app.add_flag("--strict", options.strict, "no late close");
+  app.add_option("--relaxed", relaxed, "age: what was fetched ahead survives other calls that only look")
+      ->check(CLI::IsMember({"age"}));
   costs.add_to(app);
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
+  options.relaxed_age = relaxed == "age";
   const Result<std::vector<uint8_t>> svp = read_whole_file(procedures, SVP_FILE_MAX);
   if (!svp) {
     spdlog::error("{}", svp.message());

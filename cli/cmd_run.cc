@@ -33,6 +33,7 @@ constexpr std::string_view kHelp =
     "  -P, --procedures FILE   procedures made by 'sysvm compile'\n"
     "  --engine NAME           auto (the module where /dev/sysvm can be used, else user), kernel, user\n"
     "  --strict                no late close\n"
+    "  --relaxed=age           what was fetched ahead survives other calls that only look\n"
     "  --age MS                how long a result that was fetched ahead may wait; 10 unless told\n"
     "  --allow-seccomp         also under a seccomp filter: it may see calls that CMD has not made itself\n"
     "  --symbols               interpose by symbol instead of patching the C library: counts calls, answers none\n"
@@ -59,7 +60,7 @@ Result<uint32_t> parse_age(const std::string& text) {
 }
 
 Result<Options> parse(const Words& words) {
-  const SplitArgs split = split_args(words, {"-P", "--procedures", "--engine", "--age", "--stats"});
+  const SplitArgs split = split_args(words, {"-P", "--procedures", "--engine", "--age", "--stats", "--relaxed"});
   Options out;
   out.command = split.command;
   for (size_t i = 0; i < split.own.size(); ++i) {
@@ -91,7 +92,9 @@ Result<Options> parse(const Words& words) {
       else if (engine == "kernel") out.shim.engine = SYSVM_ENGINE_KERNEL;
       else return error("--engine: '{}' is none of auto, kernel, user", engine);
     } else if (name == "--relaxed") {
-      return error("--relaxed={}: no relaxed mode is offered by this version", TRY(take()));
+      const std::string list = TRY(take());
+      if (list != "age") return error("--relaxed: '{}' is not offered; expected age", list);
+      out.shim.relaxed_age = true;
     } else {
       return error("unknown option '{}'; 'sysvm run --help' lists them", split.own[i]);
     }

@@ -53,6 +53,7 @@ extern "C" {
 #define SVP_REG_WINDOW 246    /* entries that one run may take at most */
 #define SVP_REG_UNDER 245     /* address of the directory's path and '/' in a buffer of the runtime */
 #define SVP_REG_NAME 244      /* address behind that '/': the code copies the entry's name here (room for 264 bytes) */
+#define SVP_REG_DEVICE2 242   /* st_dev of what is no directory there: on overlayfs perhaps another one */
 #define SVP_REG_AVOID 243     /* address of inode numbers, closed by 0: directories with a mount point that must not
 				 be looked at; the code takes no entry of a directory whose number is among them */
 
@@ -179,7 +180,8 @@ struct svp_proc {
  * Two kinds. Behind an open: the code makes getdents64, sets SVP_REG_ENTRY and SVP_REG_ENTRY_END itself, and loops.
  * At an entry: the trigger has an argument NAME or UNDER; the runtime finds the entry among those that it has seen
  * the application read, sets the registers to it and what follows it, and the first record answers the trigger.
- * The code must leave at SVP_REG_WINDOW entries, and at the first entry on another device than SVP_REG_DEVICE.
+ * The code must leave at SVP_REG_WINDOW entries, and at the first entry on another device than SVP_REG_DEVICE or, if it is no
+ * directory, SVP_REG_DEVICE2.
  */
 #define SVP_LOOP_MAX 8 /* followers of a loop */
 struct svp_loop {

@@ -558,8 +558,10 @@ class Emitter {
       line(fmt::format("ld64 r{}, [r{}+{}]", t, record, at + offsetof(struct stat, st_dev)));
       line(fmt::format("ld32 r{}, [r{}+{}]", kind, record, at + offsetof(struct stat, st_mode)));
     }
-    line(fmt::format("jne r{}, r{}, done", t, +SVP_REG_DEVICE));
     line(fmt::format("andi r{0}, r{0}, {1}", kind, S_IFMT));
+    line(fmt::format("jeq r{}, r{}, {}", t, +SVP_REG_DEVICE, good));
+    line(fmt::format("jne r{}, r{}, done", t, +SVP_REG_DEVICE2));
+    line(fmt::format("jeq r{}, r{}, done", kind, constant(S_IFDIR)));
     line(good + ":");
   }
 

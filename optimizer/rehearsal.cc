@@ -193,6 +193,7 @@ class Player {
     settings.engine = SYSVM_ENGINE_USER;
     settings.strict = options_.strict;
     settings.age_ms = options_.age_ms;
+    settings.relaxed_age = options_.relaxed_age;
     if (const auto bytes = from_hex(build_id_of(image)); bytes && bytes->size() <= SVP_BUILD_ID_MAX) {
       std::copy(bytes->begin(), bytes->end(), settings.exe_build_id);
       settings.exe_build_id_len = static_cast<uint32_t>(bytes->size());

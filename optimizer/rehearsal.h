@@ -25,6 +25,7 @@ namespace sysvm {
 struct RehearsalOptions {
   bool strict = false;
   uint32_t age_ms = 10;
+  bool relaxed_age = false;
   // Has this object file system calls that the shim cannot see? A process that maps it is plain.
   std::function<bool(const std::string& path, const std::string& build_id)> unseen;
 };

@@ -68,6 +68,7 @@ void EntryWorld::add(const NamedCall& call) {
 void EntryWorld::set_registers(sysvm_page& page) const {
   page.reg[SVP_REG_WINDOW] = kWindow;
   page.reg[SVP_REG_AVOID] = kAvoidAddress;
+  page.reg[SVP_REG_DEVICE2] = device_;
   page.reg[SVP_REG_UNDER] = kUnderAddress;
   page.reg[SVP_REG_NAME] = kUnderAddress + 8;  // the directory's path does not matter here: names are compared
   page.reg[SVP_REG_ENTRY] = page.reg[SVP_REG_ENTRY_END] = 0;

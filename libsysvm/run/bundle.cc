@@ -29,6 +29,7 @@ std::string make_bundle(const BundleInput& input) {
   head.engine = input.engine;
   head.strict = input.strict;
   head.age_ms = input.age_ms;
+  head.relaxed_age = input.relaxed_age;
   head.allow_seccomp = input.allow_seccomp;
   put_path(head.stats_path, input.stats_path);
   put_path(head.library_path, input.library_path);

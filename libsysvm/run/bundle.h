@@ -14,6 +14,7 @@ struct BundleInput {
   uint32_t engine = 0;
   bool strict = false;
   uint32_t age_ms = 10;
+  bool relaxed_age = false;
   bool allow_seccomp = false;
   std::string svp;  // contents of the procedure file, or empty
   std::vector<Analysis> objects;

@@ -142,6 +142,7 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   input.engine = static_cast<uint32_t>(options.engine);
   input.strict = options.strict;
   input.age_ms = options.age_ms;
+  input.relaxed_age = options.relaxed_age;
   input.allow_seccomp = options.allow_seccomp;
   input.svp = run.svp_;
   input.stats_path = run.folder_ + "/stats";

@@ -20,6 +20,7 @@ struct ShimOptions {
   enum ::sysvm_engine engine = SYSVM_ENGINE_AUTO;
   bool strict = false;  // no late close
   uint32_t age_ms = 10;
+  bool relaxed_age = false;  // what was fetched ahead survives other calls that only look
   bool allow_seccomp = false;
   bool symbols = false;  // interpose by symbol even where the C library could be patched: every call is forwarded
 };

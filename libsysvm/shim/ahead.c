@@ -358,6 +358,20 @@ static int make_private(struct shim_call *c)
 	return SHIM_ANSWERED;
 }
 
+/* --relaxed=age: what is outstanding stays. Late closes come first all the same. */
+static int make_keeping(struct shim_call *c, uint8_t rule)
+{
+	if (rule & RULE_KEEP)
+		kept_see(c);
+	if (ahead.pending && (rule & RULE_RIDE) && has_room(c) && ride(c, false)) {
+		if (rule & RULE_WATCH)
+			watch(c);
+		return SHIM_ANSWERED;
+	}
+	close_pending();
+	return rule & RULE_WATCH ? SHIM_WATCH : SHIM_FORWARD;
+}
+
 /* Which one in a row is it? */
 static void count_streak(const struct shim_call *c)
 {
@@ -416,6 +430,8 @@ static int decide(struct shim_call *c)
 			}
 		}
 	}
+	if ((rule & RULE_LOOK) && (log_outstanding() || directory_outstanding()))
+		return make_keeping(c, rule);
 	return make(c, rule);
 }
 

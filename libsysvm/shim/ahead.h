@@ -38,6 +38,7 @@ enum rule {
 	RULE_ANSWER = 16, /* some procedure of mode answer names it */
 	RULE_RIDE = 32,	  /* may be made by the machine behind a late close */
 	RULE_KEEP = 64,	  /* some follower of it has a kept path */
+	RULE_LOOK = 128,  /* only looks, never waits, and --relaxed=age was given */
 };
 
 struct fd_fact {

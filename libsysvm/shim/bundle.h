@@ -26,6 +26,8 @@ struct sysvm_bundle {
 	uint32_t strict;
 	uint32_t age_ms;
 	uint32_t allow_seccomp; /* stay on under a filter */
+	uint32_t relaxed_age;
+	uint32_t reserved;
 	uint64_t svp_offset, svp_size;	     /* multiple of 8; size 0: no procedures */
 	uint64_t objects_offset, objects;    /* struct sysvm_object[] */
 	uint64_t sites_offset, sites;	     /* struct sysvm_site[] */

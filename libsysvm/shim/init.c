@@ -85,6 +85,7 @@ static enum shim_reason start_ahead(void)
 		.engine = (int)entry.bundle->engine,
 		.strict = (int)entry.bundle->strict,
 		.age_ms = entry.bundle->age_ms,
+		.relaxed_age = (int)entry.bundle->relaxed_age,
 		.stats = &entry.file->stats,
 	};
 

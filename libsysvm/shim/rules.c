@@ -50,6 +50,14 @@ static bool harmless_to_fd(unsigned int effect)
 	return effect == SYSVM_EFFECT_PURE || effect == SYSVM_EFFECT_QUIET || effect == SYSVM_EFFECT_ADVICE;
 }
 
+/* Not at other processes (getppid) or the time. */
+static bool looks_at_file(const struct sysvm_syscall_info *info)
+{
+	unsigned int first = info->nargs ? info->arg[0].kind : SYSVM_KIND_NONE;
+
+	return first == SYSVM_KIND_PATH || first == SYSVM_KIND_FD || first == SYSVM_KIND_DIRFD;
+}
+
 void rules_init(void)
 {
 	for (unsigned int nr = 0; nr < AHEAD_CALLS; nr++) {
@@ -64,6 +72,9 @@ void rules_init(void)
 			rule |= RULE_QUIET;
 		if (nr == SYS_close)
 			rule |= RULE_CLOSE;
+		if (ahead.set.relaxed_age && info->effect == SYSVM_EFFECT_PURE && !(info->flags & SYSVM_FLAG_BLOCK) &&
+		    looks_at_file(info))
+			rule |= RULE_LOOK;
 		for (unsigned int i = 0; i < info->nargs; i++)
 			if (info->arg[i].kind == SYSVM_KIND_FD && !harmless_to_fd(info->effect))
 				rule |= RULE_WATCH;

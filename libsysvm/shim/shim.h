@@ -68,6 +68,7 @@ struct shim_settings {
 	int engine;	/* enum sysvm_engine */
 	int strict;	/* no late close */
 	uint32_t age_ms; /* how long an outstanding result lives */
+	int relaxed_age; /* calls that only look, answered by nobody ahead, leave it alone */
 	struct shim_stats *stats; /* never null */
 	uint8_t exe_build_id[SVP_BUILD_ID_MAX];
 	uint32_t exe_build_id_len;

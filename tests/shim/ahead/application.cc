@@ -20,7 +20,7 @@ long shim_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
 
 namespace sysvm {
 
-Application::Application(const std::string& text, bool strict, uint32_t age_ms) {
+Application::Application(const std::string& text, bool strict, uint32_t age_ms, bool relaxed_age) {
   Result<ProcedureFile> file = from_text(text, "test");
   if (!file) {
     ADD_FAILURE() << file.message();
@@ -40,6 +40,7 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms) 
   settings.engine = SYSVM_ENGINE_USER;
   settings.strict = strict;
   settings.age_ms = age_ms;
+  settings.relaxed_age = relaxed_age;
   settings.stats = &stats_;
   started_ = ahead_init(&settings);
 }

@@ -21,7 +21,8 @@ namespace sysvm {
 class Application {
  public:
   // text: procedures as `sysvm asm` reads them. One at a time: the ahead half has one state for a process.
-  explicit Application(const std::string& text, bool strict = false, uint32_t age_ms = 1000);
+  explicit Application(const std::string& text, bool strict = false, uint32_t age_ms = 1000,
+                       bool relaxed_age = false);
   ~Application();
 
   // The call as the application sees it: -errno on failure.

@@ -2,6 +2,8 @@
 // Loops over a directory's entries, call by call. What a program as a whole sees is hazards/entries.
 #include <dirent.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -159,6 +161,66 @@ TEST_F(Directory, AnEntryOnAnotherDeviceEndsTheLoop) {
   }
   EXPECT_EQ(app.hits(), hits);
   app.close(fd);
+}
+
+TEST_F(Directory, RelaxedAgeKeepsTheRecordsOverOtherLooks) {
+  for (bool relaxed : {false, true}) {
+    Application app(procedures(), false, 1000, relaxed);
+    const long fd = start(app);
+    look(app, fd, names_[0], &st_);
+    const std::string elsewhere = path("warm");
+    app.call(SYS_access, reinterpret_cast<uint64_t>(elsewhere.c_str()), R_OK);
+    const uint64_t runs = app.stats().runs;
+    EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+    EXPECT_EQ(app.stats().runs, relaxed ? runs : runs + 1);
+    std::filesystem::resize_file(path("d/" + names_[2]), 500);
+    app.call(SYS_getppid);  // news is news
+    EXPECT_EQ(look(app, fd, names_[2], &st_), 0);
+    EXPECT_EQ(st_.st_size, 500);
+    app.close(fd);
+    std::filesystem::resize_file(path("d/" + names_[2]), 1);
+  }
+}
+
+TEST_F(Directory, RelaxedAgeMakesLateClosesFirst) {
+  Application app(procedures(), false, 1000, true);
+  const long other = list(app, "warm"), fd = list(app, "d");
+  look(app, fd, names_[0], &st_);
+  app.close(other);  // late
+  EXPECT_EQ(app.fstat(other, &st_), -EBADF);
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  app.close(fd);
+}
+
+// Layers on different file systems: a directory shows the overlay's device, a file that of its layer.
+TEST_F(Directory, FilesOfAnOverlayAreLookedAt) {
+  const std::string low = path("low"), high = path("high"), top = path("top");
+  for (const std::string& d : {low, high, top}) std::filesystem::create_directories(d);
+  if (unshare(CLONE_NEWNS) || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) || mount("t", low.c_str(), "tmpfs", 0, "") ||
+      mount("t", high.c_str(), "tmpfs", 0, ""))
+    GTEST_SKIP() << "cannot mount here";
+  for (const char* d : {"low/warm", "low/d", "high/upper", "high/work"}) std::filesystem::create_directories(path(d));
+  for (int i = 0; i < 8; ++i) put("low/d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
+  const std::string options = "lowerdir=" + low + ",upperdir=" + high + "/upper,workdir=" + high + "/work,xino=off";
+  if (mount("o", top.c_str(), "overlay", 0, options.c_str())) GTEST_SKIP() << "no overlay here";
+  struct stat file {}, directory {};
+  ASSERT_EQ(stat(path("top/d").c_str(), &directory) | stat(path("top/d/file-1").c_str(), &file), 0);
+  if (file.st_dev == directory.st_dev) GTEST_SKIP() << "files show the overlay's device here";
+  {
+    Application app(procedures());
+    app.close(list(app, "top/warm"));
+    app.close(list(app, "top/d"));  // learns
+    const long fd = list(app, "top/d");
+    const uint64_t hits = app.hits();
+    for (const std::string& name : names_) {
+      EXPECT_EQ(look(app, fd, name, &st_), 0);
+      EXPECT_EQ(st_.st_size, name.back() - '0' + 1);
+      EXPECT_EQ(st_.st_dev, file.st_dev);
+    }
+    EXPECT_GE(app.hits() - hits, names_.size() - 2) << "the first look may still learn, the next is the run's own";
+    app.close(fd);
+  }
+  for (const std::string& d : {top, low, high}) umount2(d.c_str(), MNT_DETACH);
 }
 
 TEST_F(Directory, ASignalHandlerDropsTheRecords) {
