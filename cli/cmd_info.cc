@@ -173,7 +173,7 @@ int verify_trace(const std::string& file) {
     for (const uint64_t ts : columns.ts_ns) first_ns = std::min(first_ns, ts);
     found.add(columns);
     return true;
-  });
+  }, 0);
   if (!info) {
     spdlog::error("info: {}", info.message());
     return kExitUsage;
@@ -219,7 +219,7 @@ int cmd_info(const Words& words) {
   auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
     summary.add(columns);
     return true;
-  });
+  }, 0);
   if (!info) {
     spdlog::error("info: {}", info.message());
     return kExitUsage;

@@ -358,7 +358,7 @@ void renumber(Columns& columns, const std::vector<std::string_view>& strings, St
 }  // namespace
 
 Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit, unsigned threads) {
-  return walk(path, std::max(threads, 1u), [&](ChunkDecoder& chunk, TraceInfo& info) {
+  return walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo& info) {
     // Never shortened, so that no string gives its memory back.
     if (info.strings.size() < chunk.strings.size()) info.strings.resize(chunk.strings.size());
     for (size_t i = 1; i < chunk.strings.size(); ++i) info.strings[i].assign(chunk.strings[i]);

@@ -27,7 +27,8 @@ Result<TraceInfo> read_trace_info(const std::string& path);
 
 // One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call). The
 // columns and info.strings, which Columns::path are indices into, are this chunk's and live until the visitor
-// returns: memory does not grow with the file. Return false to stop. The TraceInfo is whole only at the end.
+// returns: memory does not grow with the file. Decoded by that many threads (0: as read_trace), visited by one, in order.
+// Return false to stop. The TraceInfo is whole only at the end.
 using ChunkVisitor = std::function<bool(Columns& columns, const TraceInfo& info)>;
 Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit, unsigned threads = 1);
 
