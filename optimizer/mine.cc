@@ -126,7 +126,7 @@ void merge(PartCall& into, const PartCall& other) {
       return std::find(theirs.begin(), theirs.end(), s) == theirs.end();
     });
   }
-  if (into.result != other.result) into.result = "n";
+  if (into.result != other.result) into.result.assign(1, 'n');
 }
 
 }  // namespace
