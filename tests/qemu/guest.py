@@ -7,7 +7,8 @@ no rights and no hardware support are needed; the flags are those that booted in
 (docs/security.md says what the guest does not show). Everything lives below build/guest.
 
 For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters), SYSVM_GUEST_QEMU
-(QEMU's own: "-icount shift=0,sleep=off" makes the time stamp counter count instructions),
+(QEMU's own: "-icount shift=0,sleep=off" makes the time stamp counter count instructions), SYSVM_GUEST_SECONDS (how long
+a boot may last),
 SYSVM_GUEST_KERNEL and SYSVM_GUEST_SUITE (another kernel, see scripts/fetch-kernel), SYSVM_GUEST_KASAN=1 (the
 sanitizer kernel of scripts/kasan-kernel, where everything takes SLOW times as long).
 
