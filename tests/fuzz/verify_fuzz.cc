@@ -11,6 +11,12 @@
 
 namespace {
 
+// An opcode is one byte, or SYSVM_OP_EXTENDED and one more.
+sysvm_opcode_info info_at(const std::vector<uint8_t>& code, size_t at) {
+  if (code[at] != SYSVM_OP_EXTENDED) return sysvm_opcode_lookup(code[at]);
+  return at + 1 < code.size() ? sysvm_opcode_lookup(SYSVM_OP_EXT(code[at + 1])) : sysvm_opcode_info{};
+}
+
 // Valid: instructions one after the other, prefixes before calls only, jumps to where one starts, END or JMP last.
 bool is_valid(const std::vector<uint8_t>& code, std::vector<bool>* starts) {
   std::vector<std::pair<size_t, long>> jumps;
@@ -20,9 +26,9 @@ bool is_valid(const std::vector<uint8_t>& code, std::vector<bool>* starts) {
     (*starts)[at] = true;
     if (code[at] == SYSVM_OP_GOON) {
       at++;
-      if (at == code.size() || !sysvm_is_call(sysvm_opcode_lookup(code[at]).form)) return false;
+      if (at == code.size() || !sysvm_is_call(info_at(code, at).form)) return false;
     }
-    const sysvm_opcode_info info = sysvm_opcode_lookup(code[at]);
+    const sysvm_opcode_info info = info_at(code, at);
     if (info.form == SYSVM_FORM_BAD || info.size > code.size() - at) return false;
     last = code[at];
     at += info.size;

@@ -40,8 +40,9 @@ SKIP = 77
 BOOT_TIMEOUT = int(os.environ.get("SYSVM_GUEST_SECONDS", 900 * guest.SLOW))
 FUZZ_PARTS, FUZZ_PART = 20, 500  # random programs of the sanitizer kernel's run: 10,000
 
-# eBPF programs need the kernel's type information; the entries of a whole grep take an hour.
-NOT_ON_KASAN = ("the_tracer_sees_every_call_on_this_kernel", "grep_makes_as_few_entries_as_the_shim_claims")
+# eBPF programs need the kernel's type information; the entries of a whole grep take an hour; no x32 there.
+NOT_ON_KASAN = ("the_tracer_sees_every_call_on_this_kernel", "grep_makes_as_few_entries_as_the_shim_claims",
+                "an_x32_call_does_not_get_in")
 
 # Lines by which the kernel says that something is wrong; each of them fails the run.
 COMPLAINT = re.compile(

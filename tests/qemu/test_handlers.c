@@ -72,7 +72,7 @@ static void nest(struct sysvm_vm *vm, struct outcome *out)
 	handlers_vm = vm ? new_machine() : NULL;
 	handlers_steps[0] = (struct step){ SYSVM_CALL_umask, { 0333 } };
 	handlers_steps[1] = (struct step){ SYSVM_CALL_lseek, { ends[0], 0, SEEK_CUR } };
-	every_us(make_calls_and_feed, SA_RESTART, 10000);
+	every_us(make_calls_and_feed, SA_RESTART, 100000); /* the third comes when read() waits */
 	make(vm, steps, 3, out);
 	no_more_alarms();
 	out->other[0] = byte;
