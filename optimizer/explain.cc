@@ -61,6 +61,7 @@ class Explainer {
       out += (i ? ", " : "") + text;
     }
     out += ")";
+    if (t.streak) out += fmt::format(", number {} in a row", t.streak);
     if (t.site) out += fmt::format(" at {}+{:#x}", t.site->build_id, t.site->offset);
     if (t.caller) out += fmt::format(" called from {}+{:#x}", t.caller->build_id, t.caller->offset);
     return out;
@@ -103,6 +104,10 @@ class Explainer {
       case SVP_ARG_NAME:
         brief = "name";
         from = "the name of each entry of the directory";
+        return;
+      case SVP_ARG_KEPT:
+        brief = "kept path";
+        from = "the path from the root that was passed here the last time";
         return;
       case SVP_ARG_UNDER:
         brief = "dir/name";
@@ -153,6 +158,20 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// The guard that the format asks of code that reads ahead (libsysvm/svp.h); "" where nothing is read.
+std::string guard_of(const Procedure& p) {
+  bool data = false, entries = false;
+  for (const Follower& f : p.followers) {
+    data |= f.nr == SYSVM_NR_read || f.nr == SYSVM_NR_pread64;
+    entries |= f.nr == SYSVM_NR_getdents64;
+  }
+  if (!data && !entries) return "";
+  return fmt::format("{}, on a file system where reading ahead is harmless, its atime not moved; else nothing is read",
+                     data && entries ? "a file that is not empty, or a directory"
+                     : data          ? "a regular file that is not empty"
+                                     : "a directory");
+}
+
 const char* what_the_mode_does(uint32_t mode) {
   switch (mode) {
     case SVP_FUSE:
@@ -182,6 +201,12 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
     e.exe = p.exe;
     e.seen = p.seen;
     e.staging = p.staging;
+    e.guard = guard_of(p);
+    if (p.loop) {
+      e.loop_first = p.loop->first;
+      e.loop_calls = p.loop->followers;
+      e.loop_entries = p.loop->capacity;
+    }
     if (notes.is_object() && notes.contains("procedures") && notes["procedures"].is_array() &&
         i < notes["procedures"].size() && notes["procedures"][i].is_object() &&
         notes["procedures"][i].value("name", "") == p.name) {
@@ -218,7 +243,12 @@ std::string explain_text(const ProcedureFile& file) {
                          time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
-    for (const ExplainedCall& f : e.followers) {
+    if (!e.guard.empty()) out += "  only if  " + e.guard + "\n";
+    for (size_t j = 0; j < e.followers.size(); ++j) {
+      const ExplainedCall& f = e.followers[j];
+      if (e.loop_calls && j == e.loop_first)
+        out += fmt::format("  loop     what follows is made for each entry of the directory, at most {} in a run:\n", e.loop_entries);
+      if (e.loop_calls && j == e.loop_first + e.loop_calls) out += "  end      of the loop\n";
       out += "  answers  " + f.call + "\n";
       for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);
     }
@@ -239,7 +269,10 @@ std::string explain_json(const ProcedureFile& file) {
     for (const ExplainedCall& f : e.followers) followers.push_back({{"call", f.call}, {"from", f.from}});
     nlohmann::json one = {{"name", e.name},       {"mode", e.mode},         {"exe", e.exe},
                           {"seen", e.seen},       {"triggers", e.triggers}, {"followers", followers},
-                          {"staging", e.staging}, {"code", e.code},         {"stop", e.stop}};
+                          {"staging", e.staging}, {"code", e.code},         {"stop", e.stop},
+                          {"guard", e.guard}};
+    if (e.loop_calls)
+      one["loop"] = {{"first", e.loop_first}, {"calls", e.loop_calls}, {"entries", e.loop_entries}};
     if (e.hits >= 0)
       one.update({{"hits", e.hits},
                   {"misses", e.misses},

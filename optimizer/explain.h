@@ -23,10 +23,13 @@ struct ExplainedProcedure {
   uint64_t seen = 0;
   int64_t hits = -1, misses = -1, undone = -1;  // by replay when it was compiled; -1: not noted
   double saved_ns = 0, saved_low_ns = 0, saved_high_ns = 0, break_even_ns = 0;  // if hits are noted
+  std::string guard;  // what must hold for anything to be read ahead; "": nothing is
   std::string stop;
   std::vector<std::string> triggers;
   std::vector<ExplainedCall> followers;
-  uint32_t staging = 0;
+  uint32_t loop_first = 0, loop_calls = 0;  // of the followers those that a loop makes; 0 calls: no loop
+  uint32_t loop_entries = 0;                // that one run may take at most
+  uint32_t staging = 0;  // bytes
   std::vector<std::string> code;  // listing
 };
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "optimizer/explain.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 
 #include "optimizer/optimizer.h"
 #include "tests/optimizer/programs.h"
@@ -34,7 +36,9 @@ TEST(Explain, SaysWhereEachArgumentComesFrom) {
                                                "filled: 144 bytes staged at 0", "constant 0x1000"));
   EXPECT_EQ(e.followers[1].call, "read(fd, buf, 98304)");
   EXPECT_EQ(e.followers[2].call, "read(fd, buf, 64)");
+  EXPECT_THAT(e.guard, HasSubstr("a regular file that is not empty, on a file system"));
   EXPECT_EQ(all[1].mode, "late_close");
+  EXPECT_EQ(all[1].guard, "");
 }
 
 TEST(Explain, NamesCommandsAndDirectories) {
@@ -46,6 +50,35 @@ TEST(Explain, NamesCommandsAndDirectories) {
                                  "fcntl(fd, F_SETFD, 1)", "newfstatat($0, path, buf, 0x100)",
                                  "fcntl(fd, F_DUPFD_CLOEXEC, 3)", "getdents64(fd, buf, 32768)",
                                  "getdents64(fd, buf, 32768)"));
+}
+
+// As the compiler does not promise to make each of these from a recording, the file is put together here.
+TEST(Explain, NamesLoopsKeptPathsAndLocks) {
+  Procedure p;
+  p.name = "fcntl: pread64 each(newfstatat newfstatat)";
+  p.trigger_result = 7;
+  Trigger lock;
+  lock.nr = SYS_fcntl;
+  lock.streak = 3;
+  lock.arg[1].kind = SVP_ARG_CONST;
+  lock.arg[1].value = F_SETLK;
+  p.triggers = {lock};
+  Follower page{.nr = SYS_pread64, .result = 8, .nargs = 4, .arg = {}};
+  Follower entry{.nr = SYS_newfstatat, .result = 9, .nargs = 4, .arg = {}};
+  entry.arg[1].kind = SVP_ARG_NAME;
+  Follower zone = entry;
+  zone.arg[1].kind = SVP_ARG_KEPT;
+  p.followers = {page, entry, zone};
+  p.loop.emplace();
+  p.loop->first = 1;
+  p.loop->followers = 2;
+  p.loop->capacity = 40;
+  const std::string text = explain_text({{p}, ""});
+  EXPECT_THAT(text, HasSubstr("fcntl($0, F_SETLK, $2), number 3 in a row"));
+  EXPECT_THAT(text, HasSubstr("only if  a regular file that is not empty"));
+  EXPECT_THAT(text, HasSubstr("each entry of the directory, at most 40 in a run:\n  answers  newfstatat(_, name"));
+  EXPECT_THAT(text, HasSubstr("newfstatat(_, kept path"));
+  EXPECT_THAT(explain_json({{p}, ""}), HasSubstr("\"entries\": 40"));
 }
 
 TEST(Explain, AFileWithoutProceduresSaysSo) {
