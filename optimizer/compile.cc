@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "optimizer/assembler.h"
+#include "optimizer/attempt.h"
 #include "optimizer/by_site.h"
 #include "optimizer/emit.h"
 #include "optimizer/legality.h"
@@ -244,100 +245,6 @@ class Compiler {
     return take_best(classes);
   }
 
-  // A procedure for some occurrences of a trigger, proved on them; or why there is none.
-  struct Attempt {
-    std::optional<Procedure> proc;
-    Plan plan;
-    ReplayTotals totals;
-    std::string why;
-    uint64_t saved() const { return proc ? totals.hits - totals.undone : 0; }
-  };
-
-  // path: the trigger's, if all of these open the same one, else "".
-  Result<Attempt> attempt(const std::vector<const Occurrence*>& occurrences, const std::string& path) const {
-    Attempt out;
-    PlanLimits limits;
-    limits.min_count = options_.min_count;
-    limits.cost = options_.cost;
-    std::optional<Plan> best = plan(occurrences, limits, &out.why);
-    if (!best) return out;
-    best->path = path;
-    out = TRY(prove(std::move(*best), occurrences));
-    // The planner counts entries; what is bet on in vain may cost more time than they do. Then less is tried.
-    for (Plan less = out.plan; !out.proc && shorten(less);) {
-      Attempt shorter = TRY(prove(less, occurrences));
-      if (!shorter.proc) continue;
-      shorter.plan.stop = "what comes next: " + out.why;
-      out = std::move(shorter);
-    }
-    return out;
-  }
-
-  // One bet less: the read that finds the end, else the last step. False: nothing is left.
-  static bool shorten(Plan& plan) {
-    if (plan.steps.empty()) return false;
-    PlannedStep& last = plan.steps.back();
-    if (last.end_call) {
-      last.end_call = false;
-      return true;
-    }
-    plan.steps.pop_back();
-    return !plan.steps.empty();
-  }
-
-  // The code of a plan, if it answers what the kernel did, and pays. Else why not.
-  Result<Attempt> prove(Plan plan, const std::vector<const Occurrence*>& occurrences) const {
-    Attempt out;
-    Emitted emitted = TRY(emit_run_ahead(plan, !options_.strict));
-    emitted.proc.code = TRY(assemble(emitted.text));
-    if (const ProfiledProcedure* ran = profiled(emitted.proc.name)) {
-      const uint64_t made = ran->runs;
-      if (ran->off || (made >= 32 && ran->hits < made)) {
-        out.why = fmt::format("when it ran, {} runs answered {} calls, {} were undone{}", made, ran->hits, ran->undone,
-                              ran->off ? ", and it switched itself off" : "");
-        return out;
-      }
-      // Runs that were only partly used: the steps at the end go first.
-      if (made >= 32 && ran->misses * 4 > made && plan.steps.size() > 1) {
-        const uint64_t used = std::max<uint64_t>(1, ran->hits / made);
-        if (used < plan.steps.size()) {
-          plan.steps.resize(used);
-          plan.stop = fmt::format("when it ran, {} of {} runs missed: narrowed", ran->misses, made);
-          emitted = TRY(emit_run_ahead(plan, !options_.strict));
-          emitted.proc.code = TRY(assemble(emitted.text));
-        }
-      }
-    }
-    out.totals = TRY(replay(emitted.proc, plan.kind, occurrences, options_.cost));
-    if (out.totals.wrong * 100 > out.totals.hits) {
-      out.why = "replayed on its own recording: " + out.totals.wrong_why;
-    } else if (out.totals.hits <= out.totals.undone) {
-      out.why = fmt::format("would save {} entries and cost {}", out.totals.hits, out.totals.undone);
-    } else if (out.totals.saved_ns <= 0) {
-      out.why = fmt::format("would save {} entries and {} more time than they cost: pays from {:.0f} ns for an entry",
-                            out.totals.hits - out.totals.undone, time_text(-out.totals.saved_ns), break_even(out.totals));
-    } else {
-      out.proc = std::move(emitted.proc);
-    }
-    out.plan = std::move(plan);
-    return out;
-  }
-
-  static double break_even(const ReplayTotals& t) { return t.entries > 0 ? t.beside_ns / t.entries : 0; }
-  // Of the sum over n runs that vary: 1.96 standard errors.
-  static double spread(const ReplayTotals& t) {
-    const auto n = static_cast<double>(t.runs);
-    if (n < 2) return std::fabs(t.saved_ns);
-    const double variance = std::max(0.0, (t.saved_squares - t.saved_ns * t.saved_ns / n) / (n - 1));
-    return 1.96 * std::sqrt(variance * n);
-  }
-
-  const ProfiledProcedure* profiled(const std::string& name) const {
-    for (const ProfiledProcedure& p : options_.profile)
-      if (p.name == name) return &p;
-    return nullptr;
-  }
-
   // One procedure for all places that make the call; or one for each place, where that saves more: a
   // procedure that misses often is switched off by the runtime.
   Result<> take_best(const Classes& classes) {
@@ -345,12 +252,12 @@ class Compiler {
       const std::string what = name.substr(name.find(' ') + 1);
       const size_t named = name.find(" path ");
       const std::string path = named == std::string::npos ? "" : name.substr(named + 6);
-      const Attempt together = TRY(attempt(occurrences, path));
+      const Attempt together = TRY(attempt(occurrences, path, options_));
       const std::vector<SiteGroup> groups = sites_.split(occurrences);
       std::vector<Attempt> apart;
       uint64_t saved = 0;
       for (size_t i = 0; groups.size() > 1 && i < groups.size(); ++i) {
-        apart.push_back(TRY(attempt(groups[i].occurrences, path)));
+        apart.push_back(TRY(attempt(groups[i].occurrences, path, options_)));
         if (groups[i].site) saved += apart.back().saved();
       }
       if (!together.totals.misses || saved < together.saved() + 2) {
@@ -385,9 +292,9 @@ class Compiler {
     info.misses = found.totals.misses;
     info.undone = found.totals.undone;
     info.saved_ns = found.totals.saved_ns;
-    info.saved_low_ns = info.saved_ns - spread(found.totals);
-    info.saved_high_ns = info.saved_ns + spread(found.totals);
-    info.break_even_ns = break_even(found.totals);
+    info.saved_low_ns = info.saved_ns - found.totals.spread_ns();
+    info.saved_high_ns = info.saved_ns + found.totals.spread_ns();
+    info.break_even_ns = found.totals.break_even_ns();
     info.made = found.totals.inner - found.totals.runs;
     info.unused = found.totals.unused;
     info.stop = found.plan.stop;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What calls cost, to say what a procedure is worth in time. (How far ahead calls are made is decided by
-// entries: planner.cc; whether a procedure is kept, by time: compile.cc.) All in nanoseconds. The defaults are
+// entries: planner.cc; whether a procedure is kept, by time: attempt.cc.) All in nanoseconds. The defaults are
 // those of the machine that the design was measured on (docs/benchmarks.md); `sysvm bench --save` stores this
 // machine's own. The kernel engine's figures where they were measured, else the user engine's, whose machine
 // is the same. Tested by tests/optimizer/cost_test.cc.

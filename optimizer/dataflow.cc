@@ -80,14 +80,8 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
                            kind.kind == SYSVM_KIND_PATH);
     case SYSVM_KIND_OUT:
     case SYSVM_KIND_OUTN:
-      source.from = From::kOut;
-      source.index = static_cast<uint8_t>(kind.param);
-      break;
     case SYSVM_KIND_OUTS:
-      source.from = From::kOut;
-      source.index = 6;
-      source.bytes = kind.param;
-      break;
+      return out_source(kind);
     case SYSVM_KIND_SIZE: {
       bool of_out_buffer = false;
       for (size_t j = 0; j < traits.nargs; ++j)
@@ -125,6 +119,15 @@ const std::string* string_argument(const Stream& stream, const Event& call, cons
   // An empty string that was read has an index of its own; kNoString means that there is nothing to compare.
   if (which > 1 || call.path[which] == kNoString || call.flags & (kPathFault | kPathCut)) return nullptr;
   return &stream.string(call, which);
+}
+
+ArgSource out_source(const sysvm_arg_info& kind) {
+  ArgSource source;
+  source.from = From::kOut;
+  const bool fixed = kind.kind == SYSVM_KIND_OUTS;  // else an argument says how large it is
+  source.index = fixed ? uint8_t{6} : static_cast<uint8_t>(kind.param);
+  source.bytes = fixed ? kind.param : 0;
+  return source;
 }
 
 StepSources explain(const FlowContext& context, const Event& call) {

@@ -67,6 +67,9 @@ struct FlowContext {
   std::vector<const Event*> steps;  // last call of each step so far
 };
 
+// Of an argument that the call fills (OUT, OUTN, OUTS).
+ArgSource out_source(const sysvm_arg_info& kind);
+
 StepSources explain(const FlowContext& context, const Event& call);
 
 // "newfstatat(fd, \"\", buf, 0x1000)": fd is the trigger's result, $0.. its arguments, #k the result of step

@@ -122,13 +122,8 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
       }
       case SYSVM_KIND_OUT:
       case SYSVM_KIND_OUTN:
-        a.from = From::kOut;
-        a.index = static_cast<uint8_t>(kind.param);
-        break;
       case SYSVM_KIND_OUTS:
-        a.from = From::kOut;
-        a.index = 6;
-        a.bytes = kind.param;
+        a = out_source(kind);
         break;
       case SYSVM_KIND_SIZE:  // 0 asks for the size alone, which is another question
         a.from = call.args[i] ? From::kSize : From::kConst;

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -316,6 +318,13 @@ void price_run(const Procedure& proc, const sysvm_page& page, uint64_t inner, ui
 }
 
 }  // namespace
+
+double ReplayTotals::spread_ns() const {
+  const auto n = static_cast<double>(runs);
+  if (n < 2) return std::fabs(saved_ns);
+  const double variance = std::max(0.0, (saved_squares - saved_ns * saved_ns / n) / (n - 1));
+  return 1.96 * std::sqrt(variance * n);
+}
 
 Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
                             const std::vector<const Occurrence*>& occurrences, const CostModel& cost) {

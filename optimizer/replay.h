@@ -31,6 +31,8 @@ struct ReplayTotals {
   // Each run saves so many entries and costs so much beside: time = entries * crossing - beside.
   double entries = 0, beside_ns = 0;
   double saved_ns = 0, saved_squares = 0;  // sums over the runs, by the costs given
+  double break_even_ns() const { return entries > 0 ? beside_ns / entries : 0; }  // cost of an entry
+  double spread_ns() const;  // of saved_ns, since runs vary: 1.96 standard errors of the sum
   uint64_t wrong = 0;   // answers that the kernel did not give
   std::string wrong_why;
   std::unordered_set<const Event*> answered;  // calls of the recording

@@ -307,22 +307,13 @@ static bool has_room(const struct shim_call *c)
 /* The application's call has been made: c->result is what the kernel said. */
 static void watch(struct shim_call *c)
 {
-	switch (c->nr) {
-	case SYS_brk:
-	case SYS_mmap:
-	case SYS_munmap:
-	case SYS_mprotect:
-	case SYS_mremap:
-	case SYS_madvise:
-	case SYS_remap_file_pages:
-	case SYS_shmdt:
-		memory_after(c);
-		if (c->nr == SYS_mmap && !(c->arg[3] & MAP_ANONYMOUS) && fact(c->arg[4]))
-			fact(c->arg[4])->mine = fact(c->arg[4])->ours = 0;
-		break;
-	default:
+	if (!rules_memory(c->nr)) {
 		facts_after(c);
+		return;
 	}
+	memory_after(c);
+	if (c->nr == SYS_mmap && !(c->arg[3] & MAP_ANONYMOUS) && fact(c->arg[4]))
+		fact(c->arg[4])->mine = fact(c->arg[4])->ours = 0;
 }
 
 static int make(struct shim_call *c, uint8_t rule)

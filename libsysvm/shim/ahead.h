@@ -8,7 +8,8 @@
  * ride.c      one entry for a late close, the present call, and what may be renewed
  * facts.c     what is known about each descriptor
  * devices.c   which file systems may be read ahead
- * directory.c loops over the entries of a directory; listing.c which entries; mounts.c which directories not
+ * directory.c loops over the entries of a directory; listing.c which entries; mounts.c which directories not; overlay.c
+ *             which device its files may show
  * kept.c      paths that the application passes again and again
  * memory.c    which memory of the application may be touched
  * clock.c     coarse time without an entry
@@ -245,6 +246,7 @@ uint64_t clock_seconds(void); /* real time, coarse */
 
 /* rules.c */
 void rules_init(void);
+bool rules_memory(uint64_t nr); /* it changes mappings: memory.c follows it, facts.c does not */
 bool rules_kept(const struct svp_follower *follower);
 bool rules_follower(const struct svp_follower *follower); /* the contract lets it be run ahead */
 void rules_prepare(const struct svp_follower *follower, struct follower_rule *rule);

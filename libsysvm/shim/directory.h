@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whole directories: what the loop of a procedure (svp.h, struct svp_loop) has made for the entries of one, and which
- * entries the application has read. directory.c, listing.c, mounts.c.
+ * entries the application has read. directory.c, overlay.c, listing.c, mounts.c.
  */
 #ifndef SYSVM_SHIM_DIRECTORY_H
 #define SYSVM_SHIM_DIRECTORY_H
@@ -80,6 +80,10 @@ bool directory_find(uint32_t proc, uint32_t trigger, const struct shim_call *cal
 bool directory_run(uint32_t proc, struct shim_call *call);
 void directory_prepare(uint32_t proc, uint32_t trigger, const struct shim_call *call); /* registers, before an open */
 void directory_take(uint32_t proc, uint32_t before); /* records, after it; before: log entries that precede the loop */
+
+/* overlay.c */
+uint64_t overlay_files(uint64_t device); /* what the regular files in directories on it show, as far as it is known: else itself */
+void overlay_learn(uint32_t proc, const unsigned char *record); /* of the entry that a loop has left behind */
 
 /* listing.c */
 bool listing_init(void);

@@ -10,6 +10,23 @@
 #include "libsysvm/shim/ahead.h"
 #include "uapi/syscalls.h"
 
+bool rules_memory(uint64_t nr)
+{
+	switch (nr) {
+	case SYS_brk:
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_mremap:
+	case SYS_madvise:
+	case SYS_remap_file_pages:
+	case SYS_shmdt:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool watched(unsigned int nr)
 {
 	switch (nr) {
@@ -26,14 +43,6 @@ static bool watched(unsigned int nr)
 	case SYS_lseek:
 	case SYS_getdents64:
 	case SYS_getdents:
-	case SYS_brk:
-	case SYS_mmap:
-	case SYS_munmap:
-	case SYS_mprotect:
-	case SYS_mremap:
-	case SYS_madvise:
-	case SYS_remap_file_pages:
-	case SYS_shmdt:
 	case SYS_sendmsg:
 	case SYS_sendmmsg:
 	case SYS_chdir:
@@ -41,7 +50,7 @@ static bool watched(unsigned int nr)
 	case SYS_chroot:
 		return true;
 	default:
-		return false;
+		return rules_memory(nr);
 	}
 }
 
