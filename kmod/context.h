@@ -74,9 +74,9 @@ enum sysvm_page_state {
 
 struct sysvm_thread_page {
 	struct hlist_node node;	 /* in context->pages while mapped; under pages_lock, read under RCU */
+	atomic_t state;		 /* enum sysvm_page_state */
 	struct pid *owner;	 /* the thread that mapped it; held, so it is no other's address */
 	struct sysvm_page *mem;	 /* the page as the kernel sees it: hostile */
-	atomic_t state;		 /* enum sysvm_page_state */
 	u64 interrupted;	 /* sequence number of a run that asked to be restarted, or 0 */
 	struct sysvm_env env;	 /* of the run; here and not on the stack, because it is the same each time */
 	long restart;		 /* what a call returned that asks for a restart */
@@ -93,6 +93,7 @@ struct sysvm_thread_page {
 	bool entry_holds_file; /* so does the system call that a task which ends inside does not return to */
 
 	/* This run's copy of the code in the page, and where its instructions begin. */
+	struct sysvm_program program;
 	u8 code[SYSVM_PAGE_CODE_MAX];
 	u8 starts[SYSVM_STARTS_SIZE(SYSVM_PAGE_CODE_MAX)];
 };
@@ -107,13 +108,9 @@ int sysvm_release(struct inode *inode, struct file *file);
 
 /* page.c */
 int sysvm_mmap(struct file *file, struct vm_area_struct *vma);
-/*
- * The calling thread's page, which is then BUSY until it is released, and holds the procedure of that number or NULL;
- * or -ENXIO, -EBUSY.
- */
-struct sysvm_thread_page *sysvm_page_get(struct sysvm_context *context, u32 number);
-/* The end of a run: everything that it holds. */
-void sysvm_page_release(struct sysvm_thread_page *tpage);
+/* Nobody finds it any more, and no run uses it. The context is still there. */
+void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage);
+void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage);
 /* From now on the end of the task releases what the run holds. false: it cannot be arranged. */
 bool sysvm_page_release_at_exit(struct sysvm_thread_page *tpage);
 
@@ -123,22 +120,6 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg);
 long sysvm_undefine_ioctl(struct sysvm_context *context, void __user *arg);
 void sysvm_procedure_free(struct sysvm_procedure *procedure);
 void sysvm_procedures_drop(struct sysvm_context *context);
-
-/*
- * Under RCU, or NULL. What is found has a reference: the context's own is dropped a grace period after nobody can find
- * it any more.
- */
-static inline struct sysvm_procedure *sysvm_procedure_get(struct sysvm_context *context, u32 number)
-{
-	struct sysvm_procedure *procedure;
-
-	if (unlikely(number >= context->max_procs))
-		return NULL;
-	procedure = rcu_dereference_sched(context->procs[array_index_nospec(number, context->max_procs)]);
-	if (likely(procedure))
-		refcount_inc(&procedure->refs);
-	return procedure;
-}
 
 static inline void sysvm_procedure_put(struct sysvm_procedure *procedure)
 {

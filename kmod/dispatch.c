@@ -47,7 +47,7 @@ static void nothing(void)
 
 DEFINE_STATIC_CALL(sysvm_task_work_run, nothing);
 DEFINE_STATIC_CALL(sysvm_clear_bhb, nothing);
-static DEFINE_STATIC_KEY_FALSE(needs_clearing); /* of the branch history, in one of the two ways below */
+DEFINE_STATIC_KEY_FALSE(sysvm_needs_clearing); /* of the branch history, in one of the two ways below */
 
 struct sysvm_kernel_functions sysvm_kernel; /* written at load only */
 
@@ -133,7 +133,7 @@ int sysvm_dispatch_bind(void)
 
 	find_out_about_branch_history();
 	if (needs_bhb_loop || needs_bhb_fence)
-		static_branch_enable(&needs_clearing);
+		static_branch_enable(&sysvm_needs_clearing);
 	if (needs_bhb_loop) {
 		ret = -ENODEV;
 		if (!symbols[CLEAR_BHB_LOOP].address) {
@@ -163,7 +163,7 @@ void sysvm_run_task_work(void)
 	static_call(sysvm_task_work_run)();
 }
 
-static noinline void clear_branch_history(void)
+void sysvm_clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();
@@ -173,10 +173,8 @@ static noinline void clear_branch_history(void)
 }
 
 /* The calls are its last act, so each is a jump. */
-long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
+long sysvm_dispatch_row(struct pt_regs *regs, unsigned int index)
 {
-	if (static_branch_unlikely(&needs_clearing))
-		clear_branch_history();
 	/* Indices that no row has cannot come here: they have no opcode. */
 #define SYSVM_LEAF(index, name) return static_call(sysvm_row_##name)(regs);
 #include "tree.inc"
@@ -213,14 +211,14 @@ int __init sysvm_dispatch_find_stray(void)
 }
 
 /* The codes by which a call asks for a restart are for the kernel's signal code, not for programs. */
-long sysvm_after_error(long result, u32 *stop)
+long sysvm_after_error(struct sysvm_env *env, long result)
 {
 	switch (result) {
 	case -ERESTARTSYS:
 	case -ERESTARTNOINTR:
 	case -ERESTARTNOHAND:
 		if (signal_pending(current)) {
-			*stop = SYSVM_RESTART;
+			env->stop = SYSVM_RESTART;
 			return result;
 		}
 		return -EINTR; /* No signal: nobody would turn the code into anything, and it is not for user space. */
@@ -231,33 +229,33 @@ long sysvm_after_error(long result, u32 *stop)
 }
 
 /* The program stops before the call. */
-static long stopped(u32 why, u32 *stop)
+static long stopped(struct sysvm_env *env, u32 why)
 {
-	*stop = why;
+	env->stop = why;
 	return -ERESTARTNOINTR; /* looks like an error */
 }
 
-long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why, u32 *stop)
+long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why)
 {
 	long result;
 
 	if (why && why != SYSVM_JUDGED)
-		return stopped(why, stop);
+		return stopped(env, why);
 	switch (sysvm_allow(index, env->regs)) {
 	case SYSVM_ALLOWED:
 		break;
 	case SYSVM_NOT_A_DESCRIPTOR:
 		return -EBADF;
 	case SYSVM_NOT_HERE:
-		return stopped(SYSVM_FALLBACK, stop);
+		return stopped(env, SYSVM_FALLBACK);
 	}
 	if (why) {
 		u32 verdict = 0;
 
 		if (!sysvm_judge(env, &result, &verdict))
-			return verdict ? stopped(verdict, stop) : sysvm_after_error(result, stop);
+			return verdict ? stopped(env, verdict) : sysvm_after_error(env, result);
 	}
-	result = sysvm_after_error(sysvm_dispatch(env->regs, index), stop);
+	result = sysvm_after_error(env, sysvm_dispatch(env->regs, index));
 	switch (index) {
 	case SYSVM_CALL_close:
 	case SYSVM_CALL_dup2:

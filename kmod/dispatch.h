@@ -3,6 +3,7 @@
 #ifndef SYSVM_DISPATCH_H
 #define SYSVM_DISPATCH_H
 
+#include <linux/jump_label.h>
 #include <linux/types.h>
 
 struct callback_head;
@@ -24,12 +25,23 @@ int sysvm_dispatch_bind(void);
 int sysvm_dispatch_find_stray(void); /* at load */
 void sysvm_dispatch_supported(u64 supported[4]);
 unsigned int sysvm_dispatch_count(void);
+/* Goes to the row of that call. */
+long sysvm_dispatch_row(struct pt_regs *regs, unsigned int index);
+DECLARE_STATIC_KEY_FALSE(sysvm_needs_clearing);
+void sysvm_clear_branch_history(void);
+
 /* Makes the call whose number and arguments are in regs. */
-long sysvm_dispatch(struct pt_regs *regs, unsigned int index);
-/* A call's error: what the program sees of it, or *stop is set. */
-long sysvm_after_error(long result, u32 *stop);
+static __always_inline long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
+{
+	if (static_branch_unlikely(&sysvm_needs_clearing))
+		sysvm_clear_branch_history();
+	return sysvm_dispatch_row(regs, index);
+}
+
+/* A call's error: what the program sees of it, or env->stop is set. */
+long sysvm_after_error(struct sysvm_env *env, long result);
 /* The same where something is to be looked at before or behind it. why: what sysvm_env_look() said. */
-long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why, u32 *stop);
+long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why);
 void sysvm_run_task_work(void);
 
 /* Functions of the kernel that are not exported, or NULL. */

@@ -25,12 +25,15 @@ struct sysvm_env {
 	struct pt_regs *regs;
 	unsigned long deadline; /* jiffies */
 	u64 calls;		/* out: how many the run made */
+	u32 stop;		/* the status that a call stopped the run with, or 0; only the run's thread writes it */
 };
 
 /* 0, the status to stop with, or SYSVM_JUDGED. Asked before every call and at every backward jump. */
 static __always_inline u32 sysvm_env_look(struct sysvm_env *env)
 {
-	if (unlikely(time_after(jiffies, env->deadline)))
+	unsigned long now = jiffies;
+
+	if (unlikely(time_after(now, env->deadline)))
 		return SYSVM_YIELD;
 	if (unlikely(READ_ONCE(current_thread_info()->syscall_work) | READ_ONCE(current->ptrace)) ||
 	    unlikely(READ_ONCE(current_thread_info()->flags) & SYSVM_BOUNDARY_FLAGS))
@@ -79,6 +82,7 @@ static __always_inline void sysvm_put_arg(SYSVM_ARGS *regs, unsigned int i, u64 
 /* A program is stopped only with a result that looks like an error: all others need no second look. */
 #define SYSVM_MAY_HAVE_STOPPED(result, stop) IS_ERR_VALUE(result)
 
+/* stop is env->stop. */
 static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *regs, const struct sysvm_call_op *call,
 					   u32 *stop)
 {
@@ -86,11 +90,11 @@ static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *re
 	long result;
 
 	regs->orig_ax = call->nr;
-	if (unlikely(why | call->look))
-		return sysvm_dispatch_slowly(env, call->index, why, stop);
+	if (unlikely(why) || unlikely(call->look))
+		return sysvm_dispatch_slowly(env, call->index, why);
 	result = sysvm_dispatch(regs, call->index);
 	if (IS_ERR_VALUE(result))
-		return sysvm_after_error(result, stop);
+		return sysvm_after_error(env, result);
 	return result;
 }
 

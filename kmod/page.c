@@ -21,6 +21,7 @@
 
 #include "context.h"
 #include "dispatch.h"
+#include "hold.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static void vm_flags_mod(struct vm_area_struct *vma, unsigned long set, unsigned long clear)
@@ -28,12 +29,6 @@ static void vm_flags_mod(struct vm_area_struct *vma, unsigned long set, unsigned
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
 }
 #endif
-
-/* A thread's bucket: struct pid is allocated, so its address spreads well enough. */
-static unsigned long key_of(const struct pid *owner)
-{
-	return (unsigned long)owner >> 4;
-}
 
 static uint max_pages = 1024;
 module_param(max_pages, uint, 0644);
@@ -49,7 +44,7 @@ static void page_free(struct rcu_head *rcu)
 }
 
 /* Nobody finds it any more, and no run uses it. The context is still there. */
-static void page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage)
+void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage)
 {
 	unsigned int i;
 
@@ -61,53 +56,12 @@ static void page_drop(struct sysvm_context *context, struct sysvm_thread_page *t
 	call_rcu(&tpage->rcu, page_free);
 }
 
-/* Under RCU, or pages_lock. */
-static struct sysvm_thread_page *find(struct sysvm_context *context, const struct pid *owner)
+/* What sysvm_page_let_go() (hold.h) finds rarely. */
+void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage)
 {
-	struct sysvm_thread_page *tpage;
-
-	hash_for_each_possible_rcu(context->pages, tpage, node, key_of(owner),
-				   lockdep_is_held(&context->pages_lock))
-		if (tpage->owner == owner)
-			return tpage;
-	return NULL;
-}
-
-/*
- * The calling thread's page, with the procedure of that number if there is one. Both are found with preemption off,
- * which is what RCU readers cost least with: every entry comes this way.
- */
-struct sysvm_thread_page *sysvm_page_get(struct sysvm_context *context, u32 number)
-{
-	struct sysvm_thread_page *tpage;
-	int state = SYSVM_PAGE_GONE;
-
-	rcu_read_lock_sched();
-	tpage = find(context, task_pid(current));
-	if (likely(tpage))
-		state = atomic_cmpxchg(&tpage->state, 0, SYSVM_PAGE_BUSY);
-	if (likely(!state))
-		tpage->procedure = sysvm_procedure_get(context, number);
-	rcu_read_unlock_sched();
-	if (likely(!state))
-		return tpage;
-	return ERR_PTR(state & SYSVM_PAGE_BUSY ? -EBUSY : -ENXIO);
-}
-
-void sysvm_page_release(struct sysvm_thread_page *tpage)
-{
-	struct file *file = tpage->file;
-
-	if (unlikely(tpage->waits_for_exit)) {
-		/* If the kernel is just running it, it is the one that sees a task that does not end. */
-		sysvm_kernel.task_work_cancel(current, tpage->at_exit.func);
-		tpage->waits_for_exit = false;
-	}
-	if (likely(tpage->procedure))
-		sysvm_procedure_put(tpage->procedure);
-	if (unlikely(atomic_cmpxchg(&tpage->state, SYSVM_PAGE_BUSY, 0) != SYSVM_PAGE_BUSY))
-		page_drop(file->private_data, tpage);
-	fput(file);
+	/* If the kernel is just running it, it is the one that sees a task that does not end. */
+	sysvm_kernel.task_work_cancel(current, tpage->at_exit.func);
+	tpage->waits_for_exit = false;
 }
 
 /*
@@ -124,7 +78,7 @@ static void run_at_exit(struct callback_head *work)
 	tpage->waits_for_exit = false;
 	if (!(current->flags & PF_EXITING))
 		return;
-	sysvm_page_release(tpage);
+	sysvm_page_let_go(tpage);
 	if (entry_holds_file)
 		fput(file);
 }
@@ -166,7 +120,7 @@ static void vma_close(struct vm_area_struct *vma)
 	}
 	spin_unlock(&context->pages_lock);
 	if (last && !(atomic_fetch_or(SYSVM_PAGE_GONE, &tpage->state) & SYSVM_PAGE_BUSY))
-		page_drop(context, tpage);
+		sysvm_page_drop(context, tpage);
 }
 
 static const struct vm_operations_struct vm_ops = {
@@ -187,7 +141,6 @@ static struct sysvm_thread_page *page_new(void)
 	}
 	tpage->mappings = 1;
 	tpage->owner = get_pid(task_pid(current));
-	tpage->env.regs = current_pt_regs(); /* of the one thread that ever runs with it */
 	tpage->mem = page_address(tpage->page);
 	tpage->mem->abi = SYSVM_ABI_VERSION;
 	return tpage;
@@ -219,12 +172,12 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 		goto err_free;
 
 	spin_lock(&context->pages_lock);
-	if (find(context, tpage->owner)) {
+	if (sysvm_page_find(context, tpage->owner)) {
 		ret = -EBUSY; /* One for each thread. */
 	} else if (context->npages >= READ_ONCE(max_pages)) {
 		ret = -ENOSPC;
 	} else {
-		hash_add_rcu(context->pages, &tpage->node, key_of(tpage->owner));
+		hlist_add_head_rcu(&tpage->node, sysvm_page_bucket(context, tpage->owner));
 		context->npages++;
 	}
 	spin_unlock(&context->pages_lock);

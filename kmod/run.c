@@ -21,26 +21,60 @@
 
 #include "boundary.h"
 #include "context.h"
+#include "hold.h"
 #include "kernel_env.h"
 #include "trace.h"
-#include "vm/vm.h"
+#include "vm/interp.c" /* The program's loop is part of the entry. */
 
 uint sysvm_max_fuel = SYSVM_FUEL_MAX;
 module_param_named(max_fuel, sysvm_max_fuel, uint, 0444);
 MODULE_PARM_DESC(max_fuel, "instructions, hence calls, of one entry, at most 1048576 (1048576)");
 
-static __always_inline int execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program, u32 proc,
-				   u64 seq, struct pt_regs *regs)
+/* The code in the page, copied and verified; or NULL, and the page says what is wrong with it. */
+static noinline const struct sysvm_program *page_program(struct sysvm_thread_page *tpage, u64 seq)
 {
-	/* The registers of the plain call that brought us here. */
+	struct sysvm_page *mem = tpage->mem;
+	u32 len = READ_ONCE(mem->code_len), error_at = 0;
+
+	tpage->program = (struct sysvm_program){
+		.code = tpage->code,
+		.starts = tpage->starts,
+		.len = len,
+		.data_base = READ_ONCE(mem->data_base),
+	};
+	if (len <= SYSVM_PAGE_CODE_MAX) {
+		memcpy(tpage->code, mem->code, len);
+		if (!sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0))
+			return &tpage->program;
+	}
+	sysvm_set_stopped(mem, SYSVM_PROC_PAGE, seq, SYSVM_INVALID, error_at, EINVAL);
+	return NULL;
+}
+
+/*
+ * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page meanwhile, the
+ * state to go on from is lost, and to start again would make calls twice.
+ */
+static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
+{
+	if (likely(tpage->interrupted != seq))
+		return false;
+	tpage->interrupted = 0;
+	return READ_ONCE(tpage->mem->run_seq) != seq;
+}
+
+/* Runs the program on the task's registers, those of the plain call that brought us here, and puts them back. */
+static __always_inline int execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program, u32 proc,
+				   u64 seq, struct pt_regs *regs, unsigned long nr)
+{
 	unsigned long di = regs->di, si = regs->si, dx = regs->dx, r10 = regs->r10, r8 = regs->r8, r9 = regs->r9;
-	unsigned long nr = regs->orig_ax;
 	u32 status;
 
 	trace_sysvm_run(proc, seq);
 	tpage->env.deadline = jiffies + sysvm_entry_ticks;
 	regs->ax = SYSVM_INSIDE;
-	status = sysvm_execute(tpage->mem, program, proc, seq, &tpage->env, &tpage->restart);
+	tpage->env.regs = regs;
+	status = sysvm_interpret(tpage->mem, program, proc, seq, &tpage->env, &tpage->restart);
 	regs->di = di;
 	regs->si = si;
 	regs->dx = dx;
@@ -58,48 +92,15 @@ static __always_inline int execute(struct sysvm_thread_page *tpage, const struct
 	return tpage->restart;
 }
 
-static noinline int run_page_code(struct sysvm_thread_page *tpage, u64 seq)
-{
-	struct sysvm_page *mem = tpage->mem;
-	struct sysvm_program program = {
-		.code = tpage->code,
-		.starts = tpage->starts,
-		.len = READ_ONCE(mem->code_len),
-		.data_base = READ_ONCE(mem->data_base),
-	};
-	u32 error_at;
-
-	if (program.len > SYSVM_PAGE_CODE_MAX) {
-		sysvm_set_stopped(mem, SYSVM_PROC_PAGE, seq, SYSVM_INVALID, 0, EINVAL);
-		return 0;
-	}
-	memcpy(tpage->code, mem->code, program.len);
-	if (sysvm_verify(tpage->code, program.len, tpage->starts, &error_at, NULL, 0)) {
-		sysvm_set_stopped(mem, SYSVM_PROC_PAGE, seq, SYSVM_INVALID, error_at, EINVAL);
-		return 0;
-	}
-	return execute(tpage, &program, SYSVM_PROC_PAGE, seq, tpage->env.regs);
-}
-
-/*
- * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page meanwhile, the
- * state to go on from is lost, and to start again would make calls twice.
- */
-static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
-{
-	if (likely(tpage->interrupted != seq))
-		return false;
-	tpage->interrupted = 0;
-	return READ_ONCE(tpage->mem->run_seq) != seq;
-}
-
 /*
  * nr: the system call that must have brought us here: not a program of the machine, not another of the kernel's ways.
  */
-static __always_inline int enter(struct file *file, u32 proc, u64 seq, unsigned long nr)
+static noinline int enter(struct file *file, u64 seq, u32 proc, unsigned long nr)
 {
 	struct sysvm_context *context = file->private_data;
 	struct pt_regs *regs = current_pt_regs();
+	const struct sysvm_program *program;
+	struct sysvm_procedure *procedure;
 	struct sysvm_thread_page *tpage;
 	int ret;
 
@@ -107,20 +108,28 @@ static __always_inline int enter(struct file *file, u32 proc, u64 seq, unsigned 
 		return -EPERM; /* An inherited or a passed descriptor. */
 	if (unlikely(regs->ax != (unsigned long)-ENOSYS || regs->orig_ax != nr))
 		return -EBADF;
-	tpage = sysvm_page_get(context, proc);
-	if (IS_ERR(tpage))
-		return PTR_ERR(tpage);
-	/* A process with one thread only borrows its files from its table, and the program may close this one. */
-	tpage->file = get_file(file);
-	if (lost_its_state(tpage, seq)) {
+	ret = sysvm_page_hold(file, context, proc, &tpage, &procedure);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(lost_its_state(tpage, seq))) {
 		ret = -EBUSY;
-	} else if (likely(tpage->procedure)) {
-		atomic64_inc(&tpage->procedure->runs);
-		ret = execute(tpage, &tpage->procedure->program, proc, seq, regs);
-	} else {
-		ret = proc == SYSVM_PROC_PAGE ? run_page_code(tpage, seq) : -ENOENT;
+		goto out;
 	}
-	sysvm_page_release(tpage);
+	if (likely(procedure)) {
+		atomic64_inc(&procedure->runs);
+		program = &procedure->program;
+	} else {
+		ret = -ENOENT;
+		if (proc != SYSVM_PROC_PAGE)
+			goto out;
+		ret = 0;
+		program = page_program(tpage, seq);
+		if (!program)
+			goto out;
+	}
+	ret = execute(tpage, program, proc, seq, regs, nr);
+out:
+	sysvm_page_let_go(tpage);
 	return ret;
 }
 
@@ -132,7 +141,7 @@ long sysvm_run_ioctl(struct file *file, void __user *arg)
 		return -EFAULT;
 	if (run.flags || !run.seq || run.reserved[0] || run.reserved[1])
 		return -EINVAL;
-	return enter(file, run.proc, run.seq, __NR_ioctl);
+	return enter(file, run.seq, run.proc, __NR_ioctl);
 }
 
 /* posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three arguments. */
@@ -140,5 +149,5 @@ int sysvm_run_fadvise(struct file *file, loff_t seq, loff_t proc, int advice)
 {
 	if (advice != SYSVM_ADVICE_RUN || !seq || proc != (u32)proc)
 		return -EINVAL;
-	return enter(file, proc, seq, __NR_fadvise64);
+	return enter(file, seq, proc, __NR_fadvise64);
 }

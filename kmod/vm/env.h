@@ -55,6 +55,7 @@ struct sysvm_env {
 	__u32 (*poll)(struct sysvm_env *env);
 	__u64 args[6]; /* of the call that is being made */
 	__u64 calls;   /* out: how many the last run made */
+	__u32 stop;    /* of the run: the status that a call stopped it with, or 0 */
 	__u32 nr;      /* of the call that is being made: the system call's number */
 };
 

@@ -3,7 +3,7 @@
  * The interpreter. It runs a verified private copy of the code; the page holds everything else, and other
  * threads may write to the page at any time. So:
  *
- *   - place, fuel and counters are locals and go to the page at a stop; they are never read back during the run;
+ *   - place, fuel and counters are ours and go to the page at a stop; they are never read back during the run;
  *   - registers are read and written with one volatile access each, and are only ever data: no check depends
  *     on reading a register twice;
  *   - a pc to resume at must be a byte where an instruction starts.
@@ -78,12 +78,25 @@ static bool divide(volatile __u64 *r, const __u8 *at, bool remainder)
 
 static const __u8 first_registers[6] = {0, 1, 2, 3, 4, 5}; /* of the short form */
 
+/* One read. For the kernel in words of its own: what is volatile the compiler reads with one instruction more. */
+static inline __u64 fetch_reg(const volatile __u64 *r)
+{
+#ifdef SYSVM_FIXED_ENV
+	__u64 value;
+
+	__asm__ volatile("movq %1, %0" : "=r"(value) : "m"(*(const __u64 *)r));
+	return value;
+#else
+	return *r;
+#endif
+}
+
 static inline void put_args(SYSVM_ARGS *args, volatile __u64 *r, const __u8 *from, unsigned int nargs)
 {
 #define PUT_ARG(i)                                                                                           \
 	if (nargs == (i))                                                                                    \
 		return;                                                                                      \
-	sysvm_put_arg(args, i, r[from[i]])
+	sysvm_put_arg(args, i, fetch_reg(&r[from[i]]))
 	PUT_ARG(0);
 	PUT_ARG(1);
 	PUT_ARG(2);
@@ -110,9 +123,9 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 	PUT(page->error, error);
 	PUT(page->proc, proc);
 	PUT(page->run_seq, seq);
-	PUT(page->runs, FETCH(page->runs) + 1);
+	page->runs++; /* Counters are for whoever looks: nothing depends on them. */
 	if (status == SYSVM_FALLBACK)
-		PUT(page->fallbacks, FETCH(page->fallbacks) + 1);
+		page->fallbacks++;
 	PUT(page->status, status);
 }
 
@@ -134,16 +147,23 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 	} while (0)
 #endif
 
+/* In the kernel it is part of the one function that an entry runs through: to call it would take 25 instructions. */
+#ifdef SYSVM_FIXED_ENV
+#define INTERPRET static __always_inline __u32 sysvm_interpret
+#else
+#define INTERPRET __u32 sysvm_execute
+#endif
+
 /*
  * Fuel is taken when an instruction is looked at: what leaves by "not_made" had no effect, and gets it back. at is
  * the instruction's first byte until it is done.
  */
-__u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
-		    struct sysvm_env *env, long *restart)
+INTERPRET(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
+	  struct sysvm_env *env, long *restart)
 {
 	volatile __u64 *r = page->reg, *to;
-	__u64 fuel = FETCH(page->fuel), given, calls = 0;
-	__u32 status, why = 0, pc;
+	__u64 fuel = FETCH(page->fuel), given;
+	__u32 status, pc;
 	__s32 error = 0;
 	const __u8 *at, *operands, *from;
 	const struct sysvm_call_op *call;
@@ -168,10 +188,12 @@ __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program
 	if (fuel > sysvm_env_max_fuel())
 		fuel = sysvm_env_max_fuel();
 	given = fuel;
+	env->stop = 0;
+	env->calls = 0;
 
 #define A r[at[1]]
-#define B r[at[2]]
-#define C r[at[3]]
+#define B fetch_reg(&r[at[2]])
+#define C fetch_reg(&r[at[3]])
 #define SIMPLE(NAME, effect)                                                                                 \
 	LABEL(NAME) : effect;                                                                                \
 	at += SYSVM_SIZE_##NAME;                                                                             \
@@ -203,12 +225,12 @@ next:
 			goto call_short;
 		goto call_extended;
 	}
+	if (*at == SYSVM_OP_END) /* each program has one to come to: it is not to wait for all others */
+		goto end;
 	switch (*at) {
 #else
 	NEXT;
 #endif
-	LABEL(END) : status = SYSVM_DONE;
-	goto stopped;
 
 	SIMPLE(MOV, A = B);
 	SIMPLE(MOVI8, A = (__u64)(__s8)at[2]);
@@ -294,23 +316,23 @@ registers:
 	operands = from + call->nargs;
 call: /* operands: behind the instruction */
 	put_args(args, r, from, call->nargs);
-	result = sysvm_env_call(env, args, call, &why);
-	if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result, why))) {
-		if (why) {
-			status = why;
-			error = why == SYSVM_RESTART ? EINTR : 0;
+	result = sysvm_env_call(env, args, call, &env->stop);
+	if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result, env->stop))) {
+		if (env->stop) {
+			status = env->stop;
+			error = status == SYSVM_RESTART ? EINTR : 0;
 			*restart = result;
 			goto not_made;
 		}
 		if ((unsigned long)result >= (unsigned long)-4095L && *at != SYSVM_OP_GOON) {
-			calls++;
+			env->calls++;
 			*to = (__u64)result;
 			status = SYSVM_ERROR;
 			error = (__s32)-result;
 			goto stopped;
 		}
 	}
-	calls++;
+	env->calls++;
 	*to = (__u64)result;
 	at = operands;
 	NEXT;
@@ -328,6 +350,13 @@ backward:
 #undef CAN_STOP
 #undef JUMP
 
+#ifdef SYSVM_FIXED_ENV
+end:
+#else
+END:
+#endif
+	status = SYSVM_DONE;
+	goto stopped;
 spent:
 	status = SYSVM_FUEL;
 	goto not_made;
@@ -338,12 +367,20 @@ fault:
 arith:
 	status = SYSVM_ARITH;
 not_made:
+	__asm__("" : "+r"(fuel)); /* Not to be worked out for each instruction, in case that it gets here. */
 	fuel++;
 stopped:
 	PUT(page->fuel, fuel);
-	PUT(page->insns, FETCH(page->insns) + given - fuel);
-	PUT(page->calls, FETCH(page->calls) + calls);
+	page->insns += given - fuel;
+	page->calls += env->calls;
 	sysvm_set_stopped(page, proc, seq, status, at - program->code, error);
-	env->calls = calls;
 	return status;
 }
+
+#ifdef SYSVM_FIXED_ENV
+__u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
+		    struct sysvm_env *env, long *restart)
+{
+	return sysvm_interpret(page, program, proc, seq, env, restart);
+}
+#endif

@@ -246,15 +246,19 @@ int sysvm_dispatch_bind(void) {
   return 0;
 }
 
-long sysvm_after_error(long result, u32* stop) {
+long sysvm_after_error(struct sysvm_env* env, long result) {
   if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK && byte() & 1) {
-    *stop = SYSVM_RESTART;
+    env->stop = SYSVM_RESTART;
     return result;
   }
   return -EINTR;
 }
 
-long sysvm_dispatch(struct pt_regs* regs, unsigned int index) {
+bool sysvm_needs_clearing;
+
+void sysvm_clear_branch_history(void) {}
+
+long sysvm_dispatch_row(struct pt_regs* regs, unsigned int index) {
   static const long results[] = {
       0, 1, -1, -EINTR, -ERESTARTSYS, -ERESTARTNOINTR, -ERESTARTNOHAND, -ERESTART_RESTARTBLOCK, 1l << 40};
 
@@ -262,20 +266,20 @@ long sysvm_dispatch(struct pt_regs* regs, unsigned int index) {
   return results[(regs->di + byte()) % 9];
 }
 
-long sysvm_dispatch_slowly(struct sysvm_env* env, unsigned int index, u32 why, u32* stop) {
+long sysvm_dispatch_slowly(struct sysvm_env* env, unsigned int index, u32 why) {
   if (index >= SYSVM_CALL_MAX) abort();
   if (why) {
-    *stop = why;
+    env->stop = why;
     return -ERESTARTNOINTR;
   }
   switch (byte() % 3) {
     case 0:
       return -EBADF;
     case 1:
-      *stop = SYSVM_FALLBACK;
+      env->stop = SYSVM_FALLBACK;
       return -ERESTARTNOINTR;
   }
-  return sysvm_after_error(sysvm_dispatch(env->regs, index), stop);
+  return sysvm_after_error(env, sysvm_dispatch(env->regs, index));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -22,7 +22,7 @@ using Bytes = std::vector<uint8_t>;
 // Calls return a number that depends on their arguments only, so that runs can be compared; memory is one
 // area.
 struct World {
-  sysvm_env env{&World::call, &World::load, &World::store, &World::poll, {}, 0, 0};
+  sysvm_env env{&World::call, &World::load, &World::store, &World::poll, {}, 0, 0, 0};
   alignas(64) unsigned char memory[512] = {};
   Random* stops = nullptr;  // calls and polls stop at random
   uint64_t calls = 0;

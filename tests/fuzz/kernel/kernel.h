@@ -131,6 +131,10 @@ struct rcu_head {
 #define call_rcu(head, function) ((function)(head))
 #define rcu_barrier() ((void)0)
 #define array_index_nospec(i, n) ((i) < (n) ? (i) : 0)
+#define OPTIMIZER_HIDE_VAR(x) ((void)(x))
+#define DECLARE_STATIC_KEY_FALSE(name) extern bool name
+#define static_branch_unlikely(key) (*(key))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define likely(x) (x)
 #define unlikely(x) (x)
 #define noinline
@@ -147,13 +151,13 @@ typedef struct {
 #define atomic_read(a) ((a)->n)
 #define atomic64_inc(a) ((a)->n++)
 #define atomic64_set(a, v) ((a)->n = (v))
-static inline int atomic_cmpxchg(atomic_t *a, int old, int new)
+static inline bool atomic_try_cmpxchg(atomic_t *a, int *old, int new)
 {
 	int was = a->n;
 
-	if (was == old)
+	if (was == *old)
 		a->n = new;
-	return was;
+	return was == *old || (*old = was, false);
 }
 static inline int atomic_fetch_or(int bits, atomic_t *a)
 {
@@ -187,33 +191,32 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	WARN_ON_ONCE(r->n <= 0);
 	return --r->n == 0;
 }
-/* A hash table, as one list. */
+/* A hash table. */
 struct hlist_node {
 	struct hlist_node *next, **at;
 };
-#define DECLARE_HASHTABLE(name, bits) struct hlist_node *name
-#define hash_init(table) ((table) = NULL)
-#define hash_add(table, node, key) hash_add_(&(table), node, key)
-static inline void hash_add_(struct hlist_node **list, struct hlist_node *node, unsigned long key)
+struct hlist_head {
+	struct hlist_node *first;
+};
+#define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
+#define hash_init(table) memset(table, 0, sizeof(table))
+static inline void hlist_add_head_rcu(struct hlist_node *node, struct hlist_head *list)
 {
-	(void)key;
-	node->next = *list;
-	node->at = list;
+	node->next = list->first;
+	node->at = &list->first;
 	if (node->next)
 		node->next->at = &node->next;
-	*list = node;
+	list->first = node;
 }
-static inline void hash_del(struct hlist_node *node)
+static inline void hash_del_rcu(struct hlist_node *node)
 {
 	*node->at = node->next;
 	if (node->next)
 		node->next->at = node->at;
 	node->at = NULL;
 }
-#define hash_add_rcu hash_add
-#define hash_del_rcu hash_del
-#define hash_for_each_possible_rcu(table, object, member, key, condition)                                                   \
-	for (struct hlist_node *node_ = ((void)(key), (table));                                              \
+#define hlist_for_each_entry_rcu(object, list, member, condition)                                            \
+	for (struct hlist_node *node_ = (list)->first;                                                       \
 	     node_ && ((object) = container_of(node_, __typeof__(*(object)), member)); node_ = node_->next)
 
 /* Tasks and address spaces. */
