@@ -74,7 +74,7 @@ int cmd_compile(const Words& words) {
   CompileOptions options;
   CostOptions costs;
   std::string profile;
-  bool json = false;
+  bool json = false, no_examples = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-o,--output", output, "procedure file to write ('-': standard output)")->required();
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
@@ -83,6 +83,7 @@ int cmd_compile(const Words& words) {
   app.add_option("--profile", profile, "counters of 'sysvm run --stats': what misses is narrowed or left out");
   app.add_flag("--strict", options.strict, "no late close");
   app.add_flag("--empty", options.empty, "no procedures: what the shim costs by itself");
+  app.add_flag("--no-examples", no_examples, "keep no calls of the recording, and so no path names, in the notes");
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
@@ -97,6 +98,7 @@ int cmd_compile(const Words& words) {
     return kExitUsage;
   }
   options.cost = *cost;
+  options.examples = !no_examples;
   if (!profile.empty()) {
     Result<std::vector<ProfiledProcedure>> ran = read_profile(profile);
     if (!ran) {

@@ -132,6 +132,7 @@ class Compiler {
           totals.wrong += part.wrong;
           if (!part.wrong_why.empty()) totals.wrong_why = part.wrong_why;
           totals.answered.insert(part.answered.begin(), part.answered.end());
+          if (part.runs) totals.example.keep_if_better(part.example);
         }
         std::string why;
         if (totals.wrong * 100 > totals.hits)
@@ -160,6 +161,7 @@ class Compiler {
                               static_cast<double>(info.unused) * cost.loss_per_waste(SYSVM_NR_newfstatat, false);
         info.saved_ns = info.saved_low_ns = info.saved_high_ns = hits * cost.crossing_ns - beside;
         info.break_even_ns = beside / std::max(1.0, hits);
+        info.example = example_of(totals.example, !options_.strict);
         keep(emitted.proc, info);
       }
     return Unit{};
@@ -298,6 +300,7 @@ class Compiler {
     info.made = found.totals.inner - found.totals.runs;
     info.unused = found.totals.unused;
     info.stop = found.plan.stop;
+    info.example = example_of(found.totals.example, !options_.strict);
     for (Candidate& kept : kept_) {  // the same from another place is one procedure with two triggers
       if (!site || kept.proc.exe != exe || kept.proc.mode != proc.mode || kept.proc.name != proc.name ||
           kept.proc.code != proc.code || !kept.proc.triggers[0].site ||
@@ -329,6 +332,15 @@ class Compiler {
     return at != opened_by_.end() && guarded_.count(at->second);
   }
 
+  struct Answered {  // calls of one executable
+    const Stream* first_in = nullptr;
+    std::vector<const Event*> calls;
+    void add(const Stream& s, const Event* e) {
+      if (calls.empty()) first_in = &s;
+      calls.push_back(e);
+    }
+  };
+
   // Calls whose answer is a fact private to the descriptor, where no run-ahead procedure has them already.
   Result<> answers() {
     struct Kind {
@@ -353,7 +365,7 @@ class Compiler {
         {{SYSVM_NR_fcntl, "fcntl F_GETFD", {{1, F_GETFD}}}, command(SYSVM_NR_fcntl, F_GETFD), false, false},
     };
     for (const Kind& kind : kinds) {
-      std::map<std::string, std::vector<const Event*>> by_exe;
+      std::map<std::string, Answered> by_exe;
       Calls asked;
       for (const Stream& s : streams_)
         for (const Event* e : s.calls) {
@@ -361,37 +373,40 @@ class Compiler {
           const bool first = asked.insert(opened_by_.at(e)).second;
           if (answered_.count(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first))
             continue;
-          by_exe[s.exe].push_back(e);
+          by_exe[s.exe].add(s, e);
         }
-      for (const auto& [exe, calls] : by_exe) {
+      for (const auto& [exe, answered] : by_exe) {
+        const auto& calls = answered.calls;
         if (calls.size() < options_.min_count) {
           dropped_.push_back({"answer " + kind.call.name, exe, too_few(calls.size()), calls.size()});
           continue;
         }
         answered_.insert(calls.begin(), calls.end());
-        TRY(keep_answered(emit_answer(kind.call, exe, calls.size()), calls.size()));
+        TRY(keep_answered(emit_answer(kind.call, exe, calls.size()), answered, ExampleCall::kKnown));
       }
     }
     return Unit{};
   }
 
   Result<> late_closes() {
-    std::map<std::string, std::vector<const Event*>> by_exe;
+    std::map<std::string, Answered> by_exe;
     for (const Stream& s : streams_)
       for (const Event* e : s.calls)
-        if (e->nr == SYSVM_NR_close && e->ret == 0 && is_guarded(e)) by_exe[s.exe].push_back(e);
-    for (const auto& [exe, closes] : by_exe) {
+        if (e->nr == SYSVM_NR_close && e->ret == 0 && is_guarded(e)) by_exe[s.exe].add(s, e);
+    for (const auto& [exe, answered] : by_exe) {
+      const auto& closes = answered.calls;
       if (closes.size() < options_.min_count) {
         dropped_.push_back({"late close", exe, too_few(closes.size()), closes.size()});
         continue;
       }
       answered_.insert(closes.begin(), closes.end());
-      TRY(keep_answered(emit_late_close(exe, closes.size()), closes.size()));
+      TRY(keep_answered(emit_late_close(exe, closes.size()), answered, ExampleCall::kLate));
     }
     return Unit{};
   }
 
-  Result<> keep_answered(Emitted emitted, uint64_t hits) {
+  Result<> keep_answered(Emitted emitted, const Answered& answered, int by) {
+    const uint64_t hits = answered.calls.size();
     emitted.proc.code = TRY(assemble(emitted.text));
     const CostModel& cost = options_.cost;
     EmittedInfo info;
@@ -402,6 +417,7 @@ class Compiler {
     info.saved_ns = static_cast<double>(hits) * (cost.crossing_ns - cost.serve_ns);
     info.saved_low_ns = info.saved_high_ns = info.saved_ns;  // each saves the same
     info.break_even_ns = cost.serve_ns;
+    info.example = example_of(*answered.first_in, *answered.calls[0], by);
     keep(emitted.proc, info);
     return Unit{};
   }
@@ -435,14 +451,15 @@ class Compiler {
       out.emitted.push_back(c.info);
       out.spread_ns = std::hypot(out.spread_ns, c.info.saved_high_ns - c.info.saved_ns);
     }
-    out.file.notes = notes(out).dump();
+    // A name in the recording may be any bytes; JSON may not.
+    out.file.notes = notes(out).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     out.svp = TRY(write_svp(out.file));
     return out;
   }
 
   nlohmann::json notes(const Compiled& c) const {
     nlohmann::json procedures = nlohmann::json::array(), dropped = nlohmann::json::array();
-    for (const EmittedInfo& e : c.emitted)
+    for (const EmittedInfo& e : c.emitted) {
       procedures.push_back({{"name", e.name},
                             {"mode", e.mode},
                             {"seen", e.seen},
@@ -456,6 +473,8 @@ class Compiler {
                             {"made", e.made},
                             {"unused", e.unused},
                             {"stop", e.stop}});
+      if (options_.examples) procedures.back()["example"] = to_json(e.example);
+    }
     for (const DroppedInfo& d : c.dropped)
       dropped.push_back({{"trigger", d.trigger}, {"seen", d.seen}, {"reason", d.reason}});
     return {{"schema", 1},

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -94,7 +95,7 @@ class Explainer {
         from = "string equal to the trigger's path";
         return;
       case SVP_ARG_STRING:
-        brief = fmt::format("\"{}\"", reinterpret_cast<const char*>(proc_.data.data()) + a.value);
+        brief = fmt::format("\"{}\"", printable(reinterpret_cast<const char*>(proc_.data.data()) + a.value));
         from = "constant string " + brief;
         return;
       case SVP_ARG_OUT:
@@ -187,16 +188,37 @@ const char* what_the_mode_does(uint32_t mode) {
   }
 }
 
-}  // namespace
+// Of notes that may say anything: what has the wrong type is not there.
+const nlohmann::json* member(const nlohmann::json& from, const char* name) {
+  const auto at = from.is_object() ? from.find(name) : from.end();
+  return from.is_object() && at != from.end() ? &*at : nullptr;
+}
 
-std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
-  const nlohmann::json notes = nlohmann::json::parse(file.notes, nullptr, /*allow_exceptions=*/false);
+double number_of(const nlohmann::json& from, const char* name, double otherwise) {
+  const nlohmann::json* at = member(from, name);
+  const double value = at && at->is_number() ? at->get<double>() : otherwise;
+  return std::fabs(value) < 1e18 ? value : otherwise;
+}
+
+std::string text_of(const nlohmann::json& from, const char* name) {
+  const nlohmann::json* at = member(from, name);
+  return at && at->is_string() ? printable(at->get_ref<const std::string&>(), 1000) : "";
+}
+
+// The notes of the procedure at this place, or null.
+const nlohmann::json* note_of(const nlohmann::json& notes, size_t i, const std::string& name) {
+  const nlohmann::json* all = member(notes, "procedures");
+  if (!all || !all->is_array() || i >= all->size() || text_of((*all)[i], "name") != name) return nullptr;
+  return &(*all)[i];
+}
+
+std::vector<ExplainedProcedure> explain(const ProcedureFile& file, const nlohmann::json& notes) {
   std::vector<ExplainedProcedure> out;
   for (size_t i = 0; i < file.procs.size(); ++i) {
     const Procedure& p = file.procs[i];
     const Explainer explainer(p);
     ExplainedProcedure& e = out.emplace_back();
-    e.name = p.name;
+    e.name = printable(p.name, 1000);
     e.mode = svp_mode_name(p.mode);
     e.exe = p.exe;
     e.seen = p.seen;
@@ -207,18 +229,16 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
       e.loop_calls = p.loop->followers;
       e.loop_entries = p.loop->capacity;
     }
-    if (notes.is_object() && notes.contains("procedures") && notes["procedures"].is_array() &&
-        i < notes["procedures"].size() && notes["procedures"][i].is_object() &&
-        notes["procedures"][i].value("name", "") == p.name) {
-      const nlohmann::json& note = notes["procedures"][i];
-      e.hits = note.value("hits", int64_t{-1});
-      e.misses = note.value("misses", int64_t{-1});
-      e.undone = note.value("undone", int64_t{-1});
-      e.saved_ns = note.value("saved_ns", 0.0);
-      e.saved_low_ns = note.value("saved_low_ns", e.saved_ns);
-      e.saved_high_ns = note.value("saved_high_ns", e.saved_ns);
-      e.break_even_ns = note.value("break_even_ns", 0.0);
-      e.stop = note.value("stop", "");
+    if (const nlohmann::json* note = note_of(notes, i, e.name)) {
+      e.hits = static_cast<int64_t>(number_of(*note, "hits", -1));
+      e.misses = static_cast<int64_t>(number_of(*note, "misses", -1));
+      e.undone = static_cast<int64_t>(number_of(*note, "undone", -1));
+      e.saved_ns = number_of(*note, "saved_ns", 0);
+      e.saved_low_ns = number_of(*note, "saved_low_ns", e.saved_ns);
+      e.saved_high_ns = number_of(*note, "saved_high_ns", e.saved_ns);
+      e.break_even_ns = number_of(*note, "break_even_ns", 0);
+      e.stop = text_of(*note, "stop");
+      if (const nlohmann::json* example = member(*note, "example")) e.example = example_from(*example);
     }
     for (const Trigger& t : p.triggers) e.triggers.push_back(explainer.trigger(t));
     for (const Follower& f : p.followers) e.followers.push_back(explainer.follower(f));
@@ -226,6 +246,14 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file) {
   }
   return out;
 }
+
+nlohmann::json notes_of(const ProcedureFile& file) {
+  return nlohmann::json::parse(file.notes, nullptr, /*allow_exceptions=*/false);
+}
+
+}  // namespace
+
+std::vector<ExplainedProcedure> explain(const ProcedureFile& file) { return explain(file, notes_of(file)); }
 
 std::string explain_text(const ProcedureFile& file) {
   std::string out;
@@ -244,6 +272,8 @@ std::string explain_text(const ProcedureFile& file) {
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
     if (!e.guard.empty()) out += "  only if  " + e.guard + "\n";
+    if (!e.example.calls.empty()) out += "  example  calls of the recorded run, beside what makes or answers each\n";
+    out += side_by_side(file.procs[i], e.example);
     for (size_t j = 0; j < e.followers.size(); ++j) {
       const ExplainedCall& f = e.followers[j];
       if (e.loop_calls && j == e.loop_first)
@@ -264,7 +294,8 @@ std::string explain_text(const ProcedureFile& file) {
 
 std::string explain_json(const ProcedureFile& file) {
   nlohmann::json procedures = nlohmann::json::array();
-  for (const ExplainedProcedure& e : explain(file)) {
+  const nlohmann::json notes = notes_of(file);
+  for (const ExplainedProcedure& e : explain(file, notes)) {
     nlohmann::json followers = nlohmann::json::array();
     for (const ExplainedCall& f : e.followers) followers.push_back({{"call", f.call}, {"from", f.from}});
     nlohmann::json one = {{"name", e.name},       {"mode", e.mode},         {"exe", e.exe},
@@ -281,11 +312,18 @@ std::string explain_json(const ProcedureFile& file) {
                   {"saved_low_ns", e.saved_low_ns},
                   {"saved_high_ns", e.saved_high_ns},
                   {"break_even_ns", e.break_even_ns}});
+    if (!e.example.calls.empty()) one["example"] = to_json(e.example);
     procedures.push_back(one);
   }
   nlohmann::json out = {{"schema", 1}, {"procedures", procedures}};
-  const nlohmann::json notes = nlohmann::json::parse(file.notes, nullptr, false);
-  if (notes.is_object() && notes.contains("dropped")) out["dropped"] = notes["dropped"];
+  const nlohmann::json* dropped = member(notes, "dropped");
+  if (dropped && dropped->is_array()) {
+    out["dropped"] = nlohmann::json::array();
+    for (const nlohmann::json& d : *dropped)
+      out["dropped"].push_back({{"trigger", text_of(d, "trigger")},
+                                {"seen", static_cast<int64_t>(number_of(d, "seen", 0))},
+                                {"reason", text_of(d, "reason")}});
+  }
   return out.dump(2);
 }
 

@@ -2,13 +2,15 @@
 // A procedure file for people: each procedure beside the calls that it replaces, with where every argument
 // comes from.
 //
-// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts
-// come from the file's notes, if it has any. Tested by tests/optimizer/explain_test.cc.
+// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts, and the
+// calls of a real occurrence (example.h), come from the file's notes, if it has any; text of a file is printed escaped
+// and bounded, whoever made it. Tested by tests/optimizer/explain_test.cc.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "optimizer/example.h"
 #include "optimizer/procedure.h"
 
 namespace sysvm {
@@ -25,6 +27,7 @@ struct ExplainedProcedure {
   double saved_ns = 0, saved_low_ns = 0, saved_high_ns = 0, break_even_ns = 0;  // if hits are noted
   std::string guard;  // what must hold for anything to be read ahead; "": nothing is
   std::string stop;
+  Example example;  // no calls: none was noted
   std::vector<std::string> triggers;
   std::vector<ExplainedCall> followers;
   uint32_t loop_first = 0, loop_calls = 0;  // of the followers those that a loop makes; 0 calls: no loop

@@ -13,6 +13,7 @@
 
 #include "common/result.h"
 #include "optimizer/cost.h"
+#include "optimizer/example.h"
 #include "optimizer/procedure.h"
 #include "traces/event.h"
 
@@ -30,6 +31,7 @@ struct CompileOptions {
   uint64_t min_count = 4;  // a sequence seen less often is chance
   bool strict = false;     // no late close
   bool empty = false;      // no procedures at all: what the shim costs by itself
+  bool examples = true;    // notes: a real occurrence of each, with the path names of the recording
   CostModel cost;
   // Hits and misses of procedures that ran (`sysvm run --stats`): what misses is left out.
   std::vector<ProfiledProcedure> profile;
@@ -44,6 +46,7 @@ struct EmittedInfo {  // one procedure of the file, in its order
   double break_even_ns = 0;                    // cost of an entry at which it saves nothing
   uint64_t made = 0, unused = 0;               // calls made ahead, and those that were not asked for
   std::string stop;  // why it ends where it does
+  Example example;
 };
 
 struct DroppedInfo {

@@ -262,6 +262,7 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     if (page.reg[proc.followers[i].result] != SVP_NOT_MADE) log.push_back(&proc.followers[i]);
   }
   size_t next = 0;
+  Occurred occurred{o.stream, o.trigger};
   std::unordered_set<const Event*> about_entries;
   for (const OccurrenceStep& s : o.steps)
     if (s.sources->loop) about_entries.insert(s.calls.begin(), s.calls.end());
@@ -270,7 +271,10 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     const Event& e = *calls[i];
     if (is_quiet(e)) continue;
     if (next >= before && !records.done()) {
-      if (about_entries.count(&e) && records.match(*o.stream, e, entry_name_of(*o.stream, e), totals)) continue;
+      if (about_entries.count(&e) && records.match(*o.stream, e, entry_name_of(*o.stream, e), totals)) {
+        occurred.add(e, records.answered_by());
+        continue;
+      }
       if (e.nr == SYSVM_NR_close) continue;  // late
     }
     if (next == log.size()) break;
@@ -287,8 +291,10 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
     }
     ++totals.hits;
     totals.answered.insert(&e);
+    occurred.add(e, static_cast<size_t>(log[next] - proc.followers.data()));
     ++next;
   }
+  totals.example.keep_if_better(occurred);
   if (next < log.size() || !records.done()) ++totals.misses;
   for (; next < log.size(); ++next) totals.undone += is_undone(*log[next], page);
 }

@@ -16,6 +16,7 @@
 
 #include "common/result.h"
 #include "optimizer/cost.h"
+#include "optimizer/example.h"
 #include "optimizer/occurrences.h"
 #include "optimizer/procedure.h"
 
@@ -36,6 +37,7 @@ struct ReplayTotals {
   uint64_t wrong = 0;   // answers that the kernel did not give
   std::string wrong_why;
   std::unordered_set<const Event*> answered;  // calls of the recording
+  Occurred example;                           // the first run that most of the followers answered
 };
 
 // proc.code must have passed the verifier.

@@ -255,6 +255,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
   auto page = std::make_unique<sysvm_page>();
   std::unique_ptr<Records> records;
   const OpenDirectory* of = nullptr;
+  Occurred occurred;
   uint64_t seq = 0;
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
@@ -262,10 +263,13 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     const auto found = visit_of.find(&call);
     const Visit* v = found == visit_of.end() ? nullptr : found->second;
     if (answered.count(&call)) continue;
-    if (v && records && !records->done() && of == v->directory.get() && records->match(stream, call, v->name, totals))
+    if (v && records && !records->done() && of == v->directory.get() && records->match(stream, call, v->name, totals)) {
+      occurred.add(call, records->answered_by());
       continue;
+    }
     if (late_close && call.nr == SYSVM_NR_close && call.ret == 0) continue;
     if (records && !records->done()) ++totals.misses;
+    if (records) totals.example.keep_if_better(occurred);
     records.reset();
     if (!v || v->calls[0] != &call || v->keys[0] != shape.calls[0].sources.key) continue;
     // By d_type, which the recording need not have: the kind that the call itself shows.
@@ -308,7 +312,9 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
       --totals.hits;
       totals.answered.erase(&call);
     }
+    occurred = {&stream, &call};
   }
+  if (records) totals.example.keep_if_better(occurred);
   return totals;
 }
 

@@ -67,6 +67,7 @@ class Records {
   bool done() const { return next_ >= results_.size(); }
   bool match(const Stream& stream, const Event& call, const std::string& name, ReplayTotals& totals);
   bool empty() const { return results_.empty(); }
+  size_t answered_by() const { return results_[next_ - 1].follower; }  // behind a match: which follower
 
  private:
   struct Result {

@@ -272,6 +272,8 @@ std::string format_call(const TraceInfo& info, const Event& e) {
       out += std::to_string(v32);
     } else if (command && command->cmd == F_SETFD && e.nr == SYSVM_NR_fcntl) {
       out += flags(v, kFd);
+    } else if (command && command->arg.kind >= SYSVM_KIND_PTR) {  // fcntl's own row says UINT
+      out += pointer(v);
     } else if (kind == "FD" || kind == "INT" || kind == "PID") {
       out += std::to_string(v32);
     } else if (kind == "UINT") {

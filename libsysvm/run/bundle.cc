@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "libsysvm/shim/bundle_check.h"
+#include "libsysvm/svp.h"
 
 namespace sysvm {
 namespace {
@@ -22,6 +23,33 @@ void put_path(char (&to)[BUNDLE_PATH_MAX], const std::string& path) {
 void pad(std::string& bytes) { bytes.resize((bytes.size() + 7) & ~size_t{7}); }
 
 }  // namespace
+
+std::string svp_without_notes(const std::string& svp) {
+  svp_header header;
+  if (svp.size() < sizeof header) return svp;
+  std::memcpy(&header, svp.data(), sizeof header);
+  std::vector<svp_section> sections(header.sections);
+  std::memcpy(sections.data(), svp.data() + sizeof header, sections.size() * sizeof(svp_section));
+  std::erase_if(sections, [](const svp_section& s) { return s.kind == SVP_NOTES; });
+
+  const size_t table = sections.size() * sizeof(svp_section);
+  std::string out(sizeof header + table, '\0');
+  for (svp_section& s : sections) {
+    pad(out);
+    const size_t at = out.size();
+    out.append(svp, s.offset, s.size);
+    s.offset = at;
+  }
+  pad(out);
+  std::memcpy(out.data() + sizeof header, sections.data(), table);
+  header.sections = static_cast<uint32_t>(sections.size());
+  header.file_size = out.size();
+  header.checksum = 0;
+  header.checksum = svp_checksum(&header, sizeof header, SVP_CHECKSUM_START);
+  header.checksum = svp_checksum(sections.data(), table, header.checksum);
+  std::memcpy(out.data(), &header, sizeof header);
+  return out;
+}
 
 std::string make_bundle(const BundleInput& input) {
   sysvm_bundle head{};

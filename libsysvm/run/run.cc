@@ -144,7 +144,7 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   input.age_ms = options.age_ms;
   input.relaxed_age = options.relaxed_age;
   input.allow_seccomp = options.allow_seccomp;
-  input.svp = run.svp_;
+  input.svp = svp_without_notes(run.svp_);
   input.stats_path = run.folder_ + "/stats";
   input.bundle_path = run.folder_ + "/bundle";
 

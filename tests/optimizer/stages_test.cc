@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Golden text of every stage between a recording and byte code: what follows a trigger, what is asked about each entry of a
 // directory, the plan, the code before it is assembled, the procedure. One file of golden/ for each program.
-// SYSVM_WRITE_GOLDEN=1 writes them anew; read the difference before you commit it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <deque>
-#include <fstream>
-#include <sstream>
 
 #include "optimizer/assembler.h"
 #include "optimizer/emit.h"
 #include "optimizer/planner.h"
 #include "optimizer/svp_text.h"
+#include "tests/optimizer/golden.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 
@@ -77,14 +74,6 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   if (!code) return out + code.message();
   emitted->proc.code = *code;
   return out + to_text(emitted->proc);
-}
-
-void expect_golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(GOLDEN) + "/" + name + ".txt";
-  if (std::getenv("SYSVM_WRITE_GOLDEN")) std::ofstream(path) << text;
-  std::stringstream golden;
-  golden << std::ifstream(path).rdbuf();
-  EXPECT_EQ(text, golden.str()) << path;
 }
 
 TEST(Stages, AFileReadToItsEnd) { expect_golden("grep_file", stages(repeated(20, kGrepFile), SYSVM_NR_openat)); }

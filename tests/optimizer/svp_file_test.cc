@@ -2,18 +2,21 @@
 // The procedure file: struct -> bytes -> struct -> text -> struct, and what is wrong with bad text.
 #include <gtest/gtest.h>
 
+#include "libsysvm/run/bundle.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/svp_reader.h"
 #include "optimizer/svp_text.h"
 #include "optimizer/svp_writer.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
+#include "traces/calls.h"
 
 namespace sysvm {
 namespace {
 
 ProcedureFile sample() {
-  const Trace trace = recording(repeated(20, kGrepFile) + repeated(20, kGrepDirectory) + repeated(20, kGawk));
+  Trace trace = recording(repeated(20, kGrepFile) + repeated(20, kGrepDirectory) + repeated(20, kGawk));
+  trace.header.calls = known_calls();
   Result<Compiled> out = compile({&trace}, {});
   EXPECT_TRUE(out) << out.message();
   return out ? out->file : ProcedureFile{};
@@ -27,6 +30,20 @@ TEST(SvpFile, BytesHoldEverything) {
   ASSERT_TRUE(back) << back.message();
   EXPECT_EQ(to_text(*back), to_text(file));
   EXPECT_EQ(back->notes, file.notes);
+}
+
+// What a process under the shim reads (libsysvm/run): the same procedures, nothing of the recording.
+TEST(SvpFile, TheNotesAreNotGivenToProcesses) {
+  const ProcedureFile file = sample();
+  const Result<std::vector<uint8_t>> bytes = write_svp(file);
+  ASSERT_TRUE(bytes) << bytes.message();
+  const std::string bare = svp_without_notes({bytes->begin(), bytes->end()});
+  EXPECT_EQ(bare.find("f0.h"), std::string::npos);
+  EXPECT_NE(file.notes.find("f0.h"), std::string::npos);
+  const Result<ProcedureFile> back = read_svp(std::vector<uint8_t>(bare.begin(), bare.end()));
+  ASSERT_TRUE(back) << back.message();
+  EXPECT_EQ(to_text(*back), to_text(file));
+  EXPECT_EQ(back->notes, "");
 }
 
 TEST(SvpFile, TextHoldsEverythingButTheNotes) {

@@ -62,6 +62,7 @@ TEST(StraceText, DecodesCalls) {
        "mmap(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE, 3, 0)", "0x7f0000000000"},
       {call(SYS_fcntl, {3, 1}, 0), "fcntl(3, F_GETFD)", "0"},
       {call(SYS_fcntl, {3, 2, 1}, 0), "fcntl(3, F_SETFD, FD_CLOEXEC)", "0"},
+      {call(SYS_fcntl, {3, 6, 0x7ffe00000000}, 0), "fcntl(3, F_SETLK, 0x7ffe00000000)", "0"},
       {call(SYS_ioctl, {1, 0x5401, 0x9000}, -25), "ioctl(1, TCGETS, 0x9000)",
        "-1 ENOTTY (Inappropriate ioctl for device)"},
       {call(SYS_fadvise64, {3, 0, 0, 2}, 0), "fadvise64(3, 0, 0, POSIX_FADV_SEQUENTIAL)", "0"},
