@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-mutations soak
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations soak
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -15,6 +15,9 @@ check-kasan: build
 	@scripts/check-kasan
 check-style: build
 	@scripts/check-style
+check-exports: build
+	@scripts/fetch-consumers build/consumers
+	@ctest --test-dir build -R cli.consumers --output-on-failure
 check-mutations: build
 	@scripts/check-mutations
 soak: build

@@ -24,17 +24,14 @@ namespace sysvm {
 namespace {
 
 struct Summary {
-  uint64_t events = 0, calls = 0, signals = 0, missing = 0, bytes = 0;
+  uint64_t events = 0, calls = 0, signals = 0, bytes = 0;
   uint64_t first_ns = ~0ull, last_ns = 0;
   std::map<int32_t, uint64_t> by_call;
-  struct Thread {
-    uint32_t next = 0;  // one past the highest number seen
-    uint64_t events = 0;
-  };
-  std::unordered_map<int32_t, Thread> threads;
+  Completeness found;
 
   void add(const Columns& c) {
     events += c.size();
+    found.add(c);
     for (size_t i = 0; i < c.size(); ++i) {
       if (c.flags[i] & kSignal) {
         ++signals;
@@ -42,17 +39,12 @@ struct Summary {
         ++calls;
         ++by_call[c.flags[i] & kCompat ? -2 : c.nr[i]];
       }
-      Thread& t = threads[c.tid[i]];
-      t.next = std::max(t.next, c.seq[i] + 1);
-      ++t.events;
       first_ns = std::min(first_ns, c.ts_ns[i]);
       last_ns = std::max(last_ns, c.ts_ns[i] + c.dur_ns[i]);
     }
   }
-  // A number below the highest that no event carries was lost. A thread id that was used again hides a hole
-  // at most.
-  void close() {
-    for (const auto& [tid, t] : threads) missing += t.next > t.events ? t.next - t.events : 0;
+  void close(const TraceInfo& info) {
+    found.finish(info);
     if (first_ns > last_ns) first_ns = last_ns;
   }
   double per_event() const { return events ? static_cast<double>(bytes) / static_cast<double>(events) : 0; }
@@ -81,17 +73,17 @@ void print_text(const std::string& file, const TraceInfo& info, const Summary& s
   fmt::print("time       {:.3f} s from the first entry to the last return\n",
              static_cast<double>(s.last_ns - s.first_ns) / 1e9);
   fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
-             s.threads.size(),
+             s.found.threads(),
              std::count_if(info.processes.begin(), info.processes.end(), [&](const Process& p) {
                return std::none_of(info.processes.begin(), info.processes.end(),
                                    [&](const Process& q) { return q.pid == p.pid && &q < &p; });
              }));
   uint64_t lost = 0;
   for (const Loss& l : info.losses) lost += l.count;
-  if (lost == 0 && s.missing == 0 && info.stats && info.damage.empty()) {
+  if (lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty()) {
     fmt::print("complete   yes: no loss was counted, and no thread's numbering has a hole\n");
   } else {
-    fmt::print("complete   no: {} lost, {} missing in the threads' numbering{}\n", lost, s.missing,
+    fmt::print("complete   no: {} lost, {} missing in the threads' numbering{}\n", lost, s.found.missing(),
                info.stats ? "" : "; the recording was not closed");
     for (const Loss& l : info.losses)
       fmt::print("           {} x {} between {:.6f} s and {:.6f} s\n", l.count, to_string(l.reason),
@@ -132,7 +124,7 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
   j["events"] = s.events;
   j["calls"] = s.calls;
   j["signals"] = s.signals;
-  j["threads"] = s.threads.size();
+  j["threads"] = s.found.threads();
   j["first_ns"] = std::to_string(s.first_ns);
   j["duration_ns"] = s.last_ns - s.first_ns;
   j["closed"] = info.stats.has_value();
@@ -147,8 +139,8 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
                            {"to_ns", std::to_string(l.to_ns)}});
   }
   j["lost"] = lost;
-  j["missing"] = s.missing;
-  j["complete"] = lost == 0 && s.missing == 0 && info.stats && info.damage.empty();
+  j["missing"] = s.found.missing();
+  j["complete"] = lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty();
   if (info.stats) j["wall_ns"] = info.stats->wall_ns;
   j["by_call"] = ordered_json::array();
   for (const auto& [name, n] : by_count(info, s)) j["by_call"].push_back({{"name", name}, {"count", n}});
@@ -226,7 +218,7 @@ int cmd_info(const Words& words) {
   }
   struct stat st;
   if (stat(file.c_str(), &st) == 0) summary.bytes = static_cast<uint64_t>(st.st_size);
-  summary.close();
+  summary.close(*info);
   if (as_json)
     print_json(file, *info, summary);
   else

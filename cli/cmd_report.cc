@@ -12,6 +12,7 @@
 #include "cli/data_output.h"
 #include "cli/options.h"
 #include "optimizer/mine.h"
+#include "traces/completeness.h"
 #include "traces/reader.h"
 #include "traces/strace_text.h"
 
@@ -70,8 +71,7 @@ code,pre{font:13px ui-monospace,monospace}.bad{color:#b00020;font-weight:bold}.g
 struct Threads {
   struct One {
     int32_t pid = 0;
-    uint64_t events = 0, in_calls_ns = 0, first_ns = ~0ull, last_ns = 0;
-    uint32_t next = 0;
+    uint64_t events = 0, missing = 0, in_calls_ns = 0, first_ns = ~0ull, last_ns = 0;
   };
   std::map<int32_t, One> all;
   uint64_t missing = 0, events = 0;
@@ -84,10 +84,13 @@ struct Threads {
     t.in_calls_ns += e.dur_ns;
     t.first_ns = std::min(t.first_ns, e.ts_ns);
     t.last_ns = std::max(t.last_ns, e.ts_ns + e.dur_ns);
-    t.next = std::max(t.next, e.seq + 1);
   }
-  void close() {
-    for (const auto& [tid, t] : all) missing += t.next > t.events ? t.next - t.events : 0;
+  void add(const Completeness& found) {
+    missing = found.missing();
+    for (const Gap& g : found.gaps()) {
+      all[g.tid].pid = g.pid;
+      all[g.tid].missing += g.count;
+    }
   }
 };
 
@@ -151,10 +154,9 @@ void write_threads(DataOutput& out, const Threads& threads) {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.events > b.second.events; });
   for (size_t i = 0; i < std::min(rows.size(), kMostThreads); ++i) {
     const auto& [tid, t] = rows[i];
-    const uint64_t missing = t.next > t.events ? t.next - t.events : 0;
     out.write(fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n", tid, t.pid, thousands(t.events),
-                          missing ? fmt::format("<span class=bad>{}</span>", thousands(missing)) : "", duration(t.in_calls_ns),
-                          duration(t.last_ns - t.first_ns)));
+                          t.missing ? fmt::format("<span class=bad>{}</span>", thousands(t.missing)) : "", duration(t.in_calls_ns),
+                          duration(t.events ? t.last_ns - t.first_ns : 0)));
   }
   out.write("</table>\n");
   if (rows.size() > kMostThreads) out.write(fmt::format("<p>and {} more</p>\n", rows.size() - kMostThreads));
@@ -198,8 +200,10 @@ int cmd_report(const Words& words) {
 
   CallSummary calls;
   Threads threads;
+  Completeness found;
   uint64_t first_ns = ~0ull, last_ns = 0;
   const auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
+    found.add(columns);
     for (size_t i = 0; i < columns.size(); ++i) {
       const Event e = columns.event(i);
       calls.add(e);
@@ -213,7 +217,8 @@ int cmd_report(const Words& words) {
     spdlog::error("report: {}", info.message());
     return kExitUsage;
   }
-  threads.close();
+  found.finish(*info);
+  threads.add(found);
   auto out = DataOutput::open(output);
   if (!out) {
     spdlog::error("report: {}", out.message());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Perfetto's trace is a sequence of packets, each one protobuf message with a time stamp and an event. Written by
 // hand, a packet at a time: of its schema of thousands of messages these few fields are all that is needed. The
-// numbers are Perfetto's (perfetto_trace.proto); tests/traces/perfetto_subset.proto names them again and the test
-// reads the output with it.
+// numbers are Perfetto's own: tests/traces/export_perfetto_test.cc reads the output with its published schema,
+// tests/cli/consumers_test.py in its trace processor.
 #include <fmt/format.h>
 
 #include <map>
@@ -129,16 +129,10 @@ class PerfettoWriter {
                                                   .text(thread::kName, name_[e.pid])));
     const Message track = Message().number(event::kTrack, thread_track(e.tid));
     auto [seq, first] = next_seq_.try_emplace(e.tid, e.seq);
-    if (e.seq > seq->second)
-      slice(e.ts_ns, event::kInstant,
-            Message(track).text(event::kCategory, "loss").text(
-                event::kName, fmt::format("{} events of this thread missing", e.seq - seq->second)));
+    if (e.seq > seq->second) missing(e.tid, e.ts_ns, e.seq - seq->second);
     seq->second = e.seq + 1;
-    if (e.has(kSignal)) {
-      slice(e.ts_ns, event::kInstant,
-            Message(track).text(event::kCategory, "signal").text(event::kName, signal_name(static_cast<int>(e.args[0]))));
-      return;
-    }
+    if (e.has(kSignal)) return mark(e.tid, e.ts_ns, "signal", signal_name(static_cast<int>(e.args[0])));
+    if (e.has(kForkChild)) return mark(e.tid, e.ts_ns, "fork", "made by " + info.call_name(e.nr));
     const std::string name = e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr);
     Message begin(track);
     begin.number(event::kNameIid, iid(name)).text(event::kCategory, "syscall");
@@ -151,7 +145,24 @@ class PerfettoWriter {
     slice(e.ts_ns + e.dur_ns, event::kEnd, track);
   }
 
+  // What is missing behind a thread's last event.
+  void end(const TraceInfo& info) {
+    std::map<int32_t, const ThreadEnd*> last;  // of the threads that had the number
+    for (const ThreadEnd& t : info.thread_ends)
+      if (const ThreadEnd*& l = last[t.tid]; !l || t.end_ns >= l->end_ns) l = &t;
+    for (const auto& [tid, t] : last)
+      if (const auto seq = next_seq_.find(tid); seq != next_seq_.end() && t->next_seq > seq->second)
+        missing(tid, t->end_ns, t->next_seq - seq->second);
+  }
+
  private:
+  void mark(int32_t tid, uint64_t ts_ns, std::string_view category, const std::string& name) {
+    slice(ts_ns, event::kInstant,
+          Message().number(event::kTrack, thread_track(tid)).text(event::kCategory, category).text(event::kName, name));
+  }
+  void missing(int32_t tid, uint64_t ts_ns, uint32_t count) {
+    mark(tid, ts_ns, "loss", fmt::format("{} events of this thread missing", count));
+  }
   // Names of calls are told once, by a packet of their own, and then by number.
   uint64_t iid(const std::string& name) {
     auto [it, fresh] = iids_.try_emplace(name, iids_.size() + 1);
@@ -191,12 +202,14 @@ class PerfettoWriter {
 
 Result<TraceInfo> export_perfetto(const std::string& path, const Output& out) {
   PerfettoWriter writer(out);
-  return for_each_in_order(
+  auto info = for_each_in_order(
       path, [&](const TraceInfo& whole) { writer.begin(whole); },
       [&](const Event& e, const TraceInfo& info) {
         writer.add(e, info);
         return writer.ok();
       });
+  if (info && writer.ok()) writer.end(*info);
+  return info;
 }
 
 }  // namespace sysvm

@@ -536,3 +536,16 @@ def test_locked_memory_is_not_needed_and_nothing_is_said_of_it(backend, tmp_path
     done = run(*drop, SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "--", WORKLOAD, "calls", "40")
     assert done.returncode == 0 and names(tmp_path)["getppid"] == 40
     assert len(done.stderr.splitlines()) == 1 and b"libbpf" not in done.stderr
+
+
+def test_what_is_missing_behind_a_threads_last_event_counts(backend, tmp_path):
+    """The recorder sleeps while the command overfills its ring: the last events of its threads are among the lost."""
+    if backend != "bpf":
+        pytest.skip("a ptrace recorder that sleeps holds the command")
+    lossy = f"kill -STOP $PPID; '{WORKLOAD}' calls 100000; kill -CONT $PPID"
+    assert record(backend, tmp_path, "sh", "-c", lossy, options=["--drop", "-m", "256k"]).returncode == 0
+    seen = info(tmp_path)
+    assert seen["missing"] == seen["lost"] > 50000 and not seen["complete"]
+    assert f" {seen['lost']} missing in " in run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout.decode()
+    page = run(SYSVM, "report", tmp_path / "t.trace").stdout.decode()
+    assert f"no: {seen['lost']:,} lost, {seen['lost']:,} missing" in page

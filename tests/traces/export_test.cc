@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Exports, read back: strace's text by our import, Perfetto's packets by its schema's subset, the rest as text.
+// Exports, read back: strace's text by our import, the rest as text. Perfetto's: export_perfetto_test.cc.
 #include "traces/export.h"
 
-#include <map>
 #include <sstream>
 
-#include "perfetto_subset.pb.h"
 #include "tests/traces/sample.h"
 #include "traces/import.h"
 #include "traces/in_order.h"
@@ -96,45 +94,6 @@ TEST(ExportStrace, ComesBackThroughTheImport) {
     EXPECT_EQ(after->events[i].ret, before->events[i].ret);
     EXPECT_EQ(after->strings[after->events[i].path[0]], before->strings[before->events[i].path[0]]);
   }
-}
-
-TEST(ExportPerfetto, HasATrackForEachThreadAndShowsLosses) {
-  TempFile file;
-  write_overlapping(file.path());
-  perfetto_subset::Trace trace;
-  ASSERT_TRUE(trace.ParseFromString(exported([&](const Output& out) { return export_perfetto(file.path(), out); })));
-  std::map<uint64_t, std::string> names;
-  std::map<uint64_t, int> depth, slices;
-  std::vector<std::string> marks;
-  std::map<uint64_t, int32_t> thread_of;
-  bool first = true;
-  for (const auto& p : trace.packet()) {
-    EXPECT_TRUE(p.GetReflection()->GetUnknownFields(p).empty());
-    EXPECT_EQ(p.trusted_packet_sequence_id(), 1u);
-    EXPECT_EQ((p.sequence_flags() & 1) != 0, first) << "the state is cleared once, at the start";
-    first = false;
-    for (const auto& name : p.interned_data().event_names()) names[name.iid()] = name.name();
-    if (p.track_descriptor().has_thread()) thread_of[p.track_descriptor().uuid()] = p.track_descriptor().thread().tid();
-    if (!p.has_track_event()) continue;
-    const auto& e = p.track_event();
-    EXPECT_TRUE(p.sequence_flags() & 2) << "names are looked up";
-    if (e.type() == e.TYPE_SLICE_BEGIN) {
-      ++depth[e.track_uuid()];
-      ++slices[e.track_uuid()];
-      EXPECT_TRUE(e.has_name() || names.count(e.name_iid()));
-    } else if (e.type() == e.TYPE_SLICE_END) {
-      --depth[e.track_uuid()];
-    } else {
-      marks.push_back(e.name());
-    }
-    for (const auto& a : e.debug_annotations())
-      for (const char c : a.string_value()) EXPECT_GE(c, 32) << "Perfetto wants UTF-8";
-  }
-  std::map<int32_t, int> by_thread;
-  for (const auto& [track, n] : slices) by_thread[thread_of.count(track) ? thread_of[track] : 0] += n;
-  EXPECT_EQ(by_thread, (std::map<int32_t, int>{{0, 1}, {100, 30}, {101, 1}})) << "0: the track of losses";
-  for (const auto& [track, d] : depth) EXPECT_EQ(d, 0) << track;
-  EXPECT_EQ(marks, (std::vector<std::string>{"1 events of this thread missing"}));
 }
 
 TEST(ExportFolded, IsWhatFlameGraphsTake) {
