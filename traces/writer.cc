@@ -2,6 +2,7 @@
 #include "traces/writer.h"
 
 #include <fcntl.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 #include <zstd.h>
@@ -21,6 +22,34 @@ namespace sysvm {
 using namespace trace_format;
 
 namespace {
+
+// The schema, which every file carries, has names for the numbers of event.h.
+#define SAME(Enum, NAME, kName) static_assert(static_cast<int>(pb::NAME) == static_cast<int>(Enum::kName))
+SAME(EventFlag, NO_ENTER, kNoEnter);
+SAME(EventFlag, NO_EXIT, kNoExit);
+SAME(EventFlag, RESTARTED, kRestarted);
+SAME(EventFlag, FORK_CHILD, kForkChild);
+SAME(EventFlag, COMPAT, kCompat);
+SAME(EventFlag, PATH_FAULT, kPathFault);
+SAME(EventFlag, PATH_CUT, kPathCut);
+SAME(EventFlag, SIGNAL, kSignal);
+SAME(EventFlag, HAS_STAT, kHasStat);
+SAME(EventFlag, NR_CHANGED, kNrChanged);
+SAME(EventFlag, HAS_DATA, kHasData);
+SAME(DataKind, IOVEC, kIovec);
+SAME(DataKind, EPOLL, kEpoll);
+SAME(DataKind, DIRENT, kDirent);
+SAME(DataKind, FDS, kFds);
+SAME(DataKind, POLL, kPoll);
+SAME(DataKind, BYTES, kBytes);
+SAME(DataKind, HASH, kHash);
+SAME(LossReason, RING_FULL, kRingFull);
+SAME(LossReason, NO_STORAGE, kNoStorage);
+SAME(LossReason, RECURSION, kRecursion);
+SAME(LossReason, MISSED_FORK, kMissedFork);
+SAME(LossReason, CONSUMER, kConsumer);
+SAME(LossReason, TASK, kTask);
+#undef SAME
 
 // The strings of a chunk, each once and numbered from 1. An open-addressed table of numbers over one run of
 // bytes: nearly every path of a find or du is new, so an allocation for each would be what is paid most for.
@@ -163,6 +192,11 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   const std::string raw_table = table.SerializeAsString();
   h.set_packed_calls_size(static_cast<uint32_t>(raw_table.size()));
   w->pending_->compress(raw_table, *h.mutable_packed_calls());
+  google::protobuf::FileDescriptorProto schema;
+  pb::Record::descriptor()->file()->CopyTo(&schema);
+  const std::string raw_schema = schema.SerializeAsString();
+  h.set_schema_size(static_cast<uint32_t>(raw_schema.size()));
+  w->pending_->compress(raw_schema, *h.mutable_schema());
   w->pending_->encoder.set_args(kSignalNr, 2);
   TRY(w->write_record(record));
   return w;
@@ -270,7 +304,7 @@ Result<> TraceWriter::add(const Mapping& mapping) {
 
 Result<> TraceWriter::add(const Loss& loss) {
   pb::Record record;
-  record.mutable_loss()->set_reason(static_cast<uint32_t>(loss.reason));
+  record.mutable_loss()->set_reason(static_cast<pb::LossReason>(loss.reason));
   record.mutable_loss()->set_count(loss.count);
   record.mutable_loss()->set_from_ns(loss.from_ns);
   record.mutable_loss()->set_to_ns(loss.to_ns);
