@@ -194,6 +194,16 @@ static inline int machine_run(struct machine *m, const struct program *p)
 	return machine_enter(m, SYSVM_PROC_PAGE, ++m->seq);
 }
 
+/* As machine_run, and entered again where time ended the entry, as everybody does: to a stop of another kind. */
+static inline int machine_run_on(struct machine *m, const struct program *p)
+{
+	int ret = machine_run(m, p);
+
+	while (!ret && m->page->status == SYSVM_YIELD)
+		ret = machine_resume(m);
+	return ret;
+}
+
 /* As machine_run, for what one entry does: run to its end and tried again where time ended the entry. */
 static inline int machine_run_at_once(struct machine *m, const struct program *p)
 {
@@ -214,10 +224,8 @@ static inline int machine_run_at_once(struct machine *m, const struct program *p
 /* Runs it to its end, entering as often as the machine yields. */
 static inline void machine_complete(struct machine *m, const struct program *p)
 {
-	int ret = machine_run(m, p);
+	int ret = machine_run_on(m, p);
 
-	while (!ret && m->page->status == SYSVM_YIELD)
-		ret = machine_resume(m);
 	if (ret || m->page->status != SYSVM_DONE)
 		FAIL("run gave %d, status %u, pc %u, error %d; expected 0 and DONE", ret, m->page->status, m->page->pc,
 		     m->page->error);

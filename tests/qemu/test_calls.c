@@ -149,7 +149,7 @@ static void denied_commands_are_left_to_user_space(void)
 		emit_call(&p, is_ioctl ? SYSVM_CALL_ioctl : SYSVM_CALL_fcntl);
 		EMIT(&p, 4, 1, 2, 3);
 		finish(&p);
-		CHECK_EQ(machine_run(&m, &p), 0);
+		CHECK_EQ(machine_run_on(&m, &p), 0);
 		CHECK_EQ(m.page->status, SYSVM_FALLBACK);
 		CHECK_EQ(m.page->pc, at);
 	}

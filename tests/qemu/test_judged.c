@@ -23,7 +23,7 @@ static void expect_fallback(struct machine *m)
 	finish(&p);
 	m->page->calls = 0;
 	m->page->fallbacks = 0;
-	CHECK_EQ(machine_run(m, &p), 0);
+	CHECK_EQ(machine_run_on(m, &p), 0);
 	CHECK_EQ(m->page->status, SYSVM_FALLBACK);
 	CHECK_EQ(m->page->pc, 0);
 	CHECK_EQ(m->page->calls, 0);
@@ -159,7 +159,7 @@ static void fall_back_to_a_plain_call(void)
 
 	CALL(&p, getppid, 1);
 	finish(&p);
-	CHECK_EQ(machine_run(&m, &p), 0);
+	CHECK_EQ(machine_run_on(&m, &p), 0);
 	if (m.page->status == SYSVM_FALLBACK)
 		syscall(SYS_getppid);
 }

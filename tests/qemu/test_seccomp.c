@@ -35,17 +35,13 @@ static int set_filter(unsigned int verdict, unsigned int flags)
 static int run_getppid(struct machine *m)
 {
 	struct program p = { 0 };
-	int ret;
 
 	CALL(&p, getpid, 1);
 	CALL_GO_ON(&p, getppid, 2);
 	CALL(&p, getuid, 3);
 	finish(&p);
 	m->page->reg[2] = 77;
-	ret = machine_run(m, &p);
-	while (!ret && m->page->status == SYSVM_YIELD) /* waiting takes time */
-		ret = machine_resume(m);
-	return ret;
+	return machine_run_on(m, &p); /* waiting takes time */
 }
 
 static void expect_result(struct machine *m, int64_t result)
