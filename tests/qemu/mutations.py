@@ -182,6 +182,18 @@ MUTATIONS = [
     one("rows are bound by name", "dispatch.c", '{ "stat", "newstat" },', '{ "stat", "newstat" }, { "getuid", "geteuid" },',
         "rows_make_the_call_they_are_named_after"),
 
+    one("a call leads to its own row", "tree.awk", "if (index < %d)", "if (index <= %d)", "rows_make_the_call_they_are_named_after",
+        "the_module_looks_at_itself"),
+
+    # Inner calls are made on the task's own registers
+    one("the first argument's register is put back", "run.c", "\tregs->di = di;\n", "", "registers_are_put_back"),
+    one("the second's", "run.c", "\tregs->si = si;\n", "", "registers_are_put_back"),
+    one("the third's", "run.c", "\tregs->dx = dx;\n", "", "registers_are_put_back"),
+    one("the fourth's", "run.c", "\tregs->r10 = r10;\n", "", "registers_are_put_back"),
+    one("the fifth's", "run.c", "\tregs->r8 = r8;\n", "", "registers_are_put_back"),
+    one("the sixth's", "run.c", "\tregs->r9 = r9;\n", "", "registers_are_put_back"),
+    one("the number is put back", "run.c", "\tregs->orig_ax = nr;\n", "", "SA_RESTART_goes_on_where_it_was"),
+
     # Unloading while in use, and what killed programs leave behind
     one("a context holds the module", "main.c", "\t.owner = THIS_MODULE,\n", "", "the_module_stays_while_it_is_used",
         "the_module_stays_while_a_program_runs"),

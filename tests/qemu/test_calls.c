@@ -357,7 +357,69 @@ static void rows_make_the_call_they_are_named_after(void)
 	CHECK_EQ(m.page->reg[27], strlen(getcwd(NULL, 0)) + 1);
 }
 
+/* A system call's number, then its result; and its arguments, before and after. */
+struct registers {
+	uint64_t ax, di, si, dx, r10, r8, r9;
+};
+
+static struct registers after_call(struct registers r)
+{
+	register uint64_t r10 __asm__("r10") = r.r10, r8 __asm__("r8") = r.r8, r9 __asm__("r9") = r.r9;
+
+	__asm__ volatile("syscall"
+			 : "+a"(r.ax), "+D"(r.di), "+S"(r.si), "+d"(r.dx), "+r"(r10), "+r"(r8), "+r"(r9)
+			 :
+			 : "rcx", "r11", "memory");
+	r.r10 = r10;
+	r.r8 = r8;
+	r.r9 = r9;
+	return r;
+}
+
+/* The inner calls have used them all. */
+static void registers_are_put_back(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+
+	set(&p, 1, 0);
+	set(&p, 2, 4096);
+	set(&p, 3, PROT_READ);
+	set(&p, 4, MAP_PRIVATE | MAP_ANONYMOUS);
+	set(&p, 5, 12345);
+	set(&p, 6, 8192);
+	CALL(&p, mmap, 7, 1, 2, 3, 4, 5, 6);
+	finish(&p);
+	for (int by_ioctl = 0; by_ioctl < 2; by_ioctl++) {
+		struct sysvm_run run = { .proc = SYSVM_PROC_PAGE, .seq = ++m.seq };
+		struct registers was = { SYS_fadvise64, m.fd, run.seq, SYSVM_PROC_PAGE, SYSVM_ADVICE_RUN,
+					 0x8888888888888888, 0x9999999999999999 };
+		struct registers is;
+
+		if (by_ioctl) {
+			was.ax = SYS_ioctl;
+			was.si = SYSVM_IOC_RUN;
+			was.dx = (uintptr_t)&run;
+			was.r10 = 0x1010101010101010;
+		}
+		machine_load(&m, &p);
+		do
+			is = after_call(was);
+		while (m.page->status == SYSVM_YIELD);
+		CHECK_EQ(is.ax, 0);
+		CHECK_EQ(m.page->status, SYSVM_DONE);
+		CHECK_EQ(munmap((void *)m.page->reg[7], 4096), 0);
+		CHECK_EQ(is.di, was.di);
+		CHECK_EQ(is.si, was.si);
+		CHECK_EQ(is.dx, was.dx);
+		CHECK_EQ(is.r10, was.r10);
+		CHECK_EQ(is.r8, was.r8);
+		CHECK_EQ(is.r9, was.r9);
+	}
+}
+
 static const struct test tests[] = {
+	TEST(registers_are_put_back),
 	TEST(open_fstat_read_close_in_one_entry),
 	TEST(an_error_stops_at_its_call_and_go_on_does_not),
 	TEST(kernel_addresses_are_faults),
