@@ -2,6 +2,9 @@
 /*
  * The few kernel structures that the eBPF programs look into, with only the members they use. libbpf relocates each
  * access to the running kernel's layout (CO-RE), so neither this machine's BTF nor its headers are needed to build.
+ *
+ * Each structure so relocated costs every recording more than a millisecond: libbpf compares its name with that of each
+ * type of the kernel. Hence those whose layout is fixed are written as they are, and not relocated.
  */
 #ifndef SYSVM_TRACER_KERNEL_TYPES_H
 #define SYSVM_TRACER_KERNEL_TYPES_H
@@ -11,22 +14,34 @@
 typedef _Bool bool;
 typedef int pid_t;
 
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
+/* The order in which the entry code pushes them; ptrace and core dumps made it part of the ABI. */
 struct pt_regs {
-	unsigned long bp;
-	unsigned long bx;
-	unsigned long r10;
-	unsigned long r9;
-	unsigned long r8;
-	unsigned long cx;
-	unsigned long dx;
-	unsigned long si;
-	unsigned long di;
-	unsigned long orig_ax;
-	unsigned long ip;
-	unsigned long sp;
+	unsigned long r15, r14, r13, r12, bp, bx;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax, ip, cs, flags, sp, ss;
 };
+
+/* The beginning of siginfo_t as user space sees it; the kernel asserts that when it is built. */
+struct kernel_siginfo {
+	int si_signo;
+	int si_errno;
+	int si_code;
+};
+
+/* What an iterator is given. The verifier knows the type of each pointer, and refuses a program that mistakes one. */
+struct seq_file;
+struct task_struct;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct thread_info {
 	__u32 status;
@@ -93,22 +108,6 @@ struct task_struct {
 struct linux_binprm {
 	const char *filename;
 	const char *interp;
-};
-
-struct kernel_siginfo {
-	int si_signo;
-	int si_code;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
 };
 
 #pragma clang attribute pop
