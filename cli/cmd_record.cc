@@ -141,7 +141,7 @@ Result<> take_limits(const Raw& raw, RecordOptions& options) {
 int cmd_record(const Words& words) {
   const SplitArgs args =
       split_args(words, {"-o", "--output", "-p", "--pid", "--cgroup", "-u", "--user", "--backend", "-m", "--buffer", "-e",
-                         "--expr", "--data", "--duration", "--max-size", "--ring"});
+                         "--expr", "--data", "--duration", "--max-size", "--ring", "--btf"});
   RecordOptions options;
   Raw raw;
   options.output = "sysvm.trace";
@@ -166,6 +166,7 @@ int cmd_record(const Words& words) {
   opts.flag("--drop", raw.drop, "when the recorder is late, lose events and count them, rather than hold CMD back");
   opts.flag("--lossless", raw.lossless, "with -p, --cgroup, -a: hold threads back when the recorder is late");
   opts.option("--backend", raw.backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
+  opts.option("--btf", options.btf, "the running kernel's types, where /sys/kernel/btf/vmlinux is hidden");
   opts.option("-m,--buffer", raw.buffer, "size of the buffer of each processor, a power of two");
   opts.flag("--strict", raw.strict, "exit with 3 if CMD ended well but events were lost");
   opts.flag("-q,--quiet", raw.quiet, "no summary; losses and failures are still told");
@@ -175,6 +176,7 @@ int cmd_record(const Words& words) {
   options.backend = raw.backend == "bpf"      ? Backend::kBpf
                     : raw.backend == "ptrace" ? Backend::kPtrace
                                               : Backend::kAuto;
+  if (options.backend == Backend::kPtrace && !options.btf.empty()) return opts.usage_error("--btf is for eBPF, not for --backend ptrace");
   options.command.argv = args.command;
   for (auto take : {take_scope, take_capture, take_limits})
     if (auto good = take(raw, options); !good) return opts.usage_error(good.message());

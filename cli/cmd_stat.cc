@@ -100,7 +100,7 @@ void show_progress(const EntryCounts& c) {
 }  // namespace
 
 int cmd_stat(const Words& words) {
-  const SplitArgs args = split_args(words, {"-o", "--output", "-u", "--user", "--backend"});
+  const SplitArgs args = split_args(words, {"-o", "--output", "-u", "--user", "--backend", "--btf"});
   CountOptions options;
   std::string backend = "auto", user, output;
   bool as_json = false, as_root = false, quiet = false;
@@ -113,6 +113,7 @@ int cmd_stat(const Words& words) {
   opts.flag("--as-root", as_root, "under sudo, run CMD as root nevertheless");
   opts.flag("-q,--quiet", quiet, "no line on the terminal while CMD runs");
   opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
+  opts.option("--btf", options.btf, "the running kernel's types, where /sys/kernel/btf/vmlinux is hidden");
   if (auto code = opts.parse(args.own)) return *code;
   auto usage = [&](const std::string& what) { return opts.usage_error(what); };
   if (args.command.empty()) return usage("expected a command");
@@ -121,6 +122,7 @@ int cmd_stat(const Words& words) {
   options.backend = backend == "bpf"      ? Backend::kBpf
                     : backend == "ptrace" ? Backend::kPtrace
                                           : Backend::kAuto;
+  if (options.backend == Backend::kPtrace && !options.btf.empty()) return usage("--btf is for eBPF, not for --backend ptrace");
   auto identity = run_as(user, as_root);
   if (!identity) return usage(identity.message());
   options.command.user = *identity;

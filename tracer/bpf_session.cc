@@ -13,6 +13,7 @@
 
 #include "common/unique_fd.h"
 #include "sysvm_trace.skel.h"
+#include "tracer/btf_file.h"
 
 namespace sysvm {
 
@@ -48,7 +49,7 @@ Error explain(const char* step, int e) {
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
     return error(
         "eBPF: {} failed ({}): this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), "
-        "use --backend ptrace",
+        "use --backend ptrace, or --btf FILE if the kernel has it but /sys is hidden",
         step, strerror(e));
   return error("eBPF: {} failed: {}; Linux 5.17 or later is expected, else use --backend ptrace. libbpf: {}",
                step, strerror(e), libbpf_log);
@@ -64,6 +65,7 @@ size_t ring_size(size_t cpus) {
 }  // namespace
 
 struct BpfSession::Impl {
+  std::unique_ptr<BtfFile> btf;  // before the programs
   sysvm_trace_bpf* skel = nullptr;
   bpf_program *enter = nullptr, *exit = nullptr;  // those that run at each call
   UniqueFd site;  // open as long as its inode is compared with
@@ -81,7 +83,12 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   std::unique_ptr<BpfSession> session(new BpfSession());
   Impl& impl = *session->impl_;
-  impl.skel = sysvm_trace_bpf__open();
+  LIBBPF_OPTS(bpf_object_open_opts, opening);
+  if (!options.btf.empty()) {
+    impl.btf = TRY(BtfFile::open(options.btf));
+    opening.btf_custom_path = options.btf.c_str();
+  }
+  impl.skel = sysvm_trace_bpf__open_opts(&opening);
   if (!impl.skel) return explain("reading the programs", errno);
   sysvm_trace_bpf& skel = *impl.skel;
 
@@ -127,10 +134,26 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   if (int e = sysvm_trace_bpf__load(&skel)) return explain("loading the programs", e);
   TRY(session->run_once(skel.progs.look_around));
   if (impl.site) TRY(session->run_once(skel.progs.find_site));
+  if (impl.btf)  // libbpf does not attach by itself what it has not prepared by itself
+    TRY(session->attach_tracing());
   if (int e = sysvm_trace_bpf__attach(&skel)) return explain("attaching the programs", e);
   if (auto mapped = session->rings_.map(bpf_map__fd(skel.maps.rings), rings, ring_bytes); !mapped)
     return error("eBPF: mapping the rings: {}", mapped.message());
   return session;
+}
+
+Result<> BpfSession::attach_tracing() {
+  const sysvm_trace_bpf& skel = *impl_->skel;
+  for (int i = 0; i < skel.skeleton->prog_cnt; ++i) {
+    const bpf_prog_skeleton& one = skel.skeleton->progs[i];
+    bpf_program* program = *one.prog;
+    if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING || !bpf_program__autoload(program) ||
+        !bpf_program__autoattach(program))
+      continue;
+    *one.link = bpf_program__attach_trace(program);
+    if (!*one.link) return explain("attaching the programs", errno);
+  }
+  return Unit{};
 }
 
 Result<> BpfSession::run_once(void* program) {

@@ -26,6 +26,7 @@ struct BpfOptions {
   bool iterate = false;  // add() will be called
   bool count_only = false;
   bool count_times = false;  // with count_only: errors, latencies and sequences too
+  std::string btf;           // the kernel's types, if not at the usual place
   std::string site_file;     // count_only: entries whose instruction lies in this file are counted apart
 };
 
@@ -69,6 +70,7 @@ class BpfSession {
   struct Impl;
   BpfSession();
   Result<std::string> run_iterator(void* program) const;
+  Result<> attach_tracing();
   Result<> run_once(void* program);
   Result<> mark(int pidfd, bool waiting);
 

@@ -222,10 +222,11 @@ Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
     bpf_options.count_only = true;
     bpf_options.count_times = options.times;
     bpf_options.site_file = options.site_file;
+    bpf_options.btf = options.btf;
     auto session = BpfSession::open(bpf_options);
     if (session)
       bpf = std::move(*session);
-    else if (options.backend == Backend::kBpf)
+    else if (options.backend == Backend::kBpf || !options.btf.empty())
       return session.error();
     else
       out.note = session.message();

@@ -29,6 +29,7 @@ struct CountOptions {
   bool times = false;  // errors, latencies and sequences too
   // Called every half second with what is counted so far; nothing: not called. BPF only.
   std::function<void(const struct EntryCounts&)> progress{};
+  std::string btf{};  // as in RecordOptions
 };
 
 struct CallCount {

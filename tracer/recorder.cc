@@ -121,11 +121,12 @@ class Recording {
       bpf.wanted = options_.wanted;
       bpf.capture = options_.capture;
       bpf.iterate = !child_;
+      bpf.btf = options_.btf;
       auto session = BpfSession::open(bpf);
       if (session) {
         bpf_ = std::move(*session);
         if (calibration) report_.call_cost_ns = calibration->finish(*bpf_);
-      } else if (options_.backend == Backend::kBpf) {
+      } else if (options_.backend == Backend::kBpf || !options_.btf.empty()) {
         return session.error();
       } else {
         report_.note = session.message();

@@ -29,6 +29,7 @@ struct RecordOptions {
   std::string output;  // created with mode 0600; an existing file is replaced only if it is a trace
   std::optional<Identity> owner;  // of the file; absent: us
   Backend backend = Backend::kAuto;
+  std::string btf;  // a file with the running kernel's types, for where they are not at the usual place
 
   // What of it.
   CallSet wanted = CallSet().set();
