@@ -45,6 +45,10 @@ int cmd_asm(const Words& words) {
     spdlog::error("{}", bytes.message());
     return kExitUsage;
   }
+  if (const Result<> free = may_become(output); !code_only && !free) {
+    spdlog::error("{}", free.message());
+    return kExitToolFailed;
+  }
   if (const Result<> written = write_whole_file(output, *bytes); !written) {
     spdlog::error("{}", written.message());
     return kExitToolFailed;

@@ -87,6 +87,10 @@ int cmd_compile(const Words& words) {
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
+  if (const Result<> free = may_become(output); !free) {
+    spdlog::error("{}", free.message());
+    return kExitToolFailed;
+  }
   const Result<TraceFiles> traces = TraceFiles::read(files);
   if (!traces) {
     spdlog::error("{}", traces.message());
@@ -127,7 +131,7 @@ int cmd_compile(const Words& words) {
   }
   const uint64_t wall = wall_ns(traces->pointers());
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, wall, output).dump(2));
+    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, wall, output).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(*compiled, *rehearsal, *cost, wall, output);
   return 0;

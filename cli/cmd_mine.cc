@@ -71,6 +71,9 @@ void print(const MineReport& r, const Outlook& outlook) {
       fmt::print("     the rounds of a loop that ran {} times, {} to {} rounds each\n", s.loops, s.least, s.most);
     if (s.failed)
       fmt::print("     {} sources did not hold in the last {} occurrences, on which they were tested\n", s.failed, s.held_out);
+    if (s.contradicted)
+      fmt::print("     {} of the arguments could be told in some of the recordings, but no source holds in all: they vary\n",
+                 s.contradicted);
     for (size_t k = 0; k < s.calls.size(); ++k)
       fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', s.calls[k].text());
   }
@@ -101,6 +104,7 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {
                          {"rounds", {s.least, s.most}},
                          {"held_out", s.held_out},
                          {"failed", s.failed},
+                         {"contradicted", s.contradicted},
                          {"calls", calls}});
   }
   nlohmann::json advice = nlohmann::json::array();
@@ -151,12 +155,13 @@ int cmd_mine(const Words& words) {
       spdlog::error("{}", part.message());
       return kExitUsage;
     }
+    if (!part->calls) warn_empty(file);
     merge(all, *part);
   }
   const MineReport found = report(all, options);
   const Outlook outlook = look(files, all, *cost);
   if (json)
-    fmt::print("{}\n", to_json(found, outlook).dump(2));
+    fmt::print("{}\n", to_json(found, outlook).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(found, outlook);
   return 0;

@@ -94,7 +94,7 @@ int cmd_replay(const Words& words) {
     return kExitUsage;
   }
   if (json)
-    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers())).dump(2));
+    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers())).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(*result, *cost, wall_ns(traces->pointers()));
   return 0;

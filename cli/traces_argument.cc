@@ -22,11 +22,14 @@ void warn_about(const std::string& path, const TraceInfo& trace) {
   if (lost) spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
 }
 
+void warn_empty(const std::string& path) { spdlog::warn("{}: no call was recorded; nothing can be learned from it", path); }
+
 Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool warn) {
   TraceFiles out;
   for (const std::string& path : paths) {
     out.traces_.push_back(TRY(read_trace(path)));
     if (warn) warn_about(path, out.traces_.back());
+    if (warn && out.traces_.back().events.empty()) warn_empty(path);
   }
   return out;
 }

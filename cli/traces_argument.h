@@ -25,6 +25,7 @@ class TraceFiles {
 };
 
 void warn_about(const std::string& path, const TraceInfo& trace);  // damage, losses
+void warn_empty(const std::string& path);
 
 // --costs FILE and --crossing NS: what calls cost here, or would elsewhere.
 struct CostOptions {

@@ -115,16 +115,22 @@ static int check_header(struct checker *c)
 
 	if ((uintptr_t)c->base % 8)
 		return refuse(c, "the file is mapped at an odd address, expected a multiple of 8");
+	if (c->size >= 8 && raw_equal(c->base, "SYSVMTRC", 8))
+		return refuse(c, "a trace; expected a procedure file, as 'sysvm compile' makes one of it");
 	if (c->size < sizeof(*h))
-		return refuse_number(c, "size ", c->size, ", expected a header of ", sizeof(*h));
+		return refuse_number(c, "no procedure file: ", c->size, " bytes, expected a header of ", sizeof(*h));
 	if (c->size > SVP_FILE_MAX)
 		return refuse_number(c, "size ", c->size, ", expected at most ", SVP_FILE_MAX);
 	if (!raw_equal(h->magic, SVP_MAGIC, sizeof(h->magic)))
 		return refuse(c, "no procedure file: expected \"" SVP_MAGIC "\" at byte 0");
-	if (h->version != SVP_VERSION)
+	if (h->version != SVP_VERSION) {
+		put(c, h->version < SVP_VERSION ? "of an older sysvm (compile it anew): " : "of a newer sysvm: ");
 		return refuse_number(c, "format version ", h->version, ", expected ", SVP_VERSION);
-	if (h->abi != SYSVM_ABI_VERSION)
+	}
+	if (h->abi != SYSVM_ABI_VERSION) {
+		put(c, h->abi < SYSVM_ABI_VERSION ? "of an older sysvm (compile it anew): " : "of a newer sysvm: ");
 		return refuse_number(c, "made for ABI version ", h->abi, ", expected ", SYSVM_ABI_VERSION);
+	}
 	if (h->file_size != c->size)
 		return refuse_number(c, "the header says ", h->file_size, " bytes, the file has ", c->size);
 	table = (uint64_t)h->sections * sizeof(struct svp_section);

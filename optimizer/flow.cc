@@ -241,6 +241,7 @@ class Flow {
           if (s.kind != Kind::kStep || s.value) texts.push_back(text_of(s, k, i));
       }
       out.size_at_end.push_back(kind(k, i) == SYSVM_KIND_SIZE && traits_[k]->sample.ret == 0);
+      out.told.push_back(!texts.empty());
       out.sources.push_back(std::move(texts));
     }
     out.result = result(k);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <unordered_map>
 
 #include "optimizer/compact.h"
@@ -125,6 +126,7 @@ void merge(PartCall& into, const PartCall& other) {
     std::erase_if(into.sources[i], [&](const std::string& s) {
       return std::find(theirs.begin(), theirs.end(), s) == theirs.end();
     });
+    into.told[i] = into.told[i] || (i < other.told.size() && other.told[i]);
   }
   if (into.result != other.result) into.result.assign(1, 'n');
 }
@@ -182,6 +184,18 @@ void merge(MinePart& into, const MinePart& other) {
   }
 }
 
+namespace {
+
+// Is it known before the sequence begins? Results are, since the machine makes the calls in order, and so are arguments of
+// the first call; an argument of another is if it is itself.
+bool known_source(const std::string& source, const std::vector<std::vector<bool>>& known) {
+  unsigned call, arg;
+  if (std::sscanf(source.c_str(), "=%u.%u", &call, &arg) != 2) return true;
+  return call == 0 || (call < known.size() && arg < known[call].size() && known[call][arg]);
+}
+
+}  // namespace
+
 MineReport report(const MinePart& part, const MineOptions& options) {
   MineReport out;
   out.traces = part.traces;
@@ -205,16 +219,24 @@ MineReport report(const MinePart& part, const MineOptions& options) {
     sequence.most = s->most;
     sequence.held_out = s->held_out;
     sequence.failed = s->failed;
+    std::vector<std::vector<bool>> known;  // by call and argument
     for (const PartCall& c : s->calls) {
+      std::vector<bool> here;
       MinedCall& call = sequence.calls.emplace_back();
       call.name = c.name;
       call.result = c.result;
       call.known = true;
       for (size_t i = 0; i < c.sources.size(); ++i) {
-        call.args.push_back(c.sources[i].empty() ? "*" : c.sources[i][0]);
+        const auto best = std::find_if(c.sources[i].begin(), c.sources[i].end(),
+                                       [&](const std::string& s) { return known_source(s, known); });
+        const bool found = best != c.sources[i].end();
+        call.args.push_back(found ? *best : c.sources[i].empty() ? "*" : c.sources[i][0]);
+        sequence.contradicted += c.sources[i].empty() && c.told[i];
+        here.push_back(found);
         // The size of a transfer that came to an end does not matter.
-        call.known &= call.args.back() != "*" || (i < c.size_at_end.size() && c.size_at_end[i]);
+        call.known &= found || (i < c.size_at_end.size() && c.size_at_end[i]);
       }
+      known.push_back(std::move(here));
       sequence.known += sequence.calls.size() > 1 && call.known;
     }
     out.covered += s->events;

@@ -8,7 +8,7 @@
 // Sequences are found in each recording by itself (repeats.h) and explained by all their occurrences
 // (flow.h). What comes out is a MinePart: counts, and for each argument the sources that no occurrence
 // contradicts. Parts of several recordings merge: counts are added, sources that one of them contradicts are
-// dropped, so the order does not matter and a part may have been made on another machine. Only then the rare
+// dropped (and it is told), so the order does not matter and a part may have been made on another machine. Only then the rare
 // are left out and the best shown. Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
@@ -33,6 +33,7 @@ struct MineOptions {
 struct PartCall {
   std::string name;                              // "fcntl"
   std::vector<std::vector<std::string>> sources;  // for each argument, the best first; none: varies
+  std::vector<bool> told;         // the argument had a source in one of the recordings, at least
   std::vector<bool> size_at_end;  // the argument is the size of a transfer that came to an end: it does not matter
   std::string result;
   bool operator==(const PartCall&) const = default;
@@ -88,6 +89,7 @@ struct MinedSequence {
   bool loop = false;
   uint64_t loops = 0, least = 0, most = 0;
   uint64_t held_out = 0, failed = 0;
+  uint64_t contradicted = 0;  // arguments with a source in some of the recordings and none that holds in all
 };
 
 struct MineReport {

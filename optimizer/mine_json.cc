@@ -9,7 +9,7 @@
 namespace sysvm {
 namespace {
 
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 using nlohmann::json;
 
 // Names of files are any bytes, JSON is UTF-8: bytes beyond ASCII are written as the code points of the same number.
@@ -59,7 +59,7 @@ json call_json(const PartCall& c) {
     for (const std::string& s : arg) texts.push_back(widened(s));
     sources.push_back(texts);
   }
-  return {{"name", c.name}, {"sources", sources}, {"size_at_end", c.size_at_end}, {"result", c.result}};
+  return {{"name", c.name}, {"sources", sources}, {"told", c.told}, {"size_at_end", c.size_at_end}, {"result", c.result}};
 }
 
 PartCall call_of(const json& j) {
@@ -69,6 +69,8 @@ PartCall call_of(const json& j) {
     std::vector<std::string>& texts = c.sources.emplace_back();
     for (const json& s : arg) texts.push_back(narrowed(s.get<std::string>()));
   }
+  c.told = j.at("told").get<std::vector<bool>>();
+  if (c.told.size() != c.sources.size()) throw json::other_error::create(501, "told: not one for each argument", &j);
   c.size_at_end = j.at("size_at_end").get<std::vector<bool>>();
   c.result = j.at("result");
   return c;

@@ -2,6 +2,7 @@
 #include "optimizer/svp_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -76,19 +77,13 @@ Result<ProcedureFile> read_svp_file(const std::string& path) {
   return file;
 }
 
-Result<std::vector<uint8_t>> read_whole_file(const std::string& path, size_t limit) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return error("{}: {}", path, std::strerror(errno));
-  std::vector<uint8_t> bytes;
-  for (;;) {
-    const size_t had = bytes.size();
-    bytes.resize(had + 65536);
-    const ssize_t n = read(fd.get(), bytes.data() + had, 65536);
-    if (n < 0) return error("{}: {}", path, std::strerror(errno));
-    bytes.resize(had + static_cast<size_t>(n));
-    if (bytes.size() > limit) return error("{}: more than {} bytes: not a file of this kind", path, limit);
-    if (n == 0) return bytes;
-  }
+Result<> may_become(const std::string& path) {
+  struct stat st;
+  if (path == "-" || ::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return Unit{};
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char magic[sizeof SVP_MAGIC - 1];
+  if (fd && read(fd.get(), magic, sizeof magic) == sizeof magic && !std::memcmp(magic, SVP_MAGIC, sizeof magic)) return Unit{};
+  return error("{}: exists and is not a procedure file; it is not overwritten (remove it, or name another with -o)", path);
 }
 
 Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes) {

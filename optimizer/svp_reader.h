@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "common/read_file.h"
 #include "common/result.h"
 #include "optimizer/procedure.h"
 
@@ -15,7 +16,8 @@ namespace sysvm {
 Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes);
 Result<ProcedureFile> read_svp_file(const std::string& path);  // messages begin with the path
 
-Result<std::vector<uint8_t>> read_whole_file(const std::string& path, size_t limit);
+// Nothing stands there that a procedure file must not overwrite: a trace, by a slip of the fingers, or a text.
+Result<> may_become(const std::string& path);
 Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes);  // "-": standard output
 
 }  // namespace sysvm

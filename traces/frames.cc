@@ -15,6 +15,9 @@
 #include "traces/varint.h"
 
 namespace sysvm::trace_format {
+namespace {
+constexpr std::string_view kProcedures = "SYSVMSVP";  // libsysvm/svp.h: often taken for the other
+}
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
@@ -47,6 +50,8 @@ Result<> Frame::check() const {
 
 Result<> check_preamble(const MappedFile& file) {
   const std::span<const uint8_t> bytes = file.bytes();
+  if (bytes.size() >= kProcedures.size() && memcmp(bytes.data(), kProcedures.data(), kProcedures.size()) == 0)
+    return error("{}: a procedure file; expected a trace, as 'sysvm record' makes it", file.path());
   if (bytes.size() < kMagic.size() || memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0)
     return error("{}: not a trace: it does not begin with {}", file.path(), kMagic);
   if (bytes.size() < kPreamble)

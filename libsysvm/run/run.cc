@@ -13,10 +13,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
+#include "common/read_file.h"
 #include "common/unique_fd.h"
 #include "libsysvm/run/bundle.h"
 #include "libsysvm/sites/cache.h"
@@ -42,15 +41,6 @@ Result<> kernel_engine_usable() {
     return error("--engine kernel: /dev/sysvm cannot be used: {}; 'sysvm doctor' names the fix", std::strerror(-failed));
   sysvm_exit(vm);
   return Unit{};
-}
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return error("{}: {}", path, std::strerror(errno));
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) return error("{}: cannot be read", path);
-  return text.str();
 }
 
 Result<> write_private(const std::string& path, const std::string& bytes) {
@@ -87,12 +77,12 @@ std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
 
 Result<std::string> check_procedures(const std::string& path) {
   if (path.empty()) return std::string();
-  std::string bytes = TRY(read_file(path));
+  const std::vector<uint8_t> bytes = TRY(read_whole_file(path, SVP_FILE_MAX));
   svp view;
   char message[256];
   if (svp_check(bytes.data(), bytes.size(), &view, message, sizeof message) != 0)
     return error("{}: {}", path, message);
-  return bytes;
+  return std::string(bytes.begin(), bytes.end());
 }
 
 const char* shim_reason_name(unsigned reason) {
@@ -190,7 +180,7 @@ std::vector<std::string> ShimRun::environment() const {
 }
 
 Result<ShimStats> ShimRun::stats() const {
-  const std::string bytes = TRY(read_file(folder_ + "/stats"));
+  const std::vector<uint8_t> bytes = TRY(read_whole_file(folder_ + "/stats", 1 << 20));
   auto file = std::make_unique<shim_stats_file>();
   if (bytes.size() != sizeof *file)
     return error("{}/stats: {} bytes, expected {}", folder_, bytes.size(), sizeof *file);

@@ -41,14 +41,23 @@ class Procedure:
                 f"seen {self.seen:,} times>")
 
 
+def _notes(text: str) -> dict[str, Any]:
+    try:
+        notes = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
 class ProcedureFile:
     """The procedures of one file, in order. Make one with sysvm.load()."""
 
     def __init__(self, raw: _sysvm.ProcedureFile, path: str) -> None:
         self.path = path
         self._procedures = [Procedure(p) for p in raw.procedures]
-        self.notes: dict[str, Any] = json.loads(raw.notes) if raw.notes else {}
-        """What the compiler wrote about its work: costs, where the procedures came from, what was left out."""
+        self.notes: dict[str, Any] = _notes(raw.notes)
+        """What the compiler wrote about its work: costs, a real occurrence of each procedure, what was left out. Not checked:
+        whoever made the file may have written anything."""
 
     def __iter__(self) -> Iterator[Procedure]:
         return iter(self._procedures)

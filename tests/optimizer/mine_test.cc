@@ -53,6 +53,16 @@ TEST(Mine, AVaryingNameIsNotKnown) {
   EXPECT_EQ(r.known, 0u);
 }
 
+// Equal to an argument of an earlier call says nothing if that one is not known.
+TEST(Mine, WhatIsEqualToSomethingUnknownIsNotKnown) {
+  const MineReport r = mined(
+      repeated(50, "newfstatat(4, \"a%d\", buf, 0) = 0\nnewfstatat(4, \"b%d\", buf, 0) = 0\nlgetxattr(\"b%d\", \"user.x\", buf, 9) = -61\n"));
+  ASSERT_FALSE(r.sequences.empty());
+  EXPECT_EQ(r.sequences[0].calls[2].args[0], "=1.1");
+  EXPECT_FALSE(r.sequences[0].calls[2].known);
+  EXPECT_EQ(r.known, 0u);
+}
+
 TEST(Mine, ALoopIsNotReportedTwiceOver) {
   const MineReport r = mined(repeated(64, "getppid() = 1\ngetpgrp() = 1\n"));
   ASSERT_FALSE(r.sequences.empty());
@@ -196,6 +206,8 @@ TEST(Merge, ACounterExampleInOneRecordingDropsTheSource) {
   EXPECT_EQ(mine({&a}).sequences[0].calls[1].args[3], "0");
   EXPECT_EQ(mine({&a, &b}).sequences[0].calls[1].args[3], "*");
   EXPECT_EQ(mine({&a, &b}).sequences[0].count, 40u);
+  EXPECT_EQ(mine({&a, &b}).sequences[0].contradicted, 1u);
+  EXPECT_EQ(mine({&b, &b}).sequences[0].contradicted, 0u);
 }
 
 TEST(Merge, WhatIsNoPartIsRefused) {
