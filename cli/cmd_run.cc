@@ -20,6 +20,8 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "libsysvm/run/run.h"
+#include "optimizer/svp_reader.h"
+#include "optimizer/svp_text.h"
 
 namespace sysvm {
 namespace {
@@ -111,12 +113,12 @@ int exit_status(const ExitStatus& status) {
   return WIFEXITED(status.wait_status) ? WEXITSTATUS(status.wait_status) : 128 + WTERMSIG(status.wait_status);
 }
 
-nlohmann::ordered_json report(const Options& options, const ExitStatus& status, const ShimStats& stats,
+nlohmann::ordered_json report(const Options& o, const ExitStatus& status, const ShimStats& stats,
                               const std::string& plain) {
   const shim_stats& s = stats.raw;
   nlohmann::ordered_json out{{"schema", kSchema},
-                             {"command", options.command},
-                             {"engine", engine_name(options.shim.engine)},
+                             {"command", o.command},
+                             {"engine", engine_name(o.shim.engine)},
                              {"exit_status", exit_status(status)},
                              {"wall_ms", status.wall_ms},
                              {"plain", plain.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(plain)},
@@ -132,7 +134,11 @@ nlohmann::ordered_json report(const Options& options, const ExitStatus& status, 
                              {"unknown_objects", stats.unknown}};
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) out["off"][shim_reason_name(i)] = s.off[i];
-  for (const ProcedureStats& p : stats.procedures)
+  // Names are alike where triggers differ; 'compile --profile' must not take one for the other.
+  const Result<ProcedureFile> file = o.shim.procedures.empty() ? Result<ProcedureFile>(ProcedureFile{})
+                                                               : read_svp_file(o.shim.procedures);
+  for (const ProcedureStats& p : stats.procedures) {
+    const size_t i = out["procedures"].size();
     out["procedures"].push_back({{"name", p.name},
                                  {"mode", p.mode},
                                  {"hits", p.hits},
@@ -140,6 +146,10 @@ nlohmann::ordered_json report(const Options& options, const ExitStatus& status, 
                                  {"undone", p.undone},
                                  {"runs", p.runs},
                                  {"off", p.off}});
+    if (!file || i >= file->procs.size() || file->procs[i].triggers.empty()) continue;
+    out["procedures"].back()["exe"] = file->procs[i].exe;
+    out["procedures"].back()["trigger"] = trigger_anywhere(file->procs[i].triggers[0]);
+  }
   return out;
 }
 
@@ -212,10 +222,10 @@ int cmd_run(const Words& words) {
   const auto json = report(o, *status, *stats, command.plain);
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);
-    out << json.dump(2) << '\n';
+    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     if (!out.flush()) spdlog::error("{}: cannot be written: {}", o.stats, std::strerror(errno));
   }
-  if (o.json) fmt::print(stderr, "{}\n", json.dump());
+  if (o.json) fmt::print(stderr, "{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (o.verbose) explain(*stats);
   return end_like(*status);
 }

@@ -526,8 +526,10 @@ Result<std::vector<ProfiledProcedure>> read_profile(const std::string& path) {
     const auto number = [&](const char* name) {
       return p.contains(name) && p[name].is_number_unsigned() ? p[name].get<uint64_t>() : uint64_t{0};
     };
-    const std::string name = p.contains("name") && p["name"].is_string() ? p["name"].get<std::string>() : "";
-    out.push_back({name, number("runs"), number("hits"), number("misses"), number("undone"), number("off") > 0});
+    const auto text = [&](const char* key) {
+      return p.contains(key) && p[key].is_string() ? p[key].get<std::string>() : std::string();
+    };
+    out.push_back({text("name"), number("runs"), number("hits"), number("misses"), number("undone"), number("off") > 0, text("exe"), text("trigger")});
   }
   return out;
 }

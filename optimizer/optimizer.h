@@ -22,7 +22,8 @@ namespace sysvm {
 struct ProfiledProcedure {
   std::string name;
   uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
-  bool off = false;  // it switched itself off in some process
+  bool off = false;                   // it switched itself off in some process
+  std::string exe = "", trigger = "";  // as trigger_anywhere writes it; trigger "": any
 };
 // Of the JSON that `sysvm run --stats` wrote.
 Result<std::vector<ProfiledProcedure>> read_profile(const std::string& path);

@@ -88,6 +88,11 @@ std::string trigger_text(const Trigger& t) {
   return out;
 }
 
+std::string trigger_anywhere(Trigger trigger) {
+  trigger.site = trigger.caller = std::nullopt;
+  return trigger_text(trigger);
+}
+
 std::string follower_text(const Follower& f) {
   return fmt::format("r{} = {}({})", f.result, call_name_of(f.nr), arguments_text(f.arg, f.nargs));
 }

@@ -40,6 +40,7 @@ Result<ProcedureFile> from_text(std::string_view text, const std::string& name);
 std::string list_code(std::span<const uint8_t> code, std::string_view indent);
 std::string arg_text(const svp_arg& arg);
 std::string follower_text(const Follower& follower);
+std::string trigger_anywhere(Trigger trigger);  // the same without its call site
 std::string trigger_text(const Trigger& trigger);
 
 }  // namespace sysvm
