@@ -160,6 +160,40 @@ TEST(Flow, AFixedStep) {
   EXPECT_THAT(flow(calls), ElementsAre("pread64(3, buf, 512, +512) = 512", "getppid() = 1"));
 }
 
+// epoll_wait gave descriptor 5 or 7; what it gave is read. {u32 events, u64 data}, packed, as the kernel has it.
+TEST(Flow, TheDescriptorThatIsReady) {
+  std::string calls;
+  for (int i = 0; i < 30; ++i) {
+    const std::string fd = i % 2 ? "7" : "5";
+    calls += "epoll_wait(4, buf, 16, -1) = 1\nread(" + fd + ", buf, 512) = 512\n";
+  }
+  Trace trace = recording(calls);
+  for (size_t i = 0; i < trace.events.size(); i += 2) {
+    Event& wait = trace.events[i];
+    std::string bytes(12, '\0');
+    bytes[0] = 1;
+    bytes[4] = static_cast<char>(trace.events[i + 1].args[0]);
+    wait.data_kind = DataKind::kEpoll;
+    wait.flags |= kHasData;
+    wait.data = static_cast<uint32_t>(trace.strings.size());
+    trace.strings.push_back(bytes);
+  }
+  const MineReport ready = mine({&trace});
+  ASSERT_FALSE(ready.sequences.empty());
+  EXPECT_THAT(texts(ready.sequences[0]), testing::Contains("read(#0.ready, buf, 512) = 512"));
+  trace.events[1].args[0] = 9;  // one that it did not give
+  const MineReport other = mine({&trace});
+  EXPECT_THAT(texts(other.sequences[0]), testing::Contains("read(*, buf, 512) = 512"));
+}
+
+TEST(Flow, ExactlyTheSizeThatStatTold) {
+  std::string calls;
+  for (int i = 0; i < 30; ++i)
+    calls += "fstat(3, {st_mode=S_IFREG, st_size=" + std::to_string(100 + i * 7) + "}) = 0\nread(3, buf, " +
+             std::to_string(100 + i * 7) + ") = " + std::to_string(100 + i * 7) + "\n";
+  EXPECT_THAT(flow(calls), testing::Contains("read(=0.0, buf, #0.st_size) = n"));
+}
+
 TEST(Flow, OneCounterExampleIsEnough) {
   const std::string round = "openat(4, \"d\", O_RDONLY) = 3\nfcntl(3, F_GETFD) = 0\n";
   EXPECT_THAT(flow(repeated(30, round)), testing::Contains("fcntl(#0, F_GETFD) = 0"));

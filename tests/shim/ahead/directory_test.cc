@@ -223,6 +223,32 @@ TEST_F(Directory, FilesOfAnOverlayAreLookedAt) {
   for (const std::string& d : {top, low, high}) umount2(d.c_str(), MNT_DETACH);
 }
 
+// A file that was mounted over an entry since the table was read shows another device, too. It is no overlay's.
+TEST_F(Directory, AFileThatIsMountedThereIsNoOverlays) {
+  std::filesystem::create_directories(path("elsewhere"));
+  if (unshare(CLONE_NEWNS) || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) ||
+      mount("t", path("elsewhere").c_str(), "tmpfs", 0, ""))
+    GTEST_SKIP() << "cannot mount here";
+  put("elsewhere/file", "elsewhere");
+  struct stat directory {}, file {};
+  ASSERT_EQ(stat(path("d").c_str(), &directory) | stat(path("elsewhere/file").c_str(), &file), 0);
+  ASSERT_NE(directory.st_dev, file.st_dev);
+  {
+    Application app(procedures());
+    start(app);  // mounts are known from now on, for a second
+    ASSERT_EQ(mount(path("elsewhere/file").c_str(), path("d/file-3").c_str(), nullptr, MS_BIND, nullptr), 0);
+    const long fd = list(app, "d");
+    for (const std::string& name : names_) {
+      EXPECT_EQ(look(app, fd, name, &st_), 0);
+      EXPECT_EQ(st_.st_dev, name == "file-3" ? file.st_dev : directory.st_dev);
+    }
+    EXPECT_EQ(overlay_files(directory.st_dev), directory.st_dev);
+    app.close(fd);
+  }
+  umount2(path("d/file-3").c_str(), MNT_DETACH);
+  umount2(path("elsewhere").c_str(), MNT_DETACH);
+}
+
 TEST_F(Directory, ASignalHandlerDropsTheRecords) {
   Application app(procedures());
   const long fd = start(app);

@@ -163,6 +163,33 @@ TEST_F(Kept, ADescriptorThatWasWrittenToOrSharedIsNotReadAhead) {
   }
 }
 
+// What a path means depends on the root (and, for the mounts below it, on it too): nothing that was passed before counts.
+TEST_F(Kept, PathsAreForgottenAtChroot) {
+  Application app(kProcedure);
+  const long fd = database(app);
+  for (int i = 0; i < 2; ++i) question(app, fd);
+  ASSERT_EQ(question(app, fd), 3u);
+  app.call(SYS_chroot, reinterpret_cast<uint64_t>("/"));  // by its own name: nothing changes but what is known
+  EXPECT_EQ(question(app, fd), 0u);
+  EXPECT_EQ(question(app, fd), 3u) << "what was passed since";
+  app.close(fd);
+}
+
+// The child has the procedures and what is known of file systems, but asks for itself.
+TEST_F(Kept, AChildStartsWithoutPaths) {
+  Application app(kProcedure);
+  long fd = database(app);
+  for (int i = 0; i < 2; ++i) question(app, fd);
+  ASSERT_EQ(question(app, fd), 3u);
+  ahead_settle();  // as entry.c does before a fork, and the other behind it, in the child
+  ahead_forked_child();
+  app.close(fd);
+  fd = database(app);
+  EXPECT_EQ(question(app, fd), 0u);
+  EXPECT_EQ(question(app, fd), 3u);
+  app.close(fd);
+}
+
 TEST_F(Kept, ALinkIsFollowedOnlyWhereThatMovesNoTime) {
   std::ofstream(path("target")) << "t";
   std::filesystem::create_symlink("target", first_);
