@@ -24,6 +24,7 @@ from mutations import MUTATIONS, NOT_SEEN_HERE, Mutation  # noqa: E402
 
 MUTANT_SH = Path(__file__).resolve().parent / "mutant.sh"
 CANNOT_SWAP = "exit status 99"
+BOOTS_IN_VAIN = 4  # in a row: on a busy machine the emulator may not get as far as init, and an hour's results would be lost
 OF_MUTANTS = "get_rid_of_the_device_in_mid_run"  # a test that the unchanged module cannot pass: it is not asked to
 HOW = {"exit status 96": "something is left that holds the module", "exit status 97": "the kernel complained",
        "exit status 98": "the module cannot be loaded"}
@@ -70,16 +71,27 @@ def job(number: int, module: Path, name: str, tests: dict[str, tuple[int, str]])
     return f"test\t{number}/{name}\t{seconds + 10}\tsh {MUTANT_SH} {module} '{command}'\n"
 
 
+def look(report: str, told: set[str]) -> None:
+    """Says how each test ended, once; what that means is said when all have. For whoever waits, or gives up waiting."""
+    for key, result in run.parse_report(report).items():
+        if result.ended and key not in told:
+            told.add(key)
+            print(f"{key}: {HOW.get(result.how, result.how)}", file=sys.stderr, flush=True)
+
+
 def try_all(build_dir: Path, kernel: Path, work: Path, mutations: list[Mutation], modules: list[Path]) -> dict[str, run.Result]:
     """What became of each NUMBER/TEST; 0 is the unchanged module."""
     tests = known_tests(build_dir)
     left = [(0, name) for name in dict.fromkeys(name for m in mutations for name in m.tests) if name != OF_MUTANTS]
     left += [(number, name) for number, m in enumerate(mutations, 1) for name in m.tests]
     results: dict[str, run.Result] = {}
+    in_vain = 0
     while left:
         jobs = f"module\t{modules[0]}\t\n" + "".join(job(number, modules[number], name, tests) for number, name in left)
         timeout = sum(tests[name][0] + 10 for _, name in left) * guest.SLOW
-        got = guest.boot_with_retry(kernel, build_dir / "bin/guest_init", jobs, work / "run", timeout)
+        told: set[str] = set()
+        got = guest.boot_with_retry(kernel, build_dir / "bin/guest_init", jobs, work / "run", timeout,
+                                    lambda report: look(report, told))
         before = len(left)
         for key, result in run.parse_report(got.report).items():
             if result.how == CANNOT_SWAP:
@@ -87,7 +99,8 @@ def try_all(build_dir: Path, kernel: Path, work: Path, mutations: list[Mutation]
             results[key] = result
             left = [(number, name) for number, name in left if f"{number}/{name}" != key]
         print(f"one boot, {before - len(left)} tests, {len(left)} left", file=sys.stderr)
-        if len(left) == before:
+        in_vain = in_vain + 1 if len(left) == before else 0
+        if in_vain == BOOTS_IN_VAIN:
             raise guest.Broken(f"the guest ended before its first test:\n{got.console[-3000:]}")
     return results
 
