@@ -16,6 +16,8 @@
 namespace sysvm {
 namespace {
 
+constexpr size_t kLine = 1000;  // names come from the recorded run, which may have been anybody's
+
 nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_t wall,
                        const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
@@ -56,9 +58,9 @@ void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_
                "BREAK-EVEN", "MODE", "PROCEDURE");
   for (const EmittedInfo& e : c.emitted)
     fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>7.0f} ns  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone,
-               time_text(e.saved_ns), e.break_even_ns, e.mode, e.name);
+               time_text(e.saved_ns), e.break_even_ns, e.mode, printable(e.name, kLine));
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
-  for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, d.trigger, d.reason);
+  for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
   fmt::print("\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not used\n",
              r.calls, r.entries, 100 * r.unused_share(), r.ahead);
   fmt::print("{}; an entry at {:.0f} ns ({})\n", verdict_text(cost.saved_ns(r), c.spread_ns, wall), cost.crossing_ns,

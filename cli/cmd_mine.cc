@@ -17,6 +17,7 @@
 namespace sysvm {
 namespace {
 
+constexpr size_t kLine = 1000;          // names come from the recorded run, which may have been anybody's
 constexpr uint64_t kCompiled = 3000000;  // calls; more are mined, not compiled as well
 
 // What the whole program could save.
@@ -75,7 +76,7 @@ void print(const MineReport& r, const Outlook& outlook) {
       fmt::print("     {} of the arguments could be told in some of the recordings, but no source holds in all: they vary\n",
                  s.contradicted);
     for (size_t k = 0; k < s.calls.size(); ++k)
-      fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', s.calls[k].text());
+      fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', printable(s.calls[k].text(), kLine));
   }
   fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries, r.calls);
   if (outlook.safe) {
@@ -88,7 +89,7 @@ void print(const MineReport& r, const Outlook& outlook) {
   }
   if (!outlook.advice.empty()) fmt::print("\nbest things to do:\n");
   for (size_t i = 0; i < outlook.advice.size(); ++i)
-    fmt::print("  {}. {} (about {})\n", i + 1, outlook.advice[i].text, time_text(outlook.advice[i].saved_ns));
+    fmt::print("  {}. {} (about {})\n", i + 1, printable(outlook.advice[i].text, kLine), time_text(outlook.advice[i].saved_ns));
 }
 
 nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {

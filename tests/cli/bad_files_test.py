@@ -259,3 +259,30 @@ def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     ahead = [p for p in made["procedures"] if p["mode"] == "run_ahead"]
     assert len(ahead) == 1 and ahead[0]["hits"] == 60 and ahead[0]["misses"] == 2, ahead
     assert "0 procedures" in even and "40  openat flags 0x0: too few go on with newfstatat" in even, even
+
+
+# --- what is said of a trace -------------------------------------------------------------------------------------------
+
+def test_names_of_files_do_not_reach_the_terminal_as_they_are(tmp_path):
+    absent = ROUND.replace("f{i}", "/\\33[31mf\\377").replace("= 3", "= -1 ENOENT (No such file or directory)").splitlines()[0]
+    trace = imported(tmp_path, "names", rounds(20) + rounds(40, absent + "\n"))
+    names = tmp_path / "names.svp"
+    for words, named in ((["mine", trace], True), (["compile", trace, "-o", names], True), (["explain", names], False),
+                         (["mine", "--json", trace], True), (["explain", "--json", names], True)):
+        done = run(SYSVM, *words)
+        assert done.returncode == 0, done.stderr
+        assert b"\x1b" not in done.stdout, done.stdout
+        assert b"31mf" in done.stdout or not named, (words, done.stdout)
+
+
+def test_what_an_entry_costs_elsewhere_decides_there(good, tmp_path):
+    told = {}
+    for crossing in (5, 165, 5000):
+        done = run(SYSVM, "compile", "--json", "--crossing", crossing, good / "good.trace", "-o", tmp_path / "x.svp")
+        assert done.returncode == 0, done.stderr
+        told[crossing] = json.loads(done.stdout)
+    assert [p for p in told[5]["procedures"] if p["mode"] == "run_ahead"] == []
+    assert "more time than they cost: pays from" in json.dumps(told[5]["dropped"])
+    saved = [[p["saved_ns"] for p in told[c]["procedures"] if p["mode"] == "run_ahead"][0] for c in (165, 5000)]
+    assert 0 < saved[0] < saved[1]
+    refused(run(SYSVM, "compile", "--crossing", "0", good / "good.trace", "-o", tmp_path / "y.svp"), 2, "--crossing")
