@@ -11,7 +11,7 @@ namespace sysvm {
 
 int cmd_export(const Words& words) {
   std::string format, file, output;
-  bool count = false;
+  bool count = false, nanoseconds = false;
   Options opts("export", "usage: sysvm export [-o OUT] FORMAT FILE",
                "Write a trace for other tools: strace (its text), perfetto (open it at ui.perfetto.dev), ndjson (one\n"
                "JSON object on a line), folded (stacks for flame graphs).\n\n"
@@ -20,11 +20,13 @@ int cmd_export(const Words& words) {
   opts.argument("FORMAT", format, "strace, perfetto, ndjson or folded");
   opts.argument("FILE", file, "the trace");
   opts.option("-o,--output", output, "the file to write [standard output]");
+  opts.flag("--ns", nanoseconds, "strace: times in nanoseconds, which import reads but few others");
   opts.flag("-c,--count", count, "folded: weigh calls by number and not by time");
   if (auto code = opts.parse(words)) return *code;
   if (format != "strace" && format != "perfetto" && format != "ndjson" && format != "folded")
     return opts.usage_error("format '" + format + "': expected strace, perfetto, ndjson or folded");
   if (count && format != "folded") return opts.usage_error("--count is for folded alone");
+  if (nanoseconds && format != "strace") return opts.usage_error("--ns is for strace alone");
 
   auto out = DataOutput::open(output);
   if (!out) {
@@ -32,7 +34,7 @@ int cmd_export(const Words& words) {
     return kExitToolFailed;
   }
   const Output write = [&](std::string_view text) { return out->write(text); };
-  const Result<TraceInfo> info = format == "strace"     ? export_strace(file, write)
+  const Result<TraceInfo> info = format == "strace"     ? export_strace(file, write, nanoseconds ? StraceTimes::kNanoseconds : StraceTimes::kMicroseconds)
                                  : format == "perfetto" ? export_perfetto(file, write)
                                  : format == "ndjson"   ? export_ndjson(file, write)
                                                         : export_folded(file, count ? FoldedWeight::kCount : FoldedWeight::kTime, write);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A trace in the formats of other tools. Each export streams: memory does not grow with the trace.
 //
-//   strace    what strace -f -ttt -T -o writes, with nanoseconds; read by strace's users' scripts, by
-//             strace-log-merge, and by our own import
+//   strace    what strace -f -ttt -T -o writes; read by strace's users' scripts, by strace-log-merge, by Perfetto,
+//             and by our own import. They expect microseconds; with nanoseconds, import gives back the same times
 //   ndjson    one JSON object on a line; schema: traces/ndjson.schema.json
 //   perfetto  protobuf for the Perfetto UI: a track for each thread, a slice for each call, losses on a track of
 //             their own and as marks where a thread's numbering has a hole
@@ -23,7 +23,8 @@ namespace sysvm {
 using Output = std::function<bool(std::string_view)>;
 
 // The result tells damage (TraceInfo::damage), as the reader does.
-Result<TraceInfo> export_strace(const std::string& path, const Output& out);
+enum class StraceTimes { kMicroseconds, kNanoseconds };
+Result<TraceInfo> export_strace(const std::string& path, const Output& out, StraceTimes times = StraceTimes::kMicroseconds);
 Result<TraceInfo> export_ndjson(const std::string& path, const Output& out);
 Result<TraceInfo> export_perfetto(const std::string& path, const Output& out);
 enum class FoldedWeight { kTime, kCount };

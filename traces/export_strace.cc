@@ -36,13 +36,17 @@ std::string end_text(int32_t status) {
 
 }  // namespace
 
-Result<TraceInfo> export_strace(const std::string& path, const Output& out) {
+Result<TraceInfo> export_strace(const std::string& path, const Output& out, StraceTimes times) {
+  // Cut, not rounded: so no call ends after the thread's next begins.
+  auto seconds = [&](uint64_t ns) {
+    return times == StraceTimes::kNanoseconds ? fmt::format("{}.{:09}", ns / 1'000'000'000, ns % 1'000'000'000)
+                                              : fmt::format("{}.{:06}", ns / 1'000'000'000, ns / 1000 % 1'000'000);
+  };
   std::vector<End> ends;
   size_t next_end = 0;
   uint64_t shift = 0;  // from the trace's clock to the time of day, wrapping
   auto prefix = [&](int32_t tid, uint64_t ts_ns) {
-    const uint64_t at = ts_ns + shift;
-    return fmt::format("{:<5} {}.{:09} ", tid, at / 1'000'000'000, at % 1'000'000'000);
+    return fmt::format("{:<5} {} ", tid, seconds(ts_ns + shift));
   };
   auto write_ends = [&](uint64_t until) {
     bool ok = true;
@@ -63,7 +67,7 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out) {
         std::string line = prefix(e.tid, e.ts_ns) + format_call(so_far, e);
         if (!e.has(kSignal)) {
           line += " = " + format_result(so_far, e);
-          if (!e.has(kNoExit)) line += fmt::format(" <{}.{:09}>", e.dur_ns / 1'000'000'000, e.dur_ns % 1'000'000'000);
+          if (!e.has(kNoExit)) line += fmt::format(" <{}>", seconds(e.dur_ns));
         }
         return out(line + "\n");
       });

@@ -26,9 +26,13 @@ needs_processor = pytest.mark.skipif(not PROCESSOR.exists(), reason=f"no {PROCES
 needs_flamegraph = pytest.mark.skipif(not FLAMEGRAPH.exists(), reason=f"no {FLAMEGRAPH}: {HINT}")
 
 
-def perfetto(trace, folder, *queries):
+def perfetto(trace, folder, *queries, form="perfetto"):
     out = folder / "x.pftrace"
-    assert run(SYSVM, "export", "perfetto", trace, "-o", out).returncode == 0
+    assert run(SYSVM, "export", form, trace, "-o", out).returncode == 0
+    return asked(out, *queries)
+
+
+def asked(out, *queries):
     done = run(sys.executable, "-B", Path(__file__).with_name("trace_processor.py"), PROCESSOR, out, *queries)
     if done.returncode == 77 or done.returncode < 0:
         pytest.skip("this release's trace processor is laid out otherwise than trace_processor.py expects")
@@ -76,6 +80,22 @@ def test_perfetto_shows_processes_signals_and_arguments(tmp_path):
     assert errors == []
     assert processes == [["100", "sh"], ["101", "sh"]] and ["100", "SIGCHLD"] in marks and ["101", "made by clone"] in marks
     assert args == [["debug.args", r'(AT_FDCWD, "/tmp/<b>&\"\n\377", O_RDONLY|O_CLOEXEC)'], ["debug.return", "3"]]
+
+
+@needs_processor
+@pytest.mark.parametrize("sample", SAMPLES, ids=[path.stem for path in SAMPLES])
+def test_perfetto_reads_the_strace_text_too(sample, tmp_path):
+    (tmp_path / "strace.txt").write_text("7 1700000000.000001 getpid() = 7 <0.000001>\n7 1700000000.000003 getpid() = 7 <0.000001>\n")
+    done = run(sys.executable, "-B", Path(__file__).with_name("trace_processor.py"), PROCESSOR, tmp_path / "strace.txt", "select 1")
+    if b"refuses" in done.stderr:
+        pytest.skip("this release's trace processor does not know strace's text")
+    errors, (by_thread,) = perfetto(sample, tmp_path, ERRORS, """select tid, count(*) from slice join thread_track t on slice.track_id = t.id
+      join thread using (utid) group by tid order by tid""", form="strace")
+    assert errors == []
+    threads = {}
+    for e in calls_of(sample):
+        threads[e["tid"]] = threads.get(e["tid"], 0) + 1
+    assert by_thread == [[str(tid), str(n)] for tid, n in sorted(threads.items())]
 
 
 # The recorder sleeps while the command overfills its ring, so that many events are lost, the last ones of a thread among them.

@@ -30,13 +30,13 @@ def test_the_output_may_be_a_file(trace, tmp_path):
 
 
 def test_strace_text_comes_back_the_same(trace, tmp_path):
-    text = exported("strace", trace)
+    text = exported("strace", trace, "--ns")
     assert b"SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED}" in text and b"+++ exited with 3 +++" in text
     (tmp_path / "again.txt").write_bytes(text)
     again = tmp_path / "again.trace"
     done = run(SYSVM, "import", tmp_path / "again.txt", "-o", again)
     assert done.returncode == 0 and b"not understood" not in done.stderr
-    assert exported("strace", again) == text
+    assert exported("strace", again, "--ns") == text
     assert exported("ndjson", again).splitlines()[1:] == exported("ndjson", trace).splitlines()[1:]
 
 
@@ -85,7 +85,7 @@ def test_samples_export(sample):
 
 
 def test_wrong_words_are_usage_errors(trace):
-    for words in (["svg", trace], ["strace"], ["strace", trace, "-c"]):
+    for words in (["svg", trace], ["strace"], ["strace", trace, "-c"], ["folded", trace, "--ns"]):
         done = run(SYSVM, "export", *words)
         assert done.returncode == 2 and done.stdout == b""
 

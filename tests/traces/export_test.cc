@@ -79,7 +79,7 @@ TEST(InOrder, MergesCallsThatLastOverChunks) {
 TEST(ExportStrace, ComesBackThroughTheImport) {
   TempFile file, again;
   write_overlapping(file.path());
-  const std::string text = exported([&](const Output& out) { return export_strace(file.path(), out); });
+  const std::string text = exported([&](const Output& out) { return export_strace(file.path(), out, StraceTimes::kNanoseconds); });
   EXPECT_NE(text.find("101   0.000001050 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002600>\n"), std::string::npos) << text;
   EXPECT_NE(text.find("100   0.000099000 +++ killed by SIGKILL +++\n"), std::string::npos) << text;
   std::istringstream in(text);
@@ -94,6 +94,14 @@ TEST(ExportStrace, ComesBackThroughTheImport) {
     EXPECT_EQ(after->events[i].ret, before->events[i].ret);
     EXPECT_EQ(after->strings[after->events[i].path[0]], before->strings[before->events[i].path[0]]);
   }
+}
+
+TEST(ExportStrace, CutsTimesToMicrosecondsAsStraceHasThem) {
+  TempFile file;
+  write_overlapping(file.path());
+  const std::string text = exported([&](const Output& out) { return export_strace(file.path(), out); });
+  EXPECT_NE(text.find("101   0.000001 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002>\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("100   0.000099 +++ killed by SIGKILL +++\n"), std::string::npos) << text;
 }
 
 TEST(ExportFolded, IsWhatFlameGraphsTake) {

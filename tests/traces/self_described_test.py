@@ -58,7 +58,7 @@ def test_of_imported_text(tmp_path):
 def test_of_a_recordings_events(sample, tmp_path):
     """The samples are older than the schema in the file: by way of strace's text they are written anew, in many chunks."""
     text = tmp_path / "x.txt"
-    text.write_bytes(run(SYSVM, "export", "strace", SOURCE / "traces" / "samples" / f"{sample}.trace").stdout)
+    text.write_bytes(run(SYSVM, "export", "strace", "--ns", SOURCE / "traces" / "samples" / f"{sample}.trace").stdout)
     trace = tmp_path / "x.trace"
     assert run(SYSVM, "import", text, "-o", trace).returncode == 0
     expect_same(trace)
