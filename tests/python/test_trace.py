@@ -84,7 +84,8 @@ def test_losses_and_damage_are_told(make_trace, tmp_path) -> None:
     assert t.info["lost"] == 3 and t.info["damage"] == ""
     assert "100 events" in repr(t) and "3 lost" in repr(t)
     cut = tmp_path / "cut.trace"
-    cut.write_bytes(path.read_bytes()[:600])
+    whole = path.read_bytes()
+    cut.write_bytes(whole[: len(whole) * 4 // 5])  # behind the header, with some of the events
     t = sysvm.open(cut)
     assert 0 < len(t) < 100
     assert "cut.trace" in t.info["damage"] and "damaged" in repr(t)
