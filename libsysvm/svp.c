@@ -290,7 +290,7 @@ static int place_is_good(const struct svp_place *place)
 
 static int is_entry(const struct svp_arg *a)
 {
-	return a->kind == SVP_ARG_NAME || a->kind == SVP_ARG_UNDER;
+	return a->kind == SVP_ARG_NAME || a->kind == SVP_ARG_UNDER || a->kind == SVP_ARG_ROW;
 }
 
 const struct svp_loop *svp_loop_of(const struct svp *svp, uint32_t proc)
@@ -306,14 +306,20 @@ static const char *unused_fields(const struct svp_arg *a)
 {
 	int uses_reg = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT || a->kind == SVP_ARG_KEPT;
 	int uses_value = a->kind == SVP_ARG_CONST || a->kind == SVP_ARG_MASK || a->kind == SVP_ARG_STRING ||
-			 a->kind == SVP_ARG_OUT;
+			 a->kind == SVP_ARG_OUT || a->kind == SVP_ARG_ROW;
 
-	if (a->kind > SVP_ARG_KEPT)
+	if (a->kind > SVP_ARG_ROW)
 		return "unknown kind";
 	if (a->reserved || (a->reg && !uses_reg) || (a->value && !uses_value) ||
-	    (a->mask && a->kind != SVP_ARG_MASK) || (a->size && a->kind != SVP_ARG_OUT))
+	    (a->mask && a->kind != SVP_ARG_MASK && a->kind != SVP_ARG_ROW) || (a->size && a->kind != SVP_ARG_OUT))
 		return "a field that its kind does not use is not 0";
 	return NULL;
+}
+
+/* The next name lies behind this one and its 0. */
+static int row_is_good(const struct svp_arg *a)
+{
+	return (a->mask == 0 || a->mask == 7 || a->mask == 15) && a->value > a->mask && a->value <= SVP_ROW_GAP;
 }
 
 static int string_is_good(const struct svp *svp, const struct svp_proc *proc, uint64_t offset)
@@ -347,7 +353,9 @@ static int check_trigger(struct checker *c, const struct svp_proc *proc, uint32_
 		if (wrong)
 			return refuse_arg(c, "trigger ", n, i, wrong);
 		if (a->kind > SVP_ARG_MASK && a->kind != SVP_ARG_STRING && !is_entry(a))
-			return refuse_arg(c, "trigger ", n, i, "expected any, const, mask, string, name or under");
+			return refuse_arg(c, "trigger ", n, i, "expected any, const, mask, string, name, under or row");
+		if (a->kind == SVP_ARG_ROW && !row_is_good(a))
+			return refuse_arg(c, "trigger ", n, i, "a row whose names would overlap, or lie too far apart");
 		if (is_entry(a) && row->arg[i].kind != SYSVM_KIND_PATH)
 			return refuse_arg(c, "trigger ", n, i, "an entry, but the system call takes no path here");
 		if (is_entry(a) && !svp_loop_of(c->out, c->proc))
@@ -402,6 +410,8 @@ static const char *wrong_follower_arg(const struct checker *c, const struct svp_
 	}
 	if (is_entry(a) && (!loop || kind->kind != SYSVM_KIND_PATH))
 		return "an entry's name, but this is no path of a loop's follower";
+	if (a->kind == SVP_ARG_ROW && (a->value || a->mask))
+		return "where a row's names lie is for triggers only";
 	if (a->kind == SVP_ARG_KEPT && kind->kind != SYSVM_KIND_PATH)
 		return "a kept path, but the system call takes no path here";
 	if (a->kind == SVP_ARG_COUNT && kind->kind != SYSVM_KIND_SIZE)

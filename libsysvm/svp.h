@@ -125,6 +125,9 @@ enum svp_arg_kind {
 	SVP_ARG_KEPT = 10,  /* a path that begins with '/': equal to what the application passed here the last time, which
 			       the runtime keeps. Before a run it sets register reg to the address of its copy, or to 0:
 			       not known yet, or not to be looked at now; then the code must leave the call out */
+	SVP_ARG_ROW = 11,   /* string equal to the entry's name, which is a whole path below the working directory. In a
+			       trigger: one of names that lie in a row in memory, the one behind that of length n at
+			       address p being at p + ((n + value) & ~mask), or a directory on the way to the next */
 };
 
 struct svp_arg {
@@ -179,11 +182,15 @@ struct svp_proc {
  *
  * Two kinds. Behind an open: the code makes getdents64, sets SVP_REG_ENTRY and SVP_REG_ENTRY_END itself, and loops.
  * At an entry: the trigger has an argument NAME or UNDER; the runtime finds the entry among those that it has seen
- * the application read, sets the registers to it and what follows it, and the first record answers the trigger.
+ * the application read, sets the registers to it and what follows it, and the first record answers the trigger. Or ROW:
+ * the entries are the names that the runtime finds in a row in the application's memory, each directory on the way to one
+ * before it, as an entry of type SVP_ENTRY_ON_THE_WAY; the code must leave behind such an entry if it is no directory.
  * The code must leave at SVP_REG_WINDOW entries, and at the first entry on another device than SVP_REG_DEVICE or, if it is no
  * directory, SVP_REG_DEVICE2.
  */
 #define SVP_LOOP_MAX 8 /* followers of a loop */
+#define SVP_ENTRY_ON_THE_WAY 4 /* d_type: DT_DIR; other names of a row have 0 */
+#define SVP_ROW_GAP 4096       /* most that value may be; mask is 0, 7 or 15 */
 struct svp_loop {
 	uint32_t proc;  /* number of its procedure; a procedure has at most one */
 	uint32_t first; /* counted from the procedure's first follower */

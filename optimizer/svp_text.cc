@@ -74,6 +74,8 @@ std::string arg_text(const svp_arg& arg) {
       return "under";
     case SVP_ARG_KEPT:
       return fmt::format("kept r{}", arg.reg);
+    case SVP_ARG_ROW:
+      return arg.value ? fmt::format("row({})+{}", arg.mask + 1, arg.value) : "row";
     default:
       return "?";
   }
@@ -181,6 +183,13 @@ Result<svp_arg> read_arg(LineReader& in) {
   } else if (in.take("kept ")) {
     a.kind = SVP_ARG_KEPT;
     a.reg = TRY(read_register(in));
+  } else if (in.take("row(")) {
+    a.kind = SVP_ARG_ROW;
+    a.mask = TRY(in.number()) - 1;
+    TRY(in.expect(")+"));
+    a.value = TRY(in.number());
+  } else if (in.take("row")) {
+    a.kind = SVP_ARG_ROW;
   } else if (in.peek() == 'r') {
     a.kind = SVP_ARG_REG;
     a.reg = TRY(read_register(in));

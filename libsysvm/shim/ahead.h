@@ -9,7 +9,7 @@
  * facts.c     what is known about each descriptor
  * devices.c   which file systems may be read ahead
  * directory.c loops over the entries of a directory; listing.c which entries; mounts.c which directories not; overlay.c
- *             which device its files may show
+ *             which device its files may show; rows.c names in a row in memory instead
  * kept.c      paths that the application passes again and again
  * memory.c    which memory of the application may be touched
  * clock.c     coarse time without an entry

@@ -38,6 +38,7 @@ static bool enabled;
 static struct {
 	const unsigned char *entry;
 	struct listing *listing;
+	const struct svp_arg *row; /* null: an entry of a directory */
 } found; /* by directory_find, for directory_run */
 
 static bool claim(uint32_t from, uint32_t to)
@@ -73,7 +74,7 @@ void directory_trust(void)
 	if (!enabled)
 		return;
 	sysvm_trust(ahead.vm, listing_path, 4096, 1); /* only the path: listings were checked when they were read */
-	sysvm_trust(ahead.vm, listing_path + 4096, LISTING_SLOTS * (uint64_t)LISTING_BYTES, 0);
+	sysvm_trust(ahead.vm, listing_path + 4096, (LISTING_SLOTS + 1) * (uint64_t)LISTING_BYTES, 0);
 	sysvm_trust(ahead.vm, mounts_avoided, mounts_avoided_size, 0);
 }
 
@@ -103,6 +104,22 @@ static bool may_follow_none(uint32_t nr)
 	return nr == SYS_getxattr || nr == SYS_listxattr || nr == SYS_access || nr == SYS_faccessat;
 }
 
+static bool is_entry(const struct svp_arg *a)
+{
+	return a->kind == SVP_ARG_NAME || a->kind == SVP_ARG_UNDER || a->kind == SVP_ARG_ROW;
+}
+
+static bool shows_kind(uint32_t nr)
+{
+	return nr == SYS_newfstatat || nr == SYS_statx || nr == SYS_lstat;
+}
+
+/* Which argument is the entry's path, or the kept one: the first or the second (uapi/syscalls.inc). */
+static unsigned int path_of(const struct svp_follower *f)
+{
+	return f->arg[0].kind == SVP_ARG_UNDER || f->arg[0].kind == SVP_ARG_ROW ? 0 : 1;
+}
+
 static bool follower_allowed(const struct svp_follower *f, bool first, struct follower_rule *rule)
 {
 	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(f->nr);
@@ -124,9 +141,9 @@ static bool follower_allowed(const struct svp_follower *f, bool first, struct fo
 		if (kind == SYSVM_KIND_PATH) {
 			/* A name is looked up in the directory's own descriptor, a path where the open looked it up. */
 			if (i == 1 ? (a->kind == SVP_ARG_NAME) != (f->arg[0].kind == SVP_ARG_REG) :
-				     a->kind != SVP_ARG_UNDER)
+				     a->kind == SVP_ARG_NAME)
 				return false;
-			if (a->kind != SVP_ARG_NAME && a->kind != SVP_ARG_UNDER)
+			if (!is_entry(a))
 				return false;
 			path = true;
 		} else if (kind == SYSVM_KIND_DIRFD) {
@@ -150,7 +167,8 @@ bool directory_allowed(uint32_t number)
 {
 	const struct svp_proc *p = &ahead.svp.procs[number];
 	const struct svp_loop *l = ahead.proc[number].loop;
-	bool at_entry = false;
+	const struct svp_follower *looks = &ahead.svp.followers[p->first_follower + l->first];
+	bool at_entry = false, row = looks->arg[path_of(looks)].kind == SVP_ARG_ROW;
 
 	for (uint32_t i = 0; i < l->followers; i++) {
 		uint32_t f = p->first_follower + l->first + i;
@@ -158,13 +176,20 @@ bool directory_allowed(uint32_t number)
 		if (!follower_allowed(&ahead.svp.followers[f], i == 0, &ahead.follower[f]))
 			return false;
 	}
+	if (row && (l->followers != 1 || !shows_kind(looks->nr))) /* the code asks whether it is a directory */
+		return false;
 	for (uint32_t t = 0; t < p->triggers; t++) {
 		const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
 		const struct svp_follower *first = &ahead.svp.followers[p->first_follower + l->first];
 		bool names = false;
 
-		for (unsigned int i = 0; i < 6; i++)
-			names |= trigger->arg[i].kind == SVP_ARG_NAME || trigger->arg[i].kind == SVP_ARG_UNDER;
+		for (unsigned int i = 0; i < 6; i++) {
+			names |= is_entry(&trigger->arg[i]);
+			if (is_entry(&trigger->arg[i]) && (trigger->arg[i].kind == SVP_ARG_ROW) != row)
+				return false;
+		}
+		if (row && !names)
+			return false;
 		/* The trigger is what the first record answers, so it must be that call. */
 		if (names && (l->first != 0 || trigger->nr != first->nr || p->followers != l->followers))
 			return false;
@@ -197,6 +222,8 @@ static void wipe(uint32_t from, uint32_t to)
 	const struct svp_follower *first =
 		&ahead.svp.followers[ahead.svp.procs[loop_log.proc].first_follower + loop_log.loop->first];
 
+	if (loop_log.own == row_listing.names)
+		rows_wipe();
 	for (; from < to; from++) {
 		uint32_t j = from % loop_log.loop->followers;
 		uint32_t index = (uint32_t)(first - ahead.svp.followers) + j;
@@ -314,6 +341,8 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 	ahead.proc[loop_log.proc].hits++;
 	if (next == loop_log.end) {
 		learn_window(next);
+		if (loop_log.own == row_listing.names)
+			rows_wipe();
 		reveal();
 	}
 	return true;
@@ -340,7 +369,7 @@ static bool serve(struct shim_call *c)
 		const struct svp_follower *f = &ahead.svp.followers[first + j];
 		const struct follower_rule *rule = &ahead.follower[first + j];
 		uint64_t *record = record_at(at);
-		unsigned int path = f->arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
+		unsigned int path = path_of(f);
 
 		if (!(candidates >> j & 1) || record[1 + j] == SVP_NOT_MADE)
 			continue;
@@ -409,7 +438,7 @@ bool directory_survives_close(int fd)
 static unsigned int path_argument(const struct svp_trigger *t)
 {
 	for (unsigned int i = 0; i < 6; i++)
-		if (t->arg[i].kind == SVP_ARG_NAME || t->arg[i].kind == SVP_ARG_UNDER)
+		if (is_entry(&t->arg[i]))
 			return i;
 	return 0;
 }
@@ -424,6 +453,9 @@ bool directory_find(uint32_t number, uint32_t t, const struct shim_call *c)
 	const char *name;
 	long length;
 
+	found.row = trigger->arg[at].kind == SVP_ARG_ROW ? &trigger->arg[at] : NULL;
+	if (found.row)
+		return rows_find(found.row, c->arg[at], c->sp);
 	length = memory_string(c->arg[at], LISTING_PATH_MAX + 256, c->sp);
 	if (length <= 0)
 		return false;
@@ -547,8 +579,16 @@ bool directory_run(uint32_t number, struct shim_call *c)
 	struct sysvm_page *page = ahead.page;
 	uint64_t signals = shim_signals;
 
-	if (!mounts_known() || mounts_avoid(listing->inode))
+	if (found.row) {
+		const uint32_t most = state->window < state->loop->capacity ? state->window : state->loop->capacity;
+
+		if (!rows_list(found.row, most, c->sp))
+			return false;
+		listing = &row_listing;
+		found.entry = listing->names;
+	} else if (!mounts_known() || mounts_avoid(listing->inode)) {
 		return false;
+	}
 	loop_log.under = 0;
 	if (listing->has_path) {
 		loop_log.under = listing->under;
@@ -569,6 +609,8 @@ bool directory_run(uint32_t number, struct shim_call *c)
 	/* A run that was stopped before its first record (a signal) has left nothing to look at. */
 	if (loop_log.next == loop_log.end || !serve(c)) {
 		directory_drop();
+		if (found.row)
+			rows_failed();
 		start_judge(number);
 		return false;
 	}

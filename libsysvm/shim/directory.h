@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whole directories: what the loop of a procedure (svp.h, struct svp_loop) has made for the entries of one, and which
- * entries the application has read. directory.c, overlay.c, listing.c, mounts.c.
+ * entries the application has read. directory.c, overlay.c, listing.c, mounts.c, rows.c.
  */
 #ifndef SYSVM_SHIM_DIRECTORY_H
 #define SYSVM_SHIM_DIRECTORY_H
@@ -15,7 +15,7 @@ struct shim_call;
 struct fd_fact;
 struct follower_rule;
 
-#define LISTING_SLOTS 16
+#define LISTING_SLOTS 16 /* and one for rows.c */
 #define LISTING_BYTES (256u << 10) /* of one directory; a longer one is known in parts, as the application reads it */
 #define LISTING_PATH_MAX 256	   /* with '/' and 0 */
 
@@ -98,9 +98,20 @@ const unsigned char *listing_entry(struct listing *listing, const char *name, lo
 extern struct listing listings[LISTING_SLOTS];
 extern char *listing_path; /* the buffer of SVP_REG_UNDER, 1024 bytes */
 
+
+/* rows.c */
+extern struct listing row_listing; /* names that lie in a row in memory, and the directories on the way to them */
+bool rows_find(const struct svp_arg *row, uint64_t path, uint64_t sp);
+bool rows_list(const struct svp_arg *row, uint32_t most, uint64_t sp);
+void rows_wipe(void);
+void rows_failed(void); /* a run has answered nothing */
+void rows_forget(void);
+
 /* mounts.c */
 bool mounts_known(void); /* false: whole directories are not read ahead now */
 bool mounts_avoid(uint64_t inode);
+bool mounts_here(uint64_t *device); /* mounts_known(), and so for paths below the working directory without links, of one device */
+void mounts_moved(void); /* it is another one */
 bool mounts_path(const char *path); /* mounts_known(): to look that path up asks nobody that may wait or count, and moves no atime */
 extern uint64_t mounts_avoided[]; /* closed by 0 */
 extern const unsigned long mounts_avoided_size;

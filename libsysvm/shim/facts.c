@@ -242,6 +242,7 @@ void facts_after(const struct shim_call *c)
 	case SYS_chroot:
 		listing_forget_all();
 		kept_forget();
+		mounts_moved();
 		/* fall through */
 	default:
 		not_followed(c);

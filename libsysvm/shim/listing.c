@@ -37,7 +37,7 @@ static unsigned int last_opened;
 
 bool listing_init(void)
 {
-	const uint64_t size = LISTING_SLOTS * (uint64_t)LISTING_BYTES + 4096;
+	const uint64_t size = (LISTING_SLOTS + 1) * (uint64_t)LISTING_BYTES + 4096;
 	long p = ahead_own(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
 
 	listing_forget_all();
@@ -48,6 +48,8 @@ bool listing_init(void)
 	listing_path = (char *)p;
 	for (unsigned int i = 0; i < LISTING_SLOTS; i++)
 		listings[i].names = (unsigned char *)p + 4096 + i * (uint64_t)LISTING_BYTES;
+	row_listing.names = (unsigned char *)p + 4096 + LISTING_SLOTS * (uint64_t)LISTING_BYTES;
+	row_listing.size = 0;
 	return true;
 }
 
@@ -57,6 +59,7 @@ void listing_forget_all(void)
 		listings[i].description = 0;
 	for (unsigned int i = 0; i < OPENED; i++)
 		opened[i].description = 0;
+	rows_forget();
 }
 
 static struct listing *find(uint32_t description)

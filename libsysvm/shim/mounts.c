@@ -13,7 +13,8 @@
  * of its path lies under a file system where that could wait.
  *
  * The same table says whether a path that the application keeps asking about (kept.c) may be asked about ahead: no part
- * of it, links followed, lies under a mount of another type, and following its links moves no atime.
+ * of it, links followed, lies under a mount of another type, and following its links moves no atime. And whether no such
+ * mount lies below the working directory, for names of several components that are looked up from there (rows.c).
  * Tested by tests/shim/ahead/directory_test.cc (Mounts).
  */
 #include <errno.h>
@@ -37,6 +38,9 @@ static bool known;
 static char others[OTHERS]; /* mount points of other types, one behind the other, each closed by 0 */
 static unsigned int others_end;
 static bool others_known;
+static uint64_t here_asked; /* clock_seconds(), 0: not since the directory was changed */
+static uint64_t here_device;
+static bool here_good;
 
 static const char *const may_be_read[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay" };
 /* Local and without a daemon: to walk through them waits for nobody. */
@@ -290,6 +294,50 @@ bool mounts_path(const char *path)
 		bytes_copy(work + begin, target, (uint64_t)n);
 		at = begin; /* what stands before is checked, but a target that begins anew is not */
 	}
+}
+
+void mounts_moved(void)
+{
+	here_asked = 0;
+}
+
+static bool below_no_other(const char *here)
+{
+	for (unsigned int at = 0; at < others_end;) {
+		if (lies_under(others + at, here))
+			return false;
+		while (others[at++])
+			;
+	}
+	return here[0] == '/' && !lies_under_another(here);
+}
+
+/* The working directory, as it is named from the root: getcwd follows no link, and says so if it is not reachable. */
+bool mounts_here(uint64_t *device)
+{
+	char here[LISTING_PATH_MAX];
+	uint64_t noatime, now = clock_seconds();
+	struct stat st;
+	long fd;
+
+	if (!mounts_known())
+		return false;
+	if (here_asked != now) {
+		here_asked = now;
+		here_good = false;
+		if (ahead_own(SYS_getcwd, (uint64_t)here, sizeof(here), 0, 0) <= 0 || !below_no_other(here))
+			return false;
+		fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)".", O_PATH | O_CLOEXEC, 0);
+		if (fd < 0)
+			return false;
+		if (!ahead_own(SYS_fstat, (uint64_t)fd, (uint64_t)&st, 0, 0)) {
+			here_good = device_of_fd((int)fd, st.st_dev, &noatime) == DEVICE_GOOD;
+			here_device = st.st_dev;
+		}
+		ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+	}
+	*device = here_device;
+	return here_good;
 }
 
 /* Uses the staging area: nothing may be outstanding. */

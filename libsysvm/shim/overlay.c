@@ -64,7 +64,7 @@ void overlay_learn(uint32_t number, const unsigned char *record)
 		return;
 	overlay_looks++;
 	listing_path[LISTING_PATH_MAX + 256] = 0; /* the code has copied the name behind the path */
-	fd = ahead_own(SYS_openat, under ? (uint64_t)AT_FDCWD : ahead.page->reg[f->arg[0].reg],
+	fd = ahead_own(SYS_openat, f->arg[0].kind == SVP_ARG_REG ? ahead.page->reg[f->arg[0].reg] : (uint64_t)AT_FDCWD,
 		       under ? (uint64_t)listing_path : entry + 19, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;

@@ -214,7 +214,7 @@ TEST(Svp, BrokenRulesAreNamed) {
        [](File& f) { f.triggers[0].path_arg = 2; }},
       {"procedure 0 (open-read), trigger 0: argument 2: value has bits outside of mask: it never matches",
        [](File& f) { f.triggers[0].arg[2].value = 4; }},
-      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask, string, name or under",
+      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask, string, name, under or row",
        [](File& f) { f.triggers[0].arg[0] = {SVP_ARG_REG, 1, 0, 0, 0, 0}; }},
       {"procedure 0 (open-read), trigger 0: argument 5: the system call does not have it",
        [](File& f) { f.triggers[0].arg[5].kind = SVP_ARG_CONST; }},
@@ -280,6 +280,7 @@ TEST(Svp, BrokenRulesOfLoopsAreNamed) {
   const std::string no_room = "procedure 0: its loop's records do not fit its staging area of 8192";
   const std::string not_its_own = "procedure 0: its loop's followers are none, past its own, or more than 8";
   const std::string unknown = "procedure 0: its loop has an unknown flag, or it does not run ahead, as mode 2";
+  const std::string rows = "procedure 0 (open-read), trigger 0: argument 1: a row whose names would overlap, or lie too far apart";
   const std::string of_3 = "procedure 0 (open-read), follower 3: ", of_4 = "procedure 0 (open-read), follower 4: ";
   const struct {
     std::string message;
@@ -327,6 +328,13 @@ TEST(Svp, BrokenRulesOfLoopsAreNamed) {
          f.triggers[0].arg[1] = {SVP_ARG_UNDER, 0, 0, 0, 0, 0};
          f.loops.clear();
        }},
+      {of_3 + "argument 1: where a row's names lie is for triggers only",
+       [](File& f) { f.followers[3].arg[1] = {SVP_ARG_ROW, 0, 0, 0, 16, 7}; }},
+      {rows, [](File& f) { f.triggers[0].arg[1] = {SVP_ARG_ROW, 0, 0, 0, 0, 0}; }},
+      {rows, [](File& f) { f.triggers[0].arg[1] = {SVP_ARG_ROW, 0, 0, 0, 7, 7}; }},
+      {rows, [](File& f) { f.triggers[0].arg[1] = {SVP_ARG_ROW, 0, 0, 0, 64, 31}; }},
+      {rows, [](File& f) { f.triggers[0].arg[1] = {SVP_ARG_ROW, 0, 0, 0, SVP_ROW_GAP + 1, 7}; }},
+      {"", [](File& f) { f.triggers[0].arg[1] = {SVP_ARG_ROW, 0, 0, 0, SVP_ROW_GAP, 15}; }},
   };
   for (const auto& c : cases) {
     File file = File::with_loop();

@@ -17,13 +17,17 @@
 extern "C" {
 #endif
 
-/* What stands outside of the shim. Pointers in arguments are real: the script hands the shim real strings and buffers. */
+/*
+ * What stands outside of the shim. Pointers in arguments are real: the script hands the shim real strings and buffers, and
+ * where a procedure follows names in a row (SVP_ARG_ROW) there is memory for two gaps behind each.
+ */
 struct rehearsal_script {
 	void *who;
 	/* A call that the shim makes. arg as the kernel would get them. */
 	long (*call)(void *who, long nr, const uint64_t arg[6]);
 	uint64_t (*resolve)(void *who, const struct svp_place *place); /* shim_resolve */
 	uint64_t now_ms;	/* both clocks of the shim */
+	uint64_t here_device;	/* st_dev of the working directory */
 	uint64_t clone_flags;	/* of the clone3 that is being made */
 };
 

@@ -29,6 +29,7 @@ PROGRAMS = {
     "handler_news": (True, None),
     "directories": (True, None),
     "entries": (True, None),
+    "rows": (True, None),
     "threads": (True, "threads"),
     "limits": (True, None),
     "passing": (True, None),
@@ -36,8 +37,8 @@ PROGRAMS = {
     "quick": (True, None),
 }
 
-# Procedures that answer only calls about the entries of directories.
-ENTRIES = "entries.svp"
+# Procedures that answer only calls about the entries of directories, or about names in a row: the programs that make such.
+ONLY = {"entries.svp": ("entries", "directories"), "rows.svp": ("rows",)}
 
 # The kernel engine's descriptor has no place above those of a program that may have 40.
 KERNEL = {"limits": (False, "engine")}
@@ -72,8 +73,8 @@ def main():
             if plain != shim:
                 complaints.append("plain %d %s %s\n     shim  %d %s %s" % (*plain, *shim))
             hits = sum(p["hits"] for p in counts["procedures"])
-            if os.path.basename(svp) == ENTRIES:
-                used = name in ("entries", "directories")
+            if os.path.basename(svp) in ONLY:
+                used = name in ONLY[os.path.basename(svp)]
                 reason = PROGRAMS[name][1]  # where they do not run there is no engine, nor a place for it to lack
             if used and not hits:
                 complaints.append("no result was used")
