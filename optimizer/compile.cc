@@ -21,6 +21,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/replay.h"
 #include "optimizer/replay_entries.h"
+#include "optimizer/rows.h"
 #include "optimizer/streams.h"
 #include "optimizer/svp_reader.h"
 #include "optimizer/svp_writer.h"
@@ -50,6 +51,7 @@ class Compiler {
       TRY(at_entries());
       TRY(after_locks());
       TRY(after_reads());
+      TRY(in_rows());
       TRY(answers());
       if (!options_.strict) TRY(late_closes());
     }
@@ -117,53 +119,76 @@ class Compiler {
   // call about one of them.
   Result<> at_entries() {
     for (const auto& [exe, shapes] : shapes_)
-      for (const auto& shape : shapes) {
-        Emitted emitted = TRY(emit_loop(*shape, exe, shape->visits, !options_.strict));
-        emitted.proc.code = TRY(assemble(emitted.text));
-        ReplayTotals totals;
-        for (const Stream& s : streams_) {
-          if (s.exe != exe) continue;
-          const ReplayTotals part =
-              TRY(replay_loop(emitted.proc, *shape, s, visits_[&s], answered_, !options_.strict));
-          totals.runs += part.runs;
-          totals.hits += part.hits;
-          totals.misses += part.misses;
-          totals.inner += part.inner;
-          totals.wrong += part.wrong;
-          if (!part.wrong_why.empty()) totals.wrong_why = part.wrong_why;
-          totals.answered.insert(part.answered.begin(), part.answered.end());
-          if (part.runs) totals.example.keep_if_better(part.example);
-        }
-        std::string why;
-        if (totals.wrong * 100 > totals.hits)
-          why = "replayed on its own recording: " + totals.wrong_why;
-        else if (totals.hits < std::max<uint64_t>(options_.min_count, totals.runs))
-          why = fmt::format("{} runs at an entry would answer {} calls", totals.runs, totals.hits);
-        if (!why.empty()) {
-          dropped_.push_back({emitted.proc.name, exe, why, shape->visits});
-          continue;
-        }
-        answered_.insert(totals.answered.begin(), totals.answered.end());
-        const CostModel& cost = options_.cost;
-        EmittedInfo info;
-        info.name = emitted.proc.name;
-        info.mode = svp_mode_name(SVP_RUN_AHEAD);
-        info.exe = exe;
-        info.seen = shape->visits;
-        info.hits = totals.hits;
-        info.misses = totals.misses;
-        info.made = totals.inner;
-        info.unused = totals.inner - std::min(totals.inner, totals.hits + totals.runs);
-        // What runs differ in is not kept here, so there is no interval.
-        const auto hits = static_cast<double>(totals.hits);
-        const double beside = hits * (cost.crossing_ns - cost.gain_per_hit()) +
-                              static_cast<double>(totals.runs) * (cost.run_ns + cost.insns_per_run * cost.insn_ns) +
-                              static_cast<double>(info.unused) * cost.loss_per_waste(SYSVM_NR_newfstatat, false);
-        info.saved_ns = info.saved_low_ns = info.saved_high_ns = hits * cost.crossing_ns - beside;
-        info.break_even_ns = beside / std::max(1.0, hits);
-        info.example = example_of(totals.example, !options_.strict);
-        keep(emitted.proc, info);
-      }
+      for (const auto& shape : shapes) TRY(at_entry(exe, *shape, visits_));
+    return Unit{};
+  }
+
+  // Names that the program keeps in memory of its own: what no directory explains.
+  Result<> in_rows() {
+    std::map<std::string, std::vector<const Stream*>> by_exe;
+    for (const Stream& s : streams_) by_exe[s.exe].push_back(&s);
+    for (const auto& [exe, streams] : by_exe) {
+      std::optional<Rows> rows = find_rows(streams, answered_, options_.min_count);
+      if (!rows) continue;
+      Visits visits;
+      for (size_t i = 0; i < streams.size(); ++i) visits[streams[i]] = std::move(rows->visits[i]);
+      TRY(at_entry(exe, rows->shape, visits));
+    }
+    return Unit{};
+  }
+
+  using Visits = std::map<const Stream*, std::vector<Visit>>;
+  Result<> at_entry(const std::string& exe, const LoopShape& shape, const Visits& visits) {
+    static const std::vector<Visit> none;
+    Emitted emitted = TRY(emit_loop(shape, exe, shape.visits, !options_.strict));
+    emitted.proc.code = TRY(assemble(emitted.text));
+    ReplayTotals totals;
+    for (const Stream& s : streams_) {
+      if (s.exe != exe) continue;
+      const auto of = visits.find(&s);
+      const ReplayTotals part = TRY(replay_loop(emitted.proc, shape, s, of == visits.end() ? none : of->second,
+                                                answered_, !options_.strict));
+      totals.runs += part.runs;
+      totals.hits += part.hits;
+      totals.misses += part.misses;
+      totals.inner += part.inner;
+      totals.wrong += part.wrong;
+      if (!part.wrong_why.empty()) totals.wrong_why = part.wrong_why;
+      totals.answered.insert(part.answered.begin(), part.answered.end());
+      if (part.runs) totals.example.keep_if_better(part.example);
+    }
+    std::string why;
+    if (totals.wrong * 100 > totals.hits)
+      why = "replayed on its own recording: " + totals.wrong_why;
+    else if (totals.hits < std::max<uint64_t>(options_.min_count, totals.runs))
+      why = fmt::format("{} runs at an entry would answer {} calls", totals.runs, totals.hits);
+    const CostModel& cost = options_.cost;
+    EmittedInfo info;
+    info.name = emitted.proc.name;
+    info.mode = svp_mode_name(SVP_RUN_AHEAD);
+    info.exe = exe;
+    info.seen = shape.visits;
+    info.hits = totals.hits;
+    info.misses = totals.misses;
+    info.made = totals.inner;
+    info.unused = totals.inner - std::min(totals.inner, totals.hits + totals.runs);
+    // What runs differ in is not kept here, so there is no interval.
+    const auto hits = static_cast<double>(totals.hits);
+    const double beside = hits * (cost.crossing_ns - cost.gain_per_hit()) +
+                          static_cast<double>(totals.runs) * (cost.run_ns + cost.insns_per_run * cost.insn_ns) +
+                          static_cast<double>(info.unused) * cost.loss_per_waste(SYSVM_NR_newfstatat, false);
+    info.saved_ns = info.saved_low_ns = info.saved_high_ns = hits * cost.crossing_ns - beside;
+    info.break_even_ns = beside / std::max(1.0, hits);
+    if (why.empty() && info.saved_ns <= 0)
+      why = fmt::format("{} runs would save {} entries, make {} calls in vain, and cost {} more than they save", totals.runs,
+                        totals.hits, info.unused, time_text(-info.saved_ns));
+    if (!why.empty()) {
+      dropped_.push_back({emitted.proc.name, exe, why, shape.visits});
+      return Unit{};
+    }
+    answered_.insert(totals.answered.begin(), totals.answered.end());
+    info.example = example_of(totals.example, !options_.strict);
+    keep(emitted.proc, info);
     return Unit{};
   }
 
@@ -505,7 +530,7 @@ class Compiler {
   Calls on_own_, on_shared_, answered_;
   Calls guarded_;                                             // opens that a procedure was made for
   std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
-  std::map<const Stream*, std::vector<Visit>> visits_;
+  Visits visits_;
   std::map<std::string, std::vector<std::shared_ptr<const LoopShape>>> shapes_;  // by executable
   std::map<std::string, std::string> kept_paths_;  // what each place was passed last (FollowOptions)
   uint64_t undone_ = 0;

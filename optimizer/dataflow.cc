@@ -198,6 +198,9 @@ std::string describe(const StepSources& step) {
       case From::kEntryUnder:
         out += "dir/name";
         break;
+      case From::kRow:
+        out += "next in memory";
+        break;
       case From::kVarying:
         out += "?";
         break;

@@ -38,6 +38,7 @@ enum class From : uint8_t {
   kDirectory,   // the directory's descriptor; this and the next two only in loops (directories.h)
   kEntryName,   // an entry's name
   kEntryUnder,  // the directory's path, '/', and an entry's name
+  kRow,         // a name of a row in memory (rows.h)
   kVarying,
 };
 

@@ -318,7 +318,7 @@ StepSources loop_sources(const std::shared_ptr<const LoopShape>& shape, const Ar
   StepSources step;
   step.nr = shape->calls[0].sources.nr;
   step.traits = shape->calls[0].sources.traits;
-  step.traits.name = "each(";
+  step.traits.name = shape->row ? "row(" : "each(";
   for (const EachCall& call : shape->calls)
     step.traits.name += (step.traits.name.back() == '(' ? "" : " ") + call.sources.traits.name;
   step.traits.name += ")";

@@ -34,10 +34,17 @@ struct EachCall {
   uint64_t size = 0;   // what is asked for where the source is kSize
 };
 
+// Where the next of names in a row in memory lies: behind one of length n at p, at p + ((n + gap) & ~mask) (rows.h).
+struct RowRelation {
+  uint64_t gap = 0, mask = 0;
+  bool operator==(const RowRelation&) const = default;
+};
+
 struct LoopShape {
   bool under = false;
   bool leaves = false;  // the program goes into a directory before it asks about the next entry
   bool hidden = false;  // it asks about names that begin with a dot
+  std::optional<RowRelation> row;  // no directory's entries: names in a row in memory, and the directories on the way
   std::vector<EachCall> calls;
   uint64_t visits = 0;
   std::string key;

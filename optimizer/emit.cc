@@ -279,6 +279,7 @@ uint8_t Emitter::argument(const ArgSource& a, uint64_t size, bool guard, svp_arg
     case From::kDirectory:
     case From::kEntryName:
     case From::kEntryUnder:
+    case From::kRow:
       break;
   }
   rule = emitted_arg(SVP_ARG_ANY);

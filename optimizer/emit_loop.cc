@@ -11,7 +11,7 @@
 namespace sysvm {
 namespace {
 
-constexpr uint32_t kEntryLength = 16, kEntryName = 19;  // in struct linux_dirent64
+constexpr uint32_t kEntryLength = 16, kEntryType = 18, kEntryName = 19;  // in struct linux_dirent64
 constexpr uint32_t kMostRecords = 512;
 
 uint64_t out_bytes(const EachCall& call) {
@@ -33,8 +33,13 @@ Result<Emitted> Emitter::run_loop(const LoopShape& shape) {
   for (size_t i = 0; i < first.args.size(); ++i) {
     if (first.args[i].from == From::kEntryName) t.arg[i] = emitted_arg(SVP_ARG_NAME);
     if (first.args[i].from == From::kEntryUnder) t.arg[i] = emitted_arg(SVP_ARG_UNDER);
+    if (first.args[i].from == From::kRow) {
+      t.arg[i] = emitted_arg(SVP_ARG_ROW, shape.row->gap);
+      t.arg[i].mask = shape.row->mask;
+    }
     if (first.args[i].from == From::kConst) t.arg[i] = emitted_arg(SVP_ARG_CONST, first.args[i].value);
-    if (t.arg[i].kind == SVP_ARG_NAME || t.arg[i].kind == SVP_ARG_UNDER) t.path_arg = static_cast<uint32_t>(i);
+    if (t.arg[i].kind == SVP_ARG_NAME || t.arg[i].kind == SVP_ARG_UNDER || t.arg[i].kind == SVP_ARG_ROW)
+      t.path_arg = static_cast<uint32_t>(i);
   }
   Emitted out;
   out.text = closes() + constants() + body_;
@@ -77,7 +82,7 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   const auto n = static_cast<uint32_t>(shape.calls.size());
   const uint8_t record = fresh(), limit = fresh(), window = fresh(), name = fresh(), kind = fresh(), t = fresh(),
                 u = fresh(), result = fresh(), none = constant(SVP_NOT_MADE);
-  const uint8_t dot = constant('.'), dots = constant('.' | '.' << 8);
+  const uint8_t dot = shape.row ? 0 : constant('.'), dots = shape.row ? 0 : constant('.' | '.' << 8);
   const std::string next = label(), skip = label(), take = label(), over = label();
   loop_ = svp_loop{};
   loop_->first = static_cast<uint32_t>(followers_.size());
@@ -96,7 +101,9 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   line(fmt::format("jz r{}, done", window));
   line(fmt::format("jbe r{}, r{}, done", limit, record));
   line(fmt::format("addi r{}, r{}, {}", name, +SVP_REG_ENTRY, kEntryName));
-  if (shape.hidden) {  // all but . and ..
+  if (shape.row) {
+    // the runtime has looked at the names
+  } else if (shape.hidden) {  // all but . and ..
     line(fmt::format("ld16 r{}, [r{}+0]", t, name));
     line(fmt::format("jeq r{}, r{}, {}", t, dot, skip));
     line(fmt::format("jne r{}, r{}, {}", t, dots, take));
@@ -129,6 +136,13 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   }
   line(fmt::format("addi r{0}, r{0}, {1}", record, stride));
   line(fmt::format("addi r{0}, r{0}, -1", window));
+  if (shape.row) {  // what lies behind a link, or nothing, is not looked at
+    const std::string stay = label();
+    line(fmt::format("ld8 r{}, [r{}+{}]", t, +SVP_REG_ENTRY, kEntryType));
+    line(fmt::format("jz r{}, {}", t, stay));
+    line(fmt::format("jne r{}, r{}, done", kind, constant(S_IFDIR)));
+    line(stay + ":");
+  }
   if (shape.leaves) {
     const std::string stay = label();
     line(fmt::format("jne r{}, r{}, {}", kind, constant(S_IFDIR), stay));
@@ -179,6 +193,10 @@ void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8
         break;
       case From::kEntryName:
         f.arg[i] = emitted_arg(SVP_ARG_NAME);
+        reg = name;
+        break;
+      case From::kRow:
+        f.arg[i] = emitted_arg(SVP_ARG_ROW);
         reg = name;
         break;
       case From::kEntryUnder:

@@ -110,6 +110,10 @@ class Explainer {
         brief = "kept path";
         from = "the path from the root that was passed here the last time";
         return;
+      case SVP_ARG_ROW:
+        brief = "name";
+        from = "each of the names that lie in a row in the program's memory, and each directory on the way to one";
+        return;
       case SVP_ARG_UNDER:
         brief = "dir/name";
         from = "the directory's path, '/', and the name of each entry";
@@ -228,6 +232,7 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file, const nlohman
       e.loop_first = p.loop->first;
       e.loop_calls = p.loop->followers;
       e.loop_entries = p.loop->capacity;
+      for (const svp_arg& a : p.followers[p.loop->first].arg) e.loop_over_names |= a.kind == SVP_ARG_ROW;
     }
     if (const nlohmann::json* note = note_of(notes, i, e.name)) {
       e.hits = static_cast<int64_t>(number_of(*note, "hits", -1));
@@ -277,7 +282,9 @@ std::string explain_text(const ProcedureFile& file) {
     for (size_t j = 0; j < e.followers.size(); ++j) {
       const ExplainedCall& f = e.followers[j];
       if (e.loop_calls && j == e.loop_first)
-        out += fmt::format("  loop     what follows is made for each entry of the directory, at most {} in a run:\n", e.loop_entries);
+        out += fmt::format("  loop     what follows is made for each {}, at most {} in a run:\n",
+                           e.loop_over_names ? "name in the row and each directory on the way" : "entry of the directory",
+                           e.loop_entries);
       if (e.loop_calls && j == e.loop_first + e.loop_calls) out += "  end      of the loop\n";
       out += "  answers  " + f.call + "\n";
       for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);

@@ -32,6 +32,7 @@ struct ExplainedProcedure {
   std::vector<ExplainedCall> followers;
   uint32_t loop_first = 0, loop_calls = 0;  // of the followers those that a loop makes; 0 calls: no loop
   uint32_t loop_entries = 0;                // that one run may take at most
+  bool loop_over_names = false;             // in a row in memory
   uint32_t staging = 0;  // bytes
   std::vector<std::string> code;  // listing
 };

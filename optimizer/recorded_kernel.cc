@@ -16,7 +16,6 @@
 namespace sysvm {
 namespace {
 
-constexpr uint64_t kGoodDevice = 77, kBadDevice = 78;
 constexpr uint64_t kUnreadSize = 4096;  // of a file that nobody looked at: like most files, not empty
 constexpr size_t kFarthest = 1u << 20;  // calls; an answer from later than that says nothing about now
 
@@ -92,6 +91,15 @@ void RecordedKernel::learn(File& file, const Event& e) {
   if (!file.ended) file.size = std::max(file.size, file.position);
 }
 
+void RecordedKernel::learn_folders(const Event& e) {
+  if (e.path[0] == kNoString) return;
+  const std::string& path = trace_.strings[e.path[0]];
+  if (path.empty() || path[0] == '/') return;
+  if (!here_device_ && e.has(kHasStat) && e.st_dev) here_device_ = e.st_dev;
+  for (size_t at = path.rfind('/'); at != std::string::npos && at > 0; at = path.rfind('/', at - 1))
+    if (!folders_.insert(std::string_view(path).substr(0, at)).second) return;
+}
+
 // Which descriptor is which file, behind call number `at` of the program.
 void RecordedKernel::follow_descriptors(size_t at) {
   const Event& e = *events_[at];
@@ -123,6 +131,7 @@ void RecordedKernel::read_through() {
     on_.push_back(file);
     opened_.push_back(kNone);
     if (!row || e.flags & (kNoExit | kForkChild)) continue;
+    learn_folders(e);
     index_[key_of(e, file)].push_back(i);
     if (is_open(row->nr) && e.ret >= 0) {
       opened_.back() = static_cast<uint32_t>(files_.size());
@@ -230,13 +239,16 @@ void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file,
   if (!is_struct_stat(nr) && nr != SYSVM_NR_stat && nr != SYSVM_NR_lstat && nr != SYSVM_NR_statx) return;
   const uint64_t to = nr == SYSVM_NR_statx ? args[4] : nr == SYSVM_NR_newfstatat ? args[2] : args[1];
   if (!to) return;
+  const auto* path = reinterpret_cast<const char*>(nr == SYSVM_NR_stat || nr == SYSVM_NR_lstat ? args[0] : args[1]);
+  const bool folder = !file && nr != SYSVM_NR_fstat && folders_.contains(path);  // not asked about from here on
   struct stat st {};
   const bool own = e && e->has(kHasStat);
-  st.st_mode = own ? e->st_mode : file && file->mode ? file->mode : file && file->directory ? S_IFDIR : S_IFREG;
+  st.st_mode = own ? e->st_mode : file && file->mode ? file->mode : folder || (file && file->directory) ? S_IFDIR : S_IFREG;
   st.st_size = static_cast<off_t>(own ? e->st_size : file ? left(*file, 0) : 0);
   st.st_dev = !file || file->good ? kGoodDevice : kBadDevice;
   if (own && e->st_dev) st.st_dev = e->st_dev;
   if (!own && file && file->dev) st.st_dev = file->dev;
+  if (!own && folder) st.st_dev = here_device();
   st.st_ino = own && e->st_ino ? e->st_ino : file ? static_cast<uint64_t>(file - files_.data()) + 1000 : 999;
   st.st_atim.tv_sec = INT64_MAX / 2;  // read before, so that reading again changes nothing
   st.st_mtim.tv_sec = st.st_ctim.tv_sec = 1;

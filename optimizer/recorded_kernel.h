@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "traces/event.h"
@@ -33,6 +34,7 @@ class RecordedKernel {
   // The program's present call is made plainly: moves what it moves, fills what the shim will look at.
   void made_plainly() { present(args_.data()); }
   bool made() const { return made_; }  // the present call has been made, by whomever
+  uint64_t here_device() const { return here_device_ ? here_device_ : kGoodDevice; }
 
   struct Made {  // by call()
     uint64_t ahead = 0;  // calls of the program made before it asked for them, or that it never asks for
@@ -43,6 +45,7 @@ class RecordedKernel {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint64_t kGoodDevice = 77, kBadDevice = 78;
   struct File {  // one open
     bool good = true;  // on a file system that may be read ahead, as far as the path tells
     bool directory = false, size_known = false, ended = false;
@@ -66,6 +69,7 @@ class RecordedKernel {
 
   void read_through();
   void learn(File& file, const Event& e);
+  void learn_folders(const Event& e);
   uint32_t text_id(std::string_view text);
   uint32_t text_at(uint64_t address) const;
   uint32_t file_of(uint64_t fd) const;
@@ -84,6 +88,8 @@ class RecordedKernel {
   std::vector<uint32_t> on_, opened_;  // for each event: the file of its first argument; the one it opened
   std::unordered_map<int32_t, uint32_t> open_;  // descriptors as the program sees them at at_
   std::unordered_map<std::string_view, uint32_t> texts_;
+  std::unordered_set<std::string_view> folders_;  // on the way to a path that is not from the root
+  uint64_t here_device_ = 0;                      // the first that such a path has shown
   std::unordered_map<Key, std::vector<uint32_t>, KeyHash> index_;
   size_t at_ = 0;
   bool begun_ = false;

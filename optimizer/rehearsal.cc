@@ -15,6 +15,7 @@
 #include "libsysvm/sysvm.h"
 #include "optimizer/calls.h"
 #include "optimizer/hex.h"
+#include "optimizer/names_in_memory.h"
 #include "optimizer/recorded_kernel.h"
 #include "optimizer/svp_reader.h"
 #include "traces/own_time.h"
@@ -68,6 +69,9 @@ class Player {
   Player(std::span<const uint8_t> svp, const ProcedureFile& file, const Trace& trace,
          const RehearsalOptions& options, Rehearsal& out)
       : svp_(svp), file_(file), trace_(trace), options_(options), out_(out), sites_(trace), own_(trace), scratch_(kScratch) {
+    for (const Procedure& p : file.procs)
+      for (const Trigger& t : p.triggers)
+        for (const svp_arg& a : t.arg) follows_rows_ |= a.kind == SVP_ARG_ROW;
     script_.who = this;
     script_.call = [](void* who, long nr, const uint64_t arg[6]) {
       return static_cast<Player*>(who)->kernel_->call(nr, arg);
@@ -150,6 +154,8 @@ class Player {
     sites_.forget();
     RecordedKernel kernel(trace_, events);
     kernel_ = &kernel;
+    script_.here_device = kernel.here_device();
+    names_ = follows_rows_ ? std::make_unique<NamesInMemory>(trace_, events) : nullptr;
     bool begun = false;
     const bool plain = before || shares_memory(image);
     for (size_t i = 0; i < events.size(); ++i) {
@@ -224,6 +230,7 @@ class Player {
           const bool known = text < 2 && e.path[text] != kNoString && !e.has(kPathFault) && !e.has(kPathCut);
           // What was not read is like no other string.
           call_.arg[i] = reinterpret_cast<uint64_t>(known ? trace_.strings[e.path[text]].c_str() : "\x01?");
+          if (names_) call_.arg[i] = names_->at(e.args[i], reinterpret_cast<const char*>(call_.arg[i]), text & 1);
           ++text;
           break;
         }
@@ -293,6 +300,8 @@ class Player {
   std::unordered_set<int32_t> threads_;
   std::multimap<int32_t, uint64_t> execs_;
   std::vector<uint8_t> scratch_;
+  bool follows_rows_ = false;
+  std::unique_ptr<NamesInMemory> names_;  // of the present image
   rehearsal_script script_{};
   shim_call call_{};
   shim_stats stats_{};

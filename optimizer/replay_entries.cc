@@ -9,20 +9,26 @@
 #include <memory>
 #include <unordered_set>
 
+#include "optimizer/rows.h"
+
 namespace sysvm {
 namespace {
 
 constexpr uint64_t kStagingAddress = 0x100000000, kDataAddress = 0x200000000, kGoodDevice = 77;
 constexpr uint64_t kWindow = 256;    // the runtime's first (libsysvm/shim/directory.c)
 constexpr size_t kLeftOut = 64;      // entries
+constexpr uint64_t kMostEntries = 4096;
 
-void append_entry(std::vector<uint8_t>& to, const std::string& name, size_t length) {
+void append_entry(std::vector<uint8_t>& to, const std::string& name, size_t length, uint8_t type = 0) {
   const size_t at = to.size();
   to.resize(at + length);
   const auto reclen = static_cast<uint16_t>(length);
   std::memcpy(&to[at + 16], &reclen, sizeof reclen);
+  to[at + 18] = type;
   std::memcpy(&to[at + 19], name.c_str(), name.size() + 1);
 }
+
+size_t path_argument(const Follower& f) { return f.arg[0].kind == SVP_ARG_UNDER || f.arg[0].kind == SVP_ARG_ROW ? 0 : 1; }
 
 size_t entry_size(const std::string& name) {
   return (19 + name.size() + 1 + 7) / 8 * 8;
@@ -54,7 +60,12 @@ void set_kept_paths(const Procedure& proc, sysvm_page& page) {
 }
 
 EntryWorld::EntryWorld(const Procedure& proc, uint64_t device, uint64_t staging_at, std::vector<uint8_t>& staging)
-    : proc_(proc), device_(device), staging_at_(staging_at), staging_(staging) {}
+    : proc_(proc), row_(false), device_(device), staging_at_(staging_at), staging_(staging) {
+  if (proc.loop) {
+    const Follower& first = proc.followers[proc.loop->first];
+    row_ = first.arg[path_argument(first)].kind == SVP_ARG_ROW;
+  }
+}
 
 void EntryWorld::add(const NamedCall& call) {
   std::vector<NamedCall>& calls = calls_[call.name];
@@ -85,12 +96,15 @@ std::vector<uint8_t> EntryWorld::entries(size_t from, size_t bytes) const {
   return out;
 }
 
-void EntryWorld::list_from(const std::string& name, sysvm_page& page) {
+void EntryWorld::list_from(const std::string& name, uint64_t window, sysvm_page& page) {
   listing_.clear();
   used_.clear();
   const size_t first = position_.at(name);
-  for (size_t i = first; i < names_.size() && i <= first + kWindow; ++i)
+  for (const RowEntry& e : row_ ? row_entries(names_, first, window) : std::vector<RowEntry>{})
+    append_entry(listing_, e.name, entry_size(e.name), e.on_the_way ? SVP_ENTRY_ON_THE_WAY : 0);
+  for (size_t i = first; !row_ && i < names_.size() && i <= first + window; ++i)
     append_entry(listing_, names_[i], entry_size(names_[i]));
+  page.reg[SVP_REG_WINDOW] = window;
   page.reg[SVP_REG_ENTRY] = kListingAddress;
   page.reg[SVP_REG_ENTRY_END] = kListingAddress + listing_.size();
 }
@@ -101,12 +115,27 @@ std::string EntryWorld::text_at(uint64_t address) const {
   return out;
 }
 
+// What the code looks at.
+void EntryWorld::fill(uint32_t nr, const Follower& f, const uint64_t* args, uint32_t mode) {
+  const auto minor = static_cast<uint32_t>(device_);
+  for (size_t k = 0; k < f.nargs; ++k) {
+    if (f.arg[k].kind != SVP_ARG_OUT) continue;
+    if (nr == SYSVM_NR_statx) {
+      store(args[k] + offsetof(struct statx, stx_mode), &mode, 2);
+      store(args[k] + offsetof(struct statx, stx_dev_minor), &minor, 4);
+    } else {
+      store(args[k] + offsetof(struct stat, st_mode), &mode, 4);
+      store(args[k] + offsetof(struct stat, st_dev), &device_, 8);
+    }
+  }
+}
+
 long EntryWorld::call(uint32_t nr, const uint64_t* args) {
   const svp_loop& loop = *proc_.loop;
   for (uint32_t i = 0; i < loop.followers; ++i) {
     const Follower& f = proc_.followers[loop.first + i];
     if (f.nr != nr) continue;
-    const size_t path = f.arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
+    const size_t path = path_argument(f);
     const bool under = f.arg[path].kind == SVP_ARG_UNDER, kept = f.arg[path].kind == SVP_ARG_KEPT;
     if (kept != (args[path] == kKeptAddress)) continue;
     const std::string name = kept ? current_ : text_at(under ? args[path] + 8 : args[path]);
@@ -115,7 +144,11 @@ long EntryWorld::call(uint32_t nr, const uint64_t* args) {
     for (size_t k = path + 1; k < f.nargs; ++k)
       if (f.arg[k].kind == SVP_ARG_STRING) text = text_at(args[k]);
     const auto calls = calls_.find(name);
-    if (calls == calls_.end()) return -ENOENT;
+    if (calls == calls_.end()) {
+      if (!row_) return -ENOENT;
+      fill(nr, f, args, S_IFDIR);  // on the way to a name that is there
+      return 0;
+    }
     // The n-th of a kind for the n-th time that it is made.
     size_t& used = used_[name + '/' + std::to_string(nr) + '/' + (kept ? "kept" : text)];
     size_t seen = 0;
@@ -128,18 +161,7 @@ long EntryWorld::call(uint32_t nr, const uint64_t* args) {
       if (has_kept_path(proc_) && kept != (kept_look(*c.stream, *c.event) != nullptr)) continue;
       if (seen++ != used) continue;
       ++used;
-      for (size_t k = 0; k < f.nargs; ++k) {
-        if (f.arg[k].kind != SVP_ARG_OUT || c.event->ret != 0 || !c.event->has(kHasStat)) continue;
-        uint32_t mode = c.event->st_mode;
-        const auto minor = static_cast<uint32_t>(device_);
-        if (nr == SYSVM_NR_statx) {
-          store(args[k] + offsetof(struct statx, stx_mode), &mode, 2);
-          store(args[k] + offsetof(struct statx, stx_dev_minor), &minor, 4);
-        } else {
-          store(args[k] + offsetof(struct stat, st_mode), &mode, 4);
-          store(args[k] + offsetof(struct stat, st_dev), &device_, 8);
-        }
-      }
+      if (c.event->ret == 0 && c.event->has(kHasStat)) fill(nr, f, args, c.event->st_mode);
       return c.event->ret;
     }
     return nr == SYSVM_NR_newfstatat || nr == SYSVM_NR_statx || nr == SYSVM_NR_lstat ? 0 : -ENODATA;  // not asked
@@ -188,7 +210,7 @@ Records::Records(const Procedure& proc, const sysvm_page& page, uint64_t staging
     for (uint32_t i = 0; i < loop.followers; ++i) {
       uint64_t result = 0;
       std::memcpy(&result, record + 8 + 8 * i, sizeof result);
-      if (result != SVP_NOT_MADE) results_.push_back({loop.first + i, name, static_cast<int64_t>(result)});
+      if (result != SVP_NOT_MADE) results_.push_back({loop.first + i, name, static_cast<int64_t>(result), (at - first) / loop.stride});
     }
   }
 }
@@ -224,6 +246,12 @@ bool Records::match(const Stream& stream, const Event& call, const std::string& 
   return false;
 }
 
+// As libsysvm/shim/directory.c does it (learn_window).
+static uint64_t next_window(uint64_t window, uint64_t used, uint64_t made) {
+  if (used >= made) return std::min<uint64_t>(window * 2, kMostEntries);
+  return (window + 2 * used) / 3 + 1;
+}
+
 Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
                                  const std::vector<Visit>& visits, const std::unordered_set<const Event*>& answered,
                                  bool late_close) {
@@ -256,7 +284,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
   std::unique_ptr<Records> records;
   const OpenDirectory* of = nullptr;
   Occurred occurred;
-  uint64_t seq = 0;
+  uint64_t seq = 0, window = kWindow;
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
@@ -270,6 +298,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     if (late_close && call.nr == SYSVM_NR_close && call.ret == 0) continue;
     if (records && !records->done()) ++totals.misses;
     if (records) totals.example.keep_if_better(occurred);
+    if (records) window = next_window(window, records->used(), records->made());
     records.reset();
     if (!v || v->calls[0] != &call || v->keys[0] != shape.calls[0].sources.key) continue;
     // By d_type, which the recording need not have: the kind that the call itself shows.
@@ -286,7 +315,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     page->reg[SVP_REG_DEVICE] = kGoodDevice;
     world.set_registers(*page);
     set_kept_paths(proc, *page);
-    world.list_from(v->name, *page);
+    world.list_from(v->name, window, *page);
     Env env{};
     env.world = &world;
     env.call = [](sysvm_env* e, unsigned index, const __u64 args[6], __u32*) -> long {

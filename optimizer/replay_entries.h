@@ -35,7 +35,8 @@ class EntryWorld {
   void set_registers(sysvm_page& page) const;  // of an open's run
   // The names of [from, to) as getdents64 would give them, behind "." and "..": `bytes` in all, or as many as they need.
   std::vector<uint8_t> entries(size_t from, size_t bytes) const;
-  void list_from(const std::string& name, sysvm_page& page);  // of an entry's run: the names from this one on
+  // Of an entry's run: the names from this one on, `window` of them at most.
+  void list_from(const std::string& name, uint64_t window, sysvm_page& page);
 
   long call(uint32_t nr, const uint64_t* args);  // of the loop's
   int load(uint64_t address, void* to, unsigned n) const;
@@ -46,7 +47,10 @@ class EntryWorld {
  private:
   std::string text_at(uint64_t address) const;
 
+  void fill(uint32_t nr, const Follower& f, const uint64_t* args, uint32_t mode);
+
   const Procedure& proc_;
+  bool row_;
   uint64_t device_, staging_at_;
   std::vector<uint8_t>& staging_;
   std::vector<uint8_t> listing_, under_ = std::vector<uint8_t>(1024);
@@ -68,12 +72,15 @@ class Records {
   bool match(const Stream& stream, const Event& call, const std::string& name, ReplayTotals& totals);
   bool empty() const { return results_.empty(); }
   size_t answered_by() const { return results_[next_ - 1].follower; }  // behind a match: which follower
+  size_t used() const { return next_ ? results_[next_ - 1].entry + 1 : 0; }  // entries
+  size_t made() const { return empty() ? 0 : results_.back().entry + 1; }
 
  private:
   struct Result {
     size_t follower;
     std::string name;
     int64_t result;
+    size_t entry;
   };
   const Procedure& proc_;
   std::vector<Result> results_;
