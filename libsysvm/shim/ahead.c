@@ -320,6 +320,7 @@ static int make(struct shim_call *c, uint8_t rule)
 {
 	bool renew = has_room(c) && log_renewable();
 
+	directory_news(c);
 	if (rule & RULE_KEEP)
 		kept_see(c);
 	if (!renew)

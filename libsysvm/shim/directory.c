@@ -40,6 +40,10 @@ static struct {
 	struct listing *listing;
 	const struct svp_arg *row; /* null: an entry of a directory */
 } found; /* by directory_find, for directory_run */
+static struct {
+	uint64_t nr;
+	uint32_t since, last, before; /* entries answered since the last one, before that one, and before the one before */
+} news; /* directory_news */
 
 static bool claim(uint32_t from, uint32_t to)
 {
@@ -56,6 +60,7 @@ void directory_init(void)
 	bool any = false;
 
 	enabled = false;
+	news.nr = news.since = news.last = news.before = 0;
 	listing_path = NULL;
 	loop_log.next = loop_log.end = loop_log.hidden = 0;
 	for (uint32_t i = 0; i < ahead.svp.nprocs; i++)
@@ -248,6 +253,35 @@ static void learn_window(uint32_t next)
 		state->window = (state->window + 2 * used) / 3 + 1;
 }
 
+/*
+ * A program that prints a line for each entry drops the records whenever its buffer is full and it writes. Which call does that,
+ * and after how many entries, is learned; a run takes no more entries than come before the next one, since the others
+ * would be looked at twice. As long as that is not known, or the call is overdue, nothing is held back.
+ */
+void directory_news(const struct shim_call *c)
+{
+	if (c->nr == news.nr) {
+		if (!news.since)
+			return;
+		news.before = news.last;
+		news.last = news.since;
+	} else if (loop_log.next != loop_log.end) {
+		news.nr = c->nr;
+		news.before = news.last = 0;
+	} else {
+		return;
+	}
+	news.since = 0;
+}
+
+static uint32_t window_of(const struct ahead_proc *state)
+{
+	uint32_t period = news.last > news.before ? news.last : news.before;
+	uint32_t left = news.before && news.since < period ? period - news.since : MOST_ENTRIES;
+
+	return left < state->window ? left : state->window;
+}
+
 /* One instruction takes them, so that a handler cannot take them a second time. */
 static void reveal(void)
 {
@@ -336,6 +370,7 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 			bytes_zero(bytes, size);
 	}
 	c->result = result;
+	news.since += j == 0;
 	ahead.n.answered++;
 	ahead.n.proc[loop_log.proc].hits++;
 	ahead.proc[loop_log.proc].hits++;
@@ -482,7 +517,7 @@ bool directory_find(uint32_t number, uint32_t t, const struct shim_call *c)
 static void set_registers(struct sysvm_page *page, uint32_t number)
 {
 	page->reg[ahead.proc[number].loop->end] = 0;
-	page->reg[SVP_REG_WINDOW] = ahead.proc[number].window;
+	page->reg[SVP_REG_WINDOW] = window_of(&ahead.proc[number]);
 	page->reg[SVP_REG_AVOID] = (uint64_t)mounts_avoided;
 	page->reg[SVP_REG_DEVICE2] = overlay_files(page->reg[SVP_REG_DEVICE]);
 	page->reg[SVP_REG_UNDER] = (uint64_t)listing_path;
@@ -580,9 +615,9 @@ bool directory_run(uint32_t number, struct shim_call *c)
 	uint64_t signals = shim_signals;
 
 	if (found.row) {
-		const uint32_t most = state->window < state->loop->capacity ? state->window : state->loop->capacity;
+		const uint32_t window = window_of(state), room = state->loop->capacity;
 
-		if (!rows_list(found.row, most, c->sp))
+		if (!rows_list(found.row, window < room ? window : room, c->sp))
 			return false;
 		listing = &row_listing;
 		found.entry = listing->names;

@@ -74,6 +74,7 @@ static inline bool directory_outstanding(void)
 #define SHIM_PRIVATE -2 /* to be made, late closes first; if it succeeds the records stay */
 /* A call while records are outstanding: an enum shim_verdict, SHIM_PRIVATE, or -1: go on with the other rules. */
 int directory_decide(struct shim_call *call, uint8_t rule);
+void directory_news(const struct shim_call *call); /* it is about to be made: what is outstanding may not survive it */
 void directory_drop(void); /* the loop's rest is void; the log's entries behind it are outstanding again */
 bool directory_survives_close(int fd);
 bool directory_find(uint32_t proc, uint32_t trigger, const struct shim_call *call);

@@ -271,6 +271,39 @@ TEST_F(Directory, OldRecordsAreNotUsed) {
   app.close(fd);
 }
 
+// Its buffer is full after every 20 entries: what lies behind that is not looked at before.
+TEST_F(Directory, ARunEndsWhereTheProgramWillWrite) {
+  for (int i = 0; i < 200; ++i) put("d/more-" + std::to_string(i), "x");
+  Application app(procedures(), false, 10000);
+  const int out = ::open("/dev/null", O_WRONLY);
+  const auto print = [&] { app.call(SYS_write, static_cast<uint64_t>(out), reinterpret_cast<uint64_t>("line"), 4); };
+  const long fd = start(app);
+  uint64_t before = 0;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (i == 60) before = app.stats().inner;
+    EXPECT_EQ(look(app, fd, names_[i], &st_), 0);
+    if (i % 20 == 19) print();
+  }
+  EXPECT_LE(app.stats().inner - before, names_.size() - 60 + 30) << "each entry once, and what a run asks for besides";
+  app.close(fd);
+  ::close(out);
+}
+
+// The call is overdue: nothing is held back.
+TEST_F(Directory, AProgramThatWritesNoMoreIsNotHeldBack) {
+  for (int i = 0; i < 200; ++i) put("d/more-" + std::to_string(i), "x");
+  Application app(procedures(), false, 10000);
+  const long fd = start(app);
+  uint64_t entries = 0;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (i == 80) entries = app.forwarded() + app.stats().runs;
+    EXPECT_EQ(look(app, fd, names_[i], &st_), 0);
+    if (i % 20 == 19 && i < 60) app.call(SYS_getppid);
+  }
+  EXPECT_LE(app.forwarded() + app.stats().runs, entries + 4);
+  app.close(fd);
+}
+
 TEST_F(Directory, AnEntryThatIsGoneIsGone) {
   Application app(procedures());
   const long fd = start(app);
