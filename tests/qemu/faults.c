@@ -2,42 +2,12 @@
 /*
  * Every allocation that the module's entries make, made to fail, one after the other: /proc/thread-self/fail-nth lets
  * the Nth allocation of this thread fail, so N counts up until the operation gets by without reaching it. What must
- * come out is success or ENOMEM, and nothing may be left behind: kmemleak and the sanitizers look at that.
+ * come out is success or ENOMEM, and nothing may be left behind: kmemleak and the sanitizers look at that. (Those of the
+ * load: faults_load.c.)
  *
  * Needs a kernel with fault injection (scripts/kasan-kernel). Prints how many allocations failed; 0 is a failure.
  */
-#include "harness.h"
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	CHECK(fd >= 0);
-	CHECK(write(fd, text, strlen(text)) > 0);
-	close(fd);
-}
-
-static int fail_nth;
-static unsigned int failures;
-
-static void arm(int n)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%d", n);
-
-	CHECK_EQ(pwrite(fail_nth, text, len, 0), len);
-}
-
-/* True if the allocation that was to fail did. */
-static bool disarm(void)
-{
-	char text[16] = "";
-
-	CHECK(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
-	arm(0);
-	failures += atoi(text) == 0;
-	return atoi(text) == 0;
-}
+#include "faults.h"
 
 #define WITH_EACH_FAILURE(statement, result, cleanup)                                                                 \
 	for (int n = 1;; n++) {                                                                                       \
@@ -63,13 +33,7 @@ int main(void)
 	void *page;
 	int fd, ret;
 
-	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	write_file("/sys/kernel/debug/failslab/verbose", "0");
-	write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	CHECK(fail_nth >= 0);
+	faults_ready();
 
 	WITH_EACH_FAILURE(fd = open("/dev/sysvm", O_RDWR | O_CLOEXEC), fd, close(fd));
 	m.fd = open("/dev/sysvm", O_RDWR | O_CLOEXEC);
