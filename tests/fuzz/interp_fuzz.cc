@@ -85,7 +85,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (sysvm_verify(code.data(), code.size(), starts.data(), &error_at, nullptr, 0)) return 0;
 
   auto page = std::vector<sysvm_page>(1);
-  World world{{call, load, store, poll, {}, 0, 0, 0, 0}, 0, page.data(), data[7] % 2 == 1, 0, {}};
+  World world{.env = {.call = call, .load = load, .store = store, .poll = poll, .args = {}, .calls = 0, .stop = 0, .nr = 0},
+              .state = 0,
+              .page = page.data(),
+              .hostile = data[7] % 2 == 1,
+              .fuel = 0,
+              .memory = {}};
   std::memcpy(&world.state, data, 8);
   for (size_t i = 0; i < sizeof(sysvm_page); i++) reinterpret_cast<uint8_t*>(page.data())[i] = data[8 + i % 8];
   for (int i = 0; i < SYSVM_NREGS; i += 2) page[0].reg[i] = i % 64;
