@@ -49,7 +49,7 @@ MUTATIONS = [
         "a_seccomp_filter_makes_it_fall_back", "a_tracer_makes_it_fall_back"),
     one("it is looked at in the middle of a run, too", "kernel_env.h",
         "if (unlikely(" + WORK + ") ||", "if ((env->calls++ == 0 && (" + WORK + ")) ||",
-        "no_call_is_made_once_a_filter_is_in_force"),
+        "a_filter_set_while_a_call_waits_stops_the_next"),
 
     # Calls that must not be nested
     one("only rows with a call index have code", "uapi/syscalls.inc", "SYSVM_SYSCALL(57, fork, -1,",

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 /* Each opcode of one byte and of two: the module knows those of the table, and no others. */
 static void no_opcode_has_code_but_the_tables(void)
@@ -211,6 +212,64 @@ static void no_call_is_made_once_a_filter_is_in_force(void)
 	if (calls_made > calls_when_set + 1)
 		FAIL("%llu calls were made, expected %llu and one at most",
 		     (unsigned long long)calls_made, (unsigned long long)calls_when_set);
+}
+
+static void *set_filter_between_two_bytes(void *pipes)
+{
+	int *ends = pipes;
+	char byte;
+
+	CHECK_EQ(read(ends[0], &byte, 1), 1);
+	calls_made = 100; /* at once */
+	set_filter_for_all(NULL);
+	CHECK_EQ(write(ends[3], &byte, 1), 1);
+	return NULL;
+}
+
+/* Exit status 0: the call behind the one that waited was not made, 3: it was, 2: the entry's time was over, which says nothing. */
+static int wait_for_a_filter(void)
+{
+	struct machine m = machine_open();
+	struct program p = { 0 };
+	pthread_t thread;
+	int ends[4];
+	char byte = 0;
+
+	CHECK_EQ(pipe(ends), 0);
+	CHECK_EQ(pipe(ends + 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, set_filter_between_two_bytes, ends), 0);
+	set(&p, 1, ends[1]);
+	set(&p, 2, ends[2]);
+	set(&p, 3, (uintptr_t)&byte);
+	set(&p, 4, 1);
+	CALL(&p, write, 5, 1, 3, 4);
+	CALL(&p, read, 6, 2, 3, 4);
+	CALL(&p, getppid, 10);
+	finish(&p);
+	CHECK_EQ(machine_run(&m, &p), 0);
+	if (m.page->status == SYSVM_DONE)
+		return 3;
+	CHECK(m.page->status == SYSVM_FALLBACK || m.page->status == SYSVM_YIELD);
+	return m.page->status == SYSVM_FALLBACK && m.page->calls == 2 ? 0 : 2;
+}
+
+/* A process has its filter for ever, so each round is another's. */
+static void a_filter_set_while_a_call_waits_stops_the_next(void)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(wait_for_a_filter());
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+		if (WEXITSTATUS(status) == 3)
+			FAIL("getppid was made within, with a filter in force");
+		if (WEXITSTATUS(status) == 0)
+			return;
+	}
+	FAIL("expected FALLBACK behind two calls, got none in 20 rounds");
 }
 
 /* ---- address spaces ---- */
@@ -547,6 +606,7 @@ static const struct test tests[] = {
 	TEST(closing_a_pipe_takes_no_second_entry),
 	TEST(a_loop_without_calls_is_looked_at),
 	TEST(no_call_is_made_once_a_filter_is_in_force),
+	TEST(a_filter_set_while_a_call_waits_stops_the_next),
 	TEST(a_context_kept_over_many_execs_is_of_no_use),
 	TEST(no_later_thread_inherits_a_page),
 	TEST(the_mapping_says_so),
