@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whole directories: what the loop of a procedure (svp.h, struct svp_loop) has made for the entries of one, and which
- * entries the application has read. directory.c, overlay.c, listing.c, mounts.c, rows.c.
+ * entries the application has read. directory*.c, overlay.c, listing.c, mounts.c, rows.c.
  */
 #ifndef SYSVM_SHIM_DIRECTORY_H
 #define SYSVM_SHIM_DIRECTORY_H
@@ -66,7 +66,6 @@ extern struct loop_log loop_log;
 /* directory.c */
 void directory_init(void);
 void directory_trust(void); /* the machine may touch what its loops read */
-bool directory_allowed(uint32_t proc); /* at init: the contract lets its loop run ahead */
 static inline bool directory_outstanding(void)
 {
 	return loop_log.next != loop_log.end || loop_log.hidden;
@@ -74,9 +73,33 @@ static inline bool directory_outstanding(void)
 #define SHIM_PRIVATE -2 /* to be made, late closes first; if it succeeds the records stay */
 /* A call while records are outstanding: an enum shim_verdict, SHIM_PRIVATE, or -1: go on with the other rules. */
 int directory_decide(struct shim_call *call, uint8_t rule);
-void directory_news(const struct shim_call *call); /* it is about to be made: what is outstanding may not survive it */
+bool directory_serve(struct shim_call *call); /* answered from a record, if one is of that call */
 void directory_drop(void); /* the loop's rest is void; the log's entries behind it are outstanding again */
 bool directory_survives_close(int fd);
+
+/* directory_rules.c */
+bool directory_allowed(uint32_t proc); /* at init: the contract lets its loop run ahead */
+static inline bool is_entry(const struct svp_arg *a)
+{
+	return a->kind == SVP_ARG_NAME || a->kind == SVP_ARG_UNDER || a->kind == SVP_ARG_ROW;
+}
+
+/* Which argument is the entry's path, or the kept one: the first or the second (uapi/syscalls.inc). */
+static inline unsigned int path_of(const struct svp_follower *f)
+{
+	return f->arg[0].kind == SVP_ARG_UNDER || f->arg[0].kind == SVP_ARG_ROW ? 0 : 1;
+}
+
+/* directory_window.c */
+struct ahead_proc;
+#define DIRECTORY_WINDOW 256 /* the first */
+void directory_window_init(void);
+void directory_learn(uint32_t next); /* the records are used up, or void from this one on */
+void directory_counted(void); /* the first call of an entry was answered */
+void directory_news(const struct shim_call *call); /* it is about to be made: what is outstanding may not survive it */
+uint32_t directory_window(const struct ahead_proc *proc); /* entries that a run should take */
+
+/* directory_run.c */
 bool directory_find(uint32_t proc, uint32_t trigger, const struct shim_call *call);
 bool directory_run(uint32_t proc, struct shim_call *call);
 void directory_prepare(uint32_t proc, uint32_t trigger, const struct shim_call *call); /* registers, before an open */
@@ -98,7 +121,6 @@ struct listing *listing_by_path(const char *path, long length, const char **name
 const unsigned char *listing_entry(struct listing *listing, const char *name, long length);
 extern struct listing listings[LISTING_SLOTS];
 extern char *listing_path; /* the buffer of SVP_REG_UNDER, 1024 bytes */
-
 
 /* rows.c */
 extern struct listing row_listing; /* names that lie in a row in memory, and the directories on the way to them */
