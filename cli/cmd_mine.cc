@@ -62,7 +62,8 @@ void print(const MineReport& r, const Outlook& outlook) {
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
       r.calls, share(r.covered, r.calls), share(r.known, r.calls));
-  fmt::print("#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call   *: varies\n");
+  fmt::print("#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call   *: varies\n"
+             "same: as in the round before   d_name: the next entry of a directory that was read\n");
   for (const MinedSequence& s : r.sequences) {
     fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count, s.calls.size(),
                s.known, s.calls.size() - 1, share(s.events, r.calls));

@@ -61,7 +61,7 @@ void Compact::cut(Thread& thread) {
   thread.calls = {};
 }
 
-void Compact::add(const Event& e) {
+void Compact::add(const Event& e, bool next_entry) {
   if (!last_ || last_tid_ != e.tid) {
     last_ = &threads_[e.tid];
     last_tid_ = e.tid;
@@ -83,9 +83,12 @@ void Compact::add(const Event& e) {
     cut(thread);
     return;
   }
-  CompactCall call{e.args, e.ret, token_of(e, row), e.path, e.data};
+  CompactCall call{e.args, e.ret, token_of(e, row), e.path, next_entry ? kNextEntry : e.data};
   if (e.flags & (kPathFault | kPathCut)) call.text = {kNoString, kNoString};
-  if (row.stat) call.args[5] = e.has(kHasStat) ? e.st_size : 0;
+  if (row.stat) {
+    call.args[4] = e.has(kHasStat) ? e.st_mode : 0;
+    call.args[5] = e.has(kHasStat) ? e.st_size : 0;
+  }
   thread.calls.push_back(static_cast<uint32_t>(calls_.size()));
   calls_.push_back(call);
 }

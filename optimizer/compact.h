@@ -18,12 +18,14 @@
 
 namespace sysvm {
 
+constexpr uint32_t kNextEntry = UINT32_MAX;
+
 struct CompactCall {
-  std::array<uint64_t, 6> args;  // of the stat family, which has no sixth, args[5] is st_size
+  std::array<uint64_t, 6> args;  // of the stat family, which has no fifth, args[4] is st_mode and args[5] st_size
   int64_t ret;
   uint32_t token;
   std::array<uint32_t, 2> text;  // into the strings of the trace
-  uint32_t data;
+  uint32_t data;  // what epoll_wait gave; kNextEntry: the first path asks for the next entry of a directory
 };
 static_assert(sizeof(CompactCall) == 72);
 
@@ -36,7 +38,7 @@ struct Token {
 class Compact {
  public:
   void reserve(size_t events) { calls_.reserve(events); }
-  void add(const Event& e);
+  void add(const Event& e, bool next_entry);  // EntryNames::next()
   void finish(const TraceInfo& info);  // after the last
 
   const std::vector<CompactCall>& calls() const { return calls_; }

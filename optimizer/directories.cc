@@ -13,12 +13,6 @@
 namespace sysvm {
 namespace {
 
-// "dir" and "dir/" are asked for as "dir/name", "." as "name" (libsysvm/shim/listing.c).
-std::string under_of(const std::string& path) {
-  if (path == ".") return "";
-  return path.ends_with('/') ? path : path + "/";
-}
-
 std::optional<size_t> path_argument(const CallTraits& traits) {
   for (size_t i = 0; i < traits.nargs; ++i)
     if (traits.arg[i].kind == SYSVM_KIND_PATH) return i;
@@ -55,6 +49,11 @@ bool follows_links_but_may(uint32_t nr) {
 }
 
 }  // namespace
+
+std::string under_of(const std::string& path) {
+  if (path == ".") return "";
+  return path.ends_with('/') ? path : path + "/";
+}
 
 std::optional<EntryCall> DirectoryTracker::step(const Stream& stream, const Event& call) {
   const CallTraits traits = traits_of(call);

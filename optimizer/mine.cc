@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "optimizer/compact.h"
+#include "optimizer/entry_names.h"
 #include "optimizer/flow.h"
 #include "optimizer/repeats.h"
 #include "traces/own_time.h"
@@ -23,11 +24,12 @@ class PartMaker {
  public:
   void reserve(size_t events) { compact_.reserve(events); }
 
-  void add(const Event& e) {
+  // next_entry: EntryNames::next().
+  void add(const Event& e, bool next_entry) {
     if (!e.has(kSignal)) count(e);
     first_ = std::min(first_, e.ts_ns);
     last_ = std::max(last_, e.ts_ns + e.dur_ns);
-    compact_.add(e);
+    compact_.add(e, next_entry);
   }
 
   MinePart finish(const TraceInfo& info, const MineOptions& options) {
@@ -118,17 +120,26 @@ void add(CallTotal& into, const CallTotal& other) {
   into.ns += other.ns;
 }
 
+void keep_common(std::vector<std::vector<std::string>>& into, const std::vector<std::vector<std::string>>& other) {
+  for (size_t i = 0; i < into.size(); ++i) {
+    const std::vector<std::string> theirs = i < other.size() ? other[i] : std::vector<std::string>{};
+    std::erase_if(into[i],
+                  [&](const std::string& s) { return std::find(theirs.begin(), theirs.end(), s) == theirs.end(); });
+  }
+}
+
 // A source survives only if no recording contradicts it.
 void merge(PartCall& into, const PartCall& other) {
-  for (size_t i = 0; i < into.sources.size(); ++i) {
-    const std::vector<std::string> theirs =
-        i < other.sources.size() ? other.sources[i] : std::vector<std::string>{};
-    std::erase_if(into.sources[i], [&](const std::string& s) {
-      return std::find(theirs.begin(), theirs.end(), s) == theirs.end();
-    });
-    into.told[i] = into.told[i] || (i < other.told.size() && other.told[i]);
-  }
+  keep_common(into.sources, other.sources);
+  if (!into.inner)
+    into.inner_sources = other.inner_sources;
+  else if (other.inner)
+    keep_common(into.inner_sources, other.inner_sources);
+  for (size_t i = 0; i < into.told.size(); ++i) into.told[i] = into.told[i] || (i < other.told.size() && other.told[i]);
   if (into.result != other.result) into.result.assign(1, 'n');
+  into.count += other.count;
+  into.inner += other.inner;
+  into.again += other.again;
 }
 
 }  // namespace
@@ -136,7 +147,8 @@ void merge(PartCall& into, const PartCall& other) {
 MinePart mine_part(const Trace& trace, const MineOptions& options) {
   PartMaker maker;
   maker.reserve(trace.events.size());
-  for (const Event& e : trace.events) maker.add(e);
+  EntryNames entries;
+  for (const Event& e : trace.events) maker.add(e, entries.next(e, trace.strings));
   return maker.finish(trace, options);
 }
 
@@ -146,13 +158,15 @@ Result<MinePart> mine_part(const std::string& path, const MineOptions& options,
   if (const Result<TraceInfo> before = read_trace_info(path); before && before->stats)
     maker.reserve(std::min<uint64_t>(before->stats->events, 1u << 28));
   Names names;
+  EntryNames entries;
   TraceInfo info = TRY(for_each_chunk(path, [&](Columns& columns, const TraceInfo& chunk) {
     names.begin(chunk.strings);
     for (size_t i = 0; i < columns.size(); ++i) {
       Event e = columns.event(i);
+      const bool next_entry = entries.next(e, chunk.strings);
       for (uint32_t& path_of : e.path) path_of = names.number(path_of);
       e.data = e.data_kind == DataKind::kEpoll ? names.number(e.data) : kNoString;
-      maker.add(e);
+      maker.add(e, next_entry);
     }
     return true;
   }));
@@ -194,6 +208,8 @@ bool known_source(const std::string& source, const std::vector<std::vector<bool>
   return call == 0 || (call < known.size() && arg < known[call].size() && known[call][arg]);
 }
 
+bool from_round_before(const std::string& source) { return source == "same" || source[0] == '+'; }
+
 }  // namespace
 
 MineReport report(const MinePart& part, const MineOptions& options) {
@@ -220,12 +236,14 @@ MineReport report(const MinePart& part, const MineOptions& options) {
     sequence.held_out = s->held_out;
     sequence.failed = s->failed;
     std::vector<std::vector<bool>> known;  // by call and argument
-    for (const PartCall& c : s->calls) {
+    for (size_t k = 0; k < s->calls.size(); ++k) {
+      const PartCall& c = s->calls[k];
       std::vector<bool> here;
       MinedCall& call = sequence.calls.emplace_back();
       call.name = c.name;
       call.result = c.result;
       call.known = true;
+      bool before = k == 0;  // known in the rounds behind the first only
       for (size_t i = 0; i < c.sources.size(); ++i) {
         const auto best = std::find_if(c.sources[i].begin(), c.sources[i].end(),
                                        [&](const std::string& s) { return known_source(s, known); });
@@ -233,16 +251,19 @@ MineReport report(const MinePart& part, const MineOptions& options) {
         call.args.push_back(found ? *best : c.sources[i].empty() ? "*" : c.sources[i][0]);
         sequence.contradicted += c.sources[i].empty() && c.told[i];
         here.push_back(found);
+        before |= found && from_round_before(*best);
         // The size of a transfer that came to an end does not matter.
         call.known &= found || (i < c.size_at_end.size() && c.size_at_end[i]);
       }
       known.push_back(std::move(here));
-      sequence.known += sequence.calls.size() > 1 && call.known;
+      sequence.known += k > 0 && call.known;
+      if (call.known) out.known += before ? c.again : c.count;
+      if (std::all_of(c.inner_sources.begin(), c.inner_sources.end(), [&](const auto& arg) {
+            return std::any_of(arg.begin(), arg.end(), [&](const std::string& s) { return known_source(s, known); });
+          }))
+        out.known += c.inner;
     }
     out.covered += s->events;
-    out.known += sequence.known * s->count;
-    // Rounds of a loop of one call behind its first, if it always asks for what can be known.
-    if (s->loop && s->calls.size() == 1 && sequence.calls[0].known) out.known += s->events - s->count;
     saved += s->events - s->count;
   }
   out.ideal_entries = out.calls - saved;

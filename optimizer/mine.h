@@ -33,9 +33,12 @@ struct MineOptions {
 struct PartCall {
   std::string name;                              // "fcntl"
   std::vector<std::vector<std::string>> sources;  // for each argument, the best first; none: varies
+  std::vector<std::vector<std::string>> inner_sources;  // of the calls in an inner loop's rounds behind its first
   std::vector<bool> told;         // the argument had a source in one of the recordings, at least
   std::vector<bool> size_at_end;  // the argument is the size of a transfer that came to an end: it does not matter
   std::string result;
+  uint64_t count = 0, inner = 0;  // calls that sources and inner_sources are about
+  uint64_t again = 0;             // of count: those that are not in the first round of the loop
   bool operator==(const PartCall&) const = default;
 };
 
@@ -75,7 +78,7 @@ Result<MinePart> mine_part_from_json(std::string_view text);
 struct MinedCall {
   std::string name;
   // "#0" result of call 0, "=0.1" equals argument 1 of call 0, "#0.st_size" the size that call 0 told, "+8" 8 more
-  // than the last time, number, "\"\"", "buf", "*"
+  // than the last time, "same" as in the round before, "d_name" the next entry of a directory that was read, number, "\"\"", "buf", "*"
   std::vector<std::string> args;
   std::string result;        // "fd", "n", "0", "-ENOENT"
   bool known = false;        // every input is known when the sequence begins

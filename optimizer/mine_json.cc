@@ -9,7 +9,7 @@
 namespace sysvm {
 namespace {
 
-constexpr int kSchema = 2;
+constexpr int kSchema = 3;
 using nlohmann::json;
 
 // Names of files are any bytes, JSON is UTF-8: bytes beyond ASCII are written as the code points of the same number.
@@ -52,27 +52,49 @@ std::map<std::string, CallTotal> totals_of(const json& from) {
   return out;
 }
 
-json call_json(const PartCall& c) {
-  json sources = json::array();
-  for (const auto& arg : c.sources) {
+json sources_json(const std::vector<std::vector<std::string>>& from) {
+  json out = json::array();
+  for (const auto& arg : from) {
     json texts = json::array();
     for (const std::string& s : arg) texts.push_back(widened(s));
-    sources.push_back(texts);
+    out.push_back(texts);
   }
-  return {{"name", c.name}, {"sources", sources}, {"told", c.told}, {"size_at_end", c.size_at_end}, {"result", c.result}};
+  return out;
+}
+
+std::vector<std::vector<std::string>> sources_of(const json& from) {
+  std::vector<std::vector<std::string>> out;
+  for (const json& arg : from) {
+    std::vector<std::string>& texts = out.emplace_back();
+    for (const json& s : arg) texts.push_back(narrowed(s.get<std::string>()));
+  }
+  return out;
+}
+
+json call_json(const PartCall& c) {
+  return {{"name", c.name},
+          {"sources", sources_json(c.sources)},
+          {"inner_sources", sources_json(c.inner_sources)},
+          {"told", c.told},
+          {"size_at_end", c.size_at_end},
+          {"result", c.result},
+          {"count", c.count},
+          {"inner", c.inner},
+          {"again", c.again}};
 }
 
 PartCall call_of(const json& j) {
   PartCall c;
   c.name = j.at("name");
-  for (const json& arg : j.at("sources")) {
-    std::vector<std::string>& texts = c.sources.emplace_back();
-    for (const json& s : arg) texts.push_back(narrowed(s.get<std::string>()));
-  }
+  c.sources = sources_of(j.at("sources"));
+  c.inner_sources = sources_of(j.at("inner_sources"));
   c.told = j.at("told").get<std::vector<bool>>();
   if (c.told.size() != c.sources.size()) throw json::other_error::create(501, "told: not one for each argument", &j);
   c.size_at_end = j.at("size_at_end").get<std::vector<bool>>();
   c.result = j.at("result");
+  c.count = j.at("count");
+  c.inner = j.at("inner");
+  c.again = j.at("again");
   return c;
 }
 

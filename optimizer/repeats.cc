@@ -137,30 +137,48 @@ uint32_t Repeats::end_of(uint32_t stream, size_t i) const {
 uint32_t Repeats::skip(uint32_t part, uint32_t stream, uint32_t at, uint32_t end) const {
   if (part < base_) return at < end && base_token(stream, at) == part ? at + 1 : kNowhere;
   const std::vector<uint32_t>& body = loops_[part - base_].body;
-  uint32_t behind = one_round(body, stream, at, end, nullptr);
-  for (uint32_t next = behind; next != kNowhere; next = one_round(body, stream, next, end, nullptr)) behind = next;
+  uint32_t behind = one_round(body, stream, at, end);
+  for (uint32_t next = behind; next != kNowhere; next = one_round(body, stream, next, end)) behind = next;
   return behind;
 }
 
-uint32_t Repeats::one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end,
-                            std::vector<uint32_t>* out) const {
+uint32_t Repeats::one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end) const {
   for (uint32_t part : body) {
-    if (out) {
-      if (part < base_)
-        out->push_back(at);
-      else
-        one_round(loops_[part - base_].body, stream, at, end, out);
-    }
     at = skip(part, stream, at, end);
     if (at == kNowhere) return kNowhere;
   }
   return at;
 }
 
-void Repeats::layout(const Repeat& repeat, Position from, std::vector<uint32_t>& out) const {
+// One round of the body at `at`, its calls put behind out; what lies behind it, or kNowhere if it does not stand there.
+uint32_t Repeats::place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end, uint32_t token,
+                        bool again, bool inner, std::vector<Placed>& out) const {
+  for (uint32_t part : body) {
+    if (part < base_) {
+      if (at >= end || base_token(stream, at) != part) return kNowhere;
+      out.push_back({token++, at++, again || inner, inner});
+      continue;
+    }
+    const Loop& loop = loops_[part - base_];
+    for (size_t rounds = 0;; ++rounds) {
+      const size_t whole = out.size();
+      const uint32_t behind = place(loop.body, stream, at, end, token, again, inner || rounds, out);
+      if (behind == kNowhere) {
+        if (!rounds) return kNowhere;
+        out.resize(whole);
+        break;
+      }
+      at = behind;
+    }
+    token += loop.size;
+  }
+  return at;
+}
+
+void Repeats::layout(const Repeat& repeat, Position from, bool again, std::vector<Placed>& out) const {
   out.clear();
   const auto end = static_cast<uint32_t>(recording_.streams()[from.stream].size());
-  one_round(repeat.parts, from.stream, from.at, end, &out);
+  if (place(repeat.parts, from.stream, from.at, end, 0, again, false, out) == kNowhere) out.clear();
 }
 
 void Repeats::flatten(uint32_t part, std::vector<uint32_t>& out) const {
@@ -262,8 +280,8 @@ Repeat Repeats::occurrences(const Candidate& c) const {
       uint32_t rounds = 0;
       const uint32_t begin = streams_[part.stream].begin[part.at];
       for (uint32_t at = begin; at != kNowhere && at < end; ++rounds) {
-        if (rounds == 0 || out.tokens.size() > 1) out.where.push_back({part.stream, at});
-        at = one_round(loop.body, part.stream, at, end, nullptr);
+        out.where.push_back({part.stream, at});
+        at = one_round(loop.body, part.stream, at, end);
       }
       out.rounds.push_back(rounds);
       out.events += end - begin;

@@ -25,19 +25,26 @@ struct Position {
 
 struct Repeat {
   std::vector<uint32_t> tokens;    // of one round, inner loops once
-  std::vector<Position> where;     // first call of each occurrence (loop of several calls: of each round)
+  std::vector<Position> where;     // first call of each occurrence (loop: of each round, run by run)
   uint64_t events = 0;             // calls in all of them
   bool loop = false;
   std::vector<uint32_t> rounds;    // of each loop
   std::vector<uint32_t> parts;     // as it was found, for layout()
 };
 
+struct Placed {
+  uint32_t token;  // of Repeat::tokens
+  uint32_t at;     // in the stream
+  bool again;      // in a round behind the first of a loop
+  bool inner;      // of an inner loop
+};
+
 class Repeats {
  public:
   Repeats(const Compact& recording, size_t max_length);
   std::vector<Repeat> find(size_t most, uint64_t min_count);
-  // Where in the stream each call of an occurrence is: inner loops by their first round.
-  void layout(const Repeat& repeat, Position from, std::vector<uint32_t>& out) const;
+  // The calls of an occurrence, inner loops with all their rounds. again: the occurrence is not a loop's first round.
+  void layout(const Repeat& repeat, Position from, bool again, std::vector<Placed>& out) const;
 
  private:
   struct Folded {
@@ -62,8 +69,9 @@ class Repeats {
   void runs(const Folded& f, uint32_t period, Visit visit) const;
   uint32_t end_of(uint32_t stream, size_t i) const;
   uint32_t skip(uint32_t part, uint32_t stream, uint32_t at, uint32_t end) const;
-  uint32_t one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end,
-                     std::vector<uint32_t>* out) const;
+  uint32_t one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end) const;
+  uint32_t place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end, uint32_t token, bool again,
+                 bool inner, std::vector<Placed>& out) const;
   bool refused(const int32_t* text, int32_t length) const;
   std::vector<Candidate> candidates(uint64_t min_count);
   Repeat occurrences(const Candidate& c) const;

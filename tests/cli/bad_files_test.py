@@ -238,8 +238,9 @@ def test_nothing_is_mined_across_a_real_gap(tmp_path):
 
 def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     one = imported(tmp_path, "one", rounds(20))
-    # The same calls: but what is looked at and read is always descriptor 5, whatever was opened.
-    other = imported(tmp_path, "other", rounds(20, ROUND.replace("(3,", "(5,").replace("close(3)", "close(5)")))
+    # The same calls: but what is looked at and read is another descriptor each time, whatever was opened.
+    varying = ROUND.replace("(3,", "({fd},").replace("close(3)", "close({fd})")
+    other = imported(tmp_path, "other", "".join(varying.format(t=1 + i, i=i, fd=5 + i * i % 7) for i in range(20)))
     alone = run(SYSVM, "mine", one).stdout.decode()
     assert "read(#0, buf, 4096) = n" in alone or "read(#0, buf, 4096) = 90" in alone, alone
     assert "no source holds in all" not in alone

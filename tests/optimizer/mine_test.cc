@@ -236,8 +236,9 @@ TEST(Merge, OrderDoesNotMatterAndTextKeepsEverything) {
 
 TEST(Merge, ACounterExampleInOneRecordingDropsTheSource) {
   const Trace a = recording(repeated(20, "getppid() = 1\npread64(3, buf, 512, 0) = 512\n"));
-  const Trace b = recording(repeated(20, "getppid() = 1\npread64(3, buf, 512, 1024) = 512\n"));
+  const Trace b = recording(repeated(20, "getppid() = 1\npread64(3, buf, 512, %d) = 512\n"));
   EXPECT_EQ(mine({&a}).sequences[0].calls[1].args[3], "0");
+  EXPECT_EQ(mine({&b}).sequences[0].calls[1].args[3], "+1");
   EXPECT_EQ(mine({&a, &b}).sequences[0].calls[1].args[3], "*");
   EXPECT_EQ(mine({&a, &b}).sequences[0].count, 40u);
   EXPECT_EQ(mine({&a, &b}).sequences[0].contradicted, 1u);
