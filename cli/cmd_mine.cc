@@ -121,7 +121,7 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {
           {"entries", outlook.safe ? nlohmann::json(outlook.safe->entries) : nlohmann::json()},
           {"saved_ns", outlook.saved_ns},
           {"saved_elsewhere_ns", outlook.elsewhere_ns},
-          {"nothing_to_gain", outlook.safe && outlook.saved_ns < 0.01 * static_cast<double>(outlook.wall_ns)},
+          {"nothing_to_gain", outlook.safe && nothing_to_gain(outlook.saved_ns, outlook.wall_ns)},
           {"advice", advice},
           {"sequences", sequences}};
 }

@@ -76,18 +76,6 @@ std::function<bool(const std::string& path, const std::string& build_id)> unseen
   };
 }
 
-std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall) {
-  const double share = wall ? 100 * saved_ns / static_cast<double>(wall) : 0;
-  const std::string figure = fmt::format("{} ({} to {})", time_text(saved_ns), time_text(saved_ns - spread_ns),
-                                         time_text(saved_ns + spread_ns));
-  if (saved_ns <= 0 || (wall && share < 1))
-    return fmt::format("nothing to gain: expected to save {}, {:.2f} % of {} wall time", figure, share,
-                       time_text(static_cast<double>(wall)));
-  return wall ? fmt::format("expected to save {}, {:.1f} % of {} wall time", figure, share,
-                            time_text(static_cast<double>(wall)))
-              : fmt::format("expected to save {}", figure);
-}
-
 int parse_words(CLI::App& app, const Words& words) {
   try {
     std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 wants them so

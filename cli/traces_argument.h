@@ -41,9 +41,6 @@ uint64_t wall_ns(const std::vector<const Trace*>& traces);
 // Objects with system calls that the shim does not see, by the analysis that `sysvm run` makes.
 std::function<bool(const std::string& path, const std::string& build_id)> unseen_objects();
 
-// "expected to save 1.2 ms (1.1 to 1.3), 4 % of the wall time", or that there is nothing to gain. spread_ns: half-width.
-std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall);
-
 // Parses words; returns -1 to go on, else the exit status (help was printed, or the command line is wrong).
 int parse_words(CLI::App& app, const Words& words);
 

@@ -122,4 +122,20 @@ std::string time_text(double ns) {
   return fmt::format("{:.3g} s", ns / 1e9);
 }
 
+bool nothing_to_gain(double saved_ns, uint64_t wall) {
+  return saved_ns <= 0 || saved_ns < 0.01 * static_cast<double>(wall);
+}
+
+std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall) {
+  const double share = wall ? 100 * saved_ns / static_cast<double>(wall) : 0;
+  const std::string figure = fmt::format("{} ({} to {})", time_text(saved_ns), time_text(saved_ns - spread_ns),
+                                         time_text(saved_ns + spread_ns));
+  if (nothing_to_gain(saved_ns, wall))
+    return fmt::format("nothing to gain: expected to save {}, {:.2f} % of {} wall time", figure, share,
+                       time_text(static_cast<double>(wall)));
+  return wall ? fmt::format("expected to save {}, {:.1f} % of {} wall time", figure, share,
+                            time_text(static_cast<double>(wall)))
+              : fmt::format("expected to save {}", figure);
+}
+
 }  // namespace sysvm

@@ -51,4 +51,9 @@ CostModel costs_here();
 // A time that a person reads: "1.24 ms".
 std::string time_text(double ns);
 
+// Less than 1 % of the wall time, or of any time where that is not known (0) less than something.
+bool nothing_to_gain(double saved_ns, uint64_t wall);
+// "expected to save 1.2 ms (1.1 to 1.3), 4 % of the wall time", or that there is nothing to gain. spread_ns: half-width.
+std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall);
+
 }  // namespace sysvm

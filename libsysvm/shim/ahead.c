@@ -146,7 +146,7 @@ int ahead_init(const struct shim_settings *settings)
 		return ahead.off = SHIM_OFF_ENGINE;
 
 	procs = ahead.svp.nprocs * sizeof(*ahead.proc);
-	counts = ahead.svp.nprocs * sizeof(*ahead.n.proc);
+	counts = (ahead.svp.nprocs * sizeof(*ahead.n.proc) + 7) & ~7ull; /* what follows holds pointers */
 	followers = ahead.svp.nfollowers * sizeof(*ahead.follower);
 	size = PRIVATE_BYTES + ((sysvm_size() + procs + counts + followers + 4095) & ~4095ull);
 	memory = map(size);

@@ -106,7 +106,8 @@ std::optional<Analysis> SiteCache::load(const std::string& file) const {
   Analysis out;
   out.object = header.object;
   out.sites.resize(header.object.sites);
-  std::memcpy(out.sites.data(), bytes.data() + sizeof header, out.sites.size() * sizeof(sysvm_site));
+  if (!out.sites.empty())
+    std::memcpy(out.sites.data(), bytes.data() + sizeof header, out.sites.size() * sizeof(sysvm_site));
   out.path = bytes.substr(bytes.size() - header.path_size);
   return out;
 }

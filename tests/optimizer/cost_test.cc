@@ -2,6 +2,7 @@
 // What costs do to what is made: only what pays, with a break-even, cut by what has really run.
 #include "optimizer/cost.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -150,6 +151,27 @@ TEST(Advice, IsAtMostThree) {
   for (const char* name : {"a", "b", "c", "d", "e"})
     calls += repeated(40, std::string("newfstatat(AT_FDCWD, \"/etc/") + name + "\", buf, 0) = 0\ngetppid() = 1\n");
   EXPECT_EQ(advice(calls).size(), 3u);
+}
+
+// Where "nothing to gain" ends, with the figure.
+TEST(Verdict, BelowOnePerCentThereIsNothingToGain) {
+  EXPECT_TRUE(nothing_to_gain(9'999'999, 1'000'000'000));
+  EXPECT_FALSE(nothing_to_gain(10'000'000, 1'000'000'000));
+  EXPECT_THAT(verdict_text(9'990'000, 0, 1'000'000'000), testing::HasSubstr("nothing to gain: expected to save 9.99 ms"));
+  EXPECT_THAT(verdict_text(9'900'000, 0, 1'000'000'000), testing::HasSubstr("0.99 % of 1"));
+  EXPECT_THAT(verdict_text(10'000'000, 0, 1'000'000'000), testing::Not(testing::HasSubstr("nothing to gain")));
+  EXPECT_THAT(verdict_text(10'000'000, 0, 1'000'000'000), testing::HasSubstr("1.0 % of 1"));
+}
+
+TEST(Verdict, ALossIsNothingToGainHoweverShortTheRun) {
+  EXPECT_TRUE(nothing_to_gain(0, 0));
+  EXPECT_TRUE(nothing_to_gain(-5, 100));
+  EXPECT_FALSE(nothing_to_gain(1, 0));  // the wall time is not known
+}
+
+TEST(Verdict, SaysHowSureItIs) {
+  EXPECT_THAT(verdict_text(50'000'000, 10'000'000, 1'000'000'000), testing::HasSubstr("(40"));
+  EXPECT_THAT(verdict_text(50'000'000, 10'000'000, 1'000'000'000), testing::HasSubstr("to 60"));
 }
 
 }  // namespace
