@@ -243,7 +243,7 @@ MineReport report(const MinePart& part, const MineOptions& options) {
       call.name = c.name;
       call.result = c.result;
       call.known = true;
-      bool before = k == 0;  // known in the rounds behind the first only
+      bool later = k == 0;  // known in the rounds behind the first only
       for (size_t i = 0; i < c.sources.size(); ++i) {
         const auto best = std::find_if(c.sources[i].begin(), c.sources[i].end(),
                                        [&](const std::string& s) { return known_source(s, known); });
@@ -251,13 +251,13 @@ MineReport report(const MinePart& part, const MineOptions& options) {
         call.args.push_back(found ? *best : c.sources[i].empty() ? "*" : c.sources[i][0]);
         sequence.contradicted += c.sources[i].empty() && c.told[i];
         here.push_back(found);
-        before |= found && from_round_before(*best);
+        later |= found && s->loop && from_round_before(*best);
         // The size of a transfer that came to an end does not matter.
         call.known &= found || (i < c.size_at_end.size() && c.size_at_end[i]);
       }
       known.push_back(std::move(here));
       sequence.known += k > 0 && call.known;
-      if (call.known) out.known += before ? c.again : c.count;
+      if (call.known) out.known += later ? c.again : c.count;
       if (std::all_of(c.inner_sources.begin(), c.inner_sources.end(), [&](const auto& arg) {
             return std::any_of(arg.begin(), arg.end(), [&](const std::string& s) { return known_source(s, known); });
           }))

@@ -99,10 +99,35 @@ static int exec_thread(void)
 	return 1;
 }
 
-static void *block(void *unused)
+static volatile pid_t blocked[16];
+
+static void *block(void *number)
 {
+	blocked[(long)number] = (pid_t)syscall(SYS_gettid);
 	pause();
-	return unused;
+	return NULL;
+}
+
+/* Until the kernel says that it is in pause(). */
+static int wait_for_pause(int number)
+{
+	char path[64], text[16] = "";
+
+	while (!blocked[number])
+		usleep(1000);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", blocked[number]);
+	for (;;) {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+		if (n <= 0)
+			return -1;
+		close(fd);
+		text[n] = 0;
+		if (atoi(text) == SYS_pause)
+			return 0;
+		usleep(1000);
+	}
 }
 
 /* 16 threads blocked in pause when the process ends. */
@@ -110,11 +135,13 @@ static int exit_threads(void)
 {
 	pthread_t thread;
 
-	for (int i = 0; i < 16; i++)
-		if (pthread_create(&thread, NULL, block, NULL))
+	for (long i = 0; i < 16; i++)
+		if (pthread_create(&thread, NULL, block, (void *)i))
 			return 1;
 	mark(count);
-	usleep(20000);
+	for (int i = 0; i < 16; i++)
+		if (wait_for_pause(i))
+			return 1;
 	exit(5);
 }
 
