@@ -291,6 +291,7 @@ void choose_patch(const Sweep& sweep, sysvm_site& site, std::set<uint64_t>& hops
     const int rank = (leaky ? 0 : 2) + (fits_jump ? 2 : 1);
     if ((fits_jump || fits_hop) && rank > best_rank) {
       sysvm_site trial = site;
+      trial.code_len = trial.fixes = 0;  // The best place so far left its own copy in `site`.
       bool room = true;
       for (auto it = chain.rbegin(); it != chain.rend() && room; ++it)
         room = append_copy(*it, sweep.at(it->vaddr), trial);
