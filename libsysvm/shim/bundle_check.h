@@ -74,7 +74,7 @@ static inline bool bundle_is_valid(const struct sysvm_bundle *b, uint64_t size)
 		    s->syscall - s->patch + 2 != s->expect_len || (!(s->flags & SITE_HOP) && s->expect_len < 7))
 			return false;
 		for (unsigned int f = 0; f < s->fixes; f++)
-			if (s->fix[f].at > SITES_CODE_MAX - 4 || s->fix[f].end > SITES_CODE_MAX)
+			if (s->fix[f].end > s->code_len || s->fix[f].end < 4 || s->fix[f].at > s->fix[f].end - 4)
 				return false;
 	}
 	return true;

@@ -63,7 +63,7 @@ static int mmap_before(struct shim_call *call)
 	int fd = (int)call->arg[4];
 
 	if (prot & PROT_EXEC) {
-		const struct sysvm_object *o = flags & MAP_ANONYMOUS ? 0 : objects_by_fd(fd);
+		const struct sysvm_object *o = flags & MAP_ANONYMOUS ? 0 : objects_by_fd(fd, call->arg[5]);
 
 		/* A second copy of an object whose sites were patched would be an unpatched one. */
 		if (!o || o->verdict != OBJECT_CLEAN || prot & PROT_WRITE) {

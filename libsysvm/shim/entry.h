@@ -7,7 +7,8 @@
  * init.c      constructor: environment, bundle, reasons to stay off, patching
  * bundle.c    checks the bundle
  * patch.c     writes jumps and slots
- * objects.c   which object files are loaded, and which executable memory belongs to none
+ * maps.c      reads /proc/self/maps
+ * objects.c   which object files are mapped, and which executable memory belongs to none that is known
  * dispatch.c  what each call means for the process: one table
  * process.c   fork, vfork, clone, exit
  * environment.c takes our variables out of it
@@ -68,16 +69,16 @@ static inline void bump(uint64_t *counter)
 /* bundle.c: the mapped and checked bundle, or null */
 const struct sysvm_bundle *bundle_open(const char *path);
 
-/* patch.c: writes the jumps of one object; bias is its load address, [low, high) its executable pages. Returns how
-   many sites stay unseen that should not, or -1 if its text cannot be written: it is unchanged then. */
-int patch_object(uint64_t bias, uint64_t low, uint64_t high, const struct sysvm_site *sites, uint32_t count,
-		 bool all);
+/* patch.c: writes the jumps of one mapping [low, high), r-x and private, of a file from `offset` on. Returns how many
+   sites stay unseen that should not, or -1 if the rights of its text could not be changed. */
+int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sysvm_site *sites, uint32_t count,
+		  bool all);
 
 /* objects.c */
-enum shim_reason objects_find(void);		/* what is loaded: 0, or UNSEEN */
-enum shim_reason objects_patch(bool all);	/* patches it: 0, UNSEEN or LIBC */
-enum shim_reason objects_check_maps(void);	/* 0, UNSEEN or SHARED */
-const struct sysvm_object *objects_by_fd(int fd); /* null: not known */
+enum shim_reason objects_find(void);	  /* what is mapped: 0, UNSEEN or SHARED */
+enum shim_reason objects_patch(bool all); /* patches it: 0, UNSEEN or LIBC */
+/* What is known about code mapped from `offset` on; null: nothing. */
+const struct sysvm_object *objects_by_fd(int fd, uint64_t offset);
 struct stat;
 const struct sysvm_object *objects_by_stat(const struct stat *st);
 void objects_note_unknown(int fd);		/* tell the next run */

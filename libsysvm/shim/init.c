@@ -124,8 +124,6 @@ __attribute__((constructor)) static void start(void)
 	if (!reason)
 		reason = closed;
 	if (!reason)
-		reason = objects_check_maps();
-	if (!reason)
 		reason = start_ahead();
 	closed = objects_patch(!reason || !entry.bundle->svp_size);
 	if (!reason && closed) {

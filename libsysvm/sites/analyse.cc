@@ -69,7 +69,7 @@ struct Insn {
 class Sweep {
  public:
   explicit Sweep(ExecRange range)
-      : base_(range.vaddr), bytes_(range.bytes), starts_(bytes_.size() + 1), targets_(bytes_.size() + 1) {
+      : base_(range.vaddr), offset_(range.offset), bytes_(range.bytes), starts_(bytes_.size() + 1), targets_(bytes_.size() + 1) {
     ZydisDecoderInit(&fast_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     full_ = fast_;
     ZydisDecoderEnableMode(&fast_, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
@@ -110,6 +110,7 @@ class Sweep {
   const uint8_t* at(uint64_t vaddr) const { return &bytes_[vaddr - base_]; }
   uint64_t begin() const { return base_; }
   uint64_t end() const { return base_ + bytes_.size(); }
+  uint64_t file_offset(uint64_t vaddr) const { return offset_ + (vaddr - base_); }
 
   bool decode(uint64_t vaddr, Insn& out) const {
     if (!contains(vaddr)) return false;
@@ -134,7 +135,7 @@ class Sweep {
   }
 
  private:
-  uint64_t base_;
+  uint64_t base_, offset_;
   std::span<const uint8_t> bytes_;
   Bitmap starts_, targets_;
   ZydisDecoder fast_, full_;
@@ -353,26 +354,43 @@ bool may_hold_syscall(std::span<const uint8_t> bytes) {
   return false;
 }
 
-}  // namespace
-
-Analysis analyse(const ElfImage& image) {
-  Analysis out;
-  out.path = image.path();
-  out.object.identity = image.identity();
-  const auto id = image.build_id();
-  out.object.build_id_len = static_cast<uint32_t>(id.size());
-  std::copy(id.begin(), id.end(), out.object.build_id);
-  out.object.verdict = OBJECT_CLEAN;
-  if (!image.is_x86_64()) {
-    out.object.verdict = OBJECT_UNSEEN;
-    out.object.unseen = 1;
-    return out;
+// The pages that will be executable; false: there are too many pieces.
+bool note_pieces(std::vector<CodeSegment> segments, sysvm_object& object) {
+  std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  size_t n = 0;
+  for (const CodeSegment& s : segments) {
+    const uint64_t first = s.offset / 4096, end = (s.offset + s.filesz + 4095) / 4096;
+    if (end > UINT32_MAX) return false;
+    const uint64_t last_end = n ? uint64_t{object.code[n - 1].page} + object.code[n - 1].pages : 0;
+    if (n && first <= last_end) {
+      object.code[n - 1].pages += static_cast<uint32_t>(std::max(end, last_end) - last_end);
+      continue;
+    }
+    if (n == SITES_PIECES_MAX) return false;
+    object.code[n++] = {static_cast<uint32_t>(first), static_cast<uint32_t>(end - first)};
   }
+  return true;
+}
 
-  out.object.takes_shim = takes_shim(image);
+bool in_file(const CodeSegment& s, uint64_t size) { return s.offset <= size && s.filesz <= size - s.offset; }
+
+// Why no system call of the file needs to be looked for: whatever they are, it is not known what would run.
+object_why why_unknown(const ElfImage& image, sysvm_object& object) {
+  if (!image.is_x86_64()) return WHY_MACHINE;
+  const std::vector<CodeSegment> segments = image.code_segments();
+  const auto cut = [&](const CodeSegment& s) { return !in_file(s, image.identity().size); };
+  if (std::any_of(segments.begin(), segments.end(), cut)) return WHY_CUT;
+  if (std::any_of(segments.begin(), segments.end(), [](const CodeSegment& s) { return s.writable; }) ||
+      image.relocates_text())
+    return WHY_WRITABLE;
+  return note_pieces(segments, object) ? WHY_NOTHING : WHY_PIECES;
+}
+
+void find_sites(const ElfImage& image, Analysis& out) {
+  out.object.verdict = OBJECT_CLEAN;
   const std::vector<ExecRange> ranges = image.exec_ranges();
   if (std::none_of(ranges.begin(), ranges.end(), [](const ExecRange& r) { return may_hold_syscall(r.bytes); }))
-    return out;
+    return;
 
   const std::vector<uint64_t> functions = image.function_starts();
   std::vector<Sweep> sweeps;
@@ -382,7 +400,7 @@ Analysis analyse(const ElfImage& image) {
     sweeps.emplace_back(range);
     sweeps.back().run(functions, branches, syscalls, foreign);
   }
-  if (syscalls.empty() && foreign == 0) return out;
+  if (syscalls.empty() && foreign == 0) return;
   for (const uint64_t target : branches)
     for (Sweep& sweep : sweeps)
       if (sweep.contains(target)) sweep.mark_target(target);
@@ -399,6 +417,7 @@ Analysis analyse(const ElfImage& image) {
       site.flags |= SITE_LEFT;
     else
       choose_patch(*sweep, site, hops);
+    site.offset = sweep->file_offset(site.flags & SITE_LEFT ? site.syscall : site.patch);
     if (site.flags & (SITE_LEFT | SITE_LEAKY)) {
       if (harmless(site, image))
         site.flags |= SITE_HARMLESS;
@@ -410,7 +429,43 @@ Analysis analyse(const ElfImage& image) {
   }
   out.object.sites = static_cast<uint32_t>(out.sites.size());
   out.object.verdict = out.object.unseen ? OBJECT_UNSEEN : OBJECT_PATCHED;
+  out.object.why = out.object.unseen ? WHY_SITES : WHY_NOTHING;
+}
+
+}  // namespace
+
+Analysis analyse(const ElfImage& image) {
+  image.wait_for_times();
+  Analysis out;
+  out.path = image.path();
+  out.object.identity = image.identity();
+  const auto id = image.build_id();
+  out.object.build_id_len = static_cast<uint32_t>(id.size());
+  std::copy(id.begin(), id.end(), out.object.build_id);
+  out.object.takes_shim = image.is_x86_64() && takes_shim(image);
+  out.object.why = why_unknown(image, out.object);
+  if (!out.object.why) find_sites(image, out);
+  if (!image.unchanged()) out.object.why = WHY_CHANGED;
+  if (out.object.why && out.object.why != WHY_SITES) {
+    out.sites.clear();
+    out.object.sites = 0;
+    out.object.unseen = 1;
+    out.object.verdict = OBJECT_UNSEEN;
+  }
   return out;
+}
+
+const char* why_text(uint32_t why) {
+  switch (why) {
+    case WHY_NOTHING: return "nothing";
+    case WHY_SITES: return "some of its system calls cannot be seen";
+    case WHY_MACHINE: return "not a 64-bit x86 file";
+    case WHY_WRITABLE: return "its text can be written";
+    case WHY_CUT: return "an executable segment lies past the end of the file";
+    case WHY_PIECES: return "more executable segments than are looked at";
+    case WHY_CHANGED: return "it was written while it was read";
+  }
+  return "?";
 }
 
 }  // namespace sysvm

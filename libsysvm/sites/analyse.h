@@ -18,6 +18,9 @@ struct Analysis {
 };
 
 // Decodes the whole text if it holds a byte pair that could be a system call: about 60 ms for a C library.
+// Waits some ms where the file was changed a moment ago: a later change must be recognisable.
 Analysis analyse(const ElfImage& image);
+
+const char* why_text(uint32_t why);  // enum object_why; "its text can be written"
 
 }  // namespace sysvm

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kMagic[8] = {'S', 'Y', 'S', 'V', 'M', 'S', 'T', '1'};
-constexpr uint32_t kVersion = 3;  // Raise with every change of table.h or of what analyse.cc finds.
+constexpr uint32_t kVersion = 4;  // Raise with every change of table.h or of what analyse.cc finds.
 constexpr uint64_t kSizeMax = 16u << 20;
 
 struct FileHeader {
@@ -31,10 +31,6 @@ struct FileHeader {
 uint64_t fnv1a(const std::string& bytes, uint64_t hash = 0xcbf29ce484222325ull) {
   for (const unsigned char c : bytes) hash = (hash ^ c) * 0x100000001b3ull;
   return hash;
-}
-
-bool same(const sysvm_identity& a, const sysvm_identity& b) {
-  return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns;
 }
 
 // Every folder that is missing is made, for the user alone.
@@ -120,7 +116,7 @@ Result<Analysis> SiteCache::get(const std::string& path) const {
   key.build_id_len = static_cast<uint32_t>(id.size());
   std::copy(id.begin(), id.end(), key.build_id);
   if (!folder_.empty())
-    if (auto kept = load(file_for(key)); kept && same(kept->object.identity, key.identity)) return *std::move(kept);
+    if (auto kept = load(file_for(key)); kept && kept->object.identity == key.identity) return *std::move(kept);
   Analysis made = analyse(image);
   store(made);
   return made;

@@ -3,13 +3,12 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include "common/unique_fd.h"
+#include <ctime>
 
 namespace sysvm {
 namespace {
@@ -25,26 +24,22 @@ std::optional<T> load(std::span<const uint8_t> bytes, uint64_t offset) {
 }  // namespace
 
 sysvm_identity identity_of(const struct stat& st) {
-  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size),
-          static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000u + static_cast<uint64_t>(st.st_mtim.tv_nsec)};
-}
-
-ElfImage::ElfImage(ElfImage&& other) noexcept
-    : path_(std::move(other.path_)),
-      identity_(other.identity_),
-      bytes_(std::exchange(other.bytes_, {})),
-      segments_(std::move(other.segments_)),
-      sections_(std::move(other.sections_)),
-      class_(other.class_),
-      x86_64_(other.x86_64_) {}
-
-ElfImage::~ElfImage() {
-  if (!bytes_.empty()) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
+  const auto nanoseconds = [](const timespec& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
+  };
+  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), nanoseconds(st.st_mtim), nanoseconds(st.st_ctim)};
 }
 
 std::span<const uint8_t> ElfImage::file_range(uint64_t offset, uint64_t size) const {
-  if (offset > bytes_.size() || size > bytes_.size() - offset) return {};
-  return bytes_.subspan(offset, size);
+  if (size == 0 || offset > identity_.size || size > identity_.size - offset) return {};
+  std::vector<uint8_t> bytes(size);
+  for (uint64_t have = 0; have < size;) {
+    const ssize_t n = ::pread(fd_.get(), &bytes[have], size - have, static_cast<off_t>(offset + have));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return {};  // cut since
+    have += static_cast<uint64_t>(n);
+  }
+  return read_.emplace_back(std::move(bytes));
 }
 
 std::span<const uint8_t> ElfImage::at_vaddr(uint64_t vaddr, uint64_t size) const {
@@ -55,38 +50,59 @@ std::span<const uint8_t> ElfImage::at_vaddr(uint64_t vaddr, uint64_t size) const
 }
 
 Result<ElfImage> ElfImage::open(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd) return sysvm::error("{}: {}", path, std::strerror(errno));
-  struct stat st;
-  if (fstat(fd.get(), &st) != 0) return sysvm::error("{}: {}", path, std::strerror(errno));
-  if (!S_ISREG(st.st_mode)) return sysvm::error("{}: not a regular file", path);
-  if (st.st_size < EI_NIDENT) return sysvm::error("{}: not an ELF file: only {} bytes", path, st.st_size);
   ElfImage image;
   image.path_ = path;
+  image.fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat st;
+  if (!image.fd_ || fstat(image.fd_.get(), &st) != 0) return sysvm::error("{}: {}", path, std::strerror(errno));
+  if (!S_ISREG(st.st_mode)) return sysvm::error("{}: not a regular file", path);
+  if (st.st_size < EI_NIDENT) return sysvm::error("{}: not an ELF file: only {} bytes", path, st.st_size);
   image.identity_ = identity_of(st);
-  void* map = mmap(nullptr, static_cast<size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (map == MAP_FAILED) return sysvm::error("{}: cannot be mapped: {}", path, std::strerror(errno));
-  image.bytes_ = {static_cast<const uint8_t*>(map), static_cast<size_t>(st.st_size)};
 
-  if (std::memcmp(image.bytes_.data(), ELFMAG, SELFMAG) != 0)
+  const auto head = image.file_range(0, std::min<uint64_t>(image.identity_.size, sizeof(Elf64_Ehdr)));
+  if (head.empty()) return sysvm::error("{}: cannot be read: {}", path, std::strerror(errno));
+  if (std::memcmp(head.data(), ELFMAG, SELFMAG) != 0)
     return sysvm::error("{}: not an ELF file: no ELF magic at byte 0", path);
-  image.class_ = image.bytes_[EI_CLASS];
-  const auto header = load<Elf64_Ehdr>(image.bytes_, 0);
+  image.class_ = head[EI_CLASS];
+  const auto header = load<Elf64_Ehdr>(head, 0);
   if (image.class_ != ELFCLASS64 || !header) return image;
   image.x86_64_ = header->e_machine == EM_X86_64;
-  for (unsigned i = 0; i < header->e_phnum; ++i) {
-    const auto ph = load<Elf64_Phdr>(image.bytes_, header->e_phoff + uint64_t{i} * sizeof(Elf64_Phdr));
-    if (!ph) return sysvm::error("{}: program header {} lies past the end of the file", path, i);
+  if (header->e_phnum && header->e_phentsize != sizeof(Elf64_Phdr))
+    return sysvm::error("{}: program headers of {} bytes, expected {}", path, header->e_phentsize, sizeof(Elf64_Phdr));
+  const auto phdrs = image.file_range(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr));
+  if (header->e_phnum && phdrs.empty())
+    return sysvm::error("{}: {} program headers at byte {} lie past the end of the file", path, header->e_phnum,
+                        header->e_phoff);
+  for (uint64_t at = 0; const auto ph = load<Elf64_Phdr>(phdrs, at); at += sizeof(Elf64_Phdr)) {
+    if (ph->p_vaddr + ph->p_filesz < ph->p_vaddr || ph->p_offset + ph->p_filesz < ph->p_offset)
+      return sysvm::error("{}: program header {} wraps around", path, at / sizeof(Elf64_Phdr));
     image.segments_.push_back({ph->p_type, ph->p_flags, ph->p_offset, ph->p_vaddr, ph->p_filesz});
   }
-  for (unsigned i = 0; i < header->e_shnum; ++i) {
-    const auto sh = load<Elf64_Shdr>(image.bytes_, header->e_shoff + uint64_t{i} * sizeof(Elf64_Shdr));
-    if (!sh) break;  // A cut section table is no error: the loader does not read it either.
-    if (sh->sh_type != SHT_PROGBITS || !(sh->sh_flags & SHF_EXECINSTR)) continue;
-    const auto bytes = image.file_range(sh->sh_offset, sh->sh_size);
-    if (!bytes.empty()) image.sections_.push_back({sh->sh_addr, bytes});
-  }
+  // A cut or odd section table is no error: the loader does not read it either.
+  if (header->e_shentsize != sizeof(Elf64_Shdr)) return image;
+  const auto shdrs = image.file_range(header->e_shoff, uint64_t{header->e_shnum} * sizeof(Elf64_Shdr));
+  for (uint64_t at = 0; const auto sh = load<Elf64_Shdr>(shdrs, at); at += sizeof(Elf64_Shdr))
+    if (sh->sh_type == SHT_PROGBITS && sh->sh_flags & SHF_EXECINSTR && sh->sh_addr + sh->sh_size >= sh->sh_addr)
+      image.sections_.push_back({sh->sh_addr, sh->sh_size});
   return image;
+}
+
+bool ElfImage::unchanged() const {
+  struct stat st;
+  return fstat(fd_.get(), &st) == 0 && identity_of(st) == identity_;
+}
+
+void ElfImage::wait_for_times() const {
+  constexpr int64_t kSecond = 1000000000, kStep = 20000000;  // a tick of HZ=100, twice
+  // Whole seconds: a file system that keeps no more (FAT has steps of two).
+  const int64_t step = identity_.ctime_ns % kSecond == 0 ? 2 * kSecond + kStep : kStep;
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t age = now.tv_sec * kSecond + now.tv_nsec - static_cast<int64_t>(identity_.ctime_ns);
+  if (age >= step) return;
+  const int64_t rest = std::min(step, step - age);  // a time in the future says nothing
+  const timespec wait{rest / kSecond, rest % kSecond};
+  nanosleep(&wait, nullptr);
 }
 
 std::vector<uint8_t> ElfImage::build_id() const {
@@ -107,20 +123,28 @@ std::vector<uint8_t> ElfImage::build_id() const {
   return {};
 }
 
+std::vector<CodeSegment> ElfImage::code_segments() const {
+  std::vector<CodeSegment> out;
+  for (const Segment& s : segments_)
+    if (s.type == PT_LOAD && s.flags & PF_X) out.push_back({s.vaddr, s.offset, s.filesz, (s.flags & PF_W) != 0});
+  return out;
+}
+
 // The loader maps segments, not sections: a section table that hides executable bytes would hide system calls. So
 // sections only cut the segments into pieces; bytes between sections are decoded too.
 std::vector<ExecRange> ElfImage::exec_ranges() const {
   std::vector<ExecRange> out;
-  for (const Segment& s : segments_) {
-    if (s.type != PT_LOAD || !(s.flags & PF_X)) continue;
+  for (const CodeSegment& s : code_segments()) {
     const auto segment = file_range(s.offset, s.filesz);
     std::vector<uint64_t> cuts{s.vaddr, s.vaddr + segment.size()};
-    for (const ExecRange& section : sections_)
-      for (const uint64_t cut : {section.vaddr, section.vaddr + section.bytes.size()})
+    for (const Section& section : sections_)
+      for (const uint64_t cut : {section.vaddr, section.vaddr + section.size})
         if (cut > s.vaddr && cut < s.vaddr + segment.size()) cuts.push_back(cut);
     std::sort(cuts.begin(), cuts.end());
-    for (size_t i = 0; i + 1 < cuts.size(); ++i)
-      if (cuts[i + 1] > cuts[i]) out.push_back({cuts[i], segment.subspan(cuts[i] - s.vaddr, cuts[i + 1] - cuts[i])});
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+      const uint64_t at = cuts[i] - s.vaddr;
+      if (cuts[i + 1] > cuts[i]) out.push_back({cuts[i], s.offset + at, segment.subspan(at, cuts[i + 1] - cuts[i])});
+    }
   }
   return out;
 }
@@ -153,26 +177,40 @@ std::optional<std::string> ElfImage::interpreter() const {
   return std::nullopt;
 }
 
-std::vector<std::string> ElfImage::needed() const {
-  std::vector<std::string> out;
+std::vector<std::pair<uint64_t, uint64_t>> ElfImage::dynamic() const {
+  std::vector<std::pair<uint64_t, uint64_t>> out;
   for (const Segment& s : segments_) {
     if (s.type != PT_DYNAMIC) continue;
-    const auto dynamic = file_range(s.offset, s.filesz);
-    uint64_t strtab = 0, strsz = 0;
-    for (uint64_t at = 0; const auto d = load<Elf64_Dyn>(dynamic, at); at += sizeof(Elf64_Dyn)) {
+    const auto bytes = file_range(s.offset, s.filesz);
+    for (uint64_t at = 0; const auto d = load<Elf64_Dyn>(bytes, at); at += sizeof(Elf64_Dyn)) {
       if (d->d_tag == DT_NULL) break;
-      if (d->d_tag == DT_STRTAB) strtab = d->d_un.d_ptr;
-      if (d->d_tag == DT_STRSZ) strsz = d->d_un.d_val;
-    }
-    const auto strings = at_vaddr(strtab, strsz);
-    for (uint64_t at = 0; const auto d = load<Elf64_Dyn>(dynamic, at); at += sizeof(Elf64_Dyn)) {
-      if (d->d_tag == DT_NULL) break;
-      if (d->d_tag != DT_NEEDED || d->d_un.d_val >= strings.size()) continue;
-      const auto rest = strings.subspan(d->d_un.d_val);
-      out.emplace_back(rest.begin(), std::find(rest.begin(), rest.end(), 0));
+      out.emplace_back(d->d_tag, d->d_un.d_val);
     }
   }
   return out;
+}
+
+std::vector<std::string> ElfImage::needed() const {
+  std::vector<std::string> out;
+  uint64_t strtab = 0, strsz = 0;
+  const auto entries = dynamic();
+  for (const auto& [tag, value] : entries) {
+    if (tag == DT_STRTAB) strtab = value;
+    if (tag == DT_STRSZ) strsz = value;
+  }
+  const auto strings = at_vaddr(strtab, strsz);
+  for (const auto& [tag, value] : entries) {
+    if (tag != DT_NEEDED || value >= strings.size()) continue;
+    const auto rest = strings.subspan(value);
+    out.emplace_back(rest.begin(), std::find(rest.begin(), rest.end(), 0));
+  }
+  return out;
+}
+
+bool ElfImage::relocates_text() const {
+  for (const auto& [tag, value] : dynamic())
+    if (tag == DT_TEXTREL || (tag == DT_FLAGS && value & DF_TEXTREL)) return true;
+  return false;
 }
 
 }  // namespace sysvm

@@ -1,49 +1,68 @@
 // SPDX-License-Identifier: MIT
 // A 64-bit ELF file as the analyser and the loader's rules see it: build-id, executable ranges, function starts,
 // interpreter, needed libraries. Everything read from the file is checked against its size first: files are hostile.
-// Tested by tests/sites/analyse_test.cc.
+// They also change while they are read: bytes are read, never mapped, so that a file that is cut raises no signal, and
+// unchanged() says at the end whether all of it was one version.
+// Tested by tests/sites/.
 #pragma once
 
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "common/unique_fd.h"
 #include "libsysvm/sites/table.h"
 
 namespace sysvm {
 
 struct ExecRange {
   uint64_t vaddr;
+  uint64_t offset;  // in the file
   std::span<const uint8_t> bytes;
+};
+
+// An executable segment, as the program headers have it.
+struct CodeSegment {
+  uint64_t vaddr, offset, filesz;
+  bool writable;
 };
 
 class ElfImage {
  public:
   static Result<ElfImage> open(const std::string& path);
-  ElfImage(ElfImage&&) noexcept;
+  ElfImage(ElfImage&&) noexcept = default;
   ElfImage& operator=(ElfImage&&) = delete;
-  ~ElfImage();
 
   const std::string& path() const { return path_; }
   const sysvm_identity& identity() const { return identity_; }
+  // Waits until a later change of the file would show in its times: they have steps, of some ms on most file systems.
+  void wait_for_times() const;
+  // Is it still the file that identity() tells of?
+  bool unchanged() const;
+
   std::vector<uint8_t> build_id() const;
-  // Executable sections, or executable segments where the section table is missing.
+  std::vector<CodeSegment> code_segments() const;
+  // The bytes of each, cut at the ends of executable sections where there is a section table. A segment whose bytes
+  // the file does not have is left out.
   std::vector<ExecRange> exec_ranges() const;
   // Where functions start, by .eh_frame_hdr; sorted. Empty if there is none.
   std::vector<uint64_t> function_starts() const;
   std::optional<std::string> interpreter() const;
   std::vector<std::string> needed() const;
+  bool relocates_text() const;  // DT_TEXTREL: the loader writes to it
 
   unsigned machine_class() const { return class_; }  // ELFCLASS64 or ELFCLASS32
   bool is_x86_64() const { return x86_64_; }
 
  private:
   ElfImage() = default;
+  // Empty if the file does not have all of it. Lives as long as the image.
   std::span<const uint8_t> file_range(uint64_t offset, uint64_t size) const;
   std::span<const uint8_t> at_vaddr(uint64_t vaddr, uint64_t size) const;
 
@@ -51,15 +70,25 @@ class ElfImage {
     uint32_t type, flags;
     uint64_t offset, vaddr, filesz;
   };
+  struct Section {
+    uint64_t vaddr, size;
+  };
+  std::vector<std::pair<uint64_t, uint64_t>> dynamic() const;  // tag, value
+
   std::string path_;
+  UniqueFd fd_;
   sysvm_identity identity_{};
-  std::span<const uint8_t> bytes_;
+  mutable std::deque<std::vector<uint8_t>> read_;
   std::vector<Segment> segments_;
-  std::vector<ExecRange> sections_;
+  std::vector<Section> sections_;  // executable ones
   unsigned class_ = 0;
   bool x86_64_ = false;
 };
 
 sysvm_identity identity_of(const struct stat& st);
+
+inline bool operator==(const sysvm_identity& a, const sysvm_identity& b) {
+  return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns && a.ctime_ns == b.ctime_ns;
+}
 
 }  // namespace sysvm

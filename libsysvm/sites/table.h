@@ -29,6 +29,7 @@ enum site_flags {
 
 struct sysvm_site { /* addresses are virtual addresses of the file (before the load bias) */
 	uint64_t patch;
+	uint64_t offset; /* of patch in the file (of the syscall, if LEFT): where it is mapped is found by it */
 	uint64_t syscall;
 	uint64_t hop;
 	int32_t nr; /* -1: not constant */
@@ -47,9 +48,12 @@ struct sysvm_site { /* addresses are virtual addresses of the file (before the l
 	} fix[SITES_FIX_MAX];
 };
 
-/* How to recognise a file cheaply when it is mapped: all four equal. */
+/*
+ * How to recognise a file when it is mapped: all of it equal, as stat(2) says. Whoever writes a file can set mtime back,
+ * and can keep its build-id, but not ctime.
+ */
 struct sysvm_identity {
-	uint64_t dev, ino, size, mtime_ns;
+	uint64_t dev, ino, size, mtime_ns, ctime_ns;
 };
 
 enum object_verdict {
@@ -58,7 +62,24 @@ enum object_verdict {
 	OBJECT_UNSEEN = 3,  /* some are not seen: a process that maps it executable is not closed */
 };
 
+/* What makes an object OBJECT_UNSEEN. */
+enum object_why {
+	WHY_NOTHING = 0,
+	WHY_SITES = 1,	  /* some of its system calls cannot be seen */
+	WHY_MACHINE = 2,  /* not 64-bit x86 */
+	WHY_WRITABLE = 3, /* its text can be written, or is by the loader: it may not stay what it is */
+	WHY_CUT = 4,	  /* an executable segment lies past the end of the file */
+	WHY_PIECES = 5,	  /* more executable segments than this table has room for */
+	WHY_CHANGED = 6,  /* the file was written while it was read */
+};
+
+/* Pages of the file that are mapped executable by its program headers. */
+struct sysvm_piece {
+	uint32_t page, pages;
+};
+
 #define SITES_BUILD_ID_MAX 20
+#define SITES_PIECES_MAX 4
 struct sysvm_object {
 	struct sysvm_identity identity;
 	uint8_t build_id[SITES_BUILD_ID_MAX];
@@ -68,7 +89,8 @@ struct sysvm_object {
 	uint32_t sites;	       /* patched ones and LEFT ones */
 	uint32_t unseen;       /* that make it OBJECT_UNSEEN */
 	uint32_t takes_shim;   /* a program that glibc's loader starts and no sanitizer has to come first in */
-	uint32_t reserved;
+	uint32_t why;	       /* enum object_why */
+	struct sysvm_piece code[SITES_PIECES_MAX]; /* what was analysed; unused ones have no pages */
 };
 
 #endif
