@@ -229,7 +229,7 @@ int sysvm_async_define(struct sysvm_async *pool, const void *code, size_t code_l
 static int check_options(struct sysvm_async_options *o)
 {
 	if (o->threads > SYSVM_ASYNC_MAX_THREADS || o->engine > SYSVM_ENGINE_BEST || o->signal < 0 ||
-	    o->signal > SIGRTMAX || o->reserved[0] || o->reserved[1] || o->reserved[2] || o->reserved[3])
+	    o->signal > SIGRTMAX || o->reserved[0] || o->reserved[1])
 		return -EINVAL;
 	if (!o->threads)
 		o->threads = 16;

@@ -125,6 +125,8 @@ static void *work(void *argument)
 		err = sysvm_init(vm, (enum sysvm_engine)pool->options.engine);
 	if (!err)
 		sysvm_watch_signals(vm, &slot->cancelled);
+	if (!err && pool->options.memory_len)
+		err = sysvm_trust(vm, pool->options.memory, pool->options.memory_len, 1);
 	pthread_mutex_lock(&pool->lock);
 	slot->tid = syscall(SYS_gettid);
 	while ((r = take(pool))) {

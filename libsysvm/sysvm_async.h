@@ -34,7 +34,7 @@
  * was seen (by wait or next).
  * After fork the child's pools are dead: close frees them, everything else is -ECHILD.
  *
- * In libsysvm-async.so (pkg-config sysvm-async); opt-in, and not used by `sysvm run`. Tested by
+ * In libsysvm-async.so (pkg-config sysvm-async); opt-in. `sysvm run` has its prefetcher, a process of its own, use it. Tested by
  * tests/libsysvm/async_test.cc, also under ThreadSanitizer. What it is worth: docs/benchmarks.md.
  */
 #ifndef SYSVM_ASYNC_H
@@ -63,7 +63,13 @@ struct sysvm_async_options {
 	 * before its next call, and a call that blocks is waited for.
 	 */
 	int signal;
-	uint64_t reserved[4]; /* 0 */
+	/*
+	 * User engine: loads and stores in here are plain copies (sysvm_trust). It stays mapped and writable as long as the
+	 * pool.
+	 */
+	void *memory;
+	size_t memory_len;
+	uint64_t reserved[2]; /* 0 */
 };
 
 struct sysvm_request {

@@ -247,7 +247,7 @@ TEST_F(Async, RefusesWhatIsWrong) {
   struct sysvm_async* none = nullptr;
   sysvm_async_options engine = options(1), reserved = options(1);
   engine.engine = 9;
-  reserved.reserved[3] = 1;
+  reserved.reserved[1] = 1;
   for (const sysvm_async_options& bad : {options(257), options(1, 0, -1), options(1, 0, 500), engine, reserved})
     EXPECT_EQ(sysvm_async_open(&none, &bad), -EINVAL);
   open();
