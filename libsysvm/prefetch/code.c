@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The programs of code.h as text, assembled once when the prefetcher starts.
+ *
+ * Opening a directory: openat2 with O_PATH, never across a mount or through a link; fstat; then "." below it, which is the same
+ * directory whatever happens to the name meanwhile. With O_NOATIME; where that is refused, only if the read leaves the atime
+ * alone: the rule of the shim's guard (svp.h). Opening a file: the same, then its name in /proc/self/fd. Its pages come by
+ * readahead, which changes no atime.
+ *
+ * An entry that is no directory is looked at with a stat that starts no automount; a directory by O_PATH, since a stat
+ * would go over to what is mounted on it.
+ */
+#define _GNU_SOURCE
+#include "code.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "libsysvm/assemble.h"
+
+#define STAT_MODE "24"
+#define STAT_SIZE "48"
+#define STAT_ATIME "72"
+#define STAT_ATIME_NS "80"
+#define STAT_MTIME "88"
+#define STAT_MTIME_NS "96"
+#define STAT_CTIME "104"
+#define STAT_CTIME_NS "112"
+
+/* r60 0, r61 AT_EMPTY_PATH, r62 S_IFMT, r63 S_IFDIR, r64 -EPERM, r65 room that entries need, r66 DT_DIR, r67 flags of a
+   stat, r68 ".", r69 "..", r70 DT_REG, r71 S_IFREG, r75 bytes of one readahead */
+static const char prelude[] =
+	"	movi8 r60, 0\n"
+	"	movi16 r61, 0x1000\n"
+	"	movi32 r62, 0xf000\n"
+	"	movi16 r63, 0x4000\n"
+	"	movi8 r64, -1\n"
+	"	movi16 r65, 1024\n"
+	"	movi8 r66, 4\n"
+	"	movi16 r67, 0x900\n"
+	"	movi8 r68, 0x2e\n"
+	"	movi16 r69, 0x2e2e\n"
+	"	movi8 r70, 8\n"
+	"	movi32 r71, 0x8000\n"
+	"	movi32 r72, 0x40000\n" /* O_NOATIME */
+	"	movi32 r75, 131072\n";
+
+static const char enter[] =
+	"	goon openat2 r30, r0, r1, r2, r3\n"
+	"	mov r20, r30\n"
+	"	jneg r30, done\n"
+	"	movi8 r20, -20\n" /* -ENOTDIR */
+	"	goon newfstatat r31, r30, r9, r4, r61\n"
+	"	jneg r31, shut\n"
+	"	ld32 r32, [r4+" STAT_MODE "]\n"
+	"	and r32, r32, r62\n"
+	"	jne r32, r63, shut\n"
+	"	goon openat r20, r30, r8, r7, r60\n"
+	"	jne r20, r64, shut\n"
+	"	jnz r12, bare\n"
+	"	ld64 r32, [r4+" STAT_ATIME "]\n"
+	"	ld64 r34, [r4+" STAT_ATIME_NS "]\n"
+	"	jle r32, r251, shut\n"
+	"	ld64 r33, [r4+" STAT_MTIME "]\n"
+	"	jlt r32, r33, shut\n"
+	"	jne r32, r33, modified\n"
+	"	ld64 r35, [r4+" STAT_MTIME_NS "]\n"
+	"	jbe r34, r35, shut\n"
+	"modified: ld64 r33, [r4+" STAT_CTIME "]\n"
+	"	jlt r32, r33, shut\n"
+	"	jne r32, r33, bare\n"
+	"	ld64 r35, [r4+" STAT_CTIME_NS "]\n"
+	"	jbe r34, r35, shut\n"
+	"bare:	xor r36, r7, r72\n"
+	"	goon openat r20, r30, r8, r36, r60\n"
+	"shut:	goon close r31, r30\n"
+	"	jneg r20, done\n";
+
+static const char more[] =
+	"	mov r248, r5\n"
+	"	mov r247, r5\n"
+	"more:	goon getdents64 r21, r20, r5, r6\n"
+	"	jneg r21, look\n"
+	"	jz r21, look\n"
+	"	add r5, r5, r21\n"
+	"	sub r6, r6, r21\n"
+	"	mov r247, r5\n"
+	"	jb r65, r6, more\n";
+
+/* Ends at `next` with the entry in r248, its size in r40. */
+static const char head[] =
+	"look:	jz r13, done\n"
+	"	jbe r247, r248, done\n"
+	"	ld16 r40, [r248+16]\n"
+	"	ld8 r41, [r248+18]\n"
+	"	addi r42, r248, 19\n";
+
+static const char file[] =
+	"	jeq r41, r70, file\n"
+	"	jnz r41, kind\n"
+	"file:	goon openat2 r50, r20, r42, r2, r3\n"
+	"	jneg r50, next\n"
+	"	goon newfstatat r51, r50, r9, r4, r61\n"
+	"	jneg r51, left\n"
+	"	ld32 r52, [r4+" STAT_MODE "]\n"
+	"	and r52, r52, r62\n"
+	"	jne r52, r71, left\n"
+	"	ld64 r53, [r4+" STAT_SIZE "]\n"
+	"	jz r53, left\n";
+
+static const char part[] = /* the first r16 bytes */
+	"	mov r56, r53\n"
+	"	jbe r53, r16, whole\n"
+	"	mov r56, r16\n"
+	"whole:	mov r74, r60\n";
+
+static const char range[] = /* where it begins and its bytes stand in the entry */
+	"	ld64 r74, [r248+0]\n"
+	"	ld64 r56, [r248+8]\n"
+	"	jbe r53, r74, left\n"
+	"	sub r53, r53, r74\n"
+	"	jbe r56, r53, inside\n"
+	"	mov r56, r53\n"
+	"inside: jz r56, left\n";
+
+static const char fetch[] =
+	"	movi8 r73, 3\n"
+	"	shl r54, r50, r73\n"
+	"	add r54, r54, r14\n"
+	"	movi32 r59, 0xc0800\n" /* O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC */
+	"	goon openat r55, r15, r54, r59, r60\n"
+	"	jne r55, r64, opened\n"
+	"	xor r59, r59, r72\n"
+	"	goon openat r55, r15, r54, r59, r60\n"
+	"opened: jneg r55, left\n"
+	"	addi r18, r18, 1\n"
+	"ahead:	jz r56, read\n"
+	"	mov r58, r56\n"
+	"	jbe r56, r75, last\n"
+	"	mov r58, r75\n"
+	"last:	goon readahead r57, r55, r74, r58\n"
+	"	jneg r57, read\n"
+	"	add r17, r17, r58\n"
+	"	add r74, r74, r58\n"
+	"	sub r56, r56, r58\n"
+	"	jmp ahead\n"
+	"read:	goon close r57, r55\n"
+	"left:	goon close r57, r50\n"
+	"	jmp next\n"
+	"kind:	jmp other\n";
+
+static const char look[] =
+	"other:	jeq r41, r66, folder\n"
+	"	jz r41, folder\n"
+	"	goon newfstatat r43, r20, r42, r4, r67\n"
+	"	jmp next\n"
+	"folder: ld16 r44, [r42+0]\n"
+	"	jeq r44, r68, next\n"
+	"	jne r44, r69, through\n"
+	"	ld8 r45, [r42+2]\n"
+	"	jz r45, next\n"
+	"through: goon openat2 r43, r20, r42, r2, r3\n"
+	"	jneg r43, next\n"
+	"	goon close r44, r43\n"
+	"next:	jz r40, done\n"
+	"	add r248, r248, r40\n"
+	"	addi r13, r13, -1\n"
+	"	jmp look\n"
+	"done:	end\n";
+
+static const char *const parts[CODE_KINDS][8] = {
+	[CODE_ENTER] = { prelude, enter, more, head, look },
+	[CODE_MORE] = { prelude, more, head, look },
+	[CODE_LOOK] = { prelude, head, look },
+	[CODE_DATA] = { prelude, head, file, part, fetch, look },
+	[CODE_LIST] = { prelude, head, file, range, fetch, look },
+};
+
+int code_define(struct sysvm_async *pool, uint32_t procs[CODE_KINDS], char *message, size_t size)
+{
+	for (int kind = 0; kind < CODE_KINDS; kind++) {
+		char text[8192] = "";
+		uint8_t code[2048];
+		size_t len = 0;
+		int err;
+
+		for (int i = 0; i < 8 && parts[kind][i]; i++)
+			strcat(text, parts[kind][i]); /* all of them together have some 4 KB */
+		err = sysvm_assemble(text, code, sizeof(code), &len, message, size);
+		if (!err)
+			err = sysvm_async_define(pool, code, len, 0, &procs[kind], message, size);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+struct consts {
+	struct open_how how;
+	char dot[8], empty[8];
+	char numbers[CODE_NUMBERS][8];
+};
+
+size_t code_consts_size(void)
+{
+	return sizeof(struct consts);
+}
+
+int code_consts(void *memory)
+{
+	struct consts *c = memory;
+
+	c->how = (struct open_how){
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	c->dot[0] = '.';
+	for (unsigned int i = 0; i < CODE_NUMBERS; i++)
+		snprintf(c->numbers[i], sizeof(c->numbers[i]), "%u", i);
+	return 0;
+}
+
+void code_registers(uint64_t *reg, const void *memory, int self_fd)
+{
+	const struct consts *c = memory;
+
+	memset(reg, 0, SYSVM_NREGS * sizeof(*reg));
+	reg[REG_HOW] = (uintptr_t)&c->how;
+	reg[REG_HOW_SIZE] = sizeof(c->how);
+	reg[REG_DIRECTORY] = O_RDONLY | O_DIRECTORY | O_NOATIME | O_NONBLOCK | O_CLOEXEC;
+	reg[REG_DOT] = (uintptr_t)c->dot;
+	reg[REG_EMPTY] = (uintptr_t)c->empty;
+	reg[REG_NUMBERS] = (uintptr_t)c->numbers;
+	reg[REG_SELF] = (uint64_t)self_fd;
+	reg[REG_FD] = (uint64_t)-EIO;
+}

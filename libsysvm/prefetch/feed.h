@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the command does, seen from outside: whether it waits for storage, which directories and files it has open then, what it
+ * was asked to do. Nothing is asked of the command, so any program will do: static ones, threads, under seccomp.
+ *
+ * Reads /proc, nothing else. Tested by tests/prefetch.
+ */
+#ifndef SYSVM_PREFETCH_FEED_H
+#define SYSVM_PREFETCH_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FEED_PROCESSES 64
+#define FEED_PATH 4096
+
+struct feed_process {
+	int pid;
+	int stat_fd;
+	unsigned int waits; /* a bit for each of the latest samples */
+	bool alive;
+	unsigned int scans;
+};
+
+struct feed {
+	struct feed_process process[FEED_PROCESSES];
+	unsigned int count, samples;
+};
+
+/* A file that a process has open, or its directory. */
+struct feed_seen {
+	int pid;
+	char link[FEED_PATH]; /* in /proc: opens the very file */
+	char path[FEED_PATH];
+	bool directory, working; /* working: it is the working directory */
+	bool reading;		 /* open for reading only */
+	uint64_t dev, ino, mount;
+	uint64_t size, position;
+};
+
+void feed_init(struct feed *feed, int pid);
+
+/* Look at each process. Returns whether one of them waits now. */
+bool feed_sample(struct feed *feed);
+
+/* Whether it has waited often enough for its files to be of interest, and waits now. */
+bool feed_waits(const struct feed_process *process);
+
+/* What a process has open; its working directory first. */
+void feed_files(struct feed_process *process, void (*seen)(void *to, const struct feed_seen *what), void *to);
+
+/* The words of its command line, each with its closing 0. Returns the bytes. */
+unsigned int feed_words(int pid, char *words, unsigned int size);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From what the command has open to what it will open next: the walk's next directories. Tested by tests/prefetch.
+ */
+#ifndef SYSVM_PREFETCH_GUESS_H
+#define SYSVM_PREFETCH_GUESS_H
+
+#include "feed.h"
+#include "walk.h"
+
+struct guess;
+
+struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats);
+
+/* feed_files's function: `to` is a struct guess. */
+void guess_seen(void *to, const struct feed_seen *what);
+
+/* After a round of it. Returns whether there was something new. */
+bool guess_go_on(struct guess *guess);
+
+#endif

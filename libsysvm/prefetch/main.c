@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+/*
+ * sysvm-prefetch: beside a command that `sysvm run` starts. Makes the calls ahead that the command is about to make, and throws
+ * the results away; the command makes them itself and finds the caches warm.
+ *
+ *     sysvm-prefetch PIDFD STATS PID DEPTH       descriptors by number; STATS -1: none; DEPTH 0: by itself
+ *
+ * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". It is the first that a lack of
+ * memory ends. The main thread here waits for time to pass, for requests to end (walk.c), and for the command's end (pidfd), with
+ * which it ends too, whatever its threads do.
+ *
+ * Time. A command that does not wait is looked at ever more rarely, up to every 50 ms; one that does, every millisecond, and up to every
+ * five while there is nothing new.
+ *
+ * Tested by tests/prefetch.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "feed.h"
+#include "guess.h"
+#include "leases.h"
+#include "limits.h"
+#include "mounts.h"
+#include "walk.h"
+
+#define TICK_NS 1000000
+#define TICK_FIRST_NS 500000
+#define TICK_MAX_NS 50000000
+#define TICK_WAITING_MAX_NS 5000000
+#define AUTO_DEPTH 8
+#define AUTO_DEPTH_MAX 32
+#define ENTRIES_AHEAD 20000
+#define BYTES_AHEAD (96u << 20)
+#define MEMORY_NS 200000000 /* between two looks at memory and leases */
+#define LEASES_MAX 1024
+#define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
+
+static struct prefetch_stats private_stats;
+static struct prefetch_stats *stats = &private_stats;
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+_Noreturn static void finish(enum prefetch_end how)
+{
+	stats->processor_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	stats->ended = how;
+	_exit(how == PREFETCH_ENDED ? 0 : 1);
+}
+
+static void map_stats(int fd)
+{
+	void *p = MAP_FAILED;
+
+	if (fd >= 0)
+		p = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p != MAP_FAILED)
+		stats = p;
+	stats->magic = PREFETCH_MAGIC;
+	stats->pid = (uint64_t)getpid();
+}
+
+static void be_modest(void)
+{
+	struct rlimit files;
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)!write(fd, "1000", 4);
+		close(fd);
+	}
+	(void)!chdir("/");
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max < CODE_NUMBERS ? files.rlim_max : CODE_NUMBERS;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *end || n < -1 || n > 0x7fffffff ? -2 : (int)n;
+}
+
+static uint64_t tick = TICK_FIRST_NS;
+
+static bool sample(struct feed *feed)
+{
+	bool waits = feed_sample(feed);
+
+	stats->samples++;
+	stats->waiting += waits;
+	if (waits)
+		tick = tick < TICK_WAITING_MAX_NS ? tick : TICK_NS;
+	else if (tick < TICK_MAX_NS)
+		tick += tick / 8;
+	stats->processor_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	return waits;
+}
+
+/* Nothing is made, and no thread, before the command has been seen to wait: most never are. */
+static void wait_for_waiting(struct feed *feed, int pidfd)
+{
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
+	for (;;) {
+		struct timespec wait = {.tv_nsec = (long)tick};
+
+		if (ppoll(&end, 1, &wait, NULL) < 0 && errno != EINTR)
+			finish(PREFETCH_FAILED);
+		if (end.revents)
+			finish(PREFETCH_ENDED);
+		sample(feed);
+		for (unsigned int i = 0; i < feed->count; i++)
+			if (feed_waits(&feed->process[i]))
+				return;
+	}
+}
+
+static bool leases_known;
+
+static void read_leases(struct walk *walk)
+{
+	static struct walk_file files[2][LEASES_MAX];
+	static int turn;
+	size_t count;
+	bool all;
+
+	if (!walk_reads_files(walk))
+		return;
+	turn = !turn;
+	all = !leases_read(files[turn], LEASES_MAX, &count);
+	walk_leases(walk, files[turn], count, all);
+	leases_known = true;
+}
+
+int main(int argc, char **argv)
+{
+	int pidfd = argc == 5 ? number(argv[1]) : -2, stats_fd = argc == 5 ? number(argv[2]) : -2;
+	int pid = argc == 5 ? number(argv[3]) : -2, depth = argc == 5 ? number(argv[4]) : -2;
+	struct walk_options options = {
+		.entries_ahead = ENTRIES_AHEAD,
+		.bytes_ahead = BYTES_AHEAD,
+	};
+	uint64_t next = 0, last_used = 0, memory_at = 0;
+	unsigned int quiet = 0;
+	bool memory_short = false;
+	static struct feed feed;
+	struct guess *guess;
+	struct walk *walk;
+	char message[200];
+
+	if (pidfd < 0 || stats_fd < -1 || pid < 1 || depth < 0 || depth > WALK_DEPTH_MAX) {
+		fprintf(stderr, "sysvm-prefetch: started by 'sysvm run', not by hand\n");
+		return 2;
+	}
+	map_stats(stats_fd);
+	be_modest();
+	options.depth = depth ? (unsigned int)depth : AUTO_DEPTH;
+	options.depth_max = depth ? (unsigned int)depth : AUTO_DEPTH_MAX;
+	options.stats = stats;
+	feed_init(&feed, pid);
+	wait_for_waiting(&feed, pidfd);
+	if (!limits_have_room(options.depth_max))
+		finish(PREFETCH_LIMITED);
+	walk = walk_make(&options, message, sizeof(message));
+	guess = walk ? guess_make(walk, stats) : NULL;
+	if (!guess)
+		finish(PREFETCH_FAILED);
+
+	for (;;) {
+		struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = walk_event_fd(walk), .events = POLLIN}};
+		uint64_t now = clock_ns(CLOCK_MONOTONIC);
+		struct timespec wait = {.tv_nsec = next > now ? (long)(next - now) : 0};
+
+		if (ppoll(fds, 2, &wait, NULL) < 0 && errno != EINTR)
+			finish(PREFETCH_FAILED);
+		if (fds[0].revents)
+			finish(PREFETCH_ENDED);
+		if (fds[1].revents)
+			walk_reap(walk);
+		now = clock_ns(CLOCK_MONOTONIC);
+		if (now < next)
+			continue;
+		if (now - memory_at > MEMORY_NS) {
+			memory_short = limits_memory_short();
+			memory_at = now;
+			if (memory_short)
+				walk_drop(walk);
+			read_leases(walk);
+		}
+		if (sample(&feed) && !memory_short) {
+			for (unsigned int i = 0; i < feed.count; i++)
+				if (feed_waits(&feed.process[i]))
+					feed_files(&feed.process[i], guess_seen, guess);
+			quiet = stats->used == last_used ? quiet + 1 : 0;
+			last_used = stats->used;
+			tick = quiet ? tick + tick / 4 : TICK_NS;
+			if (tick > TICK_WAITING_MAX_NS)
+				tick = TICK_WAITING_MAX_NS;
+			if (quiet >= QUIET_TICKS) {
+				walk_credit(walk);
+				quiet = 0;
+			}
+			if (walk_reads_files(walk) && !leases_known)
+				read_leases(walk);
+			if (guess_go_on(guess))
+				tick = TICK_NS;
+		}
+		next = now + tick;
+	}
+}

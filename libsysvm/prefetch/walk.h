@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Directories, ahead of the command: which to read next, how many calls in flight, how far ahead.
+ *
+ * The main thread alone uses this; it makes no call here that could wait for storage. What waits is a program of code.h that
+ * a thread of libsysvm-async runs.
+ */
+#ifndef SYSVM_PREFETCH_WALK_H
+#define SYSVM_PREFETCH_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "code.h"
+#include "shared.h"
+
+#define WALK_DEPTH_MAX 64
+#define WALK_SLOTS (WALK_DEPTH_MAX + 64)
+#define WALK_BUFFER (32u << 10)
+
+struct walk_options {
+	unsigned int depth;	/* requests in flight at first */
+	unsigned int depth_max; /* and at most */
+	uint64_t entries_ahead; /* of the place where the command was seen last */
+	uint64_t bytes_ahead;
+	struct prefetch_stats *stats;
+};
+
+struct walk;
+
+struct walk *walk_make(const struct walk_options *options, char *message, size_t size);
+
+/* Readable when walk_reap has something to do. */
+int walk_event_fd(const struct walk *walk);
+
+/* Begin what may be begun, and take note of what has ended. */
+void walk_pump(struct walk *walk);
+void walk_reap(struct walk *walk);
+bool walk_busy(const struct walk *walk);
+
+/* How a directory is read ahead. */
+enum walk_how {
+	WALK_ALONE = 0, /* its entries only */
+	WALK_BELOW = 1, /* and all directories below it */
+};
+
+/* When a read changes a directory's atime: by the options of its mount. */
+enum walk_atime {
+	WALK_ATIME_RELATIVE = 0,
+	WALK_ATIME_NEVER = 1,
+	WALK_ATIME_ALWAYS = 2,
+};
+
+/*
+ * Next, a directory, given as a descriptor (O_PATH) that becomes the walk's. What lies after the entry `after` (may be NULL) goes
+ * before what lies before it: the command is there.
+ */
+void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime atime,
+	       const char *after);
+
+/* Whether the directory has been read ahead; if so, the command has come this far. */
+bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
+
+/* Read files' contents too, at most part bytes of each: everything that is not behind the command is done again. */
+void walk_read_files(struct walk *walk, uint64_t part);
+
+/* The command takes directories in the order of their names, not of the entries. What is in flight is done again in it. */
+void walk_by_name(struct walk *walk);
+
+/* Paths with ranges (see code.h), below the directory fd, which stays the caller's. len bytes of entries, copied. */
+bool walk_list(struct walk *walk, int fd, const void *entries, size_t len, unsigned int count);
+bool walk_list_wanted(const struct walk *walk); /* there is room for more of a list */
+
+/* Forget what is waiting to be done: the command does something else. */
+void walk_drop(struct walk *walk);
+
+/* Counts up each time that what was pushed is forgotten. */
+uint32_t walk_generation(const struct walk *walk);
+
+/* Go on although nobody saw how far the command is. */
+void walk_credit(struct walk *walk);
+
+/* Files that somebody holds a lease of: opening one would break it. */
+struct walk_file {
+	uint64_t dev, ino;
+};
+
+/* Which files are not opened. all: none is. The memory stays the caller's. */
+void walk_leases(struct walk *walk, const struct walk_file *files, size_t count, bool all);
+
+/* Whether files' contents are wanted, so that leases are of interest. */
+bool walk_reads_files(const struct walk *walk);
+
+#endif

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+// The walk over trees with everything in them that must not be opened, crossed or changed. Each test fails without the rule that
+// it is named after. Watches (inotify) count opens from outside: an open with O_PATH is none.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+extern "C" {
+#include "libsysvm/prefetch/leases.h"
+#include "libsysvm/prefetch/mounts.h"
+#include "libsysvm/prefetch/walk.h"
+}
+
+namespace {
+
+class Tree : public testing::Test {
+ protected:
+  Tree() {
+    char name[] = "/var/tmp/sysvm-walk-XXXXXX";  // On a disk: tmpfs has its own ideas of times.
+    root_ = ::mkdtemp(name);
+  }
+  ~Tree() override { (void)!std::system(("rm -rf --one-file-system " + root_).c_str()); }
+
+  std::string at(const std::string& name) const { return root_ + "/" + name; }
+  void folder(const std::string& name) const { ASSERT_EQ(::mkdir(at(name).c_str(), 0755), 0) << name; }
+  void file(const std::string& name, size_t size = 10000) const {
+    std::ofstream(at(name)) << std::string(size, 'x');
+    ASSERT_EQ(::access(at(name).c_str(), F_OK), 0) << name;
+  }
+
+  struct Done {
+    prefetch_stats stats{};
+    bool ended = false;
+  };
+  // Walks everything below the root, until nothing is left to do.
+  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE, const std::function<void(struct walk*)>& prepare = {}) const {
+    Done out;
+    walk_options o{};
+    o.depth = 4;
+    o.depth_max = 4;
+    o.entries_ahead = o.bytes_ahead = ~0ull;
+    o.stats = &out.stats;
+    char message[200];
+    struct walk* w = walk_make(&o, message, sizeof message);
+    EXPECT_NE(w, nullptr) << message;
+    if (!w) return out;
+    if (part) walk_read_files(w, part);
+    if (prepare) prepare(w);
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, atime, nullptr);
+    const std::time_t limit = std::time(nullptr) + 60;
+    walk_pump(w);
+    while (walk_busy(w) && std::time(nullptr) < limit) {
+      pollfd p{walk_event_fd(w), POLLIN, 0};
+      ::poll(&p, 1, 100);
+      walk_reap(w);
+    }
+    out.ended = !walk_busy(w);
+    return out;  // The walk itself is leaked: it lives as long as its process.
+  }
+
+  std::string root_;
+};
+
+class Watch {
+ public:
+  explicit Watch(const std::string& path, uint32_t events = IN_OPEN | IN_ACCESS) : fd_(::inotify_init1(IN_NONBLOCK)) {
+    EXPECT_GE(::inotify_add_watch(fd_, path.c_str(), events), 0) << path;
+  }
+  ~Watch() { ::close(fd_); }
+  int events() const {
+    alignas(inotify_event) char buffer[65536];
+    int n = 0;
+    for (ssize_t got; (got = ::read(fd_, buffer, sizeof buffer)) > 0;)
+      for (char* p = buffer; p < buffer + got; p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len) ++n;
+    return n;
+  }
+
+ private:
+  int fd_;
+};
+
+timespec atime_of(const std::string& path) {
+  struct stat st{};
+  EXPECT_EQ(::lstat(path.c_str(), &st), 0) << path;
+  return st.st_atim;
+}
+
+bool operator==(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+void set_times(const std::string& path, std::time_t access, std::time_t change) {
+  const timespec times[2] = {{access, 0}, {change, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0) << path;
+}
+
+// In a mount namespace of its own, as a child: mounts go with it. 77: no right to mount.
+int in_own_mounts(const std::function<int()>& what) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::unshare(CLONE_NEWNS) || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr)) ::_exit(77);
+    ::_exit(what());
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+TEST_F(Tree, EveryDirectoryAndEntryIsSeenOnce) {
+  for (const char* name : {"a", "a/b", "a/b/c", "d"}) folder(name);
+  for (int i = 0; i < 100; ++i) file("a/b/" + std::to_string(i), 1);
+  const Done done = walk();
+  EXPECT_TRUE(done.ended);
+  EXPECT_EQ(done.stats.directories, 5u);
+  EXPECT_EQ(done.stats.entries, 4u + 100 + 5 * 2);  // with "." and ".."
+  EXPECT_EQ(done.stats.files, 0u);
+}
+
+TEST_F(Tree, FilesAreReadAheadUpToThePart) {
+  file("small", 100);
+  file("large", 1 << 20);
+  file("empty", 0);
+  const Done done = walk(300000);
+  EXPECT_EQ(done.stats.files, 2u);
+  EXPECT_EQ(done.stats.bytes, 100u + 300000);
+}
+
+TEST_F(Tree, FifosSocketsAndDevicesAreNeverOpened) {
+  ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
+  const int s = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{AF_UNIX, ""};
+  at("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(s, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  std::vector<std::string> names = {"fifo", "socket"};
+  if (::mknod(at("device").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0) names.push_back("device");
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (const std::string& name : names) watches.push_back(std::make_unique<Watch>(at(name)));
+  const Done done = walk(1 << 20);
+  EXPECT_EQ(done.stats.files, 0u);
+  for (size_t i = 0; i < names.size(); ++i) EXPECT_EQ(watches[i]->events(), 0) << names[i];
+  ::close(s);
+}
+
+// A file system without types of entries (DT_UNKNOWN) leads here as well: the type is asked of what was opened with O_PATH.
+TEST_F(Tree, OfAListOnlyRegularFilesAreOpened) {
+  ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("behind", at("link").c_str()), 0);
+  folder("folder");
+  file("behind");
+  file("file");
+  const Watch fifo(at("fifo")), behind(at("behind"));
+  Watch file_watch(at("file"));
+  alignas(8) char entries[5 * 32] = {};
+  size_t len = 0;
+  for (const char* name : {"fifo", "link", "folder", "/dev/null", "file"}) {
+    const uint64_t length = 4096;
+    const uint16_t size = 32;
+    std::memcpy(entries + len + 8, &length, 8);
+    std::memcpy(entries + len + 16, &size, 2);
+    std::strcpy(entries + len + 19, name);
+    len += size;
+  }
+  const int fd = ::open(root_.c_str(), O_PATH | O_DIRECTORY);
+  const Done done = walk(0, WALK_ATIME_RELATIVE, [&](struct walk* w) { EXPECT_TRUE(walk_list(w, fd, entries, len, 5)); });
+  EXPECT_EQ(done.stats.listed, 5u);
+  EXPECT_EQ(done.stats.files, 1u);
+  EXPECT_EQ(fifo.events() + behind.events(), 0);
+  EXPECT_GT(file_watch.events(), 0);
+}
+
+TEST_F(Tree, LinksAreNotFollowed) {
+  char outside[] = "/var/tmp/sysvm-walk-outside-XXXXXX";
+  ASSERT_NE(::mkdtemp(outside), nullptr);
+  ASSERT_EQ(::symlink(outside, at("link").c_str()), 0);
+  ASSERT_EQ(::symlink("..", at("loop").c_str()), 0);
+  const Watch watch(outside);
+  set_times(at("link"), 1000, 2000);
+  const timespec before = atime_of(at("link"));
+  const Done done = walk(1 << 20);
+  EXPECT_TRUE(done.ended);
+  EXPECT_EQ(done.stats.directories, 1u);
+  EXPECT_EQ(watch.events(), 0);
+  EXPECT_TRUE(atime_of(at("link")) == before);
+  ::rmdir(outside);
+}
+
+TEST_F(Tree, NoAtimeMoves) {
+  folder("d");
+  file("d/f");
+  for (const char* name : {"d/f", "d", ""}) set_times(at(name), 1000, 2000);  // relatime would renew each
+  const Done done = walk(1 << 20);
+  EXPECT_EQ(done.stats.directories, 2u);
+  EXPECT_EQ(done.stats.files, 1u);
+  for (const char* name : {"d/f", "d", ""}) EXPECT_EQ(atime_of(at(name)).tv_sec, 1000) << name;
+}
+
+// O_NOATIME is for the owner: another user's directory is read only if that leaves its atime alone.
+TEST_F(Tree, NoAtimeMovesWhereNoAtimeIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become two users";
+  folder("old");
+  folder("old/below");
+  folder("new");
+  set_times(at("old"), 1000, 2000);
+  const std::time_t now = std::time(nullptr);
+  set_times(at("new"), now + 100, now - 100);
+  set_times(root_, now + 100, now - 100);
+  ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setresuid(65534, 65534, 65534)) ::_exit(77);
+    const Done done = walk();
+    ::_exit(done.stats.directories == 2 && done.stats.refused == 1 ? 0 : 1);  // the root and "new"
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(atime_of(at("old")).tv_sec, 1000);
+  EXPECT_EQ(atime_of(at("new")).tv_sec, now + 100);
+}
+
+TEST_F(Tree, WhereEachReadMovesAnAtimeOthersDirectoriesAreLeftAlone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+  const std::time_t now = std::time(nullptr);
+  set_times(root_, now + 100, now - 100);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setresuid(65534, 65534, 65534)) ::_exit(77);
+    ::_exit(walk(0, WALK_ATIME_ALWAYS).stats.refused == 1 && walk(0, WALK_ATIME_RELATIVE).stats.refused == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Tree, WhatMayNotBeReadEndsItsSubtreeOnly) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become another user";
+  for (const char* name : {"closed", "closed/below", "open"}) folder(name);
+  ASSERT_EQ(::chmod(at("closed").c_str(), 0700), 0);
+  ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+  const std::time_t now = std::time(nullptr);
+  for (const char* name : {"open", ""}) set_times(at(name), now + 100, now - 100);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setresuid(65534, 65534, 65534)) ::_exit(77);
+    const Done done = walk();
+    ::_exit(done.ended && done.stats.directories == 2 && done.stats.refused == 1 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+volatile sig_atomic_t broken;
+
+TEST_F(Tree, NoLeaseIsBroken) {
+  file("leased");
+  file("free");
+  const int fd = ::open(at("leased").c_str(), O_RDWR);
+  broken = 0;
+  ::signal(SIGIO, [](int) { broken = 1; });
+  if (::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) GTEST_SKIP() << "no leases on this file system";
+  walk_file files[16];
+  size_t count = 0;
+  ASSERT_TRUE(leases_read(files, 16, &count));
+  EXPECT_GE(count, 1u);
+  const Watch watch(at("leased"), IN_OPEN);
+  const Done done = walk(1 << 20, WALK_ATIME_RELATIVE, [&](struct walk* w) { walk_leases(w, files, count, false); });
+  EXPECT_EQ(done.stats.files, 1u);
+  EXPECT_EQ(broken, 0);
+  EXPECT_EQ(watch.events(), 0);
+  EXPECT_EQ(::fcntl(fd, F_GETLEASE), F_WRLCK);
+  ::close(fd);
+}
+
+TEST_F(Tree, MountsAreNotCrossed) {
+  for (const char* name : {"d", "d/other", "d/again"}) folder(name);
+  file("d/f");
+  const int status = in_own_mounts([&] {
+    if (::mount("tmpfs", at("d/other").c_str(), "tmpfs", 0, nullptr)) return 77;
+    if (::mkdir(at("d/other/below").c_str(), 0755)) return 2;
+    if (::mount(at("d").c_str(), at("d/again").c_str(), nullptr, MS_BIND | MS_REC, nullptr)) return 3;  // a loop
+    const Watch watch(at("d/other"));
+    const Done done = walk(1 << 20);
+    // The root and "d", nothing of either mount.
+    return done.ended && done.stats.directories == 2 && watch.events() == 0 ? 0 : 1;
+  });
+  if (status == 77) GTEST_SKIP() << "no right to mount";
+  EXPECT_EQ(status, 0);
+}
+
+// A direct automount: its root is the trap. Nobody serves the pipe: whoever triggers it waits until the test ends it.
+TEST_F(Tree, NoAutomountIsStarted) {
+  for (const char* name : {"d", "d/auto", "e"}) folder(name);
+  const int status = in_own_mounts([&] {
+    int fds[2];
+    if (::pipe(fds)) return 2;
+    const std::string options = "fd=" + std::to_string(fds[1]) + ",pgrp=" + std::to_string(::getpgrp()) +
+                                ",minproto=5,maxproto=5,direct";
+    // Automounts of the daemon's own process group are not triggered: the walk is in another one.
+    const pid_t daemon = ::getpid();
+    if (::mount("sysvm-test", at("d/auto").c_str(), "autofs", 0, options.c_str())) return 77;
+    const pid_t walker = ::fork();
+    if (walker == 0) {
+      ::setpgid(0, 0);
+      ::alarm(20);
+      const Done done = walk(1 << 20);
+      ::_exit(done.ended && done.stats.directories == 3 ? 0 : 1);  // the root, "d", "e"
+    }
+    int result = 0;
+    ::waitpid(walker, &result, 0);
+    (void)daemon;
+    pollfd asked{fds[0], POLLIN, 0};
+    const bool triggered = ::poll(&asked, 1, 0) > 0;
+    ::close(fds[1]);
+    ::umount2(at("d/auto").c_str(), MNT_DETACH);
+    return triggered ? 4 : result;
+  });
+  if (status == 77) GTEST_SKIP() << "autofs cannot be mounted here";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Mounts, PseudoFileSystemsAreNotReadAhead) {
+  for (const char* path : {"/proc", "/sys", "/dev"}) {
+    struct statx st{};
+    walk_atime atime;
+    ASSERT_EQ(::statx(AT_FDCWD, path, 0, STATX_BASIC_STATS | STATX_MNT_ID, &st), 0) << path;
+    struct statx root{};
+    ASSERT_EQ(::statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS | STATX_MNT_ID, &root), 0);
+    if (st.stx_mnt_id == root.stx_mnt_id) continue;  // a folder here
+    EXPECT_FALSE(mounts_allowed(::getpid(), st.stx_mnt_id, &atime)) << path;
+  }
+}
+
+TEST_F(Tree, DepthAndLongNamesOfAnyBytes) {
+  const std::string name(255, '\xfe');
+  int fd = ::open(root_.c_str(), O_PATH | O_DIRECTORY);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(::mkdirat(fd, name.c_str(), 0755), 0) << i;
+    const int next = ::openat(fd, name.c_str(), O_PATH | O_DIRECTORY);
+    ::close(fd);
+    fd = next;
+  }
+  ::close(fd);
+  const Done done = walk();
+  EXPECT_TRUE(done.ended);
+  EXPECT_EQ(done.stats.directories, 301u);
+}
+
+TEST_F(Tree, ATreeThatVanishesUnderTheWalkEndsIt) {
+  for (int i = 0; i < 200; ++i) {
+    folder(std::to_string(i));
+    file(std::to_string(i) + "/f", 10);
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    for (int i = 0; i < 200; ++i) {
+      ::unlink(at(std::to_string(i) + "/f").c_str());
+      ::rmdir(at(std::to_string(i)).c_str());
+    }
+    ::_exit(0);
+  }
+  EXPECT_TRUE(walk(4096).ended);
+  ::waitpid(pid, nullptr, 0);
+}
+
+TEST_F(Tree, WithoutDescriptorsTheWalkEndsEarlyAndQuietly) {
+  for (int i = 0; i < 50; ++i) {
+    folder(std::to_string(i));
+    folder(std::to_string(i) + "/below");
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const Done done = walk(0, WALK_ATIME_RELATIVE, [](struct walk*) {
+      const rlimit few{24, 24};
+      ::setrlimit(RLIMIT_NOFILE, &few);
+      for (int i = 0; i < 10; ++i) (void)::dup(0);
+    });
+    ::_exit(done.ended && done.stats.directories < 101 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
