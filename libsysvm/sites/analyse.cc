@@ -20,7 +20,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+
+#include "libsysvm/sites/frames.h"
+#include "libsysvm/sites/proof.h"
 
 namespace sysvm {
 namespace {
@@ -36,15 +38,17 @@ constexpr int kNrFromMemory = -2;
 //   exit, exit_group nothing follows
 //   rt_sigprocmask, gettid, getpid, tgkill   abort, raise, pthread_exit: own signals reach a counted handler
 //   brk, arch_prctl, set_tid_address, set_robust_list, rseq   start-up of ld.so, before the shim is there
+// And in the loader alone:
+//   getcwd           dlopen of a relative path, between the open of the object and its mapping, both of which are seen
 constexpr int kHarmless[] = {202, 15, 60, 231, 14, 186, 39, 234, 12, 158, 218, 273, 334};
+
+constexpr int kGetcwd = 79;
 
 // The C library's only calls whose number comes from memory are those of __nptl_setxid, which changes the user of every
 // thread and runs only when there are several: off by then.
-bool harmless(const sysvm_site& site, const ElfImage& image) {
-  if (site.nr == kNrFromMemory) {
-    const size_t slash = image.path().rfind('/');
-    return image.path().compare(slash == std::string::npos ? 0 : slash + 1, std::string::npos, "libc.so.6") == 0;
-  }
+bool harmless(const sysvm_site& site, const std::string& name) {
+  if (site.nr == kNrFromMemory) return name == "libc.so.6";
+  if (site.nr == kGetcwd) return name == "ld-linux-x86-64.so.2";
   return std::find(std::begin(kHarmless), std::end(kHarmless), site.nr) != std::end(kHarmless);
 }
 
@@ -151,9 +155,7 @@ bool is_jcc(const Insn& insn) {
          (insn.i.opcode & 0xf0) == (insn.i.opcode_map == ZYDIS_OPCODE_MAP_0F ? 0x80 : 0x70);
 }
 
-// first: nothing was copied behind it yet, it stands right before the `syscall`. There `sub $n,%rsp` is allowed (ld.so's
-// getcwd): the unwind rule is wrong for the one instruction only, in a function that is no cancellation point.
-bool copyable(const Insn& insn, bool first) {
+bool copyable(const Insn& insn) {
   switch (insn.i.meta.category) {
     case ZYDIS_CATEGORY_CALL:
     case ZYDIS_CATEGORY_RET:
@@ -163,13 +165,13 @@ bool copyable(const Insn& insn, bool first) {
     case ZYDIS_CATEGORY_SYSTEM:
     case ZYDIS_CATEGORY_PUSH:
     case ZYDIS_CATEGORY_POP:
+    case ZYDIS_CATEGORY_CET:
       return false;
     default:
       break;
   }
   if (insn.i.meta.category == ZYDIS_CATEGORY_COND_BR) return is_jcc(insn);
   if (insn.i.mnemonic == ZYDIS_MNEMONIC_XBEGIN || insn.i.raw.imm[0].is_relative) return false;
-  if (first && insn.i.mnemonic == ZYDIS_MNEMONIC_SUB && insn.op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) return true;
   for (unsigned k = 0; k < insn.i.operand_count; ++k) {
     const ZydisDecodedOperand& op = insn.op[k];
     if (op.type == ZYDIS_OPERAND_TYPE_REGISTER && (op.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
@@ -240,93 +242,80 @@ int call_number(const Sweep& sweep, uint64_t vaddr) {
   return kNrUnknown;
 }
 
-// Five bytes of padding that no path reaches, within reach of a 2-byte jump that ends at `from`.
-uint64_t find_hop(const Sweep& sweep, uint64_t from, std::set<uint64_t>& used) {
+// Five bytes of filler each, within reach of a 2-byte jump that ends at `from`.
+std::vector<uint64_t> find_hops(const Sweep& sweep, uint64_t from) {
   constexpr uint64_t kReach = 120;
-  uint64_t at = from > sweep.begin() + kReach ? from - kReach : sweep.begin();
-  if (!sweep.start_at_or_after(at, at)) return 0;
-  bool unreachable = false;
-  uint64_t pad = 0;
+  std::vector<uint64_t> out;
+  uint64_t at = from > sweep.begin() + kReach ? from - kReach : sweep.begin(), run = 0;
+  if (!sweep.start_at_or_after(at, at)) return out;
   Insn insn;
-  while (at < from + kReach && sweep.decode(at, insn)) {
+  for (; at < from + kReach && sweep.decode(at, insn); at += insn.i.length) {
     const bool filler = insn.i.mnemonic == ZYDIS_MNEMONIC_NOP || insn.i.mnemonic == ZYDIS_MNEMONIC_INT3;
-    if (!filler || sweep.is_target(at)) {
-      unreachable = !falls_through(insn.i);
-      pad = 0;
-    } else if (unreachable) {
-      if (pad == 0) pad = at;
-      const uint64_t end = at + insn.i.length;
-      while (end - pad >= 5) {
-        bool target = false;
-        for (uint64_t p = pad; p < pad + 5; ++p) target |= sweep.is_target(p);
-        if (!target && !used.count(pad) && pad + 5 < from + kReach) {
-          used.insert(pad);
-          return pad;
-        }
-        pad += 5;
-      }
-    }
-    at += insn.i.length;
+    if (!filler)
+      run = 0;
+    else if (run == 0)
+      run = at;
+    for (; run && at + insn.i.length - run >= 5; run += 5)
+      if (run + 5 < from + kReach) out.push_back(run);
   }
-  return 0;
+  return out;
 }
 
-struct Choice {
-  uint64_t patch = 0;
-  bool leaky = false, hop = false;
+struct Place {
+  Insn insn;
+  size_t copied;  // instructions from here to the syscall
+  bool leaky;
+  int rank;
 };
 
-void choose_patch(const Sweep& sweep, sysvm_site& site, std::set<uint64_t>& hops) {
-  std::vector<Insn> chain;  // nearest first
-  bool leaky = sweep.is_target(site.syscall);
-  Choice best;
-  int best_rank = 0;
-  uint64_t hop_for_best = 0;
-  for (uint64_t vaddr = site.syscall; chain.size() < 16;) {
+// What could be overwritten so that the call is seen, best first: not leaky before leaky, a plain jump before a hop, near
+// before far.
+std::vector<Place> find_places(const Sweep& sweep, uint64_t syscall, std::vector<Insn>& chain) {
+  std::vector<Place> out;
+  bool leaky = sweep.is_target(syscall);
+  for (uint64_t vaddr = syscall; chain.size() < 16;) {
     Insn insn;
-    if (!sweep.before(vaddr, insn) || !copyable(insn, chain.empty())) break;
+    if (!sweep.before(vaddr, insn) || !copyable(insn)) break;
     chain.push_back(insn);
-    if (site.syscall + 2 - insn.vaddr > SITES_EXPECT_MAX) break;
-    // Rank: not leaky before leaky, a plain jump before a hop, near before far (first found wins).
-    const bool fits_jump = insn.i.length >= 5, fits_hop = insn.i.length >= 2;
-    const int rank = (leaky ? 0 : 2) + (fits_jump ? 2 : 1);
-    if ((fits_jump || fits_hop) && rank > best_rank) {
-      sysvm_site trial = site;
-      trial.code_len = trial.fixes = 0;  // The best place so far left its own copy in `site`.
-      bool room = true;
-      for (auto it = chain.rbegin(); it != chain.rend() && room; ++it)
-        room = append_copy(*it, sweep.at(it->vaddr), trial);
-      if (!room) break;
-      uint64_t hop = 0;
-      if (!fits_jump) hop = find_hop(sweep, insn.vaddr + 2, hops);
-      if (fits_jump || hop) {
-        if (hop_for_best) hops.erase(hop_for_best);
-        hop_for_best = hop;
-        best = {insn.vaddr, leaky, hop != 0};
-        best_rank = rank;
-        site.code_len = trial.code_len;
-        site.fixes = trial.fixes;
-        std::memcpy(site.code, trial.code, sizeof site.code);
-        std::memcpy(site.fix, trial.fix, sizeof site.fix);
-      }
-    }
-    if (best_rank >= 4) break;
+    if (syscall + 2 - insn.vaddr > SITES_EXPECT_MAX) break;
+    if (insn.i.length >= 2) out.push_back({insn, chain.size(), leaky, (leaky ? 0 : 2) + (insn.i.length >= 5 ? 2 : 1)});
     leaky |= sweep.is_target(insn.vaddr);
     vaddr = insn.vaddr;
   }
-  if (best_rank == 0) {
-    site.flags |= SITE_LEFT;
-    return;
+  std::stable_sort(out.begin(), out.end(), [](const Place& a, const Place& b) { return a.rank > b.rank; });
+  return out;
+}
+
+void choose_patch(const Sweep& sweep, Proof& proof, sysvm_site& site) {
+  std::vector<Insn> chain;  // nearest first
+  uint8_t doubt = SITE_NO_PLACE;
+  for (const Place& place : find_places(sweep, site.syscall, chain)) {
+    sysvm_site trial = site;
+    trial.patch = place.insn.vaddr;
+    trial.offset = sweep.file_offset(trial.patch);
+    bool room = true;
+    for (size_t i = place.copied; i-- > 0 && room;) room = append_copy(chain[i], sweep.at(chain[i].vaddr), trial);
+    if (!room) continue;
+    if (place.leaky) trial.flags |= SITE_LEAKY;
+    trial.expect_len = static_cast<uint8_t>(site.syscall + 2 - trial.patch);
+    std::memcpy(trial.expect, sweep.at(trial.patch), trial.expect_len);
+    const bool hops = place.insn.i.length < 5;
+    for (const uint64_t hop : hops ? find_hops(sweep, trial.patch + 2) : std::vector<uint64_t>{0}) {
+      if (hops) {
+        trial.flags |= SITE_HOP;
+        trial.hop = hop;
+        std::memcpy(trial.hop_expect, sweep.at(hop), sizeof trial.hop_expect);
+      }
+      const site_doubt why = proof.admit(trial);
+      if (why == SITE_SOUND) {
+        site = trial;
+        return;
+      }
+      if (doubt == SITE_NO_PLACE) doubt = static_cast<uint8_t>(why);
+    }
   }
-  site.patch = best.patch;
-  if (best.leaky) site.flags |= SITE_LEAKY;
-  if (best.hop) {
-    site.flags |= SITE_HOP;
-    site.hop = hop_for_best;
-    std::memcpy(site.hop_expect, sweep.at(site.hop), 5);
-  }
-  site.expect_len = static_cast<uint8_t>(site.syscall + 2 - site.patch);
-  std::memcpy(site.expect, sweep.at(site.patch), site.expect_len);
+  site.flags |= SITE_LEFT;
+  site.doubt = doubt;
 }
 
 // By its bytes, as unwinders know it, and not by what the sweep made of them.
@@ -392,7 +381,9 @@ void find_sites(const ElfImage& image, Analysis& out) {
   if (std::none_of(ranges.begin(), ranges.end(), [](const ExecRange& r) { return may_hold_syscall(r.bytes); }))
     return;
 
-  const std::vector<uint64_t> functions = image.function_starts();
+  const Frames frames(image);
+  std::vector<uint64_t> functions;
+  for (const Function& f : frames.functions()) functions.push_back(f.begin);
   std::vector<Sweep> sweeps;
   std::vector<uint64_t> branches, syscalls;
   uint32_t foreign = 0;
@@ -406,20 +397,23 @@ void find_sites(const ElfImage& image, Analysis& out) {
       if (sweep.contains(target)) sweep.mark_target(target);
 
   out.object.unseen = foreign;
-  std::set<uint64_t> hops;
+  Proof proof(image);
+  const std::string name = image.soname();
   for (const uint64_t vaddr : syscalls) {
     const auto sweep = std::find_if(sweeps.begin(), sweeps.end(), [&](const Sweep& s) { return s.contains(vaddr); });
     sysvm_site site{};
     site.syscall = vaddr;
     site.nr = call_number(*sweep, vaddr);
     if (is_restorer(*sweep, vaddr)) site.nr = kSigreturn;
-    if (site.nr == kSigreturn)
+    site.offset = sweep->file_offset(vaddr);
+    if (site.nr == kSigreturn) {
       site.flags |= SITE_LEFT;
-    else
-      choose_patch(*sweep, site, hops);
-    site.offset = sweep->file_offset(site.flags & SITE_LEFT ? site.syscall : site.patch);
+      site.doubt = SITE_RESTORER;
+    } else {
+      choose_patch(*sweep, proof, site);
+    }
     if (site.flags & (SITE_LEFT | SITE_LEAKY)) {
-      if (harmless(site, image))
+      if (harmless(site, name))
         site.flags |= SITE_HARMLESS;
       else
         ++out.object.unseen;

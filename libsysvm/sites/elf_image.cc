@@ -32,6 +32,7 @@ sysvm_identity identity_of(const struct stat& st) {
 
 std::span<const uint8_t> ElfImage::file_range(uint64_t offset, uint64_t size) const {
   if (size == 0 || offset > identity_.size || size > identity_.size - offset) return {};
+  if (!fd_) return std::span(bytes_).subspan(offset, size);
   std::vector<uint8_t> bytes(size);
   for (uint64_t have = 0; have < size;) {
     const ssize_t n = ::pread(fd_.get(), &bytes[have], size - have, static_cast<off_t>(offset + have));
@@ -56,9 +57,22 @@ Result<ElfImage> ElfImage::open(const std::string& path) {
   struct stat st;
   if (!image.fd_ || fstat(image.fd_.get(), &st) != 0) return sysvm::error("{}: {}", path, std::strerror(errno));
   if (!S_ISREG(st.st_mode)) return sysvm::error("{}: not a regular file", path);
-  if (st.st_size < EI_NIDENT) return sysvm::error("{}: not an ELF file: only {} bytes", path, st.st_size);
   image.identity_ = identity_of(st);
+  return parse(std::move(image));
+}
 
+Result<ElfImage> ElfImage::from_bytes(const std::string& name, std::vector<uint8_t> bytes) {
+  ElfImage image;
+  image.path_ = name;
+  image.identity_.size = bytes.size();
+  image.bytes_ = std::move(bytes);
+  return parse(std::move(image));
+}
+
+Result<ElfImage> ElfImage::parse(ElfImage image) {
+  const std::string& path = image.path_;
+  if (image.identity_.size < EI_NIDENT)
+    return sysvm::error("{}: not an ELF file: only {} bytes", path, image.identity_.size);
   const auto head = image.file_range(0, std::min<uint64_t>(image.identity_.size, sizeof(Elf64_Ehdr)));
   if (head.empty()) return sysvm::error("{}: cannot be read: {}", path, std::strerror(errno));
   if (std::memcmp(head.data(), ELFMAG, SELFMAG) != 0)
@@ -67,6 +81,7 @@ Result<ElfImage> ElfImage::open(const std::string& path) {
   const auto header = load<Elf64_Ehdr>(head, 0);
   if (image.class_ != ELFCLASS64 || !header) return image;
   image.x86_64_ = header->e_machine == EM_X86_64;
+  image.entry_ = header->e_entry;
   if (header->e_phnum && header->e_phentsize != sizeof(Elf64_Phdr))
     return sysvm::error("{}: program headers of {} bytes, expected {}", path, header->e_phentsize, sizeof(Elf64_Phdr));
   const auto phdrs = image.file_range(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr));
@@ -89,7 +104,7 @@ Result<ElfImage> ElfImage::open(const std::string& path) {
 
 bool ElfImage::unchanged() const {
   struct stat st;
-  return fstat(fd_.get(), &st) == 0 && identity_of(st) == identity_;
+  return !fd_ || (fstat(fd_.get(), &st) == 0 && identity_of(st) == identity_);
 }
 
 void ElfImage::wait_for_times() const {
@@ -99,7 +114,7 @@ void ElfImage::wait_for_times() const {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   const int64_t age = now.tv_sec * kSecond + now.tv_nsec - static_cast<int64_t>(identity_.ctime_ns);
-  if (age >= step) return;
+  if (!fd_ || age >= step) return;
   const int64_t rest = std::min(step, step - age);  // a time in the future says nothing
   const timespec wait{rest / kSecond, rest % kSecond};
   nanosleep(&wait, nullptr);
@@ -149,20 +164,34 @@ std::vector<ExecRange> ElfImage::exec_ranges() const {
   return out;
 }
 
-std::vector<uint64_t> ElfImage::function_starts() const {
-  std::vector<uint64_t> out;
-  for (const Segment& s : segments_) {
-    if (s.type != PT_GNU_EH_FRAME) continue;
-    const auto hdr = file_range(s.offset, s.filesz);
-    // Version 1, eh_frame_ptr encoding any 4-byte one, count udata4, table datarel sdata4: what every linker writes.
-    if (hdr.size() < 12 || hdr[0] != 1 || hdr[2] != 0x03 || hdr[3] != 0x3b) continue;
-    const uint32_t count = *load<uint32_t>(hdr, 8);
-    for (uint32_t i = 0; i < count; ++i) {
-      const auto start = load<int32_t>(hdr, 12 + uint64_t{i} * 8);
-      if (!start) break;
-      out.push_back(s.vaddr + static_cast<uint64_t>(static_cast<int64_t>(*start)));
-    }
+std::optional<ExecRange> ElfImage::eh_frame_header() const {
+  for (const Segment& s : segments_)
+    if (s.type == PT_GNU_EH_FRAME)
+      if (const auto bytes = file_range(s.offset, s.filesz); !bytes.empty()) return ExecRange{s.vaddr, s.offset, bytes};
+  return std::nullopt;
+}
+
+std::optional<ExecRange> ElfImage::segment_at(uint64_t vaddr) const {
+  for (const Segment& s : segments_)
+    if (s.type == PT_LOAD && vaddr >= s.vaddr && vaddr - s.vaddr < s.filesz)
+      if (const auto bytes = file_range(s.offset, s.filesz); !bytes.empty()) return ExecRange{s.vaddr, s.offset, bytes};
+  return std::nullopt;
+}
+
+// How many symbols there are no header says; with DT_GNU_HASH the last chain does. The string table follows the
+// symbols in every file that a linker makes, and any number between is good enough here: an address too many costs a
+// place for a jump, no more.
+std::vector<uint64_t> ElfImage::symbol_addresses() const {
+  std::vector<uint64_t> out{entry_};
+  uint64_t symtab = 0, strtab = 0;
+  for (const auto& [tag, value] : dynamic()) {
+    if (tag == DT_SYMTAB) symtab = value;
+    if (tag == DT_STRTAB) strtab = value;
   }
+  if (!symtab || strtab <= symtab) return out;
+  const auto bytes = at_vaddr(symtab, strtab - symtab);
+  for (uint64_t at = 0; const auto symbol = load<Elf64_Sym>(bytes, at); at += sizeof(Elf64_Sym))
+    if (symbol->st_shndx != SHN_UNDEF) out.push_back(symbol->st_value);
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -190,7 +219,7 @@ std::vector<std::pair<uint64_t, uint64_t>> ElfImage::dynamic() const {
   return out;
 }
 
-std::vector<std::string> ElfImage::needed() const {
+std::vector<std::string> ElfImage::dynamic_strings(uint64_t wanted) const {
   std::vector<std::string> out;
   uint64_t strtab = 0, strsz = 0;
   const auto entries = dynamic();
@@ -200,11 +229,18 @@ std::vector<std::string> ElfImage::needed() const {
   }
   const auto strings = at_vaddr(strtab, strsz);
   for (const auto& [tag, value] : entries) {
-    if (tag != DT_NEEDED || value >= strings.size()) continue;
+    if (tag != wanted || value >= strings.size()) continue;
     const auto rest = strings.subspan(value);
     out.emplace_back(rest.begin(), std::find(rest.begin(), rest.end(), 0));
   }
   return out;
+}
+
+std::vector<std::string> ElfImage::needed() const { return dynamic_strings(DT_NEEDED); }
+
+std::string ElfImage::soname() const {
+  const std::vector<std::string> names = dynamic_strings(DT_SONAME);
+  return names.empty() ? "" : names[0];
 }
 
 bool ElfImage::relocates_text() const {

@@ -36,6 +36,8 @@ struct CodeSegment {
 class ElfImage {
  public:
   static Result<ElfImage> open(const std::string& path);
+  // For tests: bytes that are in no file, under the name of one.
+  static Result<ElfImage> from_bytes(const std::string& name, std::vector<uint8_t> bytes);
   ElfImage(ElfImage&&) noexcept = default;
   ElfImage& operator=(ElfImage&&) = delete;
 
@@ -51,10 +53,13 @@ class ElfImage {
   // The bytes of each, cut at the ends of executable sections where there is a section table. A segment whose bytes
   // the file does not have is left out.
   std::vector<ExecRange> exec_ranges() const;
-  // Where functions start, by .eh_frame_hdr; sorted. Empty if there is none.
-  std::vector<uint64_t> function_starts() const;
+  std::optional<ExecRange> eh_frame_header() const;  // PT_GNU_EH_FRAME
+  std::optional<ExecRange> segment_at(uint64_t vaddr) const;  // all of the loaded segment that holds the address
+  // Addresses of defined dynamic symbols, and of the entry point.
+  std::vector<uint64_t> symbol_addresses() const;
   std::optional<std::string> interpreter() const;
   std::vector<std::string> needed() const;
+  std::string soname() const;   // empty: has none
   bool relocates_text() const;  // DT_TEXTREL: the loader writes to it
 
   unsigned machine_class() const { return class_; }  // ELFCLASS64 or ELFCLASS32
@@ -62,6 +67,7 @@ class ElfImage {
 
  private:
   ElfImage() = default;
+  static Result<ElfImage> parse(ElfImage image);
   // Empty if the file does not have all of it. Lives as long as the image.
   std::span<const uint8_t> file_range(uint64_t offset, uint64_t size) const;
   std::span<const uint8_t> at_vaddr(uint64_t vaddr, uint64_t size) const;
@@ -74,13 +80,16 @@ class ElfImage {
     uint64_t vaddr, size;
   };
   std::vector<std::pair<uint64_t, uint64_t>> dynamic() const;  // tag, value
+  std::vector<std::string> dynamic_strings(uint64_t tag) const;
 
   std::string path_;
   UniqueFd fd_;
+  std::vector<uint8_t> bytes_;  // where there is no descriptor
   sysvm_identity identity_{};
   mutable std::deque<std::vector<uint8_t>> read_;
   std::vector<Segment> segments_;
   std::vector<Section> sections_;  // executable ones
+  uint64_t entry_ = 0;
   unsigned class_ = 0;
   bool x86_64_ = false;
 };

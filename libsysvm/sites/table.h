@@ -27,6 +27,25 @@ enum site_flags {
 	SITE_HARMLESS = 8 /* LEFT or LEAKY, but what it does carries no news that run-ahead could miss */
 };
 
+/* Why a site is LEFT: nothing to patch was found, or the proof (proof.h) does not hold. */
+enum site_doubt {
+	SITE_SOUND = 0,
+	SITE_NO_PLACE = 1,
+	SITE_RESTORER = 2,
+	SITE_OTHER_BYTES = 3,
+	SITE_CROSSES = 4,
+	SITE_NO_FUNCTION = 5,
+	SITE_OUT_OF_STEP = 6,
+	SITE_OTHER_CODE = 7,
+	SITE_LEAVES_LINE = 8,
+	SITE_MOVES_STACK = 9,
+	SITE_UNWINDS = 10,
+	SITE_TOO_SHORT = 11,
+	SITE_TARGET_INSIDE = 12,
+	SITE_HOP_REACHED = 13,
+	SITE_TAKEN = 14,
+};
+
 struct sysvm_site { /* addresses are virtual addresses of the file (before the load bias) */
 	uint64_t patch;
 	uint64_t offset; /* of patch in the file (of the syscall, if LEFT): where it is mapped is found by it */
@@ -40,7 +59,8 @@ struct sysvm_site { /* addresses are virtual addresses of the file (before the l
 	uint8_t expect[SITES_EXPECT_MAX]; /* original bytes from patch to the end of the syscall */
 	uint8_t hop_expect[5];
 	uint8_t code[SITES_CODE_MAX];
-	uint8_t reserved[5];
+	uint8_t doubt; /* enum site_doubt */
+	uint8_t reserved[4];
 	struct {
 		uint32_t at;  /* offset in code of a rel32 or disp32 */
 		uint32_t end; /* offset in code of the end of its instruction: what it is relative to */
