@@ -13,7 +13,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <optional>
 
 #include "common/read_file.h"
 #include "common/unique_fd.h"
@@ -71,6 +73,14 @@ Result<std::string> library_path(const char* name) {
   return error("{}/../lib/{}: not found; build sysvm", bin.string(), name);
 }
 
+// A filter on this process is on the command too, whose shim then makes no call, not even to be counted (init.c).
+bool under_filter() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("Seccomp:")) return line.find_first_of("12") != std::string::npos;
+  return false;
+}
+
 std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
 
 }  // namespace
@@ -110,7 +120,7 @@ const char* shim_reason_text(unsigned reason) {
 }
 
 ShimRun::ShimRun(ShimRun&& other) noexcept
-    : folder_(std::exchange(other.folder_, "")), svp_(std::move(other.svp_)), library_(std::move(other.library_)), plain_(other.plain_), symbols_(other.symbols_) {}
+    : folder_(std::exchange(other.folder_, "")), svp_(std::move(other.svp_)), library_(std::move(other.library_)), plain_(other.plain_), symbols_(other.symbols_), allow_seccomp_(other.allow_seccomp_) {}
 
 ShimRun::~ShimRun() {
   std::error_code ignored;
@@ -133,7 +143,7 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   input.strict = options.strict;
   input.age_ms = options.age_ms;
   input.relaxed_age = options.relaxed_age;
-  input.allow_seccomp = options.allow_seccomp;
+  input.allow_seccomp = run.allow_seccomp_ = options.allow_seccomp;
   input.svp = svp_without_notes(run.svp_);
   input.stats_path = run.folder_ + "/stats";
   input.bundle_path = run.folder_ + "/bundle";
@@ -163,18 +173,19 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   return run;
 }
 
+// The form is described in libsysvm/shim/bundle.h; a bundle that is there already is another run's, which this one takes the place of.
 std::vector<std::string> ShimRun::environment() const {
   std::vector<std::string> out;
-  std::string preload;
+  std::optional<size_t> preload;
   for (char** e = environ; *e; ++e) {
     const std::string_view variable = *e;
-    if (variable.rfind("LD_PRELOAD=", 0) == 0 && !plain_)
-      preload = variable.substr(11);
-    else if (variable.rfind(BUNDLE_VARIABLE "=", 0) != 0)
-      out.emplace_back(variable);
+    if (variable.starts_with(BUNDLE_VARIABLE "=")) continue;
+    if (variable.starts_with("LD_PRELOAD=")) preload = out.size();
+    out.emplace_back(variable);
   }
   if (plain_) return out;
-  out.push_back("LD_PRELOAD=" + (preload.empty() ? "" : preload + ":") + library_);
+  if (preload) out[*preload] += ":" + library_;
+  out.push_back(preload ? BUNDLE_VARIABLE "=" : "LD_PRELOAD=" + library_);
   out.push_back(std::string(BUNDLE_VARIABLE "=") + folder_ + "/bundle\n" + library_);
   return out;
 }
@@ -189,6 +200,10 @@ Result<ShimStats> ShimRun::stats() const {
   out.raw = file->stats;
   out.raw.seen += out.raw.plain;
   out.raw.forwarded += out.raw.plain;
+  if (out.raw.processes == 0 && !allow_seccomp_ && under_filter()) {
+    out.raw.processes = 1;
+    out.raw.off[SHIM_OFF_SECCOMP] = 1;
+  }
   svp view;
   char message[256];
   if (!svp_.empty() && svp_check(svp_.data(), svp_.size(), &view, message, sizeof message) == 0)

@@ -61,7 +61,7 @@ class ShimRun {
  private:
   ShimRun() = default;
   std::string folder_, svp_, library_;
-  bool plain_ = false, symbols_ = false;
+  bool plain_ = false, symbols_ = false, allow_seccomp_ = false;
 };
 
 struct Streams {  // -1: this process's own

@@ -295,15 +295,6 @@ static void own_descriptor(const struct shim_call *c)
 		ahead_engine_drop();
 }
 
-/*
- * A run takes some 900 bytes of stack. The main stack has them; an alternate signal stack may be as small as the
- * application dared, so on any other stack calls are answered from what is there, and made plainly.
- */
-static bool has_room(const struct shim_call *c)
-{
-	return c->sp >= ahead.q.stack_low && c->sp < ahead.q.stack_high;
-}
-
 /* The application's call has been made: c->result is what the kernel said. */
 static void watch(struct shim_call *c)
 {
@@ -318,7 +309,7 @@ static void watch(struct shim_call *c)
 
 static int make(struct shim_call *c, uint8_t rule)
 {
-	bool renew = has_room(c) && log_renewable();
+	bool renew = ahead_has_room(c) && log_renewable();
 
 	directory_news(c);
 	if (rule & RULE_KEEP)
@@ -327,7 +318,7 @@ static int make(struct shim_call *c, uint8_t rule)
 		log_take_back();
 	if (ahead.used) /* what is renewed is filled anew */
 		log_wipe_used();
-	if ((ahead.pending || renew) && (rule & RULE_RIDE) && has_room(c) && ride(c, renew)) {
+	if ((ahead.pending || renew) && (rule & RULE_RIDE) && ahead_has_room(c) && ride(c, renew)) {
 		if (rule & RULE_WATCH)
 			watch(c);
 		return SHIM_ANSWERED;
@@ -340,7 +331,7 @@ static int make(struct shim_call *c, uint8_t rule)
 /* Late closes first, since the number that it gives depends on them. */
 static int make_private(struct shim_call *c)
 {
-	if (!ahead.pending || !has_room(c) || !ride(c, false)) {
+	if (!ahead.pending || !ahead_has_room(c) || !ride(c, false)) {
 		close_pending();
 		c->result = shim_syscall(c->nr, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4], c->arg[5]);
 	}
@@ -355,7 +346,7 @@ static int make_keeping(struct shim_call *c, uint8_t rule)
 {
 	if (rule & RULE_KEEP)
 		kept_see(c);
-	if (ahead.pending && (rule & RULE_RIDE) && has_room(c) && ride(c, false)) {
+	if (ahead.pending && (rule & RULE_RIDE) && ahead_has_room(c) && ride(c, false)) {
 		if (rule & RULE_WATCH)
 			watch(c);
 		return SHIM_ANSWERED;
@@ -389,6 +380,8 @@ static int decide(struct shim_call *c)
 		else if (log_serve(c))
 			return SHIM_ANSWERED;
 	}
+	if (directory_outstanding() && !ahead_has_room(c))
+		log_take_back(); /* the records too */
 	if (directory_outstanding()) {
 		int verdict = directory_decide(c, rule);
 
@@ -404,7 +397,7 @@ static int decide(struct shim_call *c)
 		return SHIM_ANSWERED;
 	if ((rule & RULE_ANSWER) && answer(c))
 		return SHIM_ANSWERED;
-	if ((rule & RULE_TRIGGER) && has_room(c)) {
+	if ((rule & RULE_TRIGGER) && ahead_has_room(c)) {
 		for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
 			const struct svp_proc *p = &ahead.svp.procs[i];
 

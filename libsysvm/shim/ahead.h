@@ -167,6 +167,15 @@ struct ahead {
 };
 extern struct ahead ahead;
 
+/*
+ * A run takes some 900 bytes of stack. The main stack has them; an alternate signal stack may be as small as the
+ * application dared, so on any other stack calls are answered from what is there, and made plainly.
+ */
+static inline bool ahead_has_room(const struct shim_call *c)
+{
+	return c->sp >= ahead.q.stack_low && c->sp < ahead.q.stack_high;
+}
+
 /* ahead.c */
 long ahead_own(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3); /* a call for ourselves, counted */
 void ahead_engine_drop(void); /* give the machine (and its descriptor) back; made anew at the next use */

@@ -4,6 +4,14 @@
  * object files and their sites. `sysvm run` writes it (libsysvm/run/bundle.cc) into a private folder and names it in
  * the environment variable below. Flat, checksummed, mapped read-only; a file that is not exactly right leaves the
  * shim off (bundle.c). Tested by tests/run/bundle_test.cc: any byte flipped keeps it off.
+ *
+ * A program gets us by two more variables, at the end of its environment:
+ *
+ *   LD_PRELOAD=library                            if it had none; else an empty SYSVM_BUNDLE=, so that it is always two
+ *   SYSVM_BUNDLE=bundle path\nlibrary path
+ *
+ * An LD_PRELOAD that it has keeps its place (the last of several, which is the loader's) and gets ":library" at its end,
+ * whatever stands there, even nothing: cutting that off restores it byte for byte (environment.c).
  */
 #ifndef SYSVM_SHIM_BUNDLE_H
 #define SYSVM_SHIM_BUNDLE_H

@@ -12,7 +12,6 @@
  * count; while the kernel writes them, or in a new second, they differ from the mark and the slow way decides.
  */
 #include <elf.h>
-#include <sys/auxv.h>
 #include <time.h>
 
 #include "libsysvm/shim/ahead.h"
@@ -29,7 +28,7 @@ static int same(const char *a, const char *b)
 
 void clock_init(void)
 {
-	const unsigned char *base = (const unsigned char *)getauxval(AT_SYSINFO_EHDR);
+	const unsigned char *base = (const unsigned char *)ahead.set.vdso;
 	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
 	const Elf64_Phdr *ph;
 	const Elf64_Dyn *dyn = NULL;

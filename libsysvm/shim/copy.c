@@ -11,10 +11,10 @@
 #include "libsysvm/shim/bytes.h"
 #include "libsysvm/shim/entry.h"
 
-/* True for a child of vfork too: it changes no mapping that the parent's table knows, and may read the table. */
+/* Not for the child of a vfork, nor for what it has forked: mappings that they change are not seen. */
 static bool known(uint64_t address, unsigned long n, uint64_t sp)
 {
-	return entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
+	return shim_mode && entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
 }
 
 /*
@@ -22,7 +22,7 @@ static bool known(uint64_t address, unsigned long n, uint64_t sp)
  * kernel accesses as it would access any argument; the other side wants a mapping that is marked readable, and what is
  * mapped for writing only can be read as well.
  */
-static long move(long nr, const struct iovec *theirs, unsigned long pieces, const void *ours, unsigned long n)
+__attribute__((noinline)) static long move(long nr, const struct iovec *theirs, unsigned long pieces, const void *ours, unsigned long n)
 {
 	struct iovec remote = { (void *)(uintptr_t)ours, n };
 	long pid = own1(SYS_getpid, 0); /* not a remembered number: this may be the child of a vfork */
@@ -44,47 +44,55 @@ int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 
 long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp)
 {
-	struct iovec there = { (void *)from, n };
+	struct iovec there;
+	unsigned long done = 0;
+	long more;
 
-	if (known(from, n, sp)) {
-		bytes_copy(to, (const void *)from, n);
+	for (; done + 128 <= n && known(from + done, 128, sp); done += 128)
+		bytes_copy((char *)to + done, (const void *)(from + done), 128);
+	there.iov_base = (void *)(from + done);
+	there.iov_len = n - done;
+	if (!there.iov_len)
 		return (long)n;
-	}
-	return move(SYS_process_vm_writev, &there, 1, to, n);
+	more = move(SYS_process_vm_writev, &there, 1, (char *)to + done, n - done);
+	return more < 0 ? done ? (long)done : more : (long)done + more;
 }
 
-int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, uint64_t sp)
+int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, struct iovec *there, char *packed,
+		uint64_t sp)
 {
-	struct iovec there[COPY_STRINGS];
+	unsigned long total = 0;
 	unsigned int left = 0;
 
+	/* What is not known to be there by one call, each cut at the end of its page: what follows may not be there. */
 	for (unsigned int i = 0; i < strings; i++) {
 		unsigned long room = 4096 - from[i] % 4096, n = room < COPY_START ? room : COPY_START;
 
 		bytes_zero(to[i], COPY_START);
-		if (known(from[i], n, sp))
+		there[i].iov_base = (void *)from[i];
+		there[i].iov_len = 0;
+		if (known(from[i], n, sp)) {
 			bytes_copy(to[i], (const void *)from[i], n);
-		else
-			left++;
+			continue;
+		}
+		there[i].iov_len = n;
+		total += n;
+		left++;
 	}
 	if (!left)
 		return 0;
-	/* All of them in one call, each cut at the end of its page: what follows may not be there. */
-	unsigned long total = 0;
-	char packed[COPY_STRINGS * COPY_START], *p = packed;
-
-	for (unsigned int i = 0; i < strings; i++) {
-		unsigned long room = 4096 - from[i] % 4096;
-
-		there[i].iov_base = (void *)from[i];
-		there[i].iov_len = room < COPY_START ? room : COPY_START;
-		total += there[i].iov_len;
-	}
 	if (move(SYS_process_vm_writev, there, strings, packed, total) != (long)total)
 		return -1;
-	for (unsigned int i = 0; i < strings; p += there[i++].iov_len)
-		bytes_copy(to[i], p, there[i].iov_len);
+	for (unsigned int i = 0; i < strings; packed += there[i++].iov_len)
+		bytes_copy(to[i], packed, there[i].iov_len);
 	return 0;
+}
+
+void copy_start_on(char *to, uint64_t from, struct iovec *there)
+{
+	there->iov_base = (void *)from;
+	there->iov_len = COPY_START;
+	(void)move(SYS_process_vm_writev, there, 1, to, COPY_START);
 }
 
 int copy_to(uint64_t to, const void *from, unsigned long n, uint64_t sp)

@@ -19,7 +19,7 @@
 #endif
 
 uint8_t shim_mode;
-uint64_t shim_vfork_return;
+uint64_t shim_vfork_return, shim_vfork_mask;
 uint8_t shim_plain_looks[PLAIN_CALLS];
 uint64_t *shim_plain_counter;
 
@@ -31,16 +31,45 @@ void process_stop(enum shim_reason reason)
 	entry.off = reason;
 	shim_mode = 0;
 	process_not_alone();
+	signals_stop();
+	dispatch_look_at_child(false);
 }
 
 /* Functions of rows return a verdict, or LET: go on as any other call. */
 #define LET (-1)
 
+/*
+ * From now on a filter, a rule set or a tracer may judge what this process does, or what it runs next finds other files and
+ * rights than we do: nothing of ours is to be met there. So exec adds nothing and asks nothing. Set before the call is
+ * known to succeed, also while plain, and by the child of a vfork: a flag that is only ever set does no harm to the parent.
+ */
+static int confined_before(struct shim_call *call)
+{
+	(void)call;
+	entry.confined = true;
+	return LET;
+}
+
 static int prctl_before(struct shim_call *call)
 {
-	if (call->arg[0] == PR_SET_SECCOMP || call->arg[0] == PR_SET_SYSCALL_USER_DISPATCH)
+	if (call->arg[0] == PR_SET_SECCOMP || call->arg[0] == PR_SET_SYSCALL_USER_DISPATCH) {
 		process_stop(SHIM_OFF_SECCOMP);
+		return confined_before(call);
+	}
 	return LET;
+}
+
+static int seccomp_before(struct shim_call *call)
+{
+	process_stop(SHIM_OFF_SECCOMP);
+	return confined_before(call);
+}
+
+/* A tracer too: it runs the programs that it traces, and shows what they were given. */
+static int ptrace_before(struct shim_call *call)
+{
+	process_stop(SHIM_OFF_TRACED);
+	return confined_before(call);
 }
 
 static int personality_before(struct shim_call *call)
@@ -57,11 +86,30 @@ static int fcntl_before(struct shim_call *call)
 	return LET;
 }
 
+/* Calls that are looked at in the child of a vfork, besides those of any plain process: it changes the parent's memory,
+   too, whose table must not fall behind, and its handlers are our stubs. */
+static const uint16_t child_calls[] = { SYS_rt_sigaction, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_brk,
+					SYS_madvise, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_shmat, SYS_shmdt };
+
+void dispatch_look_at_child(bool on)
+{
+	for (unsigned int i = 0; i < sizeof(child_calls) / sizeof(child_calls[0]); i++)
+		shim_plain_looks[child_calls[i]] = on;
+}
+
 static int mmap_before(struct shim_call *call)
 {
 	uint64_t prot = call->arg[2], flags = call->arg[3];
+	static bool asking; /* what is asked for lies in static memory: no stack need have room for it */
 	int fd = (int)call->arg[4];
 
+	if (!shim_mode || (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE))
+		return LET;
+	if (asking) { /* a handler, in the middle of it; or one that has left it by longjmp */
+		process_stop(SHIM_OFF_UNSEEN);
+		return LET;
+	}
+	asking = true;
 	if (prot & PROT_EXEC) {
 		const struct sysvm_object *o = flags & MAP_ANONYMOUS ? 0 : objects_by_fd(fd, call->arg[5]);
 
@@ -74,6 +122,7 @@ static int mmap_before(struct shim_call *call)
 	}
 	if ((flags & MAP_TYPE) != MAP_PRIVATE && (flags & MAP_ANONYMOUS || prot & PROT_WRITE || !objects_is_gconv_cache(fd)))
 		process_stop(SHIM_OFF_SHARED);
+	asking = false;
 	return LET;
 }
 
@@ -84,19 +133,10 @@ static int mprotect_before(struct shim_call *call)
 	return LET;
 }
 
-/* Whether our files can still be found and read is looked at before the next exec. Also while plain, and by the child
-   of a vfork: a flag that is only ever set does no harm to the parent. */
-static int moved_before(struct shim_call *call)
-{
-	(void)call;
-	entry.moved = true;
-	return LET;
-}
-
 static int unshare_before(struct shim_call *call)
 {
 	process_stop(SHIM_OFF_THREADS);
-	return moved_before(call);
+	return confined_before(call);
 }
 
 struct row {
@@ -114,14 +154,15 @@ static const struct row rows[PLAIN_CALLS] = {
 	[SYS_exit_group] = { process_exit, 0, 0 },
 	[SYS_execve] = { exec_before, 0, 1 },
 	[SYS_execveat] = { exec_before, 0, 1 },
-	[SYS_rt_sigaction] = { signals_action, 0, 1 },
+	[SYS_rt_sigaction] = { signals_action, 0, 0 },
 	[SYS_mmap] = { mmap_before, 0, 0 },
 	[SYS_mprotect] = { mprotect_before, 0, 0 },
-	[SYS_prctl] = { prctl_before, 0, 0 },
+	[SYS_prctl] = { prctl_before, 0, 1 },
 	[SYS_personality] = { personality_before, 0, 0 },
 	[SYS_fcntl] = { fcntl_before, 0, 0 },
-	[SYS_seccomp] = { 0, SHIM_OFF_SECCOMP, 0 },
-	[SYS_ptrace] = { 0, SHIM_OFF_TRACED, 0 },
+	[SYS_seccomp] = { seccomp_before, 0, 1 },
+	[SYS_landlock_restrict_self] = { confined_before, 0, 1 },
+	[SYS_ptrace] = { ptrace_before, 0, 1 },
 	[SYS_io_uring_setup] = { 0, SHIM_OFF_RINGS, 0 },
 	[SYS_io_setup] = { 0, SHIM_OFF_RINGS, 0 },
 	[SYS_perf_event_open] = { 0, SHIM_OFF_RINGS, 0 },
@@ -133,20 +174,20 @@ static const struct row rows[PLAIN_CALLS] = {
 	[SYS_modify_ldt] = { 0, SHIM_OFF_UNSEEN, 0 },
 	[SYS_unshare] = { unshare_before, 0, 1 },
 	[SYS_setns] = { unshare_before, 0, 1 },
-	[SYS_chroot] = { moved_before, 0, 1 },
-	[SYS_pivot_root] = { moved_before, 0, 1 },
-	[SYS_mount] = { moved_before, 0, 1 },
-	[SYS_umount2] = { moved_before, 0, 1 },
-	[SYS_setuid] = { moved_before, 0, 1 },
-	[SYS_setgid] = { moved_before, 0, 1 },
-	[SYS_setreuid] = { moved_before, 0, 1 },
-	[SYS_setregid] = { moved_before, 0, 1 },
-	[SYS_setresuid] = { moved_before, 0, 1 },
-	[SYS_setresgid] = { moved_before, 0, 1 },
-	[SYS_setfsuid] = { moved_before, 0, 1 },
-	[SYS_setfsgid] = { moved_before, 0, 1 },
-	[SYS_setgroups] = { moved_before, 0, 1 },
-	[SYS_capset] = { moved_before, 0, 1 },
+	[SYS_chroot] = { confined_before, 0, 1 },
+	[SYS_pivot_root] = { confined_before, 0, 1 },
+	[SYS_mount] = { confined_before, 0, 1 },
+	[SYS_umount2] = { confined_before, 0, 1 },
+	[SYS_setuid] = { confined_before, 0, 1 },
+	[SYS_setgid] = { confined_before, 0, 1 },
+	[SYS_setreuid] = { confined_before, 0, 1 },
+	[SYS_setregid] = { confined_before, 0, 1 },
+	[SYS_setresuid] = { confined_before, 0, 1 },
+	[SYS_setresgid] = { confined_before, 0, 1 },
+	[SYS_setfsuid] = { confined_before, 0, 1 },
+	[SYS_setfsgid] = { confined_before, 0, 1 },
+	[SYS_setgroups] = { confined_before, 0, 1 },
+	[SYS_capset] = { confined_before, 0, 1 },
 	[SYS_inotify_init] = { 0, SHIM_OFF_WATCH, 0 },
 	[SYS_inotify_init1] = { 0, SHIM_OFF_WATCH, 0 },
 	[SYS_fanotify_init] = { 0, SHIM_OFF_WATCH, 0 },
@@ -156,6 +197,18 @@ void dispatch_init(void)
 {
 	for (int i = 0; i < PLAIN_CALLS; i++)
 		shim_plain_looks[i] = rows[i].plain;
+}
+
+/* Apart, and jumped to: what it keeps on the stack is none of the rows' business. */
+__attribute__((noinline)) static int ask_ahead(struct shim_call *call)
+{
+	int verdict;
+
+	bump(&entry.file->stats.seen);
+	verdict = ahead_before(call);
+	if (verdict != SHIM_ANSWERED)
+		bump(&entry.file->stats.forwarded);
+	return verdict;
 }
 
 __attribute__((used)) int shim_dispatch(struct shim_call *call)
@@ -174,14 +227,11 @@ __attribute__((used)) int shim_dispatch(struct shim_call *call)
 		}
 	}
 	if (!shim_mode) {
+		memory_child(call);
 		__atomic_fetch_add(shim_plain_counter, 1, __ATOMIC_RELAXED);
 		return VERDICT_FORWARD;
 	}
-	bump(&entry.file->stats.seen);
-	verdict = ahead_before(call);
-	if (verdict != SHIM_ANSWERED)
-		bump(&entry.file->stats.forwarded);
-	return verdict;
+	return ask_ahead(call);
 }
 
 __attribute__((used)) void shim_after(struct shim_call *call, int verdict)

@@ -18,8 +18,13 @@
  *
  * Tested by tests/shim/entry (registers, unwinding, red zone, cancellation).
  */
+#include <asm/unistd_64.h>
+
 #include "libsysvm/shim/quick.h"
 #include "libsysvm/shim/slots.h"
+
+#define SYS_RT_SIGPROCMASK __NR_rt_sigprocmask
+#define SIG_SETMASK 2
 
 	.section .sysvm.slots, "ax", @progbits
 	.balign 4096
@@ -278,8 +283,9 @@ shim_entry:
 	call shim_after
 	jmp .Lanswered
 
-	/* The child runs on this stack before the parent does (or on one of its own): nothing may lie on it, and
-	   which of the two returned is told by rax alone. One thread, and the parent sleeps: globals will do. */
+	/* The child runs on this stack before the parent does (or on one of its own): nothing may lie on it across the
+	   call, and which of the two returned is told by rax alone. One thread, and the parent sleeps: globals will do, until signals are
+	   let in again (process.c holds them), since a handler may call vfork itself. */
 .Lvfork:
 	restore_args
 	restore_flags
@@ -291,7 +297,27 @@ shim_entry:
 	mov %rax, %rcx
 	jrcxz 1f
 	movb $1, shim_mode(%rip)
-1:	jmp *shim_vfork_return(%rip)
+1:	lea -128(%rsp), %rsp
+	push %rax
+	push %rdi
+	push %rsi
+	push %rdx
+	push %r10
+	push shim_vfork_return(%rip)
+	mov $SYS_RT_SIGPROCMASK, %eax
+	mov $SIG_SETMASK, %edi
+	lea shim_vfork_mask(%rip), %rsi
+	mov $0, %edx
+	mov $8, %r10d
+	syscall
+	pop %rcx
+	pop %r10
+	pop %rdx
+	pop %rsi
+	pop %rdi
+	pop %rax
+	lea 128(%rsp), %rsp
+	jmp *%rcx
 	.cfi_endproc
 	.size shim_entry, . - shim_entry
 

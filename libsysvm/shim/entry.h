@@ -7,6 +7,8 @@
  * init.c      constructor: environment, bundle, reasons to stay off, patching
  * bundle.c    checks the bundle
  * patch.c     writes jumps and slots
+ * linkmap.c   where the environment is, what the auxiliary vector says
+ * limits.c    whether there is room for us
  * maps.c      reads /proc/self/maps
  * objects.c   which object files are mapped, and which executable memory belongs to none that is known
  * dispatch.c  what each call means for the process: one table
@@ -31,11 +33,10 @@
 struct entry {
 	const struct sysvm_bundle *bundle; /* null: no bundle, nothing was patched */
 	struct shim_stats_file *file;	   /* shared; or private if it could not be mapped */
-	struct sysvm_identity library;	   /* our own file, to be found again at exec */
 	uint32_t off;			   /* enum shim_reason */
 	uint32_t patched, left;		   /* sites */
 	uint32_t slots;			   /* used */
-	bool moved;			   /* root, mounts or user may have changed: look before exec */
+	bool confined;			   /* our calls may be judged, or our files not be seen: exec plainly */
 	bool alone;			   /* no other process of this run writes the statistics */
 };
 extern struct entry entry;
@@ -44,6 +45,7 @@ extern struct entry entry;
 extern unsigned char shim_slots[], shim_stubs[];
 extern uint8_t shim_mode;		    /* 1: on. 0: plain */
 extern uint64_t shim_vfork_return;	    /* behind the syscall of the vfork in progress */
+extern uint64_t shim_vfork_mask;	    /* its caller's signal mask */
 extern uint8_t shim_plain_looks[PLAIN_CALLS]; /* calls that come to shim_dispatch even while plain */
 extern uint64_t *shim_plain_counter;
 extern uint64_t shim_handlers[STUBS];
@@ -68,6 +70,10 @@ static inline void bump(uint64_t *counter)
 
 /* bundle.c: the mapped and checked bundle, or null */
 const struct sysvm_bundle *bundle_open(const char *path);
+bool bundle_allows_filter(const char *path);
+
+/* limits.c */
+bool limits_leave_room(void);
 
 /* patch.c: writes the jumps of one mapping [low, high), r-x and private, of a file from `offset` on. Returns how many
    sites stay unseen that should not, or -1 if the rights of its text could not be changed. */
@@ -87,6 +93,7 @@ uint32_t objects_exe_build_id(uint8_t *build_id);
 
 /* dispatch.c */
 void dispatch_init(void);
+void dispatch_look_at_child(bool on);
 void process_stop(enum shim_reason reason); /* ahead_stop, and plain from now on */
 
 /* process.c */
@@ -99,23 +106,26 @@ void process_after_fork(int64_t result);
 void process_not_alone(void);
 
 /* environment.c */
-void environment_hide(bool *disabled, char *bundle_path, unsigned long size);
+void environment_hide(char **envp, bool *disabled, char *bundle_path, unsigned long size);
 
 /* exec.c */
+void exec_init(void);
 int exec_before(struct shim_call *call);
-
-/* target.c: can the shim be loaded into what execve would run? */
-bool target_takes_us(int dirfd, const char *path, int flags);
 
 /* signals.c */
 int signals_action(struct shim_call *call);
+uint64_t signals_hold(void);
+void signals_release(uint64_t mask);
+void signals_stop(void); /* handlers without stubs from now on */
 
 /* copy.c: 0, or -1 if some of it is not there. sp: the application's stack pointer. */
-#define COPY_START 12	/* bytes of a string's start; zeros after its page's end */
-#define COPY_STRINGS 16 /* strings at a time */
+#define COPY_START 16 /* bytes of a string's start; zeros after its page's end */
+struct iovec;
 int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp);
+void copy_start_on(char *to, uint64_t from, struct iovec *there); /* over the page's end, as far as anything is there */
 int copy_to(uint64_t to, const void *from, unsigned long n, uint64_t sp);
 long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp); /* how many bytes, or negative */
-int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, uint64_t sp);
+int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, struct iovec *there, char *packed,
+		uint64_t sp); /* there, packed: room for as many */
 
 #endif

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Takes our variables out of the environment before main, so that neither getenv nor `env` shows them. What other
- * libraries LD_PRELOAD names stays. The strings themselves remain where the kernel put them: /proc/self/environ still
- * shows them (docs/semantics.md).
- * Tested by tests/shim/entry (`env` prints the same with and without other preload libraries).
+ * Takes what is ours out of the environment before main, so that the program finds it as it would have been without us,
+ * byte for byte: bundle.h has the form. The strings are zeroed as well, for /proc/self/environ shows the memory itself.
+ *
+ * Behind the environment the kernel has put the auxiliary vector, and programs that do not ask the C library walk
+ * there. The two variables that are gone leave two words, which become an entry of the vector that says "ignore".
+ *
+ * A library before us may have moved the list (setenv in its constructor): then there are two, and both are changed.
+ * Tested by tests/shim/entry (environment).
  */
+#include <elf.h>
+
 #include "libsysvm/shim/bytes.h"
 #include "libsysvm/shim/entry.h"
+#include "libsysvm/shim/linkmap.h"
 
 #define PRELOAD "LD_PRELOAD="
 #define PRELOAD_LENGTH 11
-
-extern char **environ;
 
 static unsigned long length(const char *s)
 {
@@ -30,69 +35,128 @@ static bool starts_with(const char *s, const char *prefix)
 	return true;
 }
 
-/* Takes our library out of "a:ours b" in place; true: something is left. The loader separates by colons and spaces. */
+/* Our library's place in a list that the loader separates by colons and spaces: the last one. */
+static char *find_item(char *list, const char *ours, unsigned long n)
+{
+	char *found = 0;
+
+	for (char *p = list; *p;) {
+		unsigned long item = 0;
+
+		while (p[item] && p[item] != ':' && p[item] != ' ')
+			item++;
+		if (item == n && bytes_equal(p, ours, n))
+			found = p;
+		p += item + (p[item] != 0);
+	}
+	return found;
+}
+
+/* Cuts ours out with the colon that we had put before it; true: the variable is ours altogether. */
 static bool take_out(char *list, const char *ours)
 {
 	unsigned long n = length(ours);
-	char *to = list;
+	char *from = find_item(list, ours, n), *to;
 
-	for (char *from = list; *from;) {
-		unsigned long item = 0;
-
-		while (from[item] && from[item] != ':' && from[item] != ' ')
-			item++;
-		if (item != n || !bytes_equal(from, ours, n)) {
-			if (to != list)
-				*to++ = ':';
-			for (unsigned long i = 0; i < item; i++)
-				*to++ = from[i];
-		}
-		from += item;
-		if (*from)
-			from++;
-	}
-	*to = 0;
-	return to != list;
+	if (!from)
+		return false;
+	to = from + n;
+	if (from > list)
+		from--;
+	else if (!*to)
+		return true;
+	else
+		to++; /* somebody has put his own behind */
+	while (*to)
+		*from++ = *to++;
+	while (*from) /* up to the end that was */
+		*from++ = 0;
+	return false;
 }
 
-/* Before main: finds the bundle's name and SYSVM_DISABLE, removes what is ours. */
-void environment_hide(bool *disabled, char *bundle_path, unsigned long size)
+/* What is ours in one list of variables. The strings stay readable until both lists are done. */
+struct ours {
+	char *bundle, *padding, *preload; /* to be zeroed; preload: only if nothing but us was there */
+	unsigned int gone;
+	bool disabled;
+};
+
+static void hide(char **list, struct ours *ours)
 {
-	char **to = environ, *preload = 0, *library = 0;
+	char **to = list, *preload = 0, *library = 0;
 
-	*disabled = false;
-	bundle_path[0] = 0;
-	if (!environ)
-		return;
-	for (char **from = environ; *from; from++) {
+	for (char **from = list; *from; from++) {
 		if (starts_with(*from, BUNDLE_VARIABLE "=")) {
-			const char *value = *from + sizeof(BUNDLE_VARIABLE);
-			unsigned long n = length(value);
-
-			/* "bundle path" or "bundle path\nlibrary path": the second tells what to take out of LD_PRELOAD. */
-			for (unsigned long i = 0; i < n; i++)
-				if (value[i] == '\n') {
-					library = (char *)value + i + 1;
-					n = i;
-				}
-			if (n < size) {
-				bytes_copy(bundle_path, value, n);
-				bundle_path[n] = 0;
-			}
+			*((*from)[sizeof(BUNDLE_VARIABLE)] ? &ours->bundle : &ours->padding) = *from;
+			ours->gone++;
 			continue;
 		}
 		if (starts_with(*from, "SYSVM_DISABLE=1") && (*from)[15] == 0)
-			*disabled = true;
-		if (starts_with(*from, PRELOAD))
-			preload = *from;
+			ours->disabled = true;
 		*to++ = *from;
 	}
 	*to = 0;
-	if (preload && library && !take_out(preload + PRELOAD_LENGTH, library))
-		for (to = environ; *to; to++)
-			if (*to == preload) {
-				for (; *to; to++)
-					to[0] = to[1];
-				break;
-			}
+	for (char *c = ours->bundle; c && *c && !library; c++)
+		if (*c == '\n')
+			library = c + 1;
+	for (char **v = list; library && *v; v++) /* the loader takes the last, so that was it */
+		if (starts_with(*v, PRELOAD) && find_item(*v + PRELOAD_LENGTH, library, length(library)))
+			preload = *v;
+	if (!preload || !take_out(preload + PRELOAD_LENGTH, library))
+		return;
+	for (to = list; *to != preload; to++)
+		;
+	for (; *to; to++)
+		to[0] = to[1];
+	ours->preload = preload;
+	ours->gone++;
+}
+
+/* The words between the end of the list and the auxiliary vector: entries to be ignored, if they are pairs. */
+static void fill(char **list, unsigned int gone)
+{
+	while (*list)
+		list++;
+	for (unsigned int i = 0; i < gone; i++)
+		*++list = gone % 2 == 0 && i % 2 == 0 ? (char *)AT_IGNORE : 0;
+}
+
+/* "bundle path\nlibrary path" */
+static void copy_bundle_path(const char *value, char *path, unsigned long size)
+{
+	unsigned long n = 0;
+
+	while (value[n] && value[n] != '\n')
+		n++;
+	if (n >= size || value[n] != '\n')
+		n = 0;
+	bytes_copy(path, value, n);
+	path[n] = 0;
+}
+
+static void zero(char *string)
+{
+	if (string)
+		bytes_zero(string, length(string));
+}
+
+void environment_hide(char **envp, bool *disabled, char *bundle_path, unsigned long size)
+{
+	char ***moved = linkmap_environ();
+	struct ours ours = { 0 }, again = { 0 };
+
+	bundle_path[0] = 0;
+	hide(envp, &ours);
+	*disabled = ours.disabled;
+	if (!ours.bundle)
+		return;
+	if (moved && *moved && *moved != envp) {
+		hide(*moved, &again);
+		*disabled |= again.disabled;
+	}
+	copy_bundle_path(ours.bundle + sizeof(BUNDLE_VARIABLE), bundle_path, size);
+	fill(envp, ours.gone);
+	zero(ours.bundle);
+	zero(ours.padding);
+	zero(ours.preload);
 }

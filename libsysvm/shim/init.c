@@ -3,20 +3,24 @@
  * The shim's start, before main and with one thread: takes its variables out of the environment, reads the bundle,
  * decides whether this process may be more than plain, patches, and hands over to the ahead half.
  *
- * Without a valid bundle, with SYSVM_DISABLE=1, under a tracer or a seccomp filter nothing is patched: not a byte of
- * the process changes. For the other reasons exec's sites are patched all the same, because programs that it runs
+ * Whether a filter or a tracer judges this process is not known at first: a program that we did not see may have set it and
+ * then run this one. So the first question (/proc/self/status) is asked by calls that the loader has just made, in the same
+ * form - openat for reading, read, close - and if the answer is yes there are no others.
+ *
+ * Without a valid bundle, with SYSVM_DISABLE=1, under a tracer, a seccomp filter or limits that leave no room nothing is patched: not a
+ * byte of the process changes but its environment, and not even the statistics are opened. For the other reasons exec's sites are patched all the same, because programs that it runs
  * later may be better placed, and our variables must be passed on. Without procedures all sites are patched: every
  * call is forwarded and counted.
  * Tested by tests/shim/entry.
  */
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "libsysvm/shim/bytes.h"
 #include "libsysvm/shim/entry.h"
-
-#define OPENING_CALLS 8 /* bundle_open and stats_open: open, fstat, mmap, close each, before there is a counter */
+#include "libsysvm/shim/linkmap.h"
 
 static struct shim_stats_file private_file; /* where the shared one cannot be had */
 struct entry entry = { .file = &private_file };
@@ -24,13 +28,15 @@ struct entry entry = { .file = &private_file };
 static struct shim_stats_file *stats_open(const char *path)
 {
 	struct stat st;
-	long map = -1, fd = raw3(SYS_open, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+	long map = -1, fd = own3(SYS_open, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return &private_file;
-	if (raw2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == sizeof(private_file))
+	if (own2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == sizeof(private_file)) {
+		bump(&entry.file->stats.own);
 		map = raw6(SYS_mmap, 0, sizeof(private_file), PROT_READ | PROT_WRITE, MAP_SHARED, RAW_U(fd), 0);
-	raw1(SYS_close, fd);
+	}
+	own1(SYS_close, fd);
 	if (map > -4096 && map <= 0)
 		return &private_file;
 	return (struct shim_stats_file *)map;
@@ -55,26 +61,20 @@ static uint64_t field(const char *status, const char *name)
 	return ~0ull;
 }
 
-/* Threads, TracerPid, Seccomp: any of them, or no /proc to ask, is a reason. */
-static enum shim_reason status_reason(void)
+/* What /proc/self/status says; without it, nothing is known and all fields are missing. */
+static const char *read_status(void)
 {
 	static char status[4096];
-	long n, have = 0, fd = own3(SYS_open, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+	long n, have = 0, fd = own4(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
 
 	if (fd < 0)
-		return SHIM_OFF_UNSEEN;
+		return status;
 	while (have < (long)sizeof(status) - 1 &&
 	       (n = own3(SYS_read, fd, status + have, (long)sizeof(status) - 1 - have)) > 0)
 		have += n;
 	status[have] = 0;
 	own1(SYS_close, fd);
-	if (field(status, "\nTracerPid:") != 0)
-		return SHIM_OFF_TRACED;
-	if (field(status, "\nSeccomp:") != 0 && !entry.bundle->allow_seccomp)
-		return SHIM_OFF_SECCOMP;
-	if (field(status, "\nThreads:") != 1)
-		return SHIM_OFF_THREADS;
-	return SHIM_ON;
+	return status;
 }
 
 static enum shim_reason start_ahead(void)
@@ -87,6 +87,7 @@ static enum shim_reason start_ahead(void)
 		.age_ms = entry.bundle->age_ms,
 		.relaxed_age = (int)entry.bundle->relaxed_age,
 		.stats = &entry.file->stats,
+		.vdso = linkmap_auxv(AT_SYSINFO_EHDR),
 	};
 
 	if (!settings.svp_size)
@@ -95,15 +96,23 @@ static enum shim_reason start_ahead(void)
 	return (enum shim_reason)ahead_init(&settings);
 }
 
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	char bundle_path[BUNDLE_PATH_MAX];
 	enum shim_reason reason, closed;
-	struct stat st;
+	const char *status;
 	bool disabled;
 
-	environment_hide(&disabled, bundle_path, sizeof(bundle_path));
+	(void)argc;
+	if (!envp)
+		return;
+	linkmap_init(argv, envp);
+	environment_hide(envp, &disabled, bundle_path, sizeof(bundle_path));
 	if (disabled || !bundle_path[0])
+		return;
+	status = read_status();
+	if (field(status, "\nTracerPid:") != 0 ||
+	    (field(status, "\nSeccomp:") != 0 && !bundle_allows_filter(bundle_path)) || !limits_leave_room())
 		return;
 	entry.bundle = bundle_open(bundle_path);
 	if (!entry.bundle)
@@ -112,14 +121,11 @@ __attribute__((constructor)) static void start(void)
 	entry.alone = false;
 	shim_plain_counter = &entry.file->stats.plain;
 	bump(&entry.file->stats.processes);
-	bump_n(&entry.file->stats.own, OPENING_CALLS);
+	bump_n(&entry.file->stats.own, private_file.stats.own); /* counted before there was a file */
 
-	if (own2(SYS_stat, entry.bundle->library_path, &st) == 0)
-		entry.library = (struct sysvm_identity){ .dev = st.st_dev, .ino = st.st_ino };
 	dispatch_init();
-	reason = status_reason();
-	if (reason == SHIM_OFF_TRACED || reason == SHIM_OFF_SECCOMP)
-		goto off;
+	exec_init();
+	reason = field(status, "\nThreads:") != 1 ? SHIM_OFF_THREADS : SHIM_ON;
 	closed = objects_find();
 	if (!reason)
 		reason = closed;
@@ -137,7 +143,6 @@ __attribute__((constructor)) static void start(void)
 		shim_mode = 1;
 		return;
 	}
-off:
 	entry.off = reason;
 	process_not_alone();
 	bump(&entry.file->stats.off[reason]);

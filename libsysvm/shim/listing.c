@@ -154,6 +154,16 @@ static bool well_formed(const unsigned char *p, uint32_t n)
 	return true;
 }
 
+/* Of a descriptor that was opened where no procedure has looked. */
+__attribute__((noinline)) static bool ask_kind(const struct shim_call *c)
+{
+	struct stat st;
+	uint64_t noatime;
+
+	return ahead_has_room(c) && ahead_own(SYS_fstat, c->arg[0], (uint64_t)&st, 0, 0) == 0 &&
+	       facts_stat((int)c->arg[0], (const unsigned char *)&st, &noatime);
+}
+
 void listing_seen(const struct shim_call *c)
 {
 	struct fd_fact *f = fact(c->arg[0]);
@@ -162,14 +172,8 @@ void listing_seen(const struct shim_call *c)
 
 	if (!listing_path || !f || !f->mine || n > LISTING_BYTES)
 		return;
-	if (f->kind == KIND_UNKNOWN) { /* opened where no procedure has looked */
-		struct stat st;
-		uint64_t noatime;
-
-		if (ahead_own(SYS_fstat, c->arg[0], (uint64_t)&st, 0, 0) != 0 ||
-		    !facts_stat((int)c->arg[0], (const unsigned char *)&st, &noatime))
-			return;
-	}
+	if (f->kind == KIND_UNKNOWN && !ask_kind(c))
+		return;
 	if (f->kind != KIND_DIRECTORY)
 		return;
 	l = find(f->description);

@@ -149,7 +149,8 @@ int memory_init(void)
 		have = (unsigned int)(end - line);
 		if (have >= sizeof(buffer) - 1)
 			break; /* a line longer than the buffer: the rest stays unknown */
-		__builtin_memmove(buffer, line, have);
+		for (unsigned int i = 0; i < have; i++)
+			((volatile char *)buffer)[i] = line[i];
 	}
 	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
 	return ahead.q.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
@@ -194,6 +195,33 @@ void memory_after(const struct shim_call *c)
 			range_remove(low, high);
 		break;
 	default: /* remap_file_pages, shmdt ...: whatever touches mappings and is not followed */
+		range_remove(0, ~0ull);
+	}
+}
+
+void memory_child(const struct shim_call *c)
+{
+	if (ahead.off)
+		return;
+	switch (c->nr) {
+	case SYS_brk: /* only downwards is anything lost; 0 asks */
+		if (c->arg[0] && c->arg[0] < heap_end)
+			range_remove(c->arg[0] & ~4095ull, heap_end);
+		break;
+	case SYS_mmap:
+		if (c->arg[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+			range_remove(c->arg[0], PAGE_UP(c->arg[0] + c->arg[1]));
+		break;
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_madvise:
+		range_remove(c->arg[0], PAGE_UP(c->arg[0] + c->arg[1]));
+		break;
+	case SYS_mremap:
+	case SYS_remap_file_pages:
+	case SYS_pkey_mprotect:
+	case SYS_shmat:
+	case SYS_shmdt:
 		range_remove(0, ~0ull);
 	}
 }

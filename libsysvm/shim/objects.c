@@ -213,8 +213,8 @@ enum shim_reason objects_patch(bool all)
 
 const struct sysvm_object *objects_by_fd(int fd, uint64_t offset)
 {
+	static struct stat st; /* the caller sees to it that there is one at a time, here and below */
 	const struct sysvm_object *o;
-	struct stat st;
 
 	if (own2(SYS_fstat, fd, &st) != 0)
 		return 0;
@@ -244,7 +244,7 @@ static long fd_path(int fd, char *path, unsigned long size)
 
 void objects_note_unknown(int fd)
 {
-	char path[BUNDLE_PATH_MAX / 2];
+	static char path[BUNDLE_PATH_MAX / 2];
 
 	if (fd_path(fd, path, sizeof(path)) > 0)
 		note_path(path);
@@ -253,7 +253,7 @@ void objects_note_unknown(int fd)
 bool objects_is_gconv_cache(int fd)
 {
 	const struct sysvm_identity *g = &entry.bundle->gconv_cache;
-	struct stat st;
+	static struct stat st;
 
 	return fd >= 0 && g->ino && own2(SYS_fstat, fd, &st) == 0 && same_file(g, &st);
 }

@@ -4,7 +4,9 @@
  *
  *   fork              settled before; the child has its own copy of everything and goes on with its own machine
  *   vfork and alike   the child shares this memory but not the descriptors, and runs while we sleep: plain, without
- *                     touching the shim's state, until the parent returns (entry.S switches back)
+ *                     touching the shim's state, until the parent returns (entry.S switches back). No signal is handled
+ *                     in between: SIGCHLD comes with the parent's return, and its handler's calls must be seen. Mappings that
+ *                     the child changes are the parent's too: what is known about memory is forgotten
  *   threads and other sharers   plain for ever, before the second task exists
  *
  * Tested by tests/shim/entry (fork, vfork, posix_spawn in a loop, threads, clone with a stack).
@@ -53,7 +55,10 @@ int process_vfork(struct shim_call *call)
 	process_not_alone();
 	ahead_settle();
 	count_forwarded();
+	shim_vfork_mask = signals_hold();
+	bump_n(&entry.file->stats.own, 2); /* entry.S lets them go, in both */
 	shim_vfork_return = call->site + 2;
+	dispatch_look_at_child(true);
 	shim_mode = 0;
 	return VERDICT_VFORK;
 }
@@ -61,6 +66,8 @@ int process_vfork(struct shim_call *call)
 static int clone_like(struct shim_call *call, uint64_t flags, uint64_t stack)
 {
 	process_not_alone();
+	if (flags & (CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID))
+		entry.confined = true; /* meant for the child, which has a copy */
 	if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK) && !(flags & (CLONE_FILES | CLONE_FS)))
 		return process_vfork(call);
 	/* A copy on another stack would come back to a frame that is not there; it is rare enough to stop for. */

@@ -70,6 +70,7 @@ struct shim_settings {
 	uint32_t age_ms; /* how long an outstanding result lives */
 	int relaxed_age; /* calls that only look, answered by nobody ahead, leave it alone */
 	struct shim_stats *stats; /* never null */
+	uint64_t vdso;	/* where it is mapped, 0: nowhere */
 	uint8_t exe_build_id[SVP_BUILD_ID_MAX];
 	uint32_t exe_build_id_len;
 };
@@ -104,6 +105,8 @@ void ahead_after(struct shim_call *call);
 void ahead_settle(void);
 /* Settle, and make plain calls from now on. */
 void ahead_stop(enum shim_reason reason);
+/* A call that the child of a vfork is about to make: what it may unmap or protect is not known any more. */
+void memory_child(const struct shim_call *call);
 /* In the child of fork: every descriptor is now shared with the parent, the machine must be made anew. */
 void ahead_forked_child(void);
 

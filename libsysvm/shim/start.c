@@ -250,7 +250,7 @@ void start_machine(uint32_t number, const struct shim_call *c, uint64_t signals)
 		ahead_own(SYS_close, page->reg[i ? SVP_REG_CLOSE2 : SVP_REG_CLOSE], 0, 0, 0);
 }
 
-bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
+__attribute__((noinline)) bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
 {
 	const struct svp_proc *p = &ahead.svp.procs[number];
 	struct ahead_proc *state = &ahead.proc[number];

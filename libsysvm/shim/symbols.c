@@ -13,12 +13,12 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 #include "libsysvm/shim/entry.h"
+#include "libsysvm/shim/linkmap.h"
 
 static struct shim_stats_file nowhere;
 struct entry entry = { .file = &nowhere };
@@ -29,6 +29,20 @@ struct next {
 	int counted;
 };
 
+static int is_libc(const char *path)
+{
+	static const char start[8] = "libc.so.";
+	const char *name = path;
+	unsigned int same = 0;
+
+	while (*path)
+		if (*path++ == '/')
+			name = path;
+	while (same < sizeof(start) && name[same] == start[same])
+		same++;
+	return same == sizeof(start);
+}
+
 static void *find(struct next *next, const char *name)
 {
 	void *function = __atomic_load_n(&next->function, __ATOMIC_ACQUIRE);
@@ -37,9 +51,7 @@ static void *find(struct next *next, const char *name)
 	if (!function) {
 		function = dlsym(RTLD_NEXT, name);
 		if (function && dladdr(function, &info) && info.dli_fname) {
-			const char *slash = strrchr(info.dli_fname, '/');
-
-			next->counted = strncmp(slash ? slash + 1 : info.dli_fname, "libc.so.", 8) == 0;
+			next->counted = is_libc(info.dli_fname);
 		}
 		__atomic_store_n(&next->function, function, __ATOMIC_RELEASE);
 	}
@@ -94,14 +106,18 @@ HAND_ON(int, access, (const char *path, int mode), (path, mode))
 HAND_ON(ssize_t, readlink, (const char *path, char *buffer, size_t n), (path, buffer, n))
 HAND_ON(int, posix_fadvise, (int fd, off_t offset, off_t n, int advice), (fd, offset, n, advice))
 
-__attribute__((constructor)) static void start(void)
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	char path[BUNDLE_PATH_MAX];
 	struct stat st;
 	bool disabled;
 	long map, fd;
 
-	environment_hide(&disabled, path, sizeof(path));
+	(void)argc;
+	if (!envp)
+		return;
+	linkmap_init(argv, envp);
+	environment_hide(envp, &disabled, path, sizeof(path));
 	if (disabled || !path[0])
 		return;
 	entry.bundle = bundle_open(path);

@@ -4,16 +4,14 @@
  * would complain on the program's standard error, or the program would show them.
  *
  * Yes for a 64-bit x86 program whose interpreter is glibc's, without setuid, setgid or file capabilities, that does
- * not load a sanitizer first, when our library and bundle are where they were, seen from this root. A script's
- * interpreter is looked at in its place. On any doubt: no.
+ * not load a sanitizer first. A script's
+ * interpreter is looked at in its place. On any doubt: no. Everything that is read lies in the workspace (exec.h).
  * Tested by tests/shim/entry (static, setuid, 32-bit, script, chroot, sanitizer).
  */
-#include <elf.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "libsysvm/shim/bytes.h"
-#include "libsysvm/shim/entry.h"
+#include "libsysvm/shim/exec.h"
 
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
 
@@ -32,129 +30,115 @@ static bool is_sanitizer(const char *name) /* 8 bytes */
 	return false;
 }
 
-static bool loads_sanitizer(long fd, const Elf64_Ehdr *eh, const Elf64_Phdr *dynamic)
+__attribute__((noinline)) static bool loads_sanitizer(struct exec_work *w, long fd)
 {
-	Elf64_Dyn d;
-	Elf64_Phdr ph;
-	uint64_t strtab = 0, entries = dynamic->p_filesz / sizeof(d);
-	char name[8];
+	uint64_t strtab = 0, at = w->dynamic.p_offset, entries = w->dynamic.p_filesz / sizeof(w->dyn);
 
 	if (entries > 256)
 		return true; /* doubt */
 	for (uint64_t i = 0; i < entries; i++) {
-		if (!read_at(fd, &d, sizeof(d), dynamic->p_offset + i * sizeof(d)))
+		if (!read_at(fd, &w->dyn, sizeof(w->dyn), at + i * sizeof(w->dyn)))
 			return true;
-		if (d.d_tag == DT_NULL)
+		if (w->dyn.d_tag == DT_NULL)
 			break;
-		if (d.d_tag == DT_STRTAB)
-			strtab = d.d_un.d_ptr;
+		if (w->dyn.d_tag == DT_STRTAB)
+			strtab = w->dyn.d_un.d_ptr;
 	}
-	for (unsigned int i = 0; i < eh->e_phnum; i++) { /* address to file offset */
-		if (!read_at(fd, &ph, sizeof(ph), eh->e_phoff + i * sizeof(ph)))
+	for (unsigned int i = 0; i < w->head.eh.e_phnum; i++) { /* address to file offset */
+		if (!read_at(fd, &w->ph, sizeof(w->ph), w->head.eh.e_phoff + i * sizeof(w->ph)))
 			return true;
-		if (ph.p_type == PT_LOAD && strtab >= ph.p_vaddr && strtab - ph.p_vaddr < ph.p_filesz) {
-			strtab = strtab - ph.p_vaddr + ph.p_offset;
+		if (w->ph.p_type == PT_LOAD && strtab >= w->ph.p_vaddr && strtab - w->ph.p_vaddr < w->ph.p_filesz) {
+			strtab = strtab - w->ph.p_vaddr + w->ph.p_offset;
 			break;
 		}
 	}
 	for (uint64_t i = 0; i < entries; i++) {
-		if (!read_at(fd, &d, sizeof(d), dynamic->p_offset + i * sizeof(d)))
+		if (!read_at(fd, &w->dyn, sizeof(w->dyn), at + i * sizeof(w->dyn)))
 			return true;
-		if (d.d_tag != DT_NEEDED) /* the linker puts them first */
+		if (w->dyn.d_tag != DT_NEEDED) /* the linker puts them first */
 			break;
-		if (!read_at(fd, name, sizeof(name), strtab + d.d_un.d_val) || is_sanitizer(name))
+		if (!read_at(fd, w->interpreter, 8, strtab + w->dyn.d_un.d_val) || is_sanitizer(w->interpreter))
 			return true;
 	}
 	return false;
 }
 
-static bool elf_takes_us(long fd, const Elf64_Ehdr *eh)
+__attribute__((noinline)) static bool elf_takes_us(struct exec_work *w, long fd)
 {
-	Elf64_Phdr ph, dynamic = { 0 };
+	const Elf64_Ehdr *eh = &w->head.eh;
 	bool loader = false;
-	char name[sizeof(LOADER)];
 
-	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 || eh->e_phentsize != sizeof(ph) ||
+	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64 || eh->e_phentsize != sizeof(w->ph) ||
 	    eh->e_phnum > 64)
 		return false;
+	w->dynamic.p_filesz = 0;
 	for (unsigned int i = 0; i < eh->e_phnum; i++) {
-		if (!read_at(fd, &ph, sizeof(ph), eh->e_phoff + i * sizeof(ph)))
+		if (!read_at(fd, &w->ph, sizeof(w->ph), eh->e_phoff + i * sizeof(w->ph)))
 			return false;
-		if (ph.p_type == PT_DYNAMIC)
-			dynamic = ph;
-		if (ph.p_type == PT_INTERP)
-			loader = ph.p_filesz == sizeof(name) && read_at(fd, name, sizeof(name), ph.p_offset) &&
-				 bytes_equal(name, LOADER, sizeof(name));
+		if (w->ph.p_type == PT_DYNAMIC)
+			bytes_copy(&w->dynamic, &w->ph, sizeof(w->ph));
+		if (w->ph.p_type == PT_INTERP)
+			loader = w->ph.p_filesz == sizeof(LOADER) &&
+				 read_at(fd, w->interpreter, sizeof(LOADER), w->ph.p_offset) &&
+				 bytes_equal(w->interpreter, LOADER, sizeof(LOADER));
 	}
-	return loader && dynamic.p_filesz && !loads_sanitizer(fd, eh, &dynamic);
+	return loader && w->dynamic.p_filesz;
 }
 
-/* The interpreter of a "#!" line, cut out in place; 0: there is none. */
-static char *script_interpreter(char *line, unsigned int n)
+/* The interpreter of a "#!" line; false: there is none that we can tell. */
+static bool script_interpreter(struct exec_work *w, unsigned int n)
 {
+	const char *line = w->head.line;
 	unsigned int from = 2, to;
 
 	while (from < n && (line[from] == ' ' || line[from] == '\t'))
 		from++;
 	for (to = from; to < n && line[to] != ' ' && line[to] != '\t' && line[to] != '\n' && line[to]; to++)
-		;
+		w->interpreter[to - from] = line[to];
 	if (to == n || to == from)
-		return 0;
-	line[to] = 0;
-	return line + from;
+		return false;
+	w->interpreter[to - from] = 0;
+	return true;
 }
 
-static bool file_takes_us(int dirfd, const char *path, int flags, int depth)
+/* One file: yes, no, or it is a script, whose interpreter is in the workspace. */
+enum target { NO, YES, SCRIPT };
+
+static enum target look_at(struct exec_work *w, int dirfd, const char *path, int flags)
 {
-	union {
-		Elf64_Ehdr eh;
-		char line[128];
-	} head;
 	const struct sysvm_object *known;
-	struct stat st;
-	bool yes = false;
-	char *interpreter;
+	enum target answer = NO;
 	long fd, n;
 
 	/* The kernel follows the application's pointers here, and says EFAULT if it must. */
-	if (own4(SYS_newfstatat, dirfd, path, &st, flags) != 0 || !S_ISREG(st.st_mode) ||
-	    st.st_mode & (S_ISUID | S_ISGID))
-		return false;
-	if (flags & AT_EMPTY_PATH)
-		return false; /* fexecve of a nameless file */
-	known = objects_by_stat(&st);
-	if (known && known->takes_shim) /* the analyser has looked at it; capabilities may have come since */
-		return own4(SYS_getxattr, path, "security.capability", 0, 0) < 0 && dirfd == AT_FDCWD;
+	if (own4(SYS_newfstatat, dirfd, path, &w->st, flags) != 0 || !S_ISREG(w->st.st_mode) ||
+	    w->st.st_mode & (S_ISUID | S_ISGID))
+		return NO;
+	known = objects_by_stat(&w->st);
+	if (known && known->takes_shim && dirfd == AT_FDCWD) /* the analyser has looked; capabilities may have come since */
+		return own4(SYS_getxattr, path, "security.capability", 0, 0) < 0 ? YES : NO;
 	fd = own4(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0), 0);
 	if (fd < 0)
-		return false;
-	n = own4(SYS_pread64, fd, &head, sizeof(head), 0);
-	if (n >= (long)sizeof(head.eh) && bytes_equal(head.eh.e_ident, ELFMAG, SELFMAG)) {
-		yes = own4(SYS_fgetxattr, fd, "security.capability", 0, 0) < 0 && elf_takes_us(fd, &head.eh);
-	} else if (n > 2 && head.line[0] == '#' && head.line[1] == '!' && depth < 4) {
-		interpreter = script_interpreter(head.line, (unsigned int)n);
-		yes = interpreter && file_takes_us(AT_FDCWD, interpreter, 0, depth + 1);
+		return NO;
+	n = own4(SYS_pread64, fd, &w->head, sizeof(w->head), 0);
+	if (n >= (long)sizeof(w->head.eh) && bytes_equal(w->head.eh.e_ident, ELFMAG, SELFMAG)) {
+		if (own4(SYS_fgetxattr, fd, "security.capability", 0, 0) < 0 && elf_takes_us(w, fd) && !loads_sanitizer(w, fd))
+			answer = YES;
+	} else if (n > 2 && w->head.line[0] == '#' && w->head.line[1] == '!' && script_interpreter(w, (unsigned int)n)) {
+		answer = SCRIPT;
 	}
 	own1(SYS_close, fd);
-	return yes;
+	return answer;
 }
 
-static bool readable_here(const char *path, const struct sysvm_identity *identity)
+__attribute__((noinline)) bool target_takes_us(struct exec_work *w, int dirfd, const char *path, int flags)
 {
-	struct stat st;
-	long fd = own3(SYS_open, path, O_RDONLY | O_CLOEXEC, 0);
-	bool same;
+	enum target answer;
 
-	if (fd < 0)
-		return false;
-	same = own2(SYS_fstat, fd, &st) == 0 && (!identity || (st.st_dev == identity->dev && st.st_ino == identity->ino));
-	own1(SYS_close, fd);
-	return same;
-}
-
-bool target_takes_us(int dirfd, const char *path, int flags)
-{
-	return file_takes_us(dirfd, path, flags, 0) &&
-	       (!entry.moved || (readable_here(entry.bundle->library_path, &entry.library) &&
-				 readable_here(entry.bundle->bundle_path, 0)));
+	if (flags & AT_EMPTY_PATH)
+		return false; /* fexecve of a nameless file */
+	answer = look_at(w, dirfd, path, flags);
+	for (unsigned int depth = 0; answer == SCRIPT && depth < 4; depth++)
+		answer = look_at(w, AT_FDCWD, w->interpreter, 0);
+	return answer == YES;
 }

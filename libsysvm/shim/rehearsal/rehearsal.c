@@ -182,6 +182,17 @@ int signals_action(struct shim_call *call)
 	(void)call;
 	return -1;
 }
+uint64_t signals_hold(void)
+{
+	return 0;
+}
+void signals_stop(void)
+{
+}
+void memory_child(const struct shim_call *call)
+{
+	(void)call;
+}
 int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 {
 	struct clone_args args = { .flags = script->clone_flags };

@@ -2,6 +2,7 @@
 #include "tests/shim/ahead/application.h"
 
 #include <gtest/gtest.h>
+#include <sys/auxv.h>
 
 #include "libsysvm/sysvm.h"
 #include "optimizer/svp_text.h"
@@ -42,6 +43,7 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms, 
   settings.age_ms = age_ms;
   settings.relaxed_age = relaxed_age;
   settings.stats = &stats_;
+  settings.vdso = ::getauxval(AT_SYSINFO_EHDR);
   started_ = ahead_init(&settings);
 }
 

@@ -175,7 +175,9 @@ def accounts():
             report(name, ["%d processes opened the bundle, expected 1" % len(start)])
             continue
         process = lines[start[0]].split()[0]
-        calls = [l.split()[2].split("(")[0] for l in lines[start[0]:] if l.split()[0] == process]
+        first = max(i for i, l in enumerate(lines[:start[0]])
+                    if l.split()[0] == process and '"/proc/self/status", O_RDONLY|O_CLOEXEC' in l)
+        calls = [l.split()[2].split("(")[0] for l in lines[first:] if l.split()[0] == process]
         unseen = calls.count("futex") + calls.count("rt_sigreturn")  # sites that are left on purpose
         engine = 1 if counts["runs"] else 0  # the user engine asks for its process number once
         ours = counts["forwarded"] + counts["inner"] + counts["own"] + unseen + engine
