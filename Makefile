@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations soak
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-suites check-threads soak
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -22,6 +22,11 @@ check-mutations: build
 	@scripts/check-mutations
 soak: build
 	@scripts/soak
+check-suites: build
+	@scripts/install-deps scripts/packages-suites.txt
+	@tests/suites/run $(SUITES)
+check-threads: build
+	@SYSVM_THREAD_SECONDS=$(or $(SECONDS),5) ctest --test-dir build -R shim.threads --output-on-failure
 transparency: build
 	@tests/transparency/run --strict
 bench: build

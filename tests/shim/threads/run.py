@@ -12,56 +12,20 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import hang  # noqa: E402
 
 GRACE = float(os.environ.get("SYSVM_THREAD_GRACE", 60))  # seconds that a case may take beyond what it was asked for
 HANGS_MAX = 2  # more than these tell nothing new, and each costs a minute
 
 
-def tree(top: int) -> list[int]:
-    """The process and all below it."""
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                stat = Path(f"/proc/{name}/stat").read_text()
-            except OSError:
-                continue
-            parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(name))
-    found = [top]
-    for pid in found:
-        found += parents.get(pid, [])
-    return found
-
-
-def where_it_waits(top: int) -> str:
-    """For each thread below the process: its name, its state and the system call it is in, as numbers."""
-    lines = []
-    for pid in tree(top):
-        for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
-            try:
-                name, call = (task / "comm").read_text().strip(), (task / "syscall").read_text().strip()
-                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            lines.append(f"{pid}/{task.name} {name} {state} {call}")
-    return "\n".join(lines)
-
-
 class Hang(Exception):
     """The run did not end; the text says where it was."""
-
-
-def end_group(child: subprocess.Popen) -> None:
-    """Ends what is left of a run, which has a session of its own: a child may hang where its parent has given up."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    child.wait()
 
 
 def run(words: list[str], scratch: Path, seconds: float, env: dict[str, str]) -> tuple[int, str, str]:
@@ -74,10 +38,10 @@ def run(words: list[str], scratch: Path, seconds: float, env: dict[str, str]) ->
         try:
             status = child.wait(seconds + GRACE)
         except subprocess.TimeoutExpired:
-            where = where_it_waits(child.pid)
+            where = hang.where_it_waits(child.pid)
             raise Hang(f"no end within {seconds + GRACE:g} s; its threads (state, system call and arguments):\n{where}") from None
         finally:
-            end_group(child)
+            hang.end(child)
     return status, out.read_text(errors="replace"), err.read_text(errors="replace")
 
 
@@ -129,8 +93,8 @@ def main() -> int:
             continue
         try:
             wrong, note = check(case, args, svp, env)
-        except Hang as hang:
-            wrong, note = [str(hang)], ""
+        except Hang as what:
+            wrong, note = [str(what)], ""
             hangs += 1
         print(f"{'FAILED' if wrong else 'ok    '} {case}{note}", flush=True)
         for text in wrong:
