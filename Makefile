@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-suites check-threads soak
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-sites check-suites check-threads soak
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -18,6 +18,8 @@ check-style: build
 check-exports: build
 	@scripts/fetch-consumers build/consumers
 	@ctest --test-dir build -R cli.consumers --output-on-failure
+check-sites: build
+	@nice scripts/census all --table build/census/table.md
 check-mutations: build
 	@scripts/check-mutations
 soak: build

@@ -40,16 +40,17 @@ constexpr int kNrFromMemory = -2;
 //   brk, arch_prctl, set_tid_address, set_robust_list, rseq   start-up of ld.so, before the shim is there
 // And in the loader alone:
 //   getcwd           dlopen of a relative path, between the open of the object and its mapping, both of which are seen
+//   readlink, readlinkat   of /proc/self/exe, for $ORIGIN, likewise or before the shim is there
 constexpr int kHarmless[] = {202, 15, 60, 231, 14, 186, 39, 234, 12, 158, 218, 273, 334};
 
-constexpr int kGetcwd = 79;
+constexpr int kHarmlessInLoader[] = {79, 89, 267};
 
 // The C library's only calls whose number comes from memory are those of __nptl_setxid, which changes the user of every
 // thread and runs only when there are several: off by then.
 bool harmless(const sysvm_site& site, const std::string& name) {
   if (site.nr == kNrFromMemory) return name == "libc.so.6";
-  if (site.nr == kGetcwd) return name == "ld-linux-x86-64.so.2";
-  return std::find(std::begin(kHarmless), std::end(kHarmless), site.nr) != std::end(kHarmless);
+  const auto among = [&](const auto& calls) { return std::find(std::begin(calls), std::end(calls), site.nr) != std::end(calls); };
+  return among(kHarmless) || (name == "ld-linux-x86-64.so.2" && among(kHarmlessInLoader));
 }
 
 constexpr int kSigreturn = 15;  // Unwinders and debuggers know the restorer by its bytes.
@@ -343,7 +344,7 @@ bool may_hold_syscall(std::span<const uint8_t> bytes) {
   return false;
 }
 
-// The pages that will be executable; false: there are too many pieces.
+// The pages that will be executable; false: there are too many pieces, or some twice.
 bool note_pieces(std::vector<CodeSegment> segments, sysvm_object& object) {
   std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
   size_t n = 0;
@@ -372,7 +373,9 @@ object_why why_unknown(const ElfImage& image, sysvm_object& object) {
   if (std::any_of(segments.begin(), segments.end(), [](const CodeSegment& s) { return s.writable; }) ||
       image.relocates_text())
     return WHY_WRITABLE;
-  return note_pieces(segments, object) ? WHY_NOTHING : WHY_PIECES;
+  uint64_t all = 0;
+  for (const CodeSegment& s : segments) all += s.filesz;
+  return all <= image.identity().size && note_pieces(segments, object) ? WHY_NOTHING : WHY_PIECES;
 }
 
 void find_sites(const ElfImage& image, Analysis& out) {
@@ -456,7 +459,7 @@ const char* why_text(uint32_t why) {
     case WHY_MACHINE: return "not a 64-bit x86 file";
     case WHY_WRITABLE: return "its text can be written";
     case WHY_CUT: return "an executable segment lies past the end of the file";
-    case WHY_PIECES: return "more executable segments than are looked at";
+    case WHY_PIECES: return "more executable segments than are looked at, or some that overlap";
     case WHY_CHANGED: return "it was written while it was read";
   }
   return "?";

@@ -13,6 +13,9 @@
 namespace sysvm {
 namespace {
 
+constexpr unsigned kProgramHeadersMax = 65536 / sizeof(Elf64_Phdr);
+constexpr uint64_t kNotesMax = 64 << 10, kNameMax = 4096, kDynamicMax = 1 << 20;
+
 template <typename T>
 std::optional<T> load(std::span<const uint8_t> bytes, uint64_t offset) {
   if (offset > bytes.size() || bytes.size() - offset < sizeof(T)) return std::nullopt;
@@ -82,6 +85,9 @@ Result<ElfImage> ElfImage::parse(ElfImage image) {
   if (image.class_ != ELFCLASS64 || !header) return image;
   image.x86_64_ = header->e_machine == EM_X86_64;
   image.entry_ = header->e_entry;
+  // The kernel's bound; what is read for each of them is bounded too, so that a hostile file costs no more than its size.
+  if (header->e_phnum > kProgramHeadersMax)
+    return sysvm::error("{}: {} program headers, the kernel takes {}", path, header->e_phnum, kProgramHeadersMax);
   if (header->e_phnum && header->e_phentsize != sizeof(Elf64_Phdr))
     return sysvm::error("{}: program headers of {} bytes, expected {}", path, header->e_phentsize, sizeof(Elf64_Phdr));
   const auto phdrs = image.file_range(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr));
@@ -123,7 +129,7 @@ void ElfImage::wait_for_times() const {
 std::vector<uint8_t> ElfImage::build_id() const {
   for (const Segment& s : segments_) {
     if (s.type != PT_NOTE) continue;
-    const auto notes = file_range(s.offset, s.filesz);
+    const auto notes = file_range(s.offset, std::min(s.filesz, kNotesMax));
     uint64_t at = 0;
     while (const auto note = load<Elf64_Nhdr>(notes, at)) {
       const uint64_t name = at + sizeof(Elf64_Nhdr);
@@ -172,9 +178,12 @@ std::optional<ExecRange> ElfImage::eh_frame_header() const {
 }
 
 std::optional<ExecRange> ElfImage::segment_at(uint64_t vaddr) const {
-  for (const Segment& s : segments_)
-    if (s.type == PT_LOAD && vaddr >= s.vaddr && vaddr - s.vaddr < s.filesz)
-      if (const auto bytes = file_range(s.offset, s.filesz); !bytes.empty()) return ExecRange{s.vaddr, s.offset, bytes};
+  for (const Segment& s : segments_) {
+    if (s.type != PT_LOAD || vaddr < s.vaddr || vaddr - s.vaddr >= s.filesz) continue;
+    auto& kept = kept_[&s - segments_.data()];
+    if (kept.empty()) kept = file_range(s.offset, s.filesz);
+    if (!kept.empty()) return ExecRange{s.vaddr, s.offset, kept};
+  }
   return std::nullopt;
 }
 
@@ -199,7 +208,7 @@ std::vector<uint64_t> ElfImage::symbol_addresses() const {
 std::optional<std::string> ElfImage::interpreter() const {
   for (const Segment& s : segments_) {
     if (s.type != PT_INTERP) continue;
-    const auto name = file_range(s.offset, s.filesz);
+    const auto name = file_range(s.offset, std::min(s.filesz, kNameMax));
     const auto end = std::find(name.begin(), name.end(), 0);
     return std::string(name.begin(), end);
   }
@@ -210,7 +219,7 @@ std::vector<std::pair<uint64_t, uint64_t>> ElfImage::dynamic() const {
   std::vector<std::pair<uint64_t, uint64_t>> out;
   for (const Segment& s : segments_) {
     if (s.type != PT_DYNAMIC) continue;
-    const auto bytes = file_range(s.offset, s.filesz);
+    const auto bytes = file_range(s.offset, std::min(s.filesz, kDynamicMax));
     for (uint64_t at = 0; const auto d = load<Elf64_Dyn>(bytes, at); at += sizeof(Elf64_Dyn)) {
       if (d->d_tag == DT_NULL) break;
       out.emplace_back(d->d_tag, d->d_un.d_val);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -88,6 +89,7 @@ class ElfImage {
   sysvm_identity identity_{};
   mutable std::deque<std::vector<uint8_t>> read_;
   std::vector<Segment> segments_;
+  mutable std::map<ptrdiff_t, std::span<const uint8_t>> kept_;  // segments that were read whole
   std::vector<Section> sections_;  // executable ones
   uint64_t entry_ = 0;
   unsigned class_ = 0;

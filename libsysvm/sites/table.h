@@ -89,7 +89,7 @@ enum object_why {
 	WHY_MACHINE = 2,  /* not 64-bit x86 */
 	WHY_WRITABLE = 3, /* its text can be written, or is by the loader: it may not stay what it is */
 	WHY_CUT = 4,	  /* an executable segment lies past the end of the file */
-	WHY_PIECES = 5,	  /* more executable segments than this table has room for */
+	WHY_PIECES = 5,	  /* more executable segments than this table has room for, or some that overlap */
 	WHY_CHANGED = 6,  /* the file was written while it was read */
 };
 

@@ -197,6 +197,55 @@ TEST(ElfImageOpen, RefusesWhatIsNotElfByName) {
   EXPECT_FALSE(ElfImage::open("/etc"));
 }
 
+TEST(ElfImageOpen, RefusesHeadersThatCannotBe) {
+  struct Case {
+    const char* message;
+    void (*make)(Elf64_Ehdr& eh, Elf64_Phdr& ph);
+  };
+  const Case cases[] = {
+      {"lie past the end", [](Elf64_Ehdr& eh, Elf64_Phdr&) { eh.e_phoff = 0x100000; }},
+      {"lie past the end", [](Elf64_Ehdr& eh, Elf64_Phdr&) { eh.e_phoff = ~0ull - 8; }},
+      {"the kernel takes", [](Elf64_Ehdr& eh, Elf64_Phdr&) { eh.e_phnum = 0xffff; }},
+      {"expected 56", [](Elf64_Ehdr& eh, Elf64_Phdr&) { eh.e_phentsize = 32; }},
+      {"wraps around", [](Elf64_Ehdr&, Elf64_Phdr& ph) { ph.p_vaddr = ~0ull - 2; }},
+      {"wraps around", [](Elf64_Ehdr&, Elf64_Phdr& ph) { ph.p_offset = ~0ull - 2; }},
+  };
+  for (const Case& c : cases) {
+    Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
+    c.make(*reinterpret_cast<Elf64_Ehdr*>(file.data()), *reinterpret_cast<Elf64_Phdr*>(file.data() + sizeof(Elf64_Ehdr)));
+    const auto image = ElfImage::from_bytes("built", file);
+    ASSERT_FALSE(image) << c.message;
+    EXPECT_NE(image.message().find(c.message), std::string::npos) << image.message();
+  }
+}
+
+// Executable segments that overlap, or more than the table holds: not known, and no more work than the file is large.
+TEST(Analyse, GivesUpOnSegmentsThatOverlap) {
+  Bytes file = build_elf({.code = Bytes(20000, 0x90), .cut = 10000});
+  auto* headers = reinterpret_cast<Elf64_Phdr*>(file.data() + sizeof(Elf64_Ehdr));
+  headers[0].p_filesz = headers[1].p_filesz = file.size() - headers[1].p_offset;
+  headers[1].p_offset = headers[0].p_offset;
+  EXPECT_EQ(analyse(*ElfImage::from_bytes("built", file)).object.why, static_cast<uint32_t>(WHY_PIECES));
+}
+
+// A file that was written a moment ago is not read before a later change would show in its times.
+TEST(Analyse, WaitsUntilAChangeWouldShow) {
+  const std::string path = ::testing::TempDir() + "/fresh";
+  const Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
+  const auto image = ElfImage::open(path);
+  ASSERT_TRUE(image);
+  const Analysis a = analyse(*image);
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  EXPECT_GE(static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec),
+            a.object.identity.ctime_ns + 10000000u);
+  EXPECT_EQ(a.object.why, static_cast<uint32_t>(WHY_NOTHING));
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
+  EXPECT_EQ(analyse(*image).object.why, static_cast<uint32_t>(WHY_CHANGED));
+  unlink(path.c_str());
+}
+
 // A file cut at any of many places must not crash the analyser.
 TEST(ElfImageOpen, SurvivesATruncatedFile) {
   std::ifstream in(loaded_path("ld-linux"), std::ios::binary);

@@ -31,12 +31,14 @@ struct BuiltElf {
   uint32_t flags = PF_R | PF_X;
   uint32_t cut = 0;    // a second executable segment begins here
   uint32_t entry = 0;  // in the code
+  bool compact = false;  // no padding in the file
 };
 
 inline Bytes build_elf(const BuiltElf& from) {
   constexpr uint64_t kFrames = 0x40000;
   constexpr uint32_t kCie = 28, kFde = 32;
-  Bytes out(kText, 0);
+  const uint64_t offset = from.compact ? 0x140 : kText;
+  Bytes out(offset, 0);
   const auto put = [&](uint64_t at, const auto& value) {
     if (out.size() < at + sizeof value) out.resize(at + sizeof value);
     std::memcpy(&out[at], &value, sizeof value);
@@ -44,7 +46,7 @@ inline Bytes build_elf(const BuiltElf& from) {
   std::vector<BuiltFunction> functions = from.functions;
   if (functions.empty()) functions.push_back({0, static_cast<uint32_t>(from.code.size())});
   out.insert(out.end(), from.code.begin(), from.code.end());
-  out.resize((out.size() + 0x1fff) & ~uint64_t{0xfff});
+  out.resize(from.compact ? (out.size() + 15) & ~uint64_t{15} : (out.size() + 0x1fff) & ~uint64_t{0xfff});
   const uint64_t base = out.size();  // of the frames in the file; at kFrames in memory
   const auto n = static_cast<uint32_t>(functions.size());
   const uint32_t header = 12 + 8 * n;
@@ -88,8 +90,8 @@ inline Bytes build_elf(const BuiltElf& from) {
     headers.push_back(ph);
   };
   const uint64_t first = from.cut ? from.cut : from.code.size();
-  segment(PT_LOAD, from.flags, kText, kText, first);
-  if (from.cut) segment(PT_LOAD, from.flags, kText + from.cut, kText + from.cut, from.code.size() - from.cut);
+  segment(PT_LOAD, from.flags, offset, kText, first);
+  if (from.cut) segment(PT_LOAD, from.flags, offset + from.cut, kText + from.cut, from.code.size() - from.cut);
   if (from.frames) {
     segment(PT_LOAD, PF_R, base, kFrames, out.size() - base);
     segment(PT_GNU_EH_FRAME, PF_R, base, kFrames, header);

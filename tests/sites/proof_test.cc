@@ -105,6 +105,21 @@ TEST(Proof, RefusesADamagedSlot) {
   }
 }
 
+// mov 0(%eip),%eax; syscall: with a fix that would be right for %rip, but the address is cut to 32 bits.
+TEST(Proof, RefusesADisplacementOf32BitCode) {
+  const Bytes code{0x67, 0x8b, 0x05, 0, 0, 0, 0, 0x0f, 0x05, 0xc3};
+  sysvm_site s = careless_site(code, 0, 7);
+  s.fixes = 1;
+  s.fix[0] = {3, 7, kText + 7};
+  expect_doubt("%eip", Proof(built_image({.code = code})).admit(s), SITE_OTHER_CODE);
+  Bytes wide = code;
+  wide[0] = 0x48;
+  s = careless_site(wide, 0, 7);
+  s.fixes = 1;
+  s.fix[0] = {3, 7, kText + 7};
+  expect_doubt("%rip", Proof(built_image({.code = wide})).admit(s), SITE_SOUND);
+}
+
 struct Shape {
   const char* what;
   BuiltElf elf;
