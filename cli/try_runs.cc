@@ -130,6 +130,7 @@ Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& 
     }
     Supervisor supervisor;
     command.mask = supervisor.mask_before();
+  command.child_ignored = supervisor.child_ignored();
     HeldChild child = TRY(HeldChild::start(command, path));
     std::string step;
     const uint64_t start = boottime_ns();

@@ -213,6 +213,7 @@ Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
   Supervisor supervisor;
   Command command = options.command;
   command.mask = supervisor.mask_before();
+  command.child_ignored = supervisor.child_ignored();
   HeldChild child = TRY(HeldChild::start(command, path));
 
   EntryCounts out;

@@ -106,6 +106,7 @@ class Recording {
     if (path_.empty()) return Unit{};
     Command command = options_.command;
     command.mask = supervisor_.mask_before();
+    command.child_ignored = supervisor_.child_ignored();
     child_.emplace(TRY(HeldChild::start(command, path_)));
     return Unit{};
   }
@@ -415,7 +416,7 @@ class Recording {
   const RecordOptions& options_;
   int& exit_code_;
   RecordReport report_;
-  Supervisor supervisor_;
+  Supervisor supervisor_{!options_.command.argv.empty(), options_.window_ns != 0};
   std::string path_;
   std::optional<HeldChild> child_;
   std::vector<int32_t> pids_;  // attached to

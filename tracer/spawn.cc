@@ -16,6 +16,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "common/foreground.h"
+
 extern char** environ;
 
 namespace sysvm {
@@ -135,6 +137,7 @@ Result<HeldChild> HeldChild::start(const Command& command, const std::string& pa
   script_words.insert(script_words.end(), command.argv.begin() + 1, command.argv.end());
   std::vector<char*> script_argv = pointers(script_words);
 
+  const pid_t self = getpid();
   const pid_t pid = fork();
   if (pid < 0) return error("fork: {}", strerror(errno));
   if (pid == 0) {
@@ -143,6 +146,7 @@ Result<HeldChild> HeldChild::start(const Command& command, const std::string& pa
       (void)!write(result_write.get(), &failure, sizeof failure);
       _exit(127);
     };
+    if (command.child_ignored) signal(SIGCHLD, SIG_IGN);
     if (command.mask) sigprocmask(SIG_SETMASK, &*command.mask, nullptr);
     // 0, 1, 2 are set through copies above 2, so that none is overwritten before it is used.
     int copies[3] = {-1, -1, -1};
@@ -157,6 +161,7 @@ Result<HeldChild> HeldChild::start(const Command& command, const std::string& pa
       if (initgroups(u.name.c_str(), u.gid) != 0 || setgid(u.gid) != 0 || setuid(u.uid) != 0)
         fail(kUser, errno);
     }
+    end_with_parent(self);  // after the change of user, which undoes it
     char word;
     ssize_t n;
     while ((n = read(go_read.get(), &word, 1)) < 0 && errno == EINTR) {

@@ -31,6 +31,7 @@ struct Command {
   std::string cwd;                              // "": ours
   std::optional<Identity> user;
   std::optional<sigset_t> mask;  // signal mask that it starts with; absent: ours
+  bool child_ignored = false;    // it starts with SIGCHLD ignored, as we did
 };
 
 // The file that execvp would run, looked for in the PATH of command.env. On failure exit_code is 126 or 127.

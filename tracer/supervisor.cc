@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -15,11 +16,34 @@ uint64_t boottime_ns() {
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
 }
 
-Supervisor::Supervisor() {
+namespace {
+
+// What signalfd tells, in the form of the other ways to learn of a signal.
+siginfo_t info_of(const signalfd_siginfo& s) {
+  siginfo_t out{};
+  out.si_signo = static_cast<int>(s.ssi_signo);
+  out.si_code = s.ssi_code;
+  if (out.si_signo == SIGCHLD && s.ssi_code > 0) {
+    out.si_pid = static_cast<pid_t>(s.ssi_pid);
+    out.si_status = s.ssi_status;
+  } else if (s.ssi_code <= 0) {
+    out.si_pid = static_cast<pid_t>(s.ssi_pid);
+    out.si_uid = s.ssi_uid;
+    out.si_value.sival_ptr = reinterpret_cast<void*>(s.ssi_ptr);
+  }
+  return out;
+}
+
+}  // namespace
+
+Supervisor::Supervisor(bool command, bool snapshots) : snapshots_(snapshots || !command) {
   sigset_t set;
   sigemptyset(&set);
+  if (command) sigfillset(&set);
   for (int sig : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1}) sigaddset(&set, sig);
-  sigprocmask(SIG_BLOCK, &set, &before_);
+  sigprocmask(SIG_BLOCK, nullptr, &before_);
+  if (command) signals_of_command_.emplace();
+  else sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -28,7 +52,36 @@ Supervisor::~Supervisor() {
   signalfd_siginfo info;
   while (signals_ && read(signals_.get(), &info, sizeof info) == sizeof info) {
   }
+  signals_of_command_.reset();
   sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void Supervisor::take(const siginfo_t& info, pid_t command, bool any_child, Wake& wake) {
+  const int sig = info.si_signo;
+  if (sig == SIGCHLD && info.si_code > 0) {
+    // With any child to watch (ptrace) stops are the session's.
+    if (any_child && wake == Wake::kTimeout) wake = Wake::kChild;
+    if (!any_child && command && info.si_pid == command && info.si_code == CLD_STOPPED) {
+      int status;
+      if (waitpid(command, &status, WNOHANG | WUNTRACED) == command && WIFSTOPPED(status))
+        stop_like(WSTOPSIG(status), command);
+    }
+    return;
+  }
+  if (sig == SIGUSR1 && snapshots_) {
+    if (wake == Wake::kTimeout) wake = Wake::kSnapshot;
+    return;
+  }
+  if (!command) {
+    wake = Wake::kStop;
+    return;
+  }
+  if (is_for_the_command(info, command)) send_on(info, command);
+  if (sig == SIGINT) {
+    const uint64_t now = boottime_ns();
+    if (last_interrupt_ns_ && now - last_interrupt_ns_ < 2'000'000'000) wake = Wake::kStop;
+    last_interrupt_ns_ = now;
+  }
 }
 
 Supervisor::Wake Supervisor::wait(int pidfd, pid_t command, int timeout_ms) {
@@ -36,22 +89,7 @@ Supervisor::Wake Supervisor::wait(int pidfd, pid_t command, int timeout_ms) {
   if (poll(fds, 2, timeout_ms) <= 0) return Wake::kTimeout;
   Wake wake = Wake::kTimeout;
   signalfd_siginfo info;
-  while (read(signals_.get(), &info, sizeof info) == sizeof info) {
-    const int sig = static_cast<int>(info.ssi_signo);
-    if (sig == SIGCHLD) {
-      if (pidfd < 0 && wake == Wake::kTimeout) wake = Wake::kChild;
-    } else if (sig == SIGUSR1) {
-      if (wake == Wake::kTimeout) wake = Wake::kSnapshot;
-    } else if (!command) {
-      wake = Wake::kStop;
-    } else if (sig == SIGTERM || sig == SIGHUP) {
-      kill(command, sig);
-    } else if (sig == SIGINT) {
-      const uint64_t now = boottime_ns();
-      if (last_interrupt_ns_ && now - last_interrupt_ns_ < 2'000'000'000) wake = Wake::kStop;
-      last_interrupt_ns_ = now;
-    }
-  }
+  while (read(signals_.get(), &info, sizeof info) == sizeof info) take(info_of(info), command, pidfd < 0, wake);
   if (wake == Wake::kTimeout && (fds[1].revents & POLLIN)) wake = Wake::kEnded;
   return wake;
 }

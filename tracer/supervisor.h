@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// How a tool behaves around a command that runs in the foreground: ^C and ^\ reach the command by themselves
-// (same terminal), so the tool outlives them and finishes its work; SIGTERM and SIGHUP are passed on; a
-// second ^C within two seconds means "stop watching". With a running process (no command) the first one means
-// that.
+// How a tool behaves around a command that runs in the foreground: as common/foreground.h has it, ^C and ^\ from the
+// terminal reach the command by themselves, so the tool outlives them and finishes its work; signals to the tool alone
+// are sent on; the tool stops when the command does. A second interrupt within two seconds means "stop watching". With a
+// running process (no command) the first one means that.
 //
 // Signals are blocked while a Supervisor lives and read from a signalfd: no handlers, no races.
 // Tested by tests/tracer/.
@@ -12,26 +12,34 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 
+#include "common/foreground.h"
 #include "common/unique_fd.h"
 
 namespace sysvm {
 
 class Supervisor {
  public:
-  Supervisor();
+  // command: it will start one. snapshots: SIGUSR1 is ours, not the command's.
+  explicit Supervisor(bool command = true, bool snapshots = false);
   ~Supervisor();  // the mask as it was
   Supervisor(const Supervisor&) = delete;
 
   const sigset_t& mask_before() const { return before_; }
+  bool child_ignored() const { return signals_of_command_ && signals_of_command_->child_ignored(); }
 
   enum class Wake { kTimeout, kEnded, kStop, kChild, kSnapshot };
   // Waits until pidfd's process has ended (kEnded), the user wants to stop (kStop), any child changed state
-  // (kChild, only if pidfd is -1), SIGUSR1 came (kSnapshot), or the time is over. command: pid that gets SIGTERM and SIGHUP, or 0.
+  // (kChild, only if pidfd is -1), a snapshot is wanted, or the time is over. command: pid that gets signals, or 0.
   Wake wait(int pidfd, pid_t command, int timeout_ms);
 
  private:
+  void take(const siginfo_t& info, pid_t command, bool polled, Wake& wake);
+
+  const bool snapshots_;
   sigset_t before_;
+  std::optional<Signals> signals_of_command_;
   UniqueFd signals_;
   uint64_t last_interrupt_ns_ = 0;
 };

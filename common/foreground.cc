@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "common/foreground.h"
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ctime>
+
+namespace sysvm {
+
+Signals::Signals() {
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, &mask_);
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;  // ignored, the command's status would be lost
+  ::sigaction(SIGCHLD, &standard, &child_);
+}
+
+void Signals::restore() const {
+  ::sigaction(SIGCHLD, &child_, nullptr);
+  ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
+}
+
+bool is_for_the_command(const siginfo_t& info, pid_t command) {
+  if (info.si_code <= 0) return info.si_pid != command;  // by kill, sigqueue, tgkill
+  switch (info.si_signo) {  // by the kernel, and then to the terminal's group, the command among it
+    case SIGINT:
+    case SIGQUIT:
+    case SIGTSTP:
+    case SIGHUP:
+    case SIGCONT:
+    case SIGWINCH:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGCHLD: return false;
+    default: return true;  // a timer, a limit or an owner of a descriptor from before this process's exec
+  }
+}
+
+void send_on(const siginfo_t& info, pid_t command) {
+  if (info.si_code == SI_QUEUE) {
+    siginfo_t same = info;
+    same.si_pid = ::getpid();
+    same.si_uid = ::getuid();
+    if (::syscall(SYS_rt_sigqueueinfo, command, info.si_signo, &same) == 0) return;
+  }
+  ::kill(command, info.si_signo);
+}
+
+namespace {
+
+// Stops this process by the signal, and returns when it goes on.
+void stop_self(int signal) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  // The terminal's stop that waits for us is the one that the command has just obeyed.
+  const timespec at_once{};
+  while (::sigtimedwait(&one, nullptr, &at_once) > 0) {
+  }
+  if (signal == SIGSTOP) {
+    ::raise(SIGSTOP);
+    return;
+  }
+  struct sigaction standard {}, before{};
+  standard.sa_handler = SIG_DFL;
+  ::sigaction(signal, &standard, &before);
+  ::raise(signal);
+  ::sigprocmask(SIG_UNBLOCK, &one, nullptr);  // stops here, and goes on here
+  ::sigprocmask(SIG_BLOCK, &one, nullptr);
+  ::sigaction(signal, &before, nullptr);
+}
+
+}  // namespace
+
+void stop_like(int signal, pid_t command) {
+  for (;;) {
+    stop_self(signal);
+    // Whoever continued us may have continued the group. The kernel sends to a group under the lock that setpgid takes,
+    // so after it the command has its own SIGCONT, or will not have one.
+    ::setpgid(0, ::getpgrp());
+    sigset_t cont;
+    sigemptyset(&cont);
+    sigaddset(&cont, SIGCONT);
+    const timespec at_once{};
+    while (::sigtimedwait(&cont, nullptr, &at_once) > 0) {
+    }
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(command), &info, WSTOPPED | WCONTINUED | WNOHANG) != 0) return;
+    if (info.si_pid == 0) ::kill(command, SIGCONT);          // still stopped by the signal that we obeyed
+    if (info.si_pid == 0 || info.si_code != CLD_STOPPED) return;
+    signal = info.si_status;  // it went on and stopped again
+  }
+}
+
+void end_with_parent(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);  // it has ended already
+}
+
+}  // namespace sysvm
