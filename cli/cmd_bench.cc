@@ -91,12 +91,12 @@ Here here() {
   return out;
 }
 
-// bin/sysvm -> libexec/sysvm/NAME, built and installed alike.
+// libexec/sysvm/sysvm -> libexec/sysvm/NAME, built and installed alike.
 std::string helper(std::string_view name, std::string* self) {
   char path[PATH_MAX];
   const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
   *self = n > 0 ? std::string(path, static_cast<size_t>(n)) : "sysvm";
-  return fmt::format("{}/../libexec/sysvm/{}", self->substr(0, self->find_last_of('/')), name);
+  return fmt::format("{}/{}", self->substr(0, self->find_last_of('/')), name);
 }
 
 double spread(const Figure& f) { return f.min > 0 ? 100 * (f.median - f.min) / f.min : 0; }

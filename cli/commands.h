@@ -18,4 +18,8 @@ using Words = std::vector<std::string>;  // the arguments after the subcommand's
 #define SYSVM_COMMAND(name, summary) int cmd_##name(const Words& words);
 #include "cli/commands.inc"
 
+// `sysvm run` is the front program's (cli/front/), which starts this one for the parts that need it.
+int cmd_run_prepare(const Words& words);
+int cmd_run_report(const Words& words);
+
 }  // namespace sysvm

@@ -55,6 +55,8 @@ int main(int argc, char** argv) {
     fmt::print("sysvm 0.1.0\n");
     return 0;
   }
+  if (name == "run-prepare") return cmd_run_prepare(Words(argv + 2, argv + argc));
+  if (name == "run-report") return cmd_run_report(Words(argv + 2, argv + argc));
   for (const Command& c : kCommands)
     if (c.run && c.name == name) return c.run(Words(argv + 2, argv + argc));
   spdlog::error("'{}' is not a sysvm command; 'sysvm --help' lists them", name);

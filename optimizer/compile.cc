@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -36,12 +37,13 @@ struct Candidate {  // a procedure with what it would have done
 
 using Calls = std::unordered_set<const Event*>;
 
+constexpr size_t kObjectsMax = 512;   // files that a recording is said to have executed
 constexpr uint64_t kOwnClass = 16;  // opens of one path that make a class of their own
 
 class Compiler {
  public:
   Compiler(const std::vector<const Trace*>& traces, const CompileOptions& options)
-      : options_(options), streams_(split_into_streams(traces, &counts_)) {}
+      : options_(options), traces_(traces), streams_(split_into_streams(traces, &counts_)) {}
 
   Result<Compiled> run() {
     if (!options_.empty) {
@@ -518,10 +520,22 @@ class Compiler {
               {"inner_extra_ns", options_.cost.inner_extra_ns},
               {"undo_ns", options_.cost.undo_ns}}},
             {"procedures", procedures},
+            {"objects", objects()},
             {"dropped", dropped}};
   }
 
+  // The files that the recorded processes executed code of: `sysvm run` analyses them before the program starts.
+  nlohmann::json objects() const {
+    std::set<std::string> paths;
+    if (options_.examples)  // they are path names of the recording
+      for (const Trace* trace : traces_)
+        for (const Mapping& m : trace->mappings)
+          if (m.path.starts_with('/') && paths.size() < kObjectsMax) paths.insert(m.path);
+    return paths;
+  }
+
   CompileOptions options_;
+  const std::vector<const Trace*>& traces_;
   StreamCounts counts_;
   std::vector<Stream> streams_;
   SourceTable sources_;

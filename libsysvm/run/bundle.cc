@@ -11,11 +11,6 @@
 namespace sysvm {
 namespace {
 
-// glibc maps it shared and read-only when a program uses a charset converter; Debian's and the usual place.
-constexpr const char* kGconvCaches[] = {"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache",
-                                        "/usr/lib64/gconv/gconv-modules.cache",
-                                        "/usr/lib/gconv/gconv-modules.cache"};
-
 void put_path(char (&to)[BUNDLE_PATH_MAX], const std::string& path) {
   std::strncpy(to, path.c_str(), sizeof to - 1);
 }

@@ -10,6 +10,11 @@
 
 namespace sysvm {
 
+// glibc maps it shared and read-only when a program uses a charset converter; Debian's and the usual place.
+inline constexpr const char* kGconvCaches[] = {"/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache",
+                                               "/usr/lib64/gconv/gconv-modules.cache",
+                                               "/usr/lib/gconv/gconv-modules.cache"};
+
 struct BundleInput {
   uint32_t engine = 0;
   bool strict = false;
@@ -18,7 +23,7 @@ struct BundleInput {
   bool allow_seccomp = false;
   std::string svp;  // contents of the procedure file, or empty
   std::vector<Analysis> objects;
-  std::string stats_path, library_path, bundle_path;
+  std::string stats_path, library_path, bundle_path;  // stats_path empty: each process counts for itself
 };
 
 // A procedure file that svp_check accepts, without what only people read: each process checks every byte at its start.

@@ -9,7 +9,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -23,41 +22,7 @@ extern char** environ;
 namespace sysvm {
 namespace {
 
-constexpr int kNotExecutable = 126;
-constexpr int kNotFound = 127;
 constexpr char kLoader[] = "/lib64/ld-linux-x86-64.so.2";
-
-// Empty path: not found; errno_out says why it could not be used if it was there.
-std::string search(const std::string& word, int& errno_out) {
-  errno_out = ENOENT;
-  const auto usable = [&](const std::string& path) {
-    struct stat st;
-    if (::stat(path.c_str(), &st) != 0) {
-      if (errno != ENOENT && errno != ENOTDIR) errno_out = errno;
-      return false;
-    }
-    if (S_ISDIR(st.st_mode)) {
-      errno_out = EISDIR;
-      return false;
-    }
-    if (::access(path.c_str(), X_OK) != 0) {
-      errno_out = EACCES;
-      return false;
-    }
-    return true;
-  };
-  if (word.empty()) return "";
-  if (word.find('/') != std::string::npos) return usable(word) ? word : "";
-  const char* path = std::getenv("PATH");
-  std::string list = path ? path : "/bin:/usr/bin";
-  for (size_t from = 0; from <= list.size();) {
-    const size_t to = std::min(list.find(':', from), list.size());
-    const std::string folder = to == from ? "." : list.substr(from, to - from);
-    if (usable(folder + "/" + word)) return folder + "/" + word;
-    from = to + 1;
-  }
-  return "";
-}
 
 std::string script_interpreter(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -87,17 +52,13 @@ std::string why_plain(const FoundCommand& command, const ElfImage& image) {
 std::variant<FoundCommand, CommandError> find_command(const std::string& word) {
   FoundCommand out;
   int error = 0;
-  out.path = search(word, error);
-  if (out.path.empty()) {
-    const bool missing = error == ENOENT || error == ENOTDIR;
-    return CommandError{missing ? kNotFound : kNotExecutable,
-                        missing ? fmt::format("{}: command not found", word)
-                                : fmt::format("{}: cannot be executed: {}", word, std::strerror(error))};
-  }
+  out.path = search_path(word, error);
+  if (out.path.empty()) return command_error(word, error);
   out.program = out.path;
   for (int depth = 0; depth < 4; ++depth) {
     const std::string interpreter = script_interpreter(out.program);
     if (interpreter.empty()) break;
+    out.scripts.push_back(out.program);
     out.program = interpreter;
   }
   const auto image = ElfImage::open(out.program);
@@ -111,7 +72,7 @@ std::variant<FoundCommand, CommandError> find_command(const std::string& word) {
 }
 
 std::vector<std::string> loaded_objects(const FoundCommand& command) {
-  std::vector<std::string> out{command.program};
+  std::vector<std::string> out{std::filesystem::absolute(command.program)};
   if (command.loader.empty()) return out;
   out.push_back(command.loader);
   // The loader lists what it would map, without running any of it.

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "common/result.h"
+#include "libsysvm/run/search.h"
 
 namespace sysvm {
 
@@ -15,11 +17,7 @@ struct FoundCommand {
   std::string program;  // the ELF file: the path itself, or a script's interpreter
   std::string plain;    // why the shim is not loaded ("statically linked"), or empty
   std::string loader;   // the program's interpreter, if any
-};
-
-struct CommandError {
-  int exit_code;  // kExitNotFound or kExitNotExecutable of cli/commands.h
-  std::string message;
+  std::vector<std::string> scripts;  // on the way from path to program, path among them
 };
 
 // Left: the command. Right: why it cannot be run at all.

@@ -32,7 +32,7 @@ const struct sysvm_bundle *bundle_open(const char *path)
 {
 	struct stat st;
 	const struct sysvm_bundle *b = 0;
-	long map, fd = own3(SYS_open, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	long map, fd = own3(SYS_open, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return 0;

@@ -123,7 +123,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	entry.bundle = bundle_open(path);
 	if (!entry.bundle)
 		return;
-	fd = raw3(SYS_open, entry.bundle->stats_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+	fd = raw3(SYS_open, entry.bundle->stats_path, O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	map = -1;

@@ -5,11 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
-
-#include "common/unique_fd.h"
 
 namespace sysvm {
 namespace {
@@ -19,6 +17,9 @@ namespace fs = std::filesystem;
 constexpr char kMagic[8] = {'S', 'Y', 'S', 'V', 'M', 'S', 'T', '1'};
 constexpr uint32_t kVersion = 6;  // Raise with every change of table.h or of what analyse.cc finds.
 constexpr uint64_t kSizeMax = 16u << 20;
+// Of a file that is another one now, or damaged: it may be there again from another root, but not for ever.
+constexpr time_t kStaleFor = 30 * 24 * 3600;
+constexpr size_t kStaleKept = 2000;
 
 struct FileHeader {
   char magic[8];
@@ -33,35 +34,20 @@ uint64_t fnv1a(const std::string& bytes, uint64_t hash = 0xcbf29ce484222325ull) 
   return hash;
 }
 
-// Every folder that is missing is made, for the user alone.
-bool make_private_folder(const fs::path& folder) {
-  std::error_code ignored;
-  fs::create_directories(folder.parent_path().parent_path(), ignored);
-  for (const fs::path& p : {folder.parent_path(), folder})
-    if (::mkdir(p.c_str(), 0700) != 0 && errno != EEXIST) return false;
-  return true;
-}
-
 }  // namespace
 
-SiteCache SiteCache::at_default_place() {
-  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg && xdg[0] == '/')
-    return SiteCache(std::string(xdg) + "/sysvm/sites");
-  if (const char* home = std::getenv("HOME"); home && home[0] == '/')
-    return SiteCache(std::string(home) + "/.cache/sysvm/sites");
-  return SiteCache("");
-}
+SiteCache SiteCache::at_default_place() { return SiteCache(PrivateFolder::at_default_place("sites", true)); }
 
-std::string SiteCache::file_for(const sysvm_object& object) const {
+std::string SiteCache::name_for(const sysvm_object& object) const {
   std::string name;
   for (uint32_t i = 0; i < object.build_id_len; ++i) name += fmt::format("{:02x}", object.build_id[i]);
   // Without a build-id the place in the file system has to do; with one, the same build may lie in two places.
   const sysvm_identity& id = object.identity;
-  return fmt::format("{}/{}-{:x}-{:x}", folder_, name.empty() ? "none" : name, id.dev, id.ino);
+  return fmt::format("{}-{:x}-{:x}", name.empty() ? "none" : name, id.dev, id.ino);
 }
 
 bool SiteCache::store(const Analysis& analysis) const {
-  if (folder_.empty() || !make_private_folder(folder_)) return false;
+  if (!folder_) return false;
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
@@ -73,25 +59,12 @@ bool SiteCache::store(const Analysis& analysis) const {
   header.checksum = fnv1a(bytes);
   std::memcpy(bytes.data() + offsetof(FileHeader, checksum), &header.checksum, sizeof header.checksum);
 
-  std::string temporary = folder_ + "/.new-XXXXXX";
-  UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
-  if (!fd) return false;
-  if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
-      ::rename(temporary.c_str(), file_for(analysis.object).c_str()) != 0) {
-    ::unlink(temporary.c_str());
-    return false;
-  }
-  return true;
+  return folder_.write(name_for(analysis.object).c_str(), bytes);
 }
 
-std::optional<Analysis> SiteCache::load(const std::string& file) const {
-  UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  struct stat st;
-  if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != ::geteuid() || st.st_mode & 022 ||
-      st.st_size < static_cast<off_t>(sizeof(FileHeader)) || st.st_size > static_cast<off_t>(kSizeMax))
-    return std::nullopt;
-  std::string bytes(static_cast<size_t>(st.st_size), '\0');
-  if (::read(fd.get(), bytes.data(), bytes.size()) != st.st_size) return std::nullopt;
+std::optional<Analysis> SiteCache::load(const std::string& name) const {
+  std::string bytes;
+  if (!folder_ || !folder_.read(name.c_str(), kSizeMax, bytes) || bytes.size() < sizeof(FileHeader)) return std::nullopt;
   FileHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   std::memset(bytes.data() + offsetof(FileHeader, checksum), 0, sizeof header.checksum);
@@ -115,8 +88,8 @@ Result<Analysis> SiteCache::get(const std::string& path) const {
   const auto id = image.build_id();
   key.build_id_len = static_cast<uint32_t>(id.size());
   std::copy(id.begin(), id.end(), key.build_id);
-  if (!folder_.empty())
-    if (auto kept = load(file_for(key)); kept && kept->object.identity == key.identity) return *std::move(kept);
+  if (folder_)
+    if (auto kept = load(name_for(key)); kept && kept->object.identity == key.identity) return *std::move(kept);
   Analysis made = analyse(image);
   store(made);
   return made;
@@ -125,10 +98,20 @@ Result<Analysis> SiteCache::get(const std::string& path) const {
 std::vector<Analysis> SiteCache::all() const {
   std::vector<Analysis> out;
   std::error_code none;
-  if (folder_.empty()) return out;
-  for (const auto& entry : fs::directory_iterator(folder_, none))
-    if (entry.path().filename().native()[0] != '.')
-      if (auto kept = load(entry.path())) out.push_back(*std::move(kept));
+  if (!folder_) return out;
+  std::vector<std::string> names;  // first all of them: descriptors may be few
+  for (const auto& entry : fs::directory_iterator(folder_.path(), none)) names.push_back(entry.path().filename());
+  for (const std::string& name : names) {
+    if (name[0] == '.') continue;
+    auto kept = load(name);
+    struct stat st;
+    if (kept && ::stat(kept->path.c_str(), &st) == 0 && kept->object.identity == identity_of(st)) {
+      out.push_back(*std::move(kept));
+    } else if (names.size() > kStaleKept || (::fstatat(folder_.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                             st.st_mtime + kStaleFor < ::time(nullptr))) {
+      ::unlinkat(folder_.fd(), name.c_str(), 0);
+    }
+  }
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "libsysvm/run/memory.h"
 #include "libsysvm/shim/bundle_check.h"
 
 namespace sysvm {
@@ -48,6 +49,20 @@ TEST(Bundle, IsAcceptedAsWritten) {
   EXPECT_EQ(head.sites, 4u);
   const auto* objects = reinterpret_cast<const sysvm_object*>(bytes.data() + head.objects_offset);
   EXPECT_EQ(objects[1].first_site, 2u);
+}
+
+// A kept bundle becomes one that counts: only its two paths and the checksum differ.
+TEST(Bundle, IsAcceptedInAnotherPlace) {
+  std::string bytes = sample();
+  ASSERT_TRUE(place_bundle(bytes, "/proc/1/fd/7", "/proc/1/fd/8"));
+  ASSERT_TRUE(valid(bytes));
+  sysvm_bundle head;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  EXPECT_STREQ(head.bundle_path, "/proc/1/fd/7");
+  EXPECT_STREQ(head.stats_path, "/proc/1/fd/8");
+  EXPECT_FALSE(place_bundle(bytes, std::string(BUNDLE_PATH_MAX, '/'), ""));
+  std::string cut = bytes.substr(0, 100);
+  EXPECT_FALSE(place_bundle(cut, "/a", "/b"));
 }
 
 TEST(Bundle, IsRefusedWithAnyByteFlipped) {

@@ -28,6 +28,7 @@ class Cache : public ::testing::Test {
     for (const auto& e : fs::directory_iterator(folder())) return e.path();
     return "";
   }
+  std::string kept_name() const { return fs::path(kept_file()).filename(); }
 
   std::string root_;
 };
@@ -60,19 +61,47 @@ TEST_F(Cache, TakesADamagedFileForAbsent) {
     std::string bad = good;
     bad[i] = static_cast<char>(bad[i] ^ 0x10);
     std::ofstream(file, std::ios::binary) << bad;
-    EXPECT_FALSE(cache.load(file)) << "byte " << i;
+    EXPECT_FALSE(cache.load(kept_name())) << "byte " << i;
   }
   std::ofstream(file, std::ios::binary) << good.substr(0, good.size() / 2);
-  EXPECT_FALSE(cache.load(file)) << "cut";
+  EXPECT_FALSE(cache.load(kept_name())) << "cut";
   ASSERT_TRUE(cache.get(kLoader));
-  EXPECT_TRUE(cache.load(file)) << "made again";
+  EXPECT_TRUE(cache.load(kept_name())) << "made again";
 }
 
 TEST_F(Cache, DoesNotTrustAFileThatOthersCanWrite) {
   const SiteCache cache(folder());
   ASSERT_TRUE(cache.get(kLoader));
   chmod(kept_file().c_str(), 0666);
-  EXPECT_FALSE(cache.load(kept_file()));
+  EXPECT_FALSE(cache.load(kept_name()));
+}
+
+TEST_F(Cache, DoesNotUseAFolderThatOthersCanWrite) {
+  ASSERT_TRUE(SiteCache(folder()).get(kLoader));
+  for (const std::string& part : {folder(), root_ + "/sysvm"}) {
+    chmod(part.c_str(), 0770);
+    EXPECT_TRUE(SiteCache(folder()).all().empty()) << part;
+    EXPECT_TRUE(SiteCache(folder()).get(kLoader)) << part;
+    chmod(part.c_str(), 0700);
+  }
+  chmod(root_.c_str(), 0777);  // without the sticky bit: others can put another folder in its place
+  EXPECT_TRUE(SiteCache(folder()).all().empty());
+  chmod(root_.c_str(), 0700);
+  EXPECT_EQ(SiteCache(folder()).all().size(), 1u);
+}
+
+TEST_F(Cache, FollowsNoLinkToAFolderOrAFile) {
+  ASSERT_TRUE(SiteCache(folder()).get(kLoader));
+  const std::string file = kept_file(), name = kept_name();
+  fs::rename(file, root_ + "/moved");
+  fs::create_symlink(root_ + "/moved", file);
+  EXPECT_FALSE(SiteCache(folder()).load(name));
+  fs::remove(file);
+  fs::rename(root_ + "/moved", file);
+  ASSERT_TRUE(SiteCache(folder()).load(name));
+  fs::rename(folder(), root_ + "/sites");
+  fs::create_directory_symlink(root_ + "/sites", folder());
+  EXPECT_FALSE(SiteCache(folder()).load(name));
 }
 
 TEST_F(Cache, WorksWithoutAPlaceToKeepAnything) {

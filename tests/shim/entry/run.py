@@ -10,6 +10,7 @@ and status. The procedures keep the shim on; a case may also say what the statis
 import difflib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -170,7 +171,7 @@ def accounts():
         with open(stats_file) as f:
             counts = json.load(f)
         lines = run([sysvm, "dump", trace])[1].splitlines()
-        start = [i for i, l in enumerate(lines) if '/bundle", O_RDONLY|O_NONBLOCK|O_NOFOLLOW' in l]
+        start = [i for i, l in enumerate(lines) if re.search(r'"/proc/\d+/fd/\d+", O_RDONLY', l)]
         if len(start) != 1:
             report(name, ["%d processes opened the bundle, expected 1" % len(start)])
             continue
@@ -207,8 +208,8 @@ def failures():
         ("no command", ["run"], 2, "no command"),
         ("an unknown option", ["run", "--nonsense", "--", "true"], 2, "unknown option"),
         ("an unknown engine", ["run", "--engine", "warp", "--", "true"], 2, "none of auto, kernel, user"),
-        ("procedures that are not there", ["run", "-P", "/nonexistent.svp", "--", "true"], 2, "/nonexistent.svp"),
-        ("procedures that are something else", ["run", "-P", "/etc/passwd", "--", "true"], 2, "/etc/passwd: "),
+        ("procedures that are not there", ["run", "--require", "-P", "/nonexistent.svp", "--", "true"], 2, "/nonexistent.svp"),
+        ("procedures that are something else", ["run", "--require", "-P", "/etc/passwd", "--", "true"], 2, "/etc/passwd: "),
     ]:
         if only and name not in only:
             continue
@@ -227,8 +228,8 @@ def failures():
         path = os.path.join(scratch, "flipped.svp")
         with open(path, "wb") as f:
             f.write(flipped)
-        status, out, err = run([sysvm, "run", "-P", path, "--", "true"])
-        if status != 2 or path not in err:
+        status, out, err = run([sysvm, "run", "-P", path, "--", "sh", "-c", "exit 3"])
+        if status != 3 or path not in err:
             wrong.append("byte %d: %d %s" % (i, status, err))
     report("a procedure file with a byte flipped", wrong)
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// sysvm, as users call it: `run` is here, every other command in the program that this one becomes.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "cli/front/front.h"
+#include "cli/front/say.h"
+#include "libsysvm/run/start.h"
+
+extern char** environ;
+
+namespace sysvm {
+
+std::string tools_path() { return install_prefix() + "/libexec/sysvm/sysvm"; }
+
+}  // namespace sysvm
+
+int main(int argc, char** argv) {
+  if (argc >= 2 && std::strcmp(argv[1], "run") == 0)
+    return sysvm::front_run(std::vector<std::string>(argv + 2, argv + argc));
+  const std::string tools = sysvm::tools_path();
+  execve(tools.c_str(), argv, environ);
+  sysvm::say_error(tools + ": cannot be executed: " + std::strerror(errno) + "; it is installed beside sysvm");
+  return 125;
+}
