@@ -98,6 +98,7 @@ Result<ShimStats> read_stats(int from, const std::string& procedures, bool allow
   if (n != sizeof *file) return error("the counters: {} bytes, expected {}", n, sizeof *file);
   ShimStats out;
   out.raw = file->stats;
+  for (const auto& line : file->plain) out.raw.plain += line[0];
   out.raw.seen += out.raw.plain;
   out.raw.forwarded += out.raw.plain;
   if (out.raw.processes == 0 && !allow_seccomp && under_filter()) {

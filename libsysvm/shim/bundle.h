@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "libsysvm/shim/shim.h"
+#include "libsysvm/shim/slots.h"
 #include "libsysvm/sites/table.h"
 
 #define BUNDLE_MAGIC 0x31444e4256535953ull /* "SYSVBND1" */
@@ -50,6 +51,8 @@ struct sysvm_bundle {
 struct shim_stats_file {
 	struct shim_stats stats;
 	uint64_t forked; /* some process of the run has forked: counters are shared from then on */
+	uint64_t plain[PLAIN_LINES][1 << (PLAIN_LINE_SHIFT - 3)] __attribute__((aligned(1 << PLAIN_LINE_SHIFT))); /* the first
+		word of each counts; stats.plain is to be added */
 	uint64_t unknown_count; /* may pass STATS_UNKNOWN_MAX: the rest was not noted */
 	char unknown[STATS_UNKNOWN_MAX][BUNDLE_PATH_MAX]; /* NUL-terminated paths */
 };

@@ -265,7 +265,12 @@ shim_entry:
 	lea shim_plain_looks(%rip), %rcx
 	cmpb $0, (%rcx, %rax)
 	jne .Llook
-1:	mov shim_plain_counter(%rip), %rcx
+1:	mov %rsp, %rcx
+	shr $16, %rcx /* another one for each thread, most likely: Fibonacci hashing */
+	imul $0x9e3779b1, %ecx, %ecx
+	shr $(32 - PLAIN_LINES_BITS), %ecx
+	shl $PLAIN_LINE_SHIFT, %ecx
+	add shim_plain_counter(%rip), %rcx
 	lock incq (%rcx)
 	jmp .Lforward
 

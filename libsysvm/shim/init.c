@@ -120,7 +120,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		return;
 	entry.file = stats_open(entry.bundle->stats_path);
 	entry.alone = false;
-	shim_plain_counter = &entry.file->stats.plain;
+	shim_plain_counter = entry.file->plain[0];
 	bump(&entry.file->stats.processes);
 	bump_n(&entry.file->stats.own, private_file.stats.own); /* counted before there was a file */
 

@@ -16,6 +16,12 @@
 
 #define PLAIN_CALLS 512 /* numbers below this can be looked at while plain */
 
+/* Calls made while plain are counted by the threads of all processes at once: in one of several cache lines, chosen by where
+   the stack is. */
+#define PLAIN_LINES_BITS 4
+#define PLAIN_LINES (1 << PLAIN_LINES_BITS)
+#define PLAIN_LINE_SHIFT 6 /* bytes of a line */
+
 /* What shim_dispatch returns; the first three are enum shim_verdict. */
 #define VERDICT_FORWARD 0
 #define VERDICT_ANSWERED 1

@@ -48,8 +48,9 @@ def skip(name, reason):
     print("skipped %s: %s" % (name, reason))
 
 
-def case(name, words, env=None, status=0, contains="", options=(["-P", svp], []), off=None):
-    """The same with and without us, and what `contains` says. off: the reason that a process must have gone plain for."""
+def case(name, words, env=None, status=0, contains="", options=(["-P", svp], []), off=None, seen=0):
+    """The same with and without us, and what `contains` says. off: the reason that a process must have gone plain for; seen: at
+    least so many calls, but hardly more."""
     if only and name not in only:
         return
     env = environment if env is None else env
@@ -65,9 +66,11 @@ def case(name, words, env=None, status=0, contains="", options=(["-P", svp], [])
             return report(name, "with %s: plain %d lines, under the shim %d; %s" %
                           (choice, len(lines[0]), len(lines[1]), different))
         with open(stats) as f:
-            reasons = json.load(f)["off"]
-        if choice and off and not reasons.get(off):
-            return report(name, "no process went plain for '%s': %s" % (off, reasons))
+            counted = json.load(f)
+        if choice and off and not counted["off"].get(off):
+            return report(name, "no process went plain for '%s': %s" % (off, counted["off"]))
+        if seen and not seen <= counted["seen"] < seen + 1000:
+            return report(name, "%d calls seen, expected %d" % (counted["seen"], seen))
     report(name, "")
 
 
@@ -101,6 +104,7 @@ def environments():
 def execs():
     case("every exec", [program("execs"), work], contains="execveat, a link, thread")
     case("programs started by threads at once", [program("spawns"), "8", "60"], contains="0 wrong", off="threads")
+    case("calls of threads are counted, each once", [program("limited"), "calls"], contains="calls 0", off="threads", seen=80000)
     case("what happens around a vfork", [program("returns")], contains="handled 20")
 
 

@@ -3,11 +3,12 @@
  * What limits leave to a program: limited WHAT
  *   memory       pages that can be mapped, and brk'ed
  *   descriptors  numbers that can be had
- *   stack        as much of it as an array may take
  *   words        the most bytes of arguments that exec takes
+ * and what threads do at the same time:
+ *   calls        80,000 of them, by four
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,16 @@ static int exec_takes(long bytes)
 	return status == 0;
 }
 
+static void *calls(void *unused)
+{
+	for (int i = 0; i < 20000; i++)
+		getppid();
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
+	pthread_t thread[4];
 	long n = 0, low = 1000, high = 3900000;
 
 	if (argc < 2)
@@ -50,6 +59,11 @@ int main(int argc, char **argv)
 	} else if (!strcmp(argv[1], "descriptors")) {
 		while (n < 1 << 20 && dup(0) >= 0)
 			n++;
+	} else if (!strcmp(argv[1], "calls")) {
+		for (n = 0; n < 4; n++)
+			pthread_create(&thread[n], NULL, calls, NULL);
+		while (n)
+			pthread_join(thread[--n], NULL);
 	} else {
 		while (high - low > 1) {
 			n = (low + high) / 2;
