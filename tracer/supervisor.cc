@@ -61,11 +61,11 @@ void Supervisor::take(const siginfo_t& info, pid_t command, bool any_child, Wake
   if (sig == SIGCHLD && info.si_code > 0) {
     // With any child to watch (ptrace) stops are the session's.
     if (any_child && wake == Wake::kTimeout) wake = Wake::kChild;
-    if (!any_child && command && info.si_pid == command && info.si_code == CLD_STOPPED) {
-      int status;
-      if (waitpid(command, &status, WNOHANG | WUNTRACED) == command && WIFSTOPPED(status))
-        stop_like(WSTOPSIG(status), command);
-    }
+    // Of several children's news only the first has its details here: ask for the command's.
+    siginfo_t stopped{};
+    if (!any_child && command && waitid(P_PID, static_cast<id_t>(command), &stopped, WSTOPPED | WNOHANG) == 0 &&
+        stopped.si_pid == command)
+      stop_like(stopped.si_status, command);
     return;
   }
   if (sig == SIGUSR1 && snapshots_) {

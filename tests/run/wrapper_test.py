@@ -24,7 +24,26 @@ SYSVM = os.path.join(BIN, "sysvm")
 SEEN = os.environ["SYSVM_SEEN"]
 READ = os.environ["SYSVM_READ"]  # procedures for any program, as text
 STAYING = [SIGUSR1, SIGUSR2] = [signal.SIGUSR1, signal.SIGUSR2]
-WAIT = 20
+WAIT = 60
+
+
+STARTED = []
+
+
+@pytest.fixture(autouse=True)
+def in_time():
+    """What hangs fails."""
+    def late(*_):
+        raise TimeoutError
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(WAIT)
+    yield
+    signal.alarm(0)
+    while STARTED:  # by a test that failed
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture
@@ -140,6 +159,7 @@ def test_a_start_goes_when_what_it_was_made_from_changes(home, what):
 
 def start(home, words, **more):
     process = subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    STARTED.append(process)
     ready = process.stdout.readline().split()
     assert ready and ready[0] == b"ready", (ready, process.stderr.read())
     return process, int(ready[1])
@@ -481,6 +501,70 @@ def test_files_that_others_can_write_or_that_are_links_are_not_used(home):
     os.symlink(path + ".moved", path)
     assert run(home, *words).stdout == b"job\n"
     assert not os.path.islink(path)
+
+
+def test_a_damaged_analysis_is_made_anew(home):
+    """Any byte of what is kept of the C library: never another patch, so the same calls are seen."""
+    words = staying(home, "cat", "/etc/passwd")
+
+    def seen():
+        shutil.rmtree(os.path.join(cache(home), "starts"), ignore_errors=True)
+        done = run(home, *words)
+        assert done.returncode == 0 and done.stderr == b""
+        with open(os.path.join(home["HOME"], "stats.json")) as f:
+            counts = json.load(f)
+        return done.stdout, counts["seen"], counts["off"], counts["unknown_objects"]
+    expected = seen()
+    assert expected[1] > 20
+    sites = os.path.join(cache(home), "sites")
+    name = max(os.listdir(sites), key=lambda n: os.path.getsize(os.path.join(sites, n)))  # the C library's
+    with open(os.path.join(sites, name), "rb") as f:
+        good = f.read()
+    for i in [0, 9, 30, 60, 100, 150, *range(200, len(good), len(good) // 8)]:
+        with open(os.path.join(sites, name), "wb") as f:
+            f.write(good[:i] + bytes([good[i] ^ 0x10]) + good[i + 1:])
+        assert seen() == expected, i
+
+
+@pytest.mark.parametrize("size", ["4k", "24k", "160k"])
+def test_a_full_disk(home, size):
+    """A cache on a file system with room for nothing, for some of it, for almost all of it."""
+    svp = procedures(home)
+    os.mkdir(os.path.join(home["HOME"], ".cache"))
+    script = ("mount -t tmpfs -o mode=700,size=%s none %s/.cache || exit 77; for i in 1 2; do %s run -P %s -- "
+              "sh -c 'echo job; exit 5'; test $? = 5 || exit 6; done" % (size, home["HOME"], SYSVM, svp))
+    done = run(home, "unshare", "-m", "sh", "-c", script)
+    if done.returncode in (1, 77):
+        pytest.skip("no file system can be mounted here: %r" % done.stderr)
+    assert (done.returncode, done.stdout) == (0, b"job\njob\n"), done.stderr
+    for line in done.stderr.decode().splitlines():
+        assert line.startswith("sysvm: ") and "not kept" in line
+
+
+def test_a_first_run_that_is_killed_leaves_a_usable_cache(home):
+    for wait in (0.001, 0.01, 0.03, 0.06):
+        process = subprocess.Popen([SYSVM, "run", "--", "true"], env=home, start_new_session=True)
+        time.sleep(wait)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(WAIT)
+    done = run(home, SYSVM, "run", "--", "sh", "-c", "echo job")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"job\n", b"")
+
+
+def test_what_the_recording_saw_executed_is_known_in_the_first_run(home):
+    """A program that only a shell starts is in no closure of the command."""
+    trace, svp = os.path.join(home["HOME"], "t.trace"), os.path.join(home["HOME"], "t.svp")
+    shell = ["sh", "-c", "/usr/bin/sort /dev/null; for i in 1 2 3 4 5 6; do /bin/cat /etc/passwd /etc/group; done"]
+    recorded = run(home, SYSVM, "record", "-o", trace, "--", *shell)
+    assert recorded.returncode == 0, recorded.stderr
+    assert run(home, SYSVM, "compile", trace, "-o", svp).returncode == 0
+    shutil.rmtree(cache(home), ignore_errors=True)
+    stats = os.path.join(home["HOME"], "stats.json")
+    done = run(home, SYSVM, "run", "-P", svp, "--stats", stats, "--", *shell)
+    assert done.returncode == 0
+    with open(stats) as f:
+        counts = json.load(f)
+    assert counts["processes"] == 8 and counts["unknown_objects"] == [] and "unseen" not in counts["off"]
 
 
 def test_many_first_runs_at_once(home):
