@@ -11,10 +11,10 @@
 #include "libsysvm/shim/bytes.h"
 #include "libsysvm/shim/entry.h"
 
-/* Not for the child of a vfork, nor for what it has forked: mappings that they change are not seen. */
+/* True for the child of a vfork too, and what it has forked: what they unmap or protect is seen (memory_child). */
 static bool known(uint64_t address, unsigned long n, uint64_t sp)
 {
-	return shim_mode && entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
+	return entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
 }
 
 /*

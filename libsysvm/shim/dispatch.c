@@ -20,6 +20,7 @@
 
 uint8_t shim_mode;
 uint64_t shim_vfork_return, shim_vfork_mask;
+uint8_t shim_vfork_mode = 1;
 uint8_t shim_plain_looks[PLAIN_CALLS];
 uint64_t *shim_plain_counter;
 
@@ -87,8 +88,8 @@ static int fcntl_before(struct shim_call *call)
 }
 
 /* Calls that are looked at in the child of a vfork, besides those of any plain process: it changes the parent's memory,
-   too, whose table must not fall behind, and its handlers are our stubs. */
-static const uint16_t child_calls[] = { SYS_rt_sigaction, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_brk,
+   too, whose table must not fall behind, its handlers are our stubs, and it may leave others in that memory. */
+static const uint16_t child_calls[] = { SYS_rt_sigaction, SYS_clone, SYS_clone3, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_brk,
 					SYS_madvise, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_shmat, SYS_shmdt };
 
 void dispatch_look_at_child(bool on)

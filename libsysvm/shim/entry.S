@@ -301,7 +301,8 @@ shim_entry:
 	syscall
 	mov %rax, %rcx
 	jrcxz 1f
-	movb $1, shim_mode(%rip)
+	mov shim_vfork_mode(%rip), %cl
+	mov %cl, shim_mode(%rip)
 1:	lea -128(%rsp), %rsp
 	push %rax
 	push %rdi

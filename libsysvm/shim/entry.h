@@ -46,6 +46,7 @@ extern unsigned char shim_slots[], shim_stubs[];
 extern uint8_t shim_mode;		    /* 1: on. 0: plain */
 extern uint64_t shim_vfork_return;	    /* behind the syscall of the vfork in progress */
 extern uint64_t shim_vfork_mask;	    /* its caller's signal mask */
+extern uint8_t shim_vfork_mode;		    /* shim_mode for the parent when it returns */
 extern uint8_t shim_plain_looks[PLAIN_CALLS]; /* calls that come to shim_dispatch even while plain */
 extern uint64_t *shim_plain_counter;	    /* the first of its lines */
 extern uint64_t shim_handlers[STUBS];

@@ -68,7 +68,16 @@ static int clone_like(struct shim_call *call, uint64_t flags, uint64_t stack)
 	process_not_alone();
 	if (flags & (CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID))
 		entry.confined = true; /* meant for the child, which has a copy */
-	if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK) && !(flags & (CLONE_FILES | CLONE_FS)))
+	if (!shim_mode) { /* the child of a vfork makes somebody who stays in the parent's memory: the parent will not be alone */
+		if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM && shim_vfork_mode) {
+			shim_vfork_mode = 0;
+			entry.off = SHIM_OFF_THREADS;
+			bump(&entry.file->stats.off[SHIM_OFF_THREADS]);
+		}
+		return -1;
+	}
+	if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK) &&
+	    !(flags & (CLONE_FILES | CLONE_FS | CLONE_SIGHAND)))
 		return process_vfork(call);
 	/* A copy on another stack would come back to a frame that is not there; it is rare enough to stop for. */
 	if (flags & (CLONE_VM | CLONE_FILES | CLONE_FS) || stack) {

@@ -88,8 +88,9 @@ int signals_action(struct shim_call *call)
 
 	if (size != 8 || signal < 1 || signal > SIGNALS)
 		return -1; /* EINVAL is the kernel's to say */
-	if (!shim_mode && entry.confined)
-		return -1; /* the child of a vfork, under a filter */
+	/* The child of a vfork: under a filter, or there is no stub that it could be shown. posix_spawn asks about all signals. */
+	if (!shim_mode && (entry.confined || !call->arg[2] || !(with_stub >> (signal - 1) & 1)))
+		return -1;
 	if (has_new && copy_from(&action, call->arg[1], sizeof(action), call->sp) != 0)
 		return -1; /* EFAULT likewise */
 

@@ -96,6 +96,7 @@ def programs_of_c():
 def reasons():
     table = {
         "nothing": None, "filter": "seccomp", "seccomp": "seccomp", "thread": "threads", "files": "threads",
+        "handlers": "threads", "left": "threads",
         "unshare": "threads", "io_uring": "rings", "aio": "rings", "perf": "rings", "userfaultfd": "faults",
         "pkey": "faults", "segv": None, "bus": None, "shared": "shared", "shared_file": "shared",
         "shared_read": "shared", "shm": "shared", "code": "unseen", "make_code": "unseen", "personality": "unseen",

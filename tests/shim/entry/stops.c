@@ -63,6 +63,15 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "thread")) {
 		clone(sleeper, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD, NULL);
 		wait(NULL);
+	} else if (!strcmp(what, "handlers")) {
+		clone(sleeper, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | SIGCHLD, NULL);
+		wait(NULL);
+	} else if (!strcmp(what, "left")) { /* the child of a vfork leaves somebody in this memory */
+		if (vfork() == 0) {
+			clone(sleeper, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
+			_exit(0);
+		}
+		wait(NULL);
 	} else if (!strcmp(what, "files")) {
 		if (syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0L, 0L, 0L, 0L) == 0)
 			_exit(0);
