@@ -185,18 +185,24 @@ class Run {
 
   // Counters are wanted, or there is no folder for the bundle: this process holds both in memory until the end.
   int beside(const Start& start) {
+    const UniqueFd stats = above_standard(memory_file("sysvm-stats").release());
+    const UniqueFd bundle = above_standard(memory_file("sysvm-bundle").release());
+    const std::string problem = fill(start, stats.get(), bundle.get());
+    if (!problem.empty()) return plainly(problem, kExitToolFailed);
+    return wait_for(start, Environment(start.library, start.library.empty() ? "" : memory_path(bundle.get())), stats.get());
+  }
+
+  // Apart from beside(): the command must not start with what QuietLimit ignores. Returns the problem, if there is one.
+  std::string fill(const Start& start, int stats, int bundle) {
     const QuietLimit quiet;
-    UniqueFd stats = above_standard(memory_file("sysvm-stats").release());
-    UniqueFd bundle = above_standard(memory_file("sysvm-bundle").release());
     const bool plain = start.library.empty();
     std::string bytes = std::move(bundle_);
     if (!plain && bytes.empty() && !folder_.read(start.bundle.c_str(), BUNDLE_MAX, bytes))
-      return plainly(folder_.path() + "/" + start.bundle + ": cannot be read", kExitToolFailed);
-    if (!stats || !bundle || !start_counters(stats.get()) ||
-        (!plain && (!place_bundle(bytes, memory_path(bundle.get()), memory_path(stats.get())) ||
-                    !write_all(bundle.get(), bytes))))
-      return plainly(std::string("no memory for the counters: ") + std::strerror(errno), kExitToolFailed);
-    return wait_for(start, Environment(start.library, plain ? "" : memory_path(bundle.get())), stats.get());
+      return folder_.path() + "/" + start.bundle + ": cannot be read";
+    if (stats < 0 || bundle < 0 || !start_counters(stats) ||
+        (!plain && (!place_bundle(bytes, memory_path(bundle), memory_path(stats)) || !write_all(bundle, bytes))))
+      return std::string("no memory for the counters: ") + std::strerror(errno);
+    return "";
   }
 
   int wait_for(const Start& start, const Environment& environment, int stats) {
