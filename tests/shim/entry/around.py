@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 
@@ -108,6 +109,18 @@ def execs():
     case("what happens around a vfork", [program("returns")], contains="handled 20")
 
 
+def capabilities():
+    """A program that gets capabilities with its file: the loader would leave us out, and the variables with it."""
+    name = "a program with capabilities"
+    path = os.path.join(scratch, "capable")
+    shutil.copy("/usr/bin/env", path)
+    try:
+        os.setxattr(path, "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))
+    except OSError as error:
+        return skip(name, "%s cannot have any: %s" % (path, error.strerror))
+    case(name, ["sh", "-c", path + "; " + path], contains="PATH=")
+
+
 def judges():
     for how in "prctl", "seccomp", "vfork":
         case("a filter by " + how, [program("judged"), how, "/bin/echo", "hi"], contains="hi\n",
@@ -138,7 +151,7 @@ def main():
     # Objects that a first run meets are known from the second on.
     for warm in (["sh", "-c", "env; echo; /bin/echo; true; bash -c true"], [program("limited"), "descriptors"]):
         run([sysvm, "run", "-P", svp, "--", *warm], environment)
-    for part in names, environments, execs, judges, limits, stack:
+    for part in names, environments, execs, capabilities, judges, limits, stack:
         part()
     print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)
     return 1 if counts["failed"] or not counts["passed"] else 0

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +96,43 @@ static void try(const char *name, int dirfd, const char *path, char **argv, char
 	report(name, "thread", pid);
 }
 
+/* What the started shell says of itself: folder, session, group, mask, ignored signals, whether descriptor 7 is there. */
+static void spawn(const char *name, short flags)
+{
+	char *shell[] = { "sh", "-c", "pwd; read p n s pp g t rest < /proc/self/stat; echo $((g == p)) $((t == p)); "
+			  "grep -E 'SigBlk|SigIgn|Groups|Uid' /proc/self/status; ls /proc/self/fd | grep -c 7", NULL };
+	posix_spawn_file_actions_t actions;
+	struct sched_param priority = { 0 };
+	posix_spawnattr_t attributes;
+	sigset_t signals;
+	int error;
+	pid_t pid = -1;
+
+	fflush(stdout);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, flags);
+	posix_spawnattr_setsigmask(&attributes, &signals);
+	posix_spawnattr_setsigdefault(&attributes, &signals);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setschedparam(&attributes, &priority);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 7, "/etc/passwd", O_RDONLY, 0);
+	posix_spawn_file_actions_addchdir_np(&actions, "/usr");
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, shell, (char *[]){ "PATH=/usr/bin:/bin", NULL });
+	if (error)
+		printf("%s: error %d\n", name, error);
+	else
+		report(name, "posix_spawn", pid);
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+}
+
 int main(int argc, char **argv)
 {
 	char **bad = (char **)8, *bad_word[] = { "echo", (char *)8, NULL }, *big[] = { "echo", long_word, NULL };
@@ -177,6 +217,13 @@ int main(int argc, char **argv)
 	try("execveat, unknown flag", bin, "echo", words, list, 0x40000000);
 	if (symlink("/bin/echo", at("link")))
 		return 3;
+	spawn("no flags", 0);
+	spawn("a session", POSIX_SPAWN_SETSID);
+	spawn("a group", POSIX_SPAWN_SETPGROUP);
+	spawn("a mask", POSIX_SPAWN_SETSIGMASK);
+	spawn("default signals", POSIX_SPAWN_SETSIGDEF);
+	spawn("all", POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSCHEDULER);
+	spawn("own ids", POSIX_SPAWN_RESETIDS);
 	try("execveat, a link", AT_FDCWD, at("link"), words, list, AT_SYMLINK_NOFOLLOW);
 	return 0;
 }
