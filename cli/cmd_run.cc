@@ -62,7 +62,9 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats) {
                              {"own", s.own},
                              {"off", nlohmann::ordered_json::object()},
                              {"procedures", nlohmann::ordered_json::array()},
-                             {"unknown_objects", stats.unknown}};
+                             {"unknown_objects", stats.unknown},
+                             {"unseen_objects", nlohmann::ordered_json::array()}};
+  for (const ShimStats::Unseen& u : stats.unseen) out["unseen_objects"].push_back({{"path", u.path}, {"why", u.why}});
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) out["off"][shim_reason_name(i)] = s.off[i];
   // Names are alike where triggers differ; 'compile --profile' must not take one for the other.
@@ -91,6 +93,7 @@ void explain(const ShimStats& stats) {
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) spdlog::info("{} of them plain: {}", s.off[i], shim_reason_text(i));
   for (const std::string& path : stats.unknown) spdlog::info("{}: was not known; it is from now on", path);
+  for (const ShimStats::Unseen& u : stats.unseen) spdlog::info("{}: its processes run plainly: {}", u.path, u.why);
 }
 
 }  // namespace

@@ -117,8 +117,13 @@ Result<ShimStats> read_stats(int from, const std::string& procedures, bool allow
   for (uint64_t i = 0; i < std::min<uint64_t>(file->unknown_count, STATS_UNKNOWN_MAX); ++i) {
     const std::string path(file->unknown[i], strnlen(file->unknown[i], BUNDLE_PATH_MAX));
     if (path.empty() || path[0] != '/' || std::count(out.unknown.begin(), out.unknown.end(), path)) continue;
-    out.unknown.push_back(path);
-    (void)cache.get(path);
+    const Result<Analysis> found = cache.get(path);
+    if (!found)
+      out.unseen.push_back({path, found.message()});
+    else if (found->object.verdict == OBJECT_UNSEEN)
+      out.unseen.push_back({path, why_unseen(*found)});
+    else
+      out.unknown.push_back(path);
   }
   return out;
 }

@@ -24,6 +24,10 @@ struct ShimStats {
   shim_stats raw{};  // plain calls are added to seen and forwarded
   std::vector<ProcedureStats> procedures;
   std::vector<std::string> unknown;  // object files that were not known; they are now
+  struct Unseen {
+    std::string path, why;
+  };
+  std::vector<Unseen> unseen;  // object files that make a process plain, whatever it does
 };
 
 const char* shim_reason_name(unsigned reason);  // "seccomp"; for JSON

@@ -116,7 +116,7 @@ static int mmap_before(struct shim_call *call)
 
 		/* A second copy of an object whose sites were patched would be an unpatched one. */
 		if (!o || o->verdict != OBJECT_CLEAN || prot & PROT_WRITE) {
-			if (!o && !(flags & MAP_ANONYMOUS))
+			if ((!o || o->verdict == OBJECT_UNSEEN) && !(flags & MAP_ANONYMOUS))
 				objects_note_unknown(fd);
 			process_stop(SHIM_OFF_UNSEEN);
 		}

@@ -67,21 +67,28 @@ static bool covers(const struct sysvm_object *o, uint64_t offset, uint64_t end)
 	return false;
 }
 
+static bool is(const char *name, const char *other)
+{
+	while (*name && *name == *other)
+		name++, other++;
+	return *name == *other;
+}
+
+/* For the statistics: what was not known, or is known to make the process plain. */
 static void note_path(const char *path)
 {
+	uint64_t noted = __atomic_load_n(&entry.file->unknown_count, __ATOMIC_RELAXED);
+
+	for (uint64_t i = 0; i < noted && i < STATS_UNKNOWN_MAX; i++)
+		if (is(entry.file->unknown[i], path))
+			return;
+
 	uint64_t i = __atomic_fetch_add(&entry.file->unknown_count, 1, __ATOMIC_RELAXED);
 
 	if (i >= STATS_UNKNOWN_MAX)
 		return;
 	for (unsigned int k = 0; k + 1 < BUNDLE_PATH_MAX && path[k]; k++)
 		entry.file->unknown[i][k] = path[k];
-}
-
-static bool is(const char *name, const char *other)
-{
-	while (*name && *name == *other)
-		name++, other++;
-	return *name == *other;
 }
 
 /* The path leads to a file with another device than the mapping shows. Overlay file systems and btrfs show two devices
@@ -166,7 +173,7 @@ static int visit(const struct map_line *l)
 	m->ino = l->ino;
 	m->patchable = l->readable && !l->writable && !l->shared;
 	find_object(m, l->path);
-	if (!m->object)
+	if (!m->object || m->object->verdict == OBJECT_UNSEEN)
 		note_path(l->path);
 	return 0;
 }

@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "libsysvm/sites/frames.h"
 #include "libsysvm/sites/proof.h"
@@ -463,6 +464,23 @@ const char* why_text(uint32_t why) {
     case WHY_CHANGED: return "it was written while it was read";
   }
   return "?";
+}
+
+std::string why_unseen(const Analysis& analysis) {
+  const sysvm_object& object = analysis.object;
+  if (object.verdict != OBJECT_UNSEEN) return "";
+  if (object.why != WHY_SITES) return why_text(object.why);
+  std::map<std::string, unsigned> reasons;
+  unsigned counted = 0;
+  for (const sysvm_site& s : analysis.sites)
+    if (s.flags & (SITE_LEFT | SITE_LEAKY) && !(s.flags & SITE_HARMLESS)) {
+      ++reasons[s.flags & SITE_LEFT ? doubt_text(s.doubt) : "something jumps past the place where it is seen"];
+      ++counted;
+    }
+  if (object.unseen > counted) reasons["of 32-bit programs"] = object.unseen - counted;
+  std::string list;
+  for (const auto& [reason, n] : reasons) list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", reason, n);
+  return fmt::format("{} of {} system calls cannot be seen: {}", object.unseen, object.sites + object.unseen - counted, list);
 }
 
 }  // namespace sysvm

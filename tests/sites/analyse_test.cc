@@ -177,6 +177,16 @@ TEST(Analyse, SaysWhyNothingIsKnown) {
   EXPECT_EQ(why(other), static_cast<uint32_t>(WHY_MACHINE));
 }
 
+TEST(Analyse, SaysWhyWithFigures) {
+  const auto why = [](const BuiltElf& elf) { return why_unseen(analyse(built_image(elf))); };
+  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}}), "");
+  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}, .flags = PF_R | PF_W | PF_X}), "its text can be written");
+  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xcd, 0x80, 0xc3}, .functions = {{0, 7}}}),
+            "2 of 3 system calls cannot be seen: in no function that .eh_frame knows (1), of 32-bit programs (1)");
+  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}}),
+            "1 of 1 system calls cannot be seen: something jumps past the place where it is seen (1)");
+}
+
 // A `syscall` in the last two bytes of a segment, and one whose instruction lies in the segment before.
 TEST(Analyse, EndsAtTheEndOfASegment) {
   const Analysis last = analyse_code({0xb8, 39, 0, 0, 0, 0x0f, 0x05});
