@@ -39,6 +39,10 @@ void process_stop(enum shim_reason reason)
 /* Functions of rows return a verdict, or LET: go on as any other call. */
 #define LET (-1)
 
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#endif
+
 /*
  * From now on a filter, a rule set or a tracer may judge what this process does, or what it runs next finds other files and
  * rights than we do: nothing of ours is to be met there. So exec adds nothing and asks nothing. Set before the call is
@@ -57,6 +61,8 @@ static int prctl_before(struct shim_call *call)
 		process_stop(SHIM_OFF_SECCOMP);
 		return confined_before(call);
 	}
+	if (call->arg[0] == PR_SET_MDWE) /* what it runs could not be patched, and would only be seen to try */
+		return confined_before(call);
 	return LET;
 }
 

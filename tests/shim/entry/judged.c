@@ -99,6 +99,8 @@ static int set(const char *how)
 		return filter(SYS_seccomp);
 	if (!strcmp(how, "landlock"))
 		return landlock();
+	if (!strcmp(how, "mdwe"))
+		return prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);
 	return -1;
 }
 
