@@ -25,7 +25,8 @@ void Signals::restore() const {
 }
 
 bool is_for_the_command(const siginfo_t& info, pid_t command) {
-  if (info.si_code <= 0) return info.si_pid != command;  // by kill, sigqueue, tgkill
+  // By kill, sigqueue, tgkill; or by the kernel in our own name, when a write of ours failed (SIGPIPE, SIGXFSZ).
+  if (info.si_code <= 0) return info.si_pid != command && info.si_pid != ::getpid();
   switch (info.si_signo) {  // by the kernel, and then to the terminal's group, the command among it
     case SIGINT:
     case SIGQUIT:

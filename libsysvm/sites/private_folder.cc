@@ -57,6 +57,10 @@ PrivateFolder PrivateFolder::at(std::string path, bool make) {
 }
 
 bool PrivateFolder::open(bool make) {
+  if (path_.find('\n') != std::string::npos) {  // it ends a path in BUNDLE_VARIABLE
+    problem_ = "a folder with a line break in its name";
+    return false;
+  }
   const std::string above = parent_of(path_), outside = parent_of(above);
   struct stat st;
   if (::stat(outside.c_str(), &st) == 0 &&

@@ -178,6 +178,33 @@ def test_every_signal_to_the_wrapper_reaches_the_command(home):
     assert process.wait(WAIT) == 0
 
 
+def test_beside_us_the_command_starts_with_the_signals_that_we_started_with(home):
+    def signals(done):
+        return [l for l in done[1].splitlines() if l.split()[0] in ("ignored", "blocked", "descriptor")]
+    plain = in_circumstances(home, [SEEN, "place"])
+    for change in ({}, {"HOME": "/nonexistent"}):
+        done = in_circumstances(dict(home, **change), staying(home, SEEN, "place"))
+        assert done[0] == 0 and signals(done) == signals(plain)
+
+
+def test_a_plain_run_because_of_a_limit_inherits_nothing_of_ours(home):
+    def lower():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    plain = run(home, SEEN, "place", preexec_fn=lower)
+    for words in ([SYSVM, "run", "--", SEEN, "place"], staying(home, SEEN, "place")):
+        done = run(home, *words, preexec_fn=lower)
+        assert done.returncode == 0 and [l for l in done.stdout.splitlines() if l.startswith(b"ignored")] == \
+               [l for l in plain.stdout.splitlines() if l.startswith(b"ignored")]
+
+
+def test_a_home_with_a_line_break(home):
+    odd = os.path.join(home["HOME"], "odd\nhome")
+    os.mkdir(odd)
+    done = run(dict(home, HOME=odd), SYSVM, "run", "--", "sh", "-c", "env | grep -c -e SYSVM_BUNDLE -e LD_PRELOAD")
+    assert done.stdout == b"0\n"
+    one_line(done, "line break", "not kept")
+
+
 def test_a_queued_signal_keeps_its_value(home):
     process, _ = start(home, staying(home, SEEN, "signals", "1"))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -256,12 +283,18 @@ def test_a_stopped_command_is_a_stopped_job(home, stop):
 
 def test_a_continued_group_continues_the_command_once(home):
     process, pid = start(home, staying(home, SEEN, "stop"), preexec_fn=lambda: os.setpgid(0, 0))
-    for _ in range(20):
+    for at_once in (True, False, True, False):
         os.kill(pid, signal.SIGTSTP)
         _, status = os.waitpid(process.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
-        os.killpg(process.pid, signal.SIGCONT)
-        assert process.stdout.readline() == b"going on\n"
+        if at_once:
+            os.killpg(process.pid, signal.SIGCONT)
+            assert process.stdout.readline() == b"going on\n"
+        else:  # the command first: it has dealt with its signal when a second one would come
+            os.kill(pid, signal.SIGCONT)
+            assert process.stdout.readline() == b"going on\n"
+            os.kill(process.pid, signal.SIGCONT)
+        time.sleep(0.1)
     process.terminate()
     process.wait(WAIT)
     assert process.stdout.read() == b"", "a second SIGCONT for one"
@@ -275,7 +308,9 @@ def in_terminal(home, words, keys):
     out = b""
     keys = list(keys)
     while True:
+        out = out.replace(b"^C", b"")  # its echo
         if keys and keys[0][0] in out:
+            time.sleep(0.05)
             os.write(fd, keys[0][1])
             keys.pop(0)
         ready, _, _ = select.select([fd], [], [], WAIT)
@@ -292,10 +327,11 @@ def in_terminal(home, words, keys):
 
 @pytest.mark.parametrize("mode", ["in place", "beside"])
 def test_interrupt_from_the_terminal_arrives_once(home, mode):
-    words = [SEEN, "signals", "2"]
+    words = [SEEN, "signals", "9"]
     words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--", *words]
-    out, status = in_terminal(home, words, [(b"ready", b"\x03"), (b"2 0", b"\x1c")])
-    assert status == 0 and out.split(b"\r\n", 1)[1].replace(b"^C", b"").replace(b"^\\", b"") == b"2 0\r\n3 0\r\n"
+    keys = [(b"2 0\r\n" * i, b"\x03") for i in range(1, 8)]  # one that came twice would be among the nine
+    out, status = in_terminal(home, words, [(b"ready", b"\x03"), *keys, (b"2 0\r\n" * 8, b"\x1c")])
+    assert status == 0 and out.split(b"\r\n", 1)[1].replace(b"^\\", b"") == b"2 0\r\n" * 8 + b"3 0\r\n"
 
 
 @pytest.mark.parametrize("mode", ["in place", "beside"])
@@ -369,19 +405,19 @@ LIMITS = {"descriptors": (resource.RLIMIT_NOFILE, 4), "five descriptors": (resou
           "data": (resource.RLIMIT_DATA, 1 << 20)}
 
 
-@pytest.mark.parametrize("kept", ["first", "second", "beside"])
+@pytest.mark.parametrize("kept", ["first", "second", "beside", "beside again"])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_small_limits_do_not_cost_the_job(home, limit, kept):
     """dash under the limit; where it runs plainly, it runs."""
     words = ["/bin/sh", "-c", "echo job; exit 5"]
-    if kept == "second":
+    if kept in ("second", "beside again"):
         run(home, SYSVM, "run", "--", *words)
     what, value = LIMITS[limit]
 
     def lower():
         resource.setrlimit(what, (value, value))
     assert run(home, *words, preexec_fn=lower).returncode == 5, "the plain run itself"
-    with_us = staying(home, *words) if kept == "beside" else [SYSVM, "run", "--", *words]
+    with_us = staying(home, *words) if "beside" in kept else [SYSVM, "run", "--", *words]
     done = run(home, *with_us, preexec_fn=lower)
     assert (done.returncode, done.stdout) == (5, b"job\n"), done.stderr
     assert all(l.startswith(b"sysvm: ") for l in done.stderr.splitlines()) and len(done.stderr.splitlines()) <= 2

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A command that is recorded or counted gets its signals, and its parent its status: common/foreground.h, in the tracer."""
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -115,3 +116,12 @@ def test_a_stopped_command_stops_us(way, tmp_path):
     until(lambda: state(pid) != "T")
     process.terminate()
     assert process.wait(WAIT) == -signal.SIGTERM
+
+
+def test_a_limit_that_our_trace_meets_does_not_end_the_command(way, tmp_path):
+    """The kernel sends SIGXFSZ in our own name then: it is not sent on."""
+    def lower():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+    script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); : </dev/null; done; kill -l >/dev/null; echo end"
+    done = subprocess.run(words(way, tmp_path, "sh", "-c", script), capture_output=True, timeout=WAIT, preexec_fn=lower)
+    assert done.stdout == b"end\n", done.stderr
