@@ -10,6 +10,7 @@
 // wrong, or if --verbose asks for it.
 // Tested by tests/run/wrapper_test.py and tests/shim/entry/run.py.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -53,12 +54,31 @@ UniqueFd above_standard(int fd) {
   return UniqueFd(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
-std::string read_all(int fd) {
+constexpr int kHelperMs = 10'000;  // one that takes longer goes on, and what it keeps serves the next run
+
+// Until the end of the file; or, if limit_ms is not negative, until that time is over: then late is true.
+std::string read_all(int fd, int limit_ms, bool& late) {
   std::string out;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(fd, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR);)
+  timespec start{}, now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &start);
+  late = false;
+  for (;;) {
+    if (limit_ms >= 0) {
+      ::clock_gettime(CLOCK_MONOTONIC, &now);
+      const long past = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1'000'000;
+      pollfd ready{fd, POLLIN, 0};
+      const int n = ::poll(&ready, 1, past < limit_ms ? static_cast<int>(limit_ms - past) : 0);
+      if (n == 0) return late = true, out;
+      if (n < 0) {
+        if (errno == EINTR) continue;
+        return out;
+      }
+    }
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n > 0) out.append(buffer, static_cast<size_t>(n));
-  return out;
+    else if (n == 0 || errno != EINTR) return out;
+  }
 }
 
 // Writes that a limit cuts short are errors, no deaths; the command gets the disposition as it was.
@@ -116,14 +136,15 @@ Made make_start(const ShimOptions& o, const std::string& path) {
                                        std::to_string(flags), o.procedures, path};
   if (!start_helper(pointers(words), to.get(), bundle.get())) return out.problem = std::strerror(errno), out;
   to.reset();
-  const std::string answer = read_all(from.get());
+  bool late;
+  const std::string answer = read_all(from.get(), kHelperMs, late);
   const size_t at = answer.find(kStartMagic);
   if (at != std::string::npos) out.start = unpack_start(std::string_view(answer).substr(at));
   if (!out.start) {
-    out.problem = answer.empty() ? "its analysis ended early" : answer.substr(0, answer.find('\n'));
+    out.problem = late ? "its analysis takes longer than " + std::to_string(kHelperMs / 1000) + " s" : answer.empty() ? "its analysis ended early" : answer.substr(0, answer.find('\n'));
     return out;
   }
-  if (::lseek(bundle.get(), 0, SEEK_SET) == 0) out.bundle = read_all(bundle.get());
+  if (::lseek(bundle.get(), 0, SEEK_SET) == 0) out.bundle = read_all(bundle.get(), -1, late);
   return out;
 }
 

@@ -20,6 +20,7 @@ constexpr uint64_t kSizeMax = 16u << 20;
 // Of a file that is another one now, or damaged: it may be there again from another root, but not for ever.
 constexpr time_t kStaleFor = 30 * 24 * 3600;
 constexpr size_t kStaleKept = 2000;
+constexpr time_t kLeftFor = 24 * 3600;
 
 struct FileHeader {
   char magic[8];
@@ -102,9 +103,14 @@ std::vector<Analysis> SiteCache::all() const {
   std::vector<std::string> names;  // first all of them: descriptors may be few
   for (const auto& entry : fs::directory_iterator(folder_.path(), none)) names.push_back(entry.path().filename());
   for (const std::string& name : names) {
-    if (name[0] == '.') continue;
-    auto kept = load(name);
     struct stat st;
+    if (name[0] == '.') {  // a run that was killed left it
+      if (name.starts_with(".new-") && ::fstatat(folder_.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+          st.st_mtime + kLeftFor < ::time(nullptr))
+        ::unlinkat(folder_.fd(), name.c_str(), 0);
+      continue;
+    }
+    auto kept = load(name);
     if (kept && ::stat(kept->path.c_str(), &st) == 0 && kept->object.identity == identity_of(st)) {
       out.push_back(*std::move(kept));
     } else if (names.size() > kStaleKept || (::fstatat(folder_.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&

@@ -399,6 +399,24 @@ def test_an_engine_that_is_not_there(home):
     assert run(home, SYSVM, "run", "--require", "--engine", "kernel", "--", "echo", "job").returncode == 125
 
 
+@pytest.mark.parametrize("text, part", [("exit 0", "ended early"), ("kill -9 $$", "ended early"), ("echo rubbish; echo more", "rubbish"),
+                                        ("printf SYSVSTR1rubbish", "SYSVSTR1rubbish"), ("exec sleep 30", "longer than"), (None, "No such file")])
+def test_a_helper_that_fails(home, text, part):
+    """The front program in a tree of its own, where the program that analyses is something else."""
+    tree = os.path.join(home["HOME"], "tree")
+    os.makedirs(os.path.join(tree, "bin"))
+    os.makedirs(os.path.join(tree, "libexec", "sysvm"))
+    front, helper = os.path.join(tree, "bin", "sysvm"), os.path.join(tree, "libexec", "sysvm", "sysvm")
+    shutil.copy(SYSVM, front)
+    if text is not None:
+        with open(helper, "w") as f:
+            f.write("#!/bin/sh\n%s\n" % text)
+        os.chmod(helper, 0o755)
+    done = run(home, front, "run", "--", "sh", "-c", "echo job; exit 5")
+    assert (done.returncode, done.stdout) == (5, b"job\n")
+    one_line(done, part, "plainly")
+
+
 LIMITS = {"descriptors": (resource.RLIMIT_NOFILE, 4), "five descriptors": (resource.RLIMIT_NOFILE, 5),
           "file size": (resource.RLIMIT_FSIZE, 1024), "no file at all": (resource.RLIMIT_FSIZE, 0),
           "stack": (resource.RLIMIT_STACK, 64 << 10), "memory": (resource.RLIMIT_AS, 12 << 20),

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -74,6 +75,29 @@ TEST_F(Cache, DoesNotTrustAFileThatOthersCanWrite) {
   ASSERT_TRUE(cache.get(kLoader));
   chmod(kept_file().c_str(), 0666);
   EXPECT_FALSE(cache.load(kept_name()));
+}
+
+TEST_F(Cache, RemovesWhatAKilledRunLeft) {
+  ASSERT_TRUE(SiteCache(folder()).get(kLoader));
+  for (const char* name : {"/.new-1-0", "/.new-2-0"}) std::ofstream(folder() + name) << "part";
+  fs::last_write_time(folder() + "/.new-1-0", fs::file_time_type::clock::now() - std::chrono::hours(48));
+  EXPECT_EQ(SiteCache(folder()).all().size(), 1u);
+  EXPECT_FALSE(fs::exists(folder() + "/.new-1-0"));
+  EXPECT_TRUE(fs::exists(folder() + "/.new-2-0")) << "somebody may be writing it";
+}
+
+// An analysis is given to nobody once its file is another one; it goes when it is old.
+TEST_F(Cache, ForgetsFilesThatHaveChanged) {
+  const std::string object = root_ + "/object";
+  fs::copy_file(kLoader, object);
+  ASSERT_TRUE(SiteCache(folder()).get(object));
+  ASSERT_EQ(SiteCache(folder()).all().size(), 1u);
+  std::ofstream(object, std::ios::app) << "x";
+  EXPECT_TRUE(SiteCache(folder()).all().empty());
+  EXPECT_TRUE(fs::exists(kept_file()));
+  fs::last_write_time(kept_file(), fs::file_time_type::clock::now() - std::chrono::hours(24 * 40));
+  EXPECT_TRUE(SiteCache(folder()).all().empty());
+  EXPECT_EQ(kept_file(), "");
 }
 
 TEST_F(Cache, DoesNotUseAFolderThatOthersCanWrite) {
