@@ -100,6 +100,7 @@ def data_offset(path):
 
 def layouts():
     case("data between two executable segments", [program("segments")], seen=200)
+    case("messages in parts", [program("messages")], seen=8)
     case("text that is writable", [program("writable")], reason="unseen", why="its text can be written")
     case("a stack that is executable", [program("uses_stack")], reason="unseen")
     case("anonymous code with a name", [program("uses_named")], reason="unseen")
