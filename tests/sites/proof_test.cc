@@ -246,6 +246,14 @@ TEST(Proof, GivesNoByteToTwoSites) {
   EXPECT_EQ(a.object.why, static_cast<uint32_t>(WHY_SITES));
 }
 
+TEST(Proof, GivesNoPartOfASiteToAnother) {
+  // mov $1,%eax; mov %edx,%edi; syscall; ret; padding
+  const Bytes code{0xb8, 1, 0, 0, 0, 0x89, 0xd7, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0};
+  Proof proof(built_image({.code = code}));
+  expect_doubt("from the first instruction", proof.admit(careless_site(code, 0, 7)), SITE_SOUND);
+  expect_doubt("from the second", proof.admit(careless_site(code, 5, 7, 10)), SITE_TAKEN);
+}
+
 TEST(Frames, KnowsFunctionsAndTheirRules) {
   const ElfImage image = built_image({.code = Bytes(100, 0x90), .functions = {{0, 40, {1, 10, 4}}, {50, 100}}});
   const Frames frames(image);
