@@ -110,7 +110,7 @@ bool patchable(const Analysis& a) {
          kSitesOfALibc;
 }
 
-// Starts that were not used for long, and bundles that none of the others names.
+// Starts that were not used for long or hold no more, and bundles that none of the others names.
 void clean_up(const PrivateFolder& folder) {
   struct Bundle {
     time_t written;
@@ -131,7 +131,7 @@ void clean_up(const PrivateFolder& folder) {
       bundles.push_back({st.st_mtime, name});
     } else if (name.ends_with(".start")) {
       const auto start = folder.read(name.c_str(), 1u << 20, bytes) ? unpack_start(bytes) : std::nullopt;
-      if (start && st.st_mtime + kKeptFor > now) named.insert(start->bundle);
+      if (start && st.st_mtime + kKeptFor > now && still_holds(*start)) named.insert(start->bundle);
       else ::unlinkat(folder.fd(), name.c_str(), 0);
     } else if (name.starts_with(".new-") && st.st_mtime + kDay < now) {
       ::unlinkat(folder.fd(), name.c_str(), 0);
@@ -182,6 +182,10 @@ void add_objects(BundleInput& input, const FoundCommand& command, const std::str
     if (auto found = cache.get(path)) add(*std::move(found));
   // Everything met in earlier runs: the command's children may need it.
   for (Analysis& kept : cache.all()) add(std::move(kept));
+  // In an order of their own, so that the bundles of all commands are one while nothing new is met.
+  std::sort(input.objects.begin(), input.objects.end(), [](const Analysis& a, const Analysis& b) {
+    return std::memcmp(&a.object.identity, &b.object.identity, sizeof a.object.identity) < 0;
+  });
   watch.file(cache.folder());  // changes whenever an analysis is kept
 }
 

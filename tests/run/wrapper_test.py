@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import pty
+import re
 import resource
 import select
 import shutil
@@ -619,6 +620,28 @@ def test_what_the_recording_saw_executed_is_known_in_the_first_run(home):
     with open(stats) as f:
         counts = json.load(f)
     assert counts["processes"] == 8 and counts["unknown_objects"] == [] and "unseen" not in counts["off"]
+
+
+def test_commands_share_a_bundle_and_old_ones_go(home):
+    folder = os.path.join(cache(home), "starts")
+    for _ in range(2):  # in the second round nothing new is met
+        for command in ("true", "cat", "env"):
+            assert run(home, SYSVM, "run", "--", command).returncode == 0
+    named = set()
+    for name in starts(home):
+        with open(os.path.join(folder, name), "rb") as f:
+            named |= set(re.findall(rb"[0-9a-f]{32}\.bundle", f.read().rpartition(folder.encode())[0]))
+    assert len(starts(home)) == 3 and len(named) == 1
+    for i in range(100):
+        path = os.path.join(folder, "%032x.bundle" % i)
+        with open(path, "wb") as f:
+            f.write(b"old")
+        os.utime(path, (i, i) if i % 2 else None)  # every other one is of 1970
+    run(home, SYSVM, "run", "--", "sort", "/dev/null")
+    left = bundle(home)
+    assert not [b for b in left if os.stat(b).st_mtime < 1000] and len(left) <= 66
+    assert len(starts(home)) == 1, "the others were made before sort was known"
+    assert run(home, SYSVM, "run", "--", "cat", "/dev/null").returncode == 0
 
 
 def test_many_first_runs_at_once(home):
