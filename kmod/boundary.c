@@ -13,7 +13,7 @@
  * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel waits for
  *   each task to be seen in user space.
  *
- * Tested by tests/qemu/ (test_module.c).
+ * Tested by tests/qemu/ (test_judged.c, test_midrun.c, test_observed.c).
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -53,12 +53,20 @@ static bool has_work_on_return(void)
 	return task_work_pending(current);
 }
 
-/* Something may want this task to stop, or has just ceased to. */
+bool sysvm_boundary_has_news(void)
+{
+	return READ_ONCE(current->ptrace) || READ_ONCE(current_thread_info()->syscall_work) != SYSCALL_WORK_SECCOMP;
+}
+
+/* Something may want this task to stop, or has just ceased to. Others run first: one of them may attach to it. */
 noinline u32 sysvm_boundary_look(void)
 {
-	unsigned long work = READ_ONCE(current_thread_info()->syscall_work);
+	unsigned long work;
 	unsigned long flags;
 
+	sysvm_forget_branches();
+	cond_resched();
+	work = READ_ONCE(current_thread_info()->syscall_work);
 	if (READ_ONCE(current->ptrace) || (work && !sysvm_may_judge(work)))
 		return SYSVM_FALLBACK;
 	if (signal_pending(current))
@@ -68,7 +76,6 @@ noinline u32 sysvm_boundary_look(void)
 		return SYSVM_YIELD;
 	if (flags & _TIF_NOTIFY_RESUME && has_work_on_return())
 		return SYSVM_YIELD;
-	cond_resched();
 	return work ? SYSVM_JUDGED : 0;
 }
 

@@ -20,6 +20,8 @@
 
 /* Not 0: the status to stop with, or SYSVM_JUDGED. */
 u32 sysvm_boundary_look(void);
+/* Somebody wants to see calls who did not when the task's filters were asked. */
+bool sysvm_boundary_has_news(void);
 void sysvm_boundary_after_close(void);
 void sysvm_boundary_init(void);
 extern unsigned long sysvm_entry_ticks; /* jiffies that an entry may last; set at load */

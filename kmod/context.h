@@ -22,6 +22,7 @@
 #include <linux/task_work.h>
 #include <linux/types.h>
 
+#include "account.h"
 #include "uapi/sysvm.h"
 #include "vm/vm.h" /* struct sysvm_env is kernel_env.h's */
 
@@ -39,6 +40,7 @@ struct sysvm_procedure {
 	refcount_t refs;
 	struct sysvm_program program; /* starts stands behind code; data_base is only ever a number */
 	atomic64_t runs;
+	struct sysvm_charge charge;
 	struct rcu_head rcu;
 	u8 code[]; /* verified; never changes */
 };
@@ -54,6 +56,12 @@ struct sysvm_context {
 	struct list_head node; /* in sysvm_contexts, under its lock */
 	pid_t opener;	       /* for the debugfs view only */
 	char comm[TASK_COMM_LEN];
+	bool ahead; /* its programs make calls that the application has not made (judge.c) */
+
+	struct sysvm_account *account;
+	struct sysvm_charge charge; /* of the context itself */
+	bool unlimited;		    /* whoever opened it may lock memory without limit */
+	size_t bytes;		    /* of it and all that it has; written by account.c under its lock */
 
 	struct mutex procs_lock; /* writing procs, proc_bytes; never held across a run or user access */
 	struct sysvm_procedure __rcu **procs;
@@ -83,6 +91,7 @@ struct sysvm_thread_page {
 	struct sysvm_counters counters;
 	unsigned int mappings;	 /* under pages_lock */
 	struct page *page;	 /* one reference; a pin may keep it longer than us */
+	struct sysvm_charge charge;
 	struct rcu_head rcu;
 
 	/* What a run holds, in case that its task ends inside. Valid while BUSY. */
@@ -98,7 +107,7 @@ struct sysvm_thread_page {
 	u8 starts[SYSVM_STARTS_SIZE(SYSVM_PAGE_CODE_MAX)];
 };
 
-extern const struct file_operations sysvm_fops;
+extern struct file_operations sysvm_fops; /* constant once the module is loaded */
 
 /* context.c */
 extern struct list_head sysvm_contexts;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only), and what the selftest
- * found. One line for the module, one for each context and each of its procedures. Counters are read while they change:
+ * found. One line for the module, one for each user who has a context open, one for each context and each of its procedures. Counters are read while they change:
  * each is right by itself.
  *
  * Tested by tests/qemu/observe.sh.
@@ -40,9 +40,9 @@ static void show_context(struct seq_file *file, struct sysvm_context *context)
 		add(&sum, &tpage->counters);
 	spin_unlock(&context->pages_lock);
 
-	seq_printf(file, "context pid=%d comm=%s pages=%u code_bytes=%u rejected=%lld calls=%llu", context->opener,
-		   context->comm, npages, READ_ONCE(context->proc_bytes), atomic64_read(&context->rejected),
-		   sum.calls);
+	seq_printf(file, "context pid=%d comm=%s pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu",
+		   context->opener, context->comm, npages, READ_ONCE(context->bytes), READ_ONCE(context->proc_bytes),
+		   atomic64_read(&context->rejected), sum.calls);
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		if (sum.stops[i])
 			seq_printf(file, " %s=%llu", sysvm_status_name(i), sum.stops[i]);
@@ -63,7 +63,9 @@ static int contexts_show(struct seq_file *file, void *data)
 {
 	struct sysvm_context *context;
 
-	seq_printf(file, "sysvm abi=%u calls=%u\n", SYSVM_ABI_VERSION, sysvm_dispatch_count());
+	seq_printf(file, "sysvm abi=%u device_abi=%u calls=%u\n", SYSVM_ABI_VERSION, SYSVM_DEVICE_ABI_VERSION,
+		   sysvm_dispatch_count());
+	sysvm_accounts_show(file);
 	mutex_lock(&sysvm_contexts_lock);
 	list_for_each_entry(context, &sysvm_contexts, node)
 		show_context(file, context);

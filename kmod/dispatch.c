@@ -19,8 +19,11 @@
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/sched/signal.h>
+#include <linux/seccomp.h>
 #include <linux/static_call.h>
 #include <linux/string.h>
+#include <linux/task_work.h>
+#include <linux/version.h>
 #include <asm/cpufeature.h>
 
 #include "judge.h"
@@ -40,6 +43,30 @@ static void nothing(void)
 {
 }
 
+/*
+ * Functions that the kernel does not export, by the kernel's own prototypes. Static calls, as the rows are: on kernels with
+ * indirect branch tracking such a function may be sealed against indirect calls, and kCFI compares types.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+static int nobody_to_ask(const struct seccomp_data *data)
+{
+	return -1;
+}
+#else
+static int nobody_to_ask(void)
+{
+	return -1;
+}
+#endif
+static_assert(__same_type(nobody_to_ask, __secure_computing));
+DEFINE_STATIC_CALL(sysvm_secure_computing, nobody_to_ask);
+
+static struct callback_head *nothing_to_cancel(struct task_struct *task, task_work_func_t func)
+{
+	return NULL;
+}
+DEFINE_STATIC_CALL(sysvm_task_work_cancel, nothing_to_cancel);
+
 /* rows.inc: SYSVM_ROW(call index, name, number), made from uapi/syscalls.inc by Kbuild. */
 #define SYSVM_ROW(index, name, nr) DEFINE_STATIC_CALL(sysvm_row_##name, row_absent);
 #include "rows.inc"
@@ -49,7 +76,7 @@ DEFINE_STATIC_CALL(sysvm_task_work_run, nothing);
 DEFINE_STATIC_CALL(sysvm_clear_bhb, nothing);
 DEFINE_STATIC_KEY_FALSE(sysvm_needs_clearing); /* of the branch history, in one of the two ways below */
 
-struct sysvm_kernel_functions sysvm_kernel; /* written at load only */
+bool sysvm_can_judge;
 
 static const struct row {
 	const char *name;
@@ -109,7 +136,7 @@ int sysvm_dispatch_bind(void)
 	strscpy(symbols[CLEAR_BHB_LOOP].name, "clear_bhb_loop", sizeof(symbols[0].name));
 	strscpy(symbols[SECURE_COMPUTING].name, "__secure_computing", sizeof(symbols[0].name));
 	strscpy(symbols[TASK_WORK_CANCEL].name, "task_work_cancel_func", sizeof(symbols[0].name));
-	symbols[CLEAR_BHB_LOOP].data_too = true; /* May not be probed, which is not what we want of it. */
+	symbols[CLEAR_BHB_LOOP].kind = SYSVM_SYMBOL_NOT_PROBED;
 	ret = sysvm_symbols_find(symbols, SYMBOLS);
 	if (ret)
 		goto out;
@@ -128,8 +155,13 @@ int sysvm_dispatch_bind(void)
 	if (symbols[TASK_WORK_RUN].address)
 		static_call_update(sysvm_task_work_run, (void *)symbols[TASK_WORK_RUN].address);
 
-	sysvm_kernel.secure_computing = (void *)symbols[SECURE_COMPUTING].address;
-	sysvm_kernel.task_work_cancel = (void *)symbols[TASK_WORK_CANCEL].address;
+	if (symbols[SECURE_COMPUTING].address && symbols[TASK_WORK_CANCEL].address) {
+		static_call_update(sysvm_secure_computing, (void *)symbols[SECURE_COMPUTING].address);
+		static_call_update(sysvm_task_work_cancel, (void *)symbols[TASK_WORK_CANCEL].address);
+		sysvm_can_judge = true;
+	} else {
+		pr_info("sysvm: no __secure_computing or task_work_cancel_func: seccomp=1 does nothing here\n");
+	}
 
 	find_out_about_branch_history();
 	if (needs_bhb_loop || needs_bhb_fence)
@@ -163,7 +195,21 @@ void sysvm_run_task_work(void)
 	static_call(sysvm_task_work_run)();
 }
 
-void sysvm_clear_branch_history(void)
+int sysvm_ask_filters(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	return static_call(sysvm_secure_computing)(NULL);
+#else
+	return static_call(sysvm_secure_computing)();
+#endif
+}
+
+void sysvm_cancel_task_work(void (*func)(struct callback_head *work))
+{
+	static_call(sysvm_task_work_cancel)(current, func);
+}
+
+noinline void sysvm_clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();

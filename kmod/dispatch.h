@@ -9,13 +9,17 @@
 struct callback_head;
 struct pt_regs;
 struct sysvm_env;
-struct task_struct;
 
 /* symbol.c: the addresses of kernel functions by name, all with one grace period. 0: not there. */
+enum sysvm_symbol_kind {
+	SYSVM_SYMBOL_FUNCTION = 0,
+	SYSVM_SYMBOL_NOT_PROBED, /* one that must not be: the attempt leaves its address all the same */
+};
+
 struct sysvm_symbol {
 	char name[48];
 	unsigned long address;
-	bool data_too; /* take the address of what cannot be probed as well */
+	enum sysvm_symbol_kind kind;
 };
 
 int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n);
@@ -30,11 +34,20 @@ long sysvm_dispatch_row(struct pt_regs *regs, unsigned int index);
 DECLARE_STATIC_KEY_FALSE(sysvm_needs_clearing);
 void sysvm_clear_branch_history(void);
 
-/* Makes the call whose number and arguments are in regs. */
-static __always_inline long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
+/*
+ * Between branches that a program chose and code of the kernel that may branch indirectly: a call, a page fault of a load
+ * or store, a filter's program, the scheduler, the way out.
+ */
+static __always_inline void sysvm_forget_branches(void)
 {
 	if (static_branch_unlikely(&sysvm_needs_clearing))
 		sysvm_clear_branch_history();
+}
+
+/* Makes the call whose number and arguments are in regs. */
+static __always_inline long sysvm_dispatch(struct pt_regs *regs, unsigned int index)
+{
+	sysvm_forget_branches();
 	return sysvm_dispatch_row(regs, index);
 }
 
@@ -44,13 +57,10 @@ long sysvm_after_error(struct sysvm_env *env, long result);
 long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why);
 void sysvm_run_task_work(void);
 
-/* Functions of the kernel that are not exported, or NULL. */
-struct sysvm_kernel_functions {
-	int (*secure_computing)(const void *data);
-	struct callback_head *(*task_work_cancel)(struct task_struct *task, void (*func)(struct callback_head *));
-};
-
-extern struct sysvm_kernel_functions sysvm_kernel;
+/* The kernel's own functions, which are not exported: only where sysvm_can_judge. */
+extern bool sysvm_can_judge; /* written at load only */
+int sysvm_ask_filters(void); /* __secure_computing(): not 0: the call is not to be made */
+void sysvm_cancel_task_work(void (*func)(struct callback_head *work));
 
 /* allow.c: may a program make this call with these arguments? */
 enum sysvm_refusal {

@@ -14,6 +14,14 @@
  *   TRAP          a handler would find our registers in place of the application's. The signal is taken back and the
  *                 program stops with FALLBACK: the plain call that follows is trapped as it should be
  *
+ * All that is right for a call that the application makes, and wrong for one that it may never make: a trap unblocks
+ * SIGSYS and resets its action before anybody can take the signal back, a kill kills, a supervisor sees. So the programs of a
+ * context that runs ahead (SYSVM_CONTEXT_AHEAD) stop before a call that the filters do not plainly allow: whatever its arguments
+ * are, without telling anybody. The kernel itself works out which calls those are when a filter is set (since 5.11).
+ *
+ * While a filter is asked, a supervisor or a tracer that has just come may change the call, or a filter or tracer come that was
+ * not asked: then the program stops, and the plain call is judged anew.
+ *
  * Strict mode is left alone: it allows neither of the ways into the machine. A filter that looks at the instruction
  * pointer sees that of the entry.
  *
@@ -24,8 +32,11 @@
 #include <linux/ptrace.h>
 #include <linux/sched/signal.h>
 #include <linux/seccomp.h>
+#include <linux/string.h>
 #include <linux/version.h>
+#include <asm/unistd.h>
 
+#include "boundary.h"
 #include "context.h"
 #include "dispatch.h"
 #include "judge.h"
@@ -38,7 +49,7 @@ MODULE_PARM_DESC(seccomp, "ask a task's seccomp filters about each inner call, i
 bool sysvm_may_judge(unsigned long work)
 {
 	return READ_ONCE(seccomp) && work == SYSCALL_WORK_SECCOMP && current->seccomp.mode == SECCOMP_MODE_FILTER &&
-	       sysvm_kernel.secure_computing && sysvm_kernel.task_work_cancel;
+	       sysvm_can_judge;
 }
 
 /* A task's own does not go away under it. */
@@ -74,24 +85,72 @@ static void take_back_trap(void)
 	spin_unlock_irq(&own_sighand()->siglock);
 }
 
+/*
+ * How seccomp.c's own struct seccomp_filter begins, which holds the calls that it and all filters below it plainly allow. It has
+ * begun so since 5.19; tests/qemu/filter_layout.sh compares it with the kernel's type information, and on a kernel newer
+ * than those it was run on nothing counts as plainly allowed. The kernel is asked all the same: a wrong guess allows nothing.
+ */
+struct filter_start {
+	refcount_t refs, users;
+	bool log, wait_killable_recv;
+	DECLARE_BITMAP(plainly_allowed, NR_syscalls);
+};
+
+#define FILTER_START_IS_KNOWN                                                                                         \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0))
+
+static bool guessed_wrong; /* the kernel has refused what is plainly allowed; never goes back */
+
+/* The filter is the task's own: it stays while the task lives, below any that is set later. */
+static bool is_plainly_allowed(unsigned long nr)
+{
+	const struct filter_start *filter = (const struct filter_start *)READ_ONCE(current->seccomp.filter);
+
+	return FILTER_START_IS_KNOWN && !READ_ONCE(guessed_wrong) && filter && nr < NR_syscalls &&
+	       test_bit(nr, filter->plainly_allowed);
+}
+
+/* The call as a tracer may change it. */
+struct call {
+	unsigned long nr, args[6];
+};
+
+static struct call call_of(const struct pt_regs *regs)
+{
+	return (struct call){ regs->orig_ax, { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
+}
+
 bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
 {
+	struct sysvm_thread_page *tpage = container_of(env, struct sysvm_thread_page, env);
+	const struct sysvm_context *context = tpage->file->private_data;
 	struct pt_regs *regs = env->regs;
-	unsigned long nr = regs->orig_ax;
+	struct call asked = call_of(regs), allowed;
+	unsigned long nr = asked.nr;
+	bool ahead = READ_ONCE(context->ahead);
 	int skip;
 
 	*result = 0;
 	/* A trap that waits already (blocked) could not be told from one that is set now. */
-	if (is_trapped() || !sysvm_page_release_at_exit(container_of(env, struct sysvm_thread_page, env))) {
+	if ((ahead && !is_plainly_allowed(nr)) || is_trapped() || !sysvm_page_release_at_exit(tpage)) {
 		*stop = SYSVM_FALLBACK;
 		return false;
 	}
 	regs->ax = -ENOSYS;
-	skip = sysvm_kernel.secure_computing(NULL);
+	sysvm_forget_branches();
+	skip = sysvm_ask_filters();
 	*result = regs->ax;
 	regs->ax = SYSVM_INSIDE;
-	if (!skip)
-		return true;
+	if (!skip) {
+		allowed = call_of(regs);
+		if (!memcmp(&allowed, &asked, sizeof(asked)) && !sysvm_boundary_has_news())
+			return true;
+		*stop = SYSVM_FALLBACK;
+		*result = 0;
+		return false;
+	}
+	if (ahead && !xchg(&guessed_wrong, true))
+		pr_warn("sysvm: struct seccomp_filter is not as expected: nothing more runs ahead under filters\n");
 	if (fatal_signal_pending(current) || current->seccomp.mode != SECCOMP_MODE_FILTER) {
 		*stop = SYSVM_SIGNAL;
 		*result = 0;

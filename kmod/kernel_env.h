@@ -100,11 +100,13 @@ static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *re
 
 static inline int sysvm_env_load(struct sysvm_env *env, u64 address, void *to, unsigned int n)
 {
+	sysvm_forget_branches();
 	return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;
 }
 
 static inline int sysvm_env_store(struct sysvm_env *env, u64 address, const void *from, unsigned int n)
 {
+	sysvm_forget_branches();
 	return copy_to_user(u64_to_user_ptr(address), from, n) ? -EFAULT : 0;
 }
 

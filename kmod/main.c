@@ -25,6 +25,10 @@ static ushort mode = 0600;
 module_param(mode, ushort, 0444);
 MODULE_PARM_DESC(mode, "permission bits of /dev/sysvm (0600); give it to a group by udev, see docs/security.md");
 
+static bool fadvise;
+module_param(fadvise, bool, 0444);
+MODULE_PARM_DESC(fadvise, "let programs in by fadvise64() too: shorter than ioctl(), and no security module is asked (off)");
+
 static long query_ioctl(const struct sysvm_context *context, void __user *arg)
 {
 	struct sysvm_query query = {
@@ -33,11 +37,25 @@ static long query_ioctl(const struct sysvm_context *context, void __user *arg)
 		.max_procs = context->max_procs,
 		.max_code = SYSVM_PROC_CODE_MAX,
 		.max_fuel = sysvm_max_fuel,
-		.features = SYSVM_FEATURE_FADVISE,
+		.features = SYSVM_FEATURE_CONTEXT | (fadvise ? SYSVM_FEATURE_FADVISE : 0),
+		.device_abi = SYSVM_DEVICE_ABI_VERSION,
 	};
 
 	sysvm_dispatch_supported(query.supported);
 	return copy_to_user(arg, &query, sizeof(query)) ? -EFAULT : 0;
+}
+
+/* What the context's programs are to the application: so far, whether they run ahead of it. */
+static long context_ioctl(struct sysvm_context *context, void __user *arg)
+{
+	struct sysvm_context_settings settings;
+
+	if (copy_from_user(&settings, arg, sizeof(settings)))
+		return -EFAULT;
+	if (settings.flags & ~SYSVM_CONTEXT_AHEAD || settings.reserved[0] || settings.reserved[1] || settings.reserved[2])
+		return -EINVAL;
+	WRITE_ONCE(context->ahead, settings.flags & SYSVM_CONTEXT_AHEAD);
+	return 0;
 }
 
 static long sysvm_ioctl(struct file *file, unsigned int command, unsigned long arg)
@@ -48,6 +66,11 @@ static long sysvm_ioctl(struct file *file, unsigned int command, unsigned long a
 	/* There is no compat_ioctl, so 32-bit callers get ENOTTY; this is for whatever else may look like one. */
 	if (in_compat_syscall())
 		return -ENOTTY;
+	if (unlikely(_IOC_TYPE(command) == SYSVM_IOC_MAGIC_1)) {
+		pr_notice_once("sysvm: %s uses the ioctl numbers of an older sysvm: this module's are of device ABI %u\n",
+			       current->comm, SYSVM_DEVICE_ABI_VERSION);
+		return -ENOTTY;
+	}
 	if (command == SYSVM_IOC_QUERY)
 		return query_ioctl(context, user);
 	/* Not the address space that opened: an inherited or a passed descriptor. */
@@ -60,17 +83,18 @@ static long sysvm_ioctl(struct file *file, unsigned int command, unsigned long a
 		return sysvm_define_ioctl(context, user);
 	case SYSVM_IOC_UNDEFINE:
 		return sysvm_undefine_ioctl(context, user);
+	case SYSVM_IOC_CONTEXT:
+		return context_ioctl(context, user);
 	}
 	return -ENOTTY;
 }
 
-const struct file_operations sysvm_fops = {
+struct file_operations sysvm_fops __ro_after_init = {
 	.owner = THIS_MODULE,
 	.open = sysvm_open,
 	.release = sysvm_release,
 	.mmap = sysvm_mmap,
 	.unlocked_ioctl = sysvm_ioctl,
-	.fadvise = sysvm_run_fadvise,
 	.llseek = noop_llseek,
 };
 
@@ -99,6 +123,8 @@ static int __init sysvm_init(void)
 	ret = sysvm_selftest();
 	if (ret)
 		return ret;
+	if (fadvise)
+		sysvm_fops.fadvise = sysvm_run_fadvise;
 	device.mode = mode;
 	ret = misc_register(&device);
 	if (ret)

@@ -3,8 +3,8 @@
  * The page that a thread shares with the machine. mmap makes it, for the calling thread; it is found again by that
  * thread's struct pid, which is held, so a later thread with the same number does not inherit it.
  *
- * The mapping is shared, one page, never executable, not inherited by fork, not dumped. The page is freed by its
- * reference count: user space may have it pinned when we are long gone.
+ * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked for, not dumped.
+ * The page is freed by its reference count, as any that is mapped.
  *
  * Tested by tests/qemu/ (test_module.c).
  */
@@ -40,6 +40,7 @@ static void page_free(struct rcu_head *rcu)
 
 	put_pid(tpage->owner);
 	put_page(tpage->page);
+	sysvm_uncharge(&tpage->charge);
 	kfree(tpage);
 }
 
@@ -53,6 +54,7 @@ void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tp
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		context->past.stops[i] += tpage->counters.stops[i];
 	spin_unlock(&context->pages_lock);
+	sysvm_charge_leaves(context, &tpage->charge);
 	call_rcu(&tpage->rcu, page_free);
 }
 
@@ -60,7 +62,7 @@ void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tp
 void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage)
 {
 	/* If the kernel is just running it, it is the one that sees a task that does not end. */
-	sysvm_kernel.task_work_cancel(current, tpage->at_exit.func);
+	sysvm_cancel_task_work(tpage->at_exit.func);
 	tpage->waits_for_exit = false;
 }
 
@@ -162,14 +164,18 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	vm_flags_mod(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	/* VM_IO: else madvise(MADV_DOFORK) would undo VM_DONTCOPY, and a child write its parent's registers. */
+	vm_flags_mod(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 
 	tpage = page_new();
 	if (!tpage)
 		return -ENOMEM;
-	ret = vm_insert_page(vma, vma->vm_start, tpage->page);
+	ret = sysvm_charge(context, &tpage->charge, sysvm_real_size(tpage, sizeof(*tpage)) + PAGE_SIZE);
 	if (ret)
 		goto err_free;
+	ret = vm_insert_page(vma, vma->vm_start, tpage->page);
+	if (ret)
+		goto err_charge;
 
 	spin_lock(&context->pages_lock);
 	if (sysvm_page_find(context, tpage->owner)) {
@@ -182,12 +188,14 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 	}
 	spin_unlock(&context->pages_lock);
 	if (ret)
-		goto err_free; /* The failing mmap unmaps what was inserted. */
+		goto err_charge; /* The failing mmap unmaps what was inserted. */
 
 	vma->vm_private_data = tpage;
 	vma->vm_ops = &vm_ops;
 	return 0;
 
+err_charge:
+	sysvm_charge_leaves(context, &tpage->charge);
 err_free:
 	call_rcu(&tpage->rcu, page_free);
 	return ret;

@@ -4,7 +4,7 @@
  * context, counted by reference (a run keeps its procedure while another thread undefines it), and limited in
  * number and size.
  *
- * Tested by tests/qemu/ (test_module.c).
+ * Tested by tests/qemu/ (test_calls.c, test_limits.c, test_account.c).
  */
 #include <linux/module.h>
 #include <linux/nospec.h>
@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "context.h"
+#include "dispatch.h"
 #include "trace.h"
 
 uint sysvm_max_procs = 256;
@@ -24,6 +25,7 @@ MODULE_PARM_DESC(max_proc_bytes, "bytes of code of all procedures of one context
 
 void sysvm_procedure_free(struct sysvm_procedure *procedure)
 {
+	sysvm_uncharge(&procedure->charge);
 	kvfree(procedure);
 }
 
@@ -35,8 +37,10 @@ void sysvm_procedures_drop(struct sysvm_context *context)
 
 	for (number = 0; number < context->max_procs; number++) {
 		procedure = rcu_dereference_protected(context->procs[number], true);
-		if (procedure)
-			sysvm_procedure_put(procedure);
+		if (!procedure)
+			continue;
+		sysvm_charge_leaves(context, &procedure->charge);
+		sysvm_procedure_put(procedure);
 	}
 }
 
@@ -83,6 +87,7 @@ static int remove(struct sysvm_context *context, u32 number)
 	mutex_unlock(&context->procs_lock);
 	if (!procedure)
 		return -ENOENT;
+	sysvm_charge_leaves(context, &procedure->charge);
 	call_rcu(&procedure->rcu, put_rcu);
 	return 0;
 }
@@ -105,6 +110,7 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 	struct sysvm_procedure *procedure;
 	struct sysvm_define define;
 	char message[160]; /* the longest has 100 */
+	size_t size;
 	long ret;
 
 	if (copy_from_user(&define, arg, sizeof(define)))
@@ -114,12 +120,13 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 	if (define.code_len > SYSVM_PROC_CODE_MAX)
 		return -E2BIG;
 
-	procedure = kvmalloc(struct_size(procedure, code, define.code_len + SYSVM_STARTS_SIZE(define.code_len)),
-			     GFP_KERNEL_ACCOUNT);
+	size = struct_size(procedure, code, define.code_len + SYSVM_STARTS_SIZE(define.code_len));
+	procedure = kvmalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!procedure)
 		return -ENOMEM;
 	refcount_set(&procedure->refs, 1);
 	atomic64_set(&procedure->runs, 0);
+	procedure->charge = (struct sysvm_charge){ 0 };
 	procedure->program.len = define.code_len;
 	procedure->program.code = procedure->code;
 	procedure->program.starts = procedure->code + define.code_len;
@@ -129,6 +136,7 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 		goto err_put;
 	ret = sysvm_verify(procedure->code, define.code_len, procedure->code + define.code_len, &define.error_at,
 			   message, sizeof(message));
+	sysvm_forget_branches(); /* The verifier's were the caller's to choose. */
 	if (ret) {
 		atomic64_inc(&context->rejected);
 		trace_sysvm_reject(define.code_len, define.error_at, message);
@@ -137,9 +145,14 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 		goto err_put;
 	}
 
-	ret = insert(context, procedure, &define.proc);
+	ret = sysvm_charge(context, &procedure->charge, sysvm_real_size(procedure, size));
 	if (ret)
 		goto err_put;
+	ret = insert(context, procedure, &define.proc);
+	if (ret) {
+		sysvm_charge_leaves(context, &procedure->charge);
+		goto err_put;
+	}
 	if (copy_to_user(arg, &define, sizeof(define))) {
 		remove(context, define.proc);
 		return -EFAULT;

@@ -10,7 +10,7 @@
  * that code: the kernel's own signal handling turns it into EINTR, or repeats this ioctl, which goes on at the call,
  * because the page says so and the sequence number is the same.
  *
- * Tested by tests/qemu/ (test_module.c, the case files on the kernel engine).
+ * Tested by tests/qemu/ (test_calls.c, test_signals.c, the case files on the kernel engine).
  */
 #include <linux/file.h>
 #include <linux/module.h>
@@ -43,8 +43,13 @@ static noinline const struct sysvm_program *page_program(struct sysvm_thread_pag
 		.data_base = READ_ONCE(mem->data_base),
 	};
 	if (len <= SYSVM_PAGE_CODE_MAX) {
+		bool refused;
+
+		len = array_index_nospec(len, SYSVM_PAGE_CODE_MAX + 1);
 		memcpy(tpage->code, mem->code, len);
-		if (!sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0))
+		refused = sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0);
+		sysvm_forget_branches();
+		if (!refused)
 			return &tpage->program;
 	}
 	sysvm_set_stopped(mem, SYSVM_PROC_PAGE, seq, SYSVM_INVALID, error_at, EINVAL);
@@ -75,6 +80,7 @@ static __always_inline int execute(struct sysvm_thread_page *tpage, const struct
 	regs->ax = SYSVM_INSIDE;
 	tpage->env.regs = regs;
 	status = sysvm_interpret(tpage->mem, program, proc, seq, &tpage->env, &tpage->restart);
+	sysvm_forget_branches(); /* The way out to user space has indirect ones. */
 	regs->di = di;
 	regs->si = si;
 	regs->dx = dx;
@@ -144,7 +150,10 @@ long sysvm_run_ioctl(struct file *file, void __user *arg)
 	return enter(file, run.seq, run.proc, __NR_ioctl);
 }
 
-/* posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three arguments. */
+/*
+ * posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three arguments. Shorter
+ * also because no security module is asked (security_file_ioctl), so it is there only with the parameter `fadvise`.
+ */
 int sysvm_run_fadvise(struct file *file, loff_t seq, loff_t proc, int advice)
 {
 	if (advice != SYSVM_ADVICE_RUN || !seq || proc != (u32)proc)

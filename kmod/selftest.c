@@ -212,6 +212,7 @@ static void __init look(struct work_struct *work)
 	bool judged = READ_ONCE(current_thread_info()->syscall_work);
 
 	check_programs(m, judged);
+	count(sysvm_open(NULL, NULL) == -EPERM, "an open by a kernel thread", SYSVM_IDLE, 0);
 	if (!judged) {
 		check_resume(m);
 		check_calls(m);

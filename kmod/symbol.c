@@ -38,7 +38,7 @@ int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n)
 		probes[i].flags = KPROBE_FLAG_DISABLED;
 		if (!register_kprobe(&probes[i]))
 			registered[count++] = &probes[i];
-		else if (!symbols[i].data_too)
+		else if (symbols[i].kind == SYSVM_SYMBOL_FUNCTION)
 			continue;
 		if (probes[i].addr)
 			symbols[i].address = function_start((unsigned long)probes[i].addr);

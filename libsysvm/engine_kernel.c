@@ -54,7 +54,8 @@ static int check_module(struct sysvm_vm *vm)
 
 	raw_zero(&query, sizeof(query));
 	err = ask(vm, SYSVM_IOC_QUERY, &query);
-	if (raw_failed(err) || query.abi != SYSVM_ABI_VERSION || query.page_size != SYSVM_PAGE_SIZE)
+	if (raw_failed(err) || query.abi != SYSVM_ABI_VERSION || query.device_abi != SYSVM_DEVICE_ABI_VERSION ||
+	    query.page_size != SYSVM_PAGE_SIZE)
 		return -EPROTO;
 	vm->features = query.features;
 	raw_copy(vm->supported, query.supported, sizeof(vm->supported));
@@ -113,6 +114,15 @@ int kernel_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64
 int kernel_undefine(struct sysvm_vm *vm, uint32_t proc)
 {
 	return ask(vm, SYSVM_IOC_UNDEFINE, &proc);
+}
+
+int kernel_set_ahead(struct sysvm_vm *vm)
+{
+	struct sysvm_context_settings settings;
+
+	raw_zero(&settings, sizeof(settings));
+	settings.flags = SYSVM_CONTEXT_AHEAD;
+	return ask(vm, SYSVM_IOC_CONTEXT, &settings);
 }
 
 int kernel_run(struct sysvm_vm *vm)

@@ -70,6 +70,7 @@ HIDDEN void kernel_exit(struct sysvm_vm *vm);
 HIDDEN int kernel_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t data_base,
 			 uint32_t *proc, char *message, size_t message_size);
 HIDDEN int kernel_undefine(struct sysvm_vm *vm, uint32_t proc);
+HIDDEN int kernel_set_ahead(struct sysvm_vm *vm);
 HIDDEN int kernel_run(struct sysvm_vm *vm);
 
 #endif

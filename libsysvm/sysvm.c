@@ -93,6 +93,11 @@ int sysvm_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_
 	return err;
 }
 
+int sysvm_set_ahead(struct sysvm_vm *vm)
+{
+	return vm->engine == SYSVM_ENGINE_KERNEL ? kernel_set_ahead(vm) : 0;
+}
+
 int sysvm_undefine(struct sysvm_vm *vm, uint32_t proc)
 {
 	if (vm->engine == SYSVM_ENGINE_USER)

@@ -111,6 +111,13 @@ int sysvm_supports(const struct sysvm_vm *vm, unsigned int nr);
 int sysvm_define(struct sysvm_vm *vm, const void *code, size_t code_len, uint64_t data_base, uint32_t *proc,
 		 char *message, size_t message_size);
 
+/*
+ * From now on this machine's programs make calls that the application has not made and may never make: under a seccomp filter (and
+ * the module parameter seccomp) the kernel engine stops with SYSVM_FALLBACK before a call that the filter does not plainly allow,
+ * so nothing happens to the application for it. 0, or an error of the device.
+ */
+int sysvm_set_ahead(struct sysvm_vm *vm);
+
 /* Forget a procedure; its number may be given again. -ENOENT: there is none. */
 int sysvm_undefine(struct sysvm_vm *vm, uint32_t proc);
 

@@ -14,7 +14,8 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define SYSVM_ABI_VERSION 1
+#define SYSVM_ABI_VERSION 1	   /* of the machine: page, instructions, system calls. Procedure files name it */
+#define SYSVM_DEVICE_ABI_VERSION 2 /* of the ioctls. 1: other numbers (SYSVM_IOC_MAGIC_1), no SYSVM_IOC_CONTEXT */
 
 #define SYSVM_PAGE_SIZE 4096
 #define SYSVM_NREGS 256
@@ -82,7 +83,8 @@ struct sysvm_run {
 
 /*
  * fadvise64(fd, seq, proc, SYSVM_ADVICE_RUN): the same as SYSVM_IOC_RUN, by a shorter way through the kernel, where
- * sysvm_query.features has SYSVM_FEATURE_FADVISE. Same results; EINVAL also for any other advice.
+ * sysvm_query.features has SYSVM_FEATURE_FADVISE (module parameter fadvise, off by default: security modules that judge ioctls
+ * do not see it). Same results; EINVAL also for any other advice.
  */
 #define SYSVM_ADVICE_RUN 0x7376 /* no advice of the kernel's */
 #define SYSVM_FEATURE_FADVISE 1u
@@ -116,13 +118,31 @@ struct sysvm_query {
 	__u64 max_fuel;	     /* out */
 	__u64 features;	     /* out: SYSVM_FEATURE_* */
 	__u64 supported[4];  /* out: bit i of word i/64: the call with call index i (syscalls.inc) is bound */
-	__u64 reserved[4];
+	__u32 device_abi;    /* out: SYSVM_DEVICE_ABI_VERSION; 0 of those that had none */
+	__u32 reserved0;
+	__u64 reserved[3];
 };
 
-#define SYSVM_IOC_MAGIC 0xB7
+/*
+ * ioctl(fd, SYSVM_IOC_CONTEXT, &settings): what the programs of this open are, where features has SYSVM_FEATURE_CONTEXT.
+ *
+ * SYSVM_CONTEXT_AHEAD: they make calls that the application has not made and may never make. Under a seccomp filter such a program
+ * stops with FALLBACK before a call that the filter does not plainly allow, also where the module asks filters (parameter
+ * seccomp): nothing that a filter does is done for a call that the application has not made.
+ */
+#define SYSVM_CONTEXT_AHEAD 1u
+#define SYSVM_FEATURE_CONTEXT 2u
+struct sysvm_context_settings {
+	__u32 flags; /* SYSVM_CONTEXT_*; others are EINVAL */
+	__u32 reserved[3];
+};
+
+#define SYSVM_IOC_MAGIC 0xD5   /* nobody's in the kernel's Documentation/userspace-api/ioctl/ioctl-number.rst */
+#define SYSVM_IOC_MAGIC_1 0xB7 /* of device ABI 1, and nsfs's: answered with ENOTTY */
 #define SYSVM_IOC_QUERY _IOR(SYSVM_IOC_MAGIC, 0x00, struct sysvm_query)
 #define SYSVM_IOC_RUN _IOW(SYSVM_IOC_MAGIC, 0x01, struct sysvm_run)
 #define SYSVM_IOC_DEFINE _IOWR(SYSVM_IOC_MAGIC, 0x02, struct sysvm_define)
 #define SYSVM_IOC_UNDEFINE _IOW(SYSVM_IOC_MAGIC, 0x03, __u32)
+#define SYSVM_IOC_CONTEXT _IOW(SYSVM_IOC_MAGIC, 0x04, struct sysvm_context_settings)
 
 #endif

@@ -12,7 +12,9 @@
 #include <linux/compiler.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/nospec.h>
 #define SYSVM_UNLIKELY(condition) unlikely(condition)
+#define SYSVM_INDEX(i, n) array_index_nospec(i, n) /* i, which is below n also when the check of it was mispredicted */
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +22,7 @@
 #include <string.h>
 #include <linux/types.h>
 #define SYSVM_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define SYSVM_INDEX(i, n) (i)
 #endif
 
 #include "../uapi/sysvm.h"

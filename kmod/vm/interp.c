@@ -114,7 +114,10 @@ static inline bool find_start(struct sysvm_page *page, const struct sysvm_progra
 	if (FETCH(page->run_seq) != seq || FETCH(page->proc) != proc || !sysvm_is_resumable(FETCH(page->status)))
 		return true;
 	*pc = FETCH(page->pc);
-	return sysvm_is_start(program->starts, program->len, *pc);
+	if (!sysvm_is_start(program->starts, program->len, *pc))
+		return false;
+	*pc = SYSVM_INDEX(*pc, program->len);
+	return true;
 }
 
 void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 status, __u32 pc, __s32 error)

@@ -59,7 +59,10 @@ static inline __s64 sysvm_jump_target(__u32 at, const struct sysvm_insn *insn)
 
 static inline bool sysvm_is_start(const __u8 *starts, __u32 len, __u64 at)
 {
-	return at < len && (starts[at / 8] >> (at % 8) & 1);
+	if (at >= len)
+		return false;
+	at = SYSVM_INDEX(at, (__u64)len);
+	return starts[at / 8] >> (at % 8) & 1;
 }
 
 static inline bool sysvm_is_resumable(__u32 status)

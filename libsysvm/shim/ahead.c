@@ -95,6 +95,8 @@ int ahead_engine_make(void)
 		sysvm_exit(ahead.vm);
 		error = -EMFILE;
 	}
+	if (!error)
+		error = sysvm_set_ahead(ahead.vm);
 	if (error) {
 		ahead_stop(SHIM_OFF_ENGINE);
 		return error;

@@ -134,7 +134,7 @@ static void map(struct vm_area_struct* vma) {
   vma->vm_flags = (how == 3 ? 0 : VM_SHARED) | (how == 4 ? VM_EXEC : 0);
   if (sysvm_fops.mmap(&file, vma) == 0) {
     if ((how >= 1 && how <= 4) || !vma->vm_ops || vma->vm_flags & VM_MAYEXEC ||
-        !(vma->vm_flags & VM_DONTCOPY))
+        !(vma->vm_flags & VM_DONTCOPY) || !(vma->vm_flags & VM_IO))
       abort(); /* what it must refuse, or protect */
     file.refs++;
   } else if (vma->inserted) {
@@ -154,7 +154,7 @@ static long enter(unsigned int command) {
   current->regs.ax = how == 0xff ? 0 : -ENOSYS;
   if (command == SYSVM_IOC_RUN && how & 1) {
     current->regs.orig_ax = __NR_fadvise64;
-    ret = sysvm_fops.fadvise(&file, how % 4, how & 2 ? SYSVM_PROC_PAGE : how % 4, how == 0xf7 ? 0 : SYSVM_ADVICE_RUN);
+    ret = sysvm_run_fadvise(&file, how % 4, how & 2 ? SYSVM_PROC_PAGE : how % 4, how == 0xf7 ? 0 : SYSVM_ADVICE_RUN);
   } else {
     current->regs.orig_ax = __NR_ioctl;
     ret = sysvm_fops.unlocked_ioctl(&file, command, 4096);
@@ -199,16 +199,57 @@ static void act(void) {
       if (depth) break;
       current = &tasks[byte() % 3];
       was = current;
-      if (byte() == 1) enter(byte() | byte() << 8 | 0xB7 << 8);
+      if (byte() == 2) enter(SYSVM_IOC_CONTEXT);
+      if (byte() == 1) enter(byte() | byte() << 8 | 0xD5 << 8);
   }
   current = was;
 }
 
 /* What lies behind the module's seams. */
 unsigned long sysvm_entry_ticks;
-struct sysvm_kernel_functions sysvm_kernel;
 
 void sysvm_boundary_init(void) {}
+void sysvm_cancel_task_work(void (*func)(struct callback_head*)) {
+  (void)func;
+}
+
+/* Each charge is made and given back once; a context has what it was charged with until that leaves. */
+static long charges, contexts, held;
+
+struct sysvm_account* sysvm_account_open(void) {
+  if (decide()) return ERR_PTR(-EMFILE);
+  contexts++;
+  return (struct sysvm_account*)&contexts;
+}
+
+void sysvm_account_close(struct sysvm_account* account) {
+  if (account != (struct sysvm_account*)&contexts) abort();
+  contexts--;
+}
+
+size_t sysvm_real_size(const void* memory, size_t asked) {
+  if (!memory) abort();
+  return asked + 1;
+}
+
+int sysvm_charge(struct sysvm_context* context, struct sysvm_charge* charge, size_t bytes) {
+  if (locks_held || !context->account || charge->account) abort();
+  if (decide()) return -ENOMEM;
+  *charge = (struct sysvm_charge){context->account, bytes, bytes};
+  charges++;
+  held += (long)bytes;
+  return 0;
+}
+
+void sysvm_charge_leaves(struct sysvm_context* context, const struct sysvm_charge* charge) {
+  if (!charge->account || context->account != charge->account) abort();
+  held -= (long)charge->bytes;
+}
+
+void sysvm_uncharge(const struct sysvm_charge* charge) {
+  charges -= !!charge->account;
+}
+
 int sysvm_selftest(void) {
   return 0;
 }
@@ -290,13 +331,13 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   current = &tasks[0];
   file = (struct file){NULL, 1};
   if (sysvm_fops.open(NULL, &file)) {
-    if (objects) abort();
+    if (objects || charges || contexts || held || mms[0].refs) abort();
     return 0;
   }
   while (left) act();
   for (i = 0; i < 4; i++) unmap(&vmas[i]);
   sysvm_fops.release(NULL, &file);
-  if (objects || locks_held || file.refs != 1 || mms[0].refs || mms[1].refs || pids[0].refs || pids[1].refs ||
+  if (objects || charges || contexts || held || locks_held || file.refs != 1 || mms[0].refs || mms[1].refs || pids[0].refs || pids[1].refs ||
       pids[2].refs)
     abort();
   return 0;

@@ -13,7 +13,7 @@ leave() {
 	return 1
 }
 leave || exit 99
-insmod "$SYSVM_MODULE" || exit 98
+insmod "$SYSVM_MODULE" $SYSVM_PARAMETERS || exit 98
 dmesg -C
 sh -c "$2"
 status=$?

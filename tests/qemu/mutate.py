@@ -87,7 +87,7 @@ def try_all(build_dir: Path, kernel: Path, work: Path, mutations: list[Mutation]
     results: dict[str, run.Result] = {}
     in_vain = 0
     while left:
-        jobs = f"module\t{modules[0]}\t\n" + "".join(job(number, modules[number], name, tests) for number, name in left)
+        jobs = f"module\t{modules[0]}\t{guest.MODULE_PARAMETERS}\n" + "".join(job(number, modules[number], name, tests) for number, name in left)
         timeout = sum(tests[name][0] + 10 for _, name in left) * guest.SLOW
         told: set[str] = set()
         got = guest.boot_with_retry(kernel, build_dir / "bin/guest_init", jobs, work / "run", timeout,

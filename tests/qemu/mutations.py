@@ -42,7 +42,8 @@ MUTATIONS = [
         "a_seccomp_filter_makes_it_fall_back", "the_tracepoint_fires_for_each_call_once_it_is_on"),
     one("a tracer is looked at, whatever it asked for", "kernel_env.h", WORK,
         "READ_ONCE(current_thread_info()->syscall_work)", "a_tracer_that_only_attached_makes_it_fall_back"),
-    one("a tracer stops the run", "boundary.c", "READ_ONCE(current->ptrace) || ", "",
+    one("a tracer stops the run", "boundary.c", "if (READ_ONCE(current->ptrace) || (work && !sysvm_may_judge(work)))",
+        "if (work && !sysvm_may_judge(work))",
         "a_tracer_that_only_attached_makes_it_fall_back"),
     one("it is looked at before every call", "kernel_env.h",
         "u32 why = sysvm_env_look(env);\n\tlong result;", "u32 why = 0;\n\tlong result;",
@@ -107,8 +108,8 @@ MUTATIONS = [
         "stale_state_is_not_taken_up_by_a_new_run", "a_handler_may_jump_out_of_a_run"),
     one("a resume is of the program that stopped", "vm/interp.c", "FETCH(page->proc) != proc || ", "",
         "a_resume_is_of_the_program_that_stopped"),
-    one("a resume is at an instruction", "vm/interp.c", "return sysvm_is_start(program->starts, program->len, *pc);",
-        "return true;", "bad_arguments_are_refused"),
+    one("a resume is at an instruction", "vm/interp.c",
+        "\tif (!sysvm_is_start(program->starts, program->len, *pc))\n\t\treturn false;\n", "", "bad_arguments_are_refused"),
     one("a repeated entry whose page was used is refused", "run.c",
         "return READ_ONCE(tpage->mem->run_seq) != seq;", "return false;", "a_restart_after_the_page_was_used_is_refused"),
 
@@ -127,7 +128,8 @@ MUTATIONS = [
         "a_descriptor_that_is_passed_away_is_of_no_use_there"),
     one("so is a page", "page.c", "if (vma->vm_mm != context->mm || current->mm != context->mm)", "if (0)",
         "a_child_has_no_page_and_no_right_to_the_context"),
-    two("the address space is held", ("context.c", "\tmmgrab(current->mm);", "\t;"), ("context.c", "\tmmdrop(context->mm);", "\t;"),
+    two("the address space is held", ("context.c", "\tmmgrab(current->mm);", "\t;"), ("context.c", "\tsysvm_account_close(context->account);\n\tmmdrop(context->mm);\n\tkvfree",
+                                       "\tsysvm_account_close(context->account);\n\tkvfree"),
         "a_context_kept_over_many_execs_is_of_no_use"),
     two("a page is its thread's", ("hold.h", "\t\tif (tpage->owner == owner)", "\t\tif (1)"),
         ("hold.h", "(unsigned long)owner / 128 % ARRAY_SIZE(context->pages)", "0"), "a_thread_without_a_page_cannot_use_anothers"),
@@ -149,8 +151,8 @@ MUTATIONS = [
     one("not grown", "page.c", " | VM_DONTEXPAND", "", "the_mapping_says_so"),
     one("it is the copy that runs", "run.c", ".code = tpage->code,", ".code = mem->code,", "it_is_a_copy_of_the_page_that_runs"),
     one("page code is verified", "run.c",
-        "if (!sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0))",
-        "if (!sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0) || len)",
+        "refused = sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0);",
+        "sysvm_verify(tpage->code, len, tpage->starts, &error_at, NULL, 0);\n\t\trefused = false;",
         "the_verifiers_message_reaches_the_caller"),
     one("loads are checked", "kernel_env.h", "return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;",
         "memcpy(to, (void *)address, n);\n\treturn 0;", "kernel_addresses_are_faults"),
@@ -227,14 +229,14 @@ MUTATIONS = [
         "what_a_user_allocates_is_charged_to_him_and_given_back"),
     one("what goes with a page is charged", "page.c", "kzalloc(sizeof(*tpage), GFP_KERNEL_ACCOUNT)",
         "kzalloc(sizeof(*tpage), GFP_KERNEL)", "what_a_user_allocates_is_charged_to_him_and_given_back"),
-    one("procedures are charged", "procedure.c", "\t\t\t     GFP_KERNEL_ACCOUNT);", "\t\t\t     GFP_KERNEL);",
+    one("procedures are charged", "procedure.c", "kvmalloc(size, GFP_KERNEL_ACCOUNT)", "kvmalloc(size, GFP_KERNEL)",
         "what_a_user_allocates_is_charged_to_him_and_given_back"),
 
     # Seccomp: seccomp=1
-    one("filters are asked", "judge.c", "\tskip = sysvm_kernel.secure_computing(NULL);", "\tskip = 0;",
+    one("filters are asked", "judge.c", "\tskip = sysvm_ask_filters();", "\tskip = 0;",
         "an_errno_verdict_is_the_result", "arguments_are_those_of_the_inner_call", "a_supervisor_answers_an_inner_call",
         "a_trace_verdict_without_a_tracer_is_ENOSYS", "killing_the_process_ends_it_as_the_plain_call_does"),
-    one("their answer is kept to", "judge.c", "\tif (!skip)\n\t\treturn true;", "\treturn true;",
+    one("their answer is kept to", "judge.c", "\tif (!skip) {\n", "\treturn true;\n\tif (!skip) {\n",
         "an_errno_verdict_is_the_result", "a_supervisor_answers_an_inner_call"),
     one("a trap is taken back", "judge.c", "\t\ttake_back_trap();\n", "", "a_trap_is_left_to_the_plain_call"),
     one("what a killed thread held is let go", "page.c", "\tsysvm_page_let_go(tpage);\n\tif (entry_holds_file)",
@@ -250,9 +252,79 @@ MUTATIONS = [
         "the_view_of_contexts_counts_what_they_did"),
 ]
 
+CLEARED = "the_branch_history_is_cleared_before_kernel_code_follows"
+CLAMPED = "what_a_page_says_is_clamped_before_it_is_an_index"
+
+MUTATIONS += [
+    # What the kernel does not export
+    one("it is called directly", "dispatch.c", "\treturn static_call(sysvm_secure_computing)(NULL);",
+        "\tint (*volatile ask)(const struct seccomp_data *data) = static_call_query(sysvm_secure_computing);\n\n\treturn ask(NULL);",
+        "no_indirect_branch_is_in_the_module"),
+
+    # Memory that one user takes
+    one("his contexts are limited", "account.c", "if (account && account->contexts >= READ_ONCE(max_contexts) && !unlimited)", "if (0)",
+        "max_contexts_is_the_users_over_all_his_processes"),
+    one("... and counted down", "account.c", "\taccount->contexts--;\n", "", "max_contexts_is_the_users_over_all_his_processes"),
+    one("RLIMIT_MEMLOCK holds", "account.c", "if (pages && locked + pages > limit)", "if (0)",
+        "memory_is_bounded_by_RLIMIT_MEMLOCK", "many_opens_take_no_more_than_one_may", "a_page_is_charged"),
+    one("... for whoever may not lock without limit", "context.c", "context->unlimited = capable(CAP_IPC_LOCK);",
+        "context->unlimited = true;", "memory_is_bounded_by_RLIMIT_MEMLOCK"),
+    one("real sizes count", "account.c", "is_vmalloc_addr(memory) ? PAGE_ALIGN(asked) : ksize(memory)", "asked",
+        "memory_is_bounded_by_RLIMIT_MEMLOCK"),
+    one("a page counts", "page.c", "sysvm_real_size(tpage, sizeof(*tpage)) + PAGE_SIZE", "0", "a_page_is_charged"),
+    one("... and no longer", "page.c", "\tsysvm_uncharge(&tpage->charge);\n", "", "a_page_is_charged"),
+    one("a procedure no longer counts", "procedure.c", "\tsysvm_uncharge(&procedure->charge);\n", "",
+        "memory_is_bounded_by_RLIMIT_MEMLOCK"),
+    one("it counts until it is freed", "procedure.c", "\tsysvm_charge_leaves(context, &procedure->charge);\n\tcall_rcu",
+        "\tsysvm_charge_leaves(context, &procedure->charge);\n\tsysvm_uncharge(&procedure->charge);\n"
+        "\tprocedure->charge = (struct sysvm_charge){ 0 };\n\tcall_rcu", "what_waits_to_be_freed_is_charged"),
+
+    # Branch history: a probe counts the clearing
+    one("cleared before a load", "kernel_env.h", "\tsysvm_forget_branches();\n\treturn copy_from_user", "\treturn copy_from_user", CLEARED),
+    one("cleared before a store", "kernel_env.h", "\tsysvm_forget_branches();\n\treturn copy_to_user", "\treturn copy_to_user", CLEARED),
+    one("cleared before a call", "dispatch.h", "\tsysvm_forget_branches();\n\treturn sysvm_dispatch_row", "\treturn sysvm_dispatch_row", CLEARED),
+    one("cleared behind the end", "run.c", "\tsysvm_forget_branches(); /* The way out", "\t/* The way out", CLEARED),
+    one("cleared behind the verifier", "run.c", "\t\tsysvm_forget_branches();\n\t\tif (!refused)", "\t\tif (!refused)", CLEARED),
+    one("... of a definition", "procedure.c", "\tsysvm_forget_branches(); /* The verifier's", "\t/* The verifier's", CLEARED),
+    one("cleared before others run", "boundary.c", "\tsysvm_forget_branches();\n\tcond_resched();", "\tcond_resched();",
+        "so_it_is_before_a_filter_is_asked"),
+    one("cleared before a filter is asked", "judge.c", "\tsysvm_forget_branches();\n\tskip", "\tskip", "so_it_is_before_a_filter_is_asked"),
+
+    # Indices under speculation: emulation does not speculate, so the code is read
+    one("the procedure's number is clamped", "hold.h", "array_index_nospec(number, context->max_procs)", "number", CLAMPED),
+    one("... of one to forget", "procedure.c", "\tnumber = array_index_nospec(number, context->max_procs);\n", "", CLAMPED),
+    one("the byte to resume at is clamped", "vm/interp.c", "\t*pc = SYSVM_INDEX(*pc, program->len);\n", "", CLAMPED),
+    one("... and its bit", "vm/vm.h", "\tat = SYSVM_INDEX(at, (__u64)len);\n", "", CLAMPED),
+    one("the length of the page's code is clamped", "run.c", "\t\tlen = array_index_nospec(len, SYSVM_PAGE_CODE_MAX + 1);\n", "", CLAMPED),
+
+    # The mapping
+    one("madvise does not make fork copy a page", "page.c", "VM_IO | ", "", "nothing_undoes_what_the_mapping_is"),
+
+    # Seccomp: seccomp=1, and what runs ahead
+    one("what runs ahead stops before what is not plainly allowed", "judge.c", "(ahead && !is_plainly_allowed(nr)) || ", "",
+        "what_runs_ahead_stops_before_what_is_not_plainly_allowed", "a_trap_of_what_runs_ahead_leaves_SIGSYS_as_it_was",
+        "no_supervisor_sees_what_runs_ahead"),
+    one("what is plainly allowed is read where it is", "judge.c", "\tbool log, wait_killable_recv;\n", "\tu64 log, wait_killable_recv;\n",
+        "what_runs_ahead_makes_what_is_plainly_allowed"),
+    one("unknown flags of a context are refused", "main.c", "settings.flags & ~SYSVM_CONTEXT_AHEAD || ", "",
+        "what_a_context_is_has_no_other_flags"),
+    one("who judges is looked at again when a filter was asked", "judge.c", " && !sysvm_boundary_has_news())", ")",
+        "a_tracer_that_comes_while_a_filter_is_asked_gets_the_call"),
+
+    # The ways in
+    one("no kernel thread opens the device", "context.c", "if (current->flags & PF_KTHREAD || !current->mm)", "if (0)",
+        "the_module_looks_at_itself"),
+    one("fadvise is off unless asked for", "main.c", "\tif (fadvise)\n", "", "fadvise_is_no_way_in_by_default"),
+    one("the numbers are ours alone", "uapi/sysvm.h", "#define SYSVM_IOC_MAGIC 0xD5 ", "#define SYSVM_IOC_MAGIC 0xB7 ",
+        "the_old_ioctl_numbers_are_refused"),
+]
+
 NOT_SEEN_HERE = {
-    "the branch history is cleared": "emulation has none; that calls are the same with it is tested",
-    "indices are clamped under speculation": "emulation does not speculate",
+    "clearing the branch history works, clamping an index does": "emulation has no history and does not speculate; that both are "
+    "done is counted by a probe and read in the code",
+    "the call is compared when a filter was asked": "a tracer that attaches, rewrites the call and detaches between two instructions; "
+    "one that stays is seen, and that is tested",
+    "interrupts that come between a program's branches": "as of the kernel's own BPF: nobody clears there",
     "rcu_barrier when the module goes, pages and procedures found under RCU": "a race that takes two processors and luck; "
     "the sanitizer kernel (make check-kasan) and the soak are what would show it",
     "ERESTART_RESTARTBLOCK becomes EINTR": "no row of the table returns it; it is for one that is added by mistake",

@@ -17,7 +17,7 @@ grep -q 'sysvm_stop: proc=0 seq=1 reason=DONE calls=0' $tracing/trace || fail "n
 grep -q 'sysvm_reject: bytes=4 at=3: byte 3: unknown opcode 0xff' $tracing/trace || fail "no reject"
 
 view=/sys/kernel/debug/sysvm/contexts
-grep -q '^sysvm abi=1 calls=1[0-9][0-9]$' $view || { cat $view; exit 1; }
+grep -q '^sysvm abi=1 device_abi=2 calls=1[0-9][0-9]$' $view || { cat $view; exit 1; }
 ! grep -q '^context' $view || { echo "a context is left over"; cat $view; exit 1; }
 "$1/guest_test_life" hold_a_context &
 holder=$!
@@ -26,6 +26,7 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 cat $view
-grep -q "^context pid=$holder comm=guest_test_life pages=1 code_bytes=3 rejected=1 calls=2 DONE=2\$" $view
+grep -q "^context pid=$holder comm=guest_test_life pages=1 bytes=[0-9]* code_bytes=3 rejected=1 calls=2 DONE=2\$" $view
 grep -q "^  procedure 0 bytes=3 runs=2\$" $view
+grep -q '^user uid=0 contexts=1 bytes=[0-9]* limited=0$' $view
 kill $holder

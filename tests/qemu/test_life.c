@@ -395,7 +395,70 @@ static void hold_a_context(void)
 	pause();
 }
 
+static void expect_it_runs(struct machine *m)
+{
+	struct program p = { 0 };
+
+	CALL(&p, getpid, 1);
+	finish(&p);
+	machine_complete(m, &p);
+	CHECK_EQ(m->page->reg[1], getpid());
+}
+
+/* What VM_DONTCOPY and VM_DONTEXPAND keep from a child and from a second mapping cannot be undone by the program itself. */
+static void nothing_undoes_what_the_mapping_is(void)
+{
+	struct machine m = machine_open();
+	char *page = (char *)m.page;
+	unsigned char there;
+
+	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DOFORK), EINVAL);
+	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DODUMP), EINVAL);
+	CHECK_FAILS(mprotect(page, SYSVM_PAGE_SIZE, PROT_READ | PROT_EXEC), EACCES);
+	CHECK(mremap(page, 0, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE) == MAP_FAILED); /* a second mapping of a shared one */
+	CHECK(mremap(page, SYSVM_PAGE_SIZE, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) == MAP_FAILED);
+	CHECK(madvise(page, SYSVM_PAGE_SIZE, MADV_DONTFORK) == 0);
+	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DOFORK), EINVAL);
+	m.page->reg[7] = 1;
+	IN_CHILD(CHECK_FAILS(mincore(page, SYSVM_PAGE_SIZE, &there), ENOMEM)); /* nothing is mapped there */
+	CHECK_EQ(m.page->reg[7], 1);
+	expect_it_runs(&m);
+}
+
+/* The numbers of device ABI 1, which are nsfs's, and nsfs's own are no longer ours. */
+static void the_old_ioctl_numbers_are_refused(void)
+{
+	struct machine m = machine_open();
+	struct sysvm_run run = { .seq = 1, .proc = SYSVM_PROC_PAGE };
+	struct sysvm_query query = { 0 };
+
+	CHECK_FAILS(ioctl(m.fd, _IOR(0xB7, 0, struct sysvm_query), &query), ENOTTY);
+	CHECK_FAILS(ioctl(m.fd, _IOW(0xB7, 1, struct sysvm_run), &run), ENOTTY);
+	for (unsigned int nr = 0; nr < 16; nr++)
+		CHECK_FAILS(ioctl(m.fd, _IO(0xB7, nr), 0), ENOTTY);
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_QUERY, &query), 0);
+	CHECK_EQ(query.device_abi, SYSVM_DEVICE_ABI_VERSION);
+}
+
+/* Run with the module as it is loaded when nobody says anything. */
+static void fadvise_is_no_way_in_by_default(void)
+{
+	struct machine m = machine_open();
+	struct sysvm_query query;
+	struct program p = { 0 };
+
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_QUERY, &query), 0);
+	CHECK(!(query.features & SYSVM_FEATURE_FADVISE));
+	finish(&p);
+	machine_load(&m, &p);
+	CHECK_EQ(syscall(SYS_fadvise64, m.fd, 1, SYSVM_PROC_PAGE, SYSVM_ADVICE_RUN), -1);
+	CHECK_EQ(m.page->status, SYSVM_IDLE);
+	expect_it_runs(&m);
+}
+
 static const struct test tests[] = {
+	/* not a line of its own in the list: CMakeLists.txt runs it with the module loaded anew */
+	{ "fadvise_is_no_way_in_by_default", fadvise_is_no_way_in_by_default },
 	{ "hold_a_context", hold_a_context },
 	TEST(a_child_has_no_page_and_no_right_to_the_context),
 	TEST(a_vfork_child_has_no_page),
@@ -412,5 +475,7 @@ static const struct test tests[] = {
 	TEST(limits_of_the_caller_hold_inside),
 	TEST(rights_of_the_caller_hold_inside),
 	TEST(the_module_stays_while_it_is_used),
+	TEST(nothing_undoes_what_the_mapping_is),
+	TEST(the_old_ioctl_numbers_are_refused),
 };
 TEST_MAIN(tests)

@@ -296,6 +296,24 @@ static void run_20_getppid(uint64_t expected_fallbacks)
 	CHECK_EQ(sysvm_page(vm)->fallbacks > 0, expected_fallbacks > 0);
 }
 
+/*
+ * Auditing is on and has no rule, as auditd leaves it that nobody has told what to watch. Then too a denial is recorded
+ * with its call, by what the kernel noted when that entered: so the call must be the one that enters.
+ */
+static void audit_without_rules_makes_it_fall_back_too(void)
+{
+	struct audit_rule_data none = no_task_rule();
+
+	audit_socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
+	CHECK(audit_socket >= 0);
+	ask_audit(AUDIT_DEL_RULE, &none, sizeof(none)); /* of another test */
+	audit_enabled(1);
+	IN_CHILD(run_20_getppid(1));
+	CHECK_EQ(ask_audit(AUDIT_ADD_RULE, &none, sizeof(none)), 0);
+	IN_CHILD(run_20_getppid(0)); /* a task that is not watched */
+	audit_enabled(0);
+}
+
 static void audit_records_each_call(void)
 {
 	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 1 << (AUDIT_NLGRP_READLOG - 1) };
@@ -440,6 +458,7 @@ static const struct test tests[] = {
 	TEST(a_tracer_that_only_attached_makes_it_fall_back),
 	TEST(the_tracepoint_fires_for_each_call_once_it_is_on),
 	TEST(audit_records_each_call),
+	TEST(audit_without_rules_makes_it_fall_back_too),
 	TEST(a_dispatcher_in_user_space_gets_the_calls),
 	TEST(a_32_bit_call_does_not_get_in),
 	TEST(an_x32_call_does_not_get_in),

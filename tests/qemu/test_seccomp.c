@@ -8,10 +8,14 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <time.h>
 
 /* getppid gets this verdict, all else is allowed. */
 static int set_filter(unsigned int verdict, unsigned int flags)
@@ -252,6 +256,171 @@ static void a_supervisor_answers_an_inner_call(void)
 	CHECK_EQ((intptr_t)result, 0);
 }
 
+/* ---- what runs ahead ---- */
+
+static void run_ahead(struct machine *m, unsigned int flags)
+{
+	struct sysvm_context_settings settings = { .flags = flags };
+
+	CHECK_EQ(ioctl(m->fd, SYSVM_IOC_CONTEXT, &settings), 0);
+}
+
+/* getpid is made, which is plainly allowed; then the program stops before getppid, and has changed nothing. */
+static void expect_stop_before_getppid(struct machine *m)
+{
+	m->page->calls = 0;
+	CHECK_EQ(run_getppid(m), 0);
+	CHECK_EQ(m->page->status, SYSVM_FALLBACK);
+	CHECK_EQ(m->page->calls, 1);
+	CHECK_EQ(m->page->reg[1], getpid());
+	CHECK_EQ(m->page->reg[2], 77);
+}
+
+/* Nothing of what a filter does to the application may come from a call that it has not made. */
+static void what_runs_ahead_stops_before_what_is_not_plainly_allowed(void)
+{
+	static const unsigned int verdicts[] = { SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_ERRNO | ENOTTY, SECCOMP_RET_TRAP,
+						 SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS };
+
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
+		IN_CHILD({
+			struct machine m = machine_open();
+
+			run_ahead(&m, SYSVM_CONTEXT_AHEAD);
+			set_filter(verdicts[i], 0);
+			expect_stop_before_getppid(&m);
+			set_filter(SECCOMP_RET_ALLOW, 0); /* a later one cannot allow it */
+			expect_stop_before_getppid(&m);
+		});
+}
+
+static void what_runs_ahead_makes_what_is_plainly_allowed(void)
+{
+	struct machine m = machine_open();
+
+	run_ahead(&m, SYSVM_CONTEXT_AHEAD);
+	set_filter(SECCOMP_RET_ALLOW, 0);
+	expect_result(&m, getppid());
+	set_filter(SECCOMP_RET_ERRNO | ENOTTY, 0);
+	expect_stop_before_getppid(&m);
+	run_ahead(&m, 0); /* the same by a program that is the application's own */
+	expect_result(&m, -ENOTTY);
+}
+
+/* A trap unblocks SIGSYS and resets its action before anybody can take it back. */
+static void a_trap_of_what_runs_ahead_leaves_SIGSYS_as_it_was(void)
+{
+	struct machine m = machine_open();
+	struct sigaction action = { .sa_handler = SIG_IGN };
+	sigset_t set, blocked;
+
+	run_ahead(&m, SYSVM_CONTEXT_AHEAD);
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	CHECK_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	CHECK_EQ(sigaction(SIGSYS, &action, NULL), 0);
+	set_filter(SECCOMP_RET_TRAP, 0);
+	expect_stop_before_getppid(&m);
+	CHECK_EQ(sigprocmask(SIG_BLOCK, NULL, &blocked), 0);
+	CHECK(sigismember(&blocked, SIGSYS));
+	CHECK_EQ(sigaction(SIGSYS, NULL, &action), 0);
+	CHECK(action.sa_handler == SIG_IGN);
+}
+
+static void no_supervisor_sees_what_runs_ahead(void)
+{
+	struct machine m = machine_open();
+	int listener;
+
+	run_ahead(&m, SYSVM_CONTEXT_AHEAD);
+	listener = set_filter(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	expect_stop_before_getppid(&m); /* and does not wait for ever */
+	struct pollfd ready = { .fd = listener, .events = POLLIN };
+	CHECK_EQ(poll(&ready, 1, 0), 0);
+}
+
+static void what_a_context_is_has_no_other_flags(void)
+{
+	struct machine m = machine_open();
+	struct sysvm_context_settings settings = { .flags = 2 };
+
+	CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_CONTEXT, &settings), EINVAL);
+	settings.flags = 0;
+	for (int i = 0; i < 3; i++) {
+		settings.reserved[i] = 1;
+		CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_CONTEXT, &settings), EINVAL);
+		settings.reserved[i] = 0;
+	}
+	CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_CONTEXT, NULL), EFAULT);
+	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_CONTEXT, &settings), 0);
+}
+
+/* ---- a tracer that comes while a filter is asked ---- */
+
+static volatile struct shared_with_tracer {
+	int asked, attached, let_go;
+	uint32_t status;
+	uint64_t calls, result;
+} *shared;
+
+/* Lets the call go on, but not before a tracer is there. */
+static void *supervise_for_tracer(void *listener)
+{
+	struct seccomp_notif request = { 0 };
+	struct seccomp_notif_resp response = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+	CHECK_EQ(ioctl((int)(intptr_t)listener, SECCOMP_IOCTL_NOTIF_RECV, &request), 0);
+	response.id = request.id;
+	shared->asked = 1;
+	while (!shared->attached)
+		sched_yield();
+	CHECK_EQ(ioctl((int)(intptr_t)listener, SECCOMP_IOCTL_NOTIF_SEND, &response), 0);
+	return NULL;
+}
+
+static void be_traced_while_a_filter_is_asked(void)
+{
+	struct machine m = machine_open();
+	int listener = set_filter(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, supervise_for_tracer, (void *)(intptr_t)listener), 0);
+	CHECK_EQ(run_getppid(&m), 0);
+	shared->status = m.page->status;
+	shared->calls = m.page->calls;
+	shared->result = m.page->reg[2];
+	while (!shared->let_go)
+		sched_yield();
+}
+
+/*
+ * A tracer attaches while the machine asks the filter: what it could change (the call, as PTRACE_EVENT_SECCOMP lets it) or wants
+ * to see is no longer what was looked at. The call is left to user space, where it is judged, and seen, anew.
+ */
+static void a_tracer_that_comes_while_a_filter_is_asked_gets_the_call(void)
+{
+	int status;
+	pid_t pid;
+
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+	pid = fork();
+	if (!pid) {
+		be_traced_while_a_filter_is_asked();
+		_exit(0);
+	}
+	while (!shared->asked)
+		sched_yield();
+	CHECK_EQ(ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL), 0);
+	shared->attached = 1;
+	shared->let_go = 1;
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(shared->status, SYSVM_FALLBACK);
+	CHECK_EQ(shared->calls, 1); /* getpid */
+	CHECK_EQ(shared->result, 77);
+}
+
 static const struct test tests[] = {
 	TEST(allowed_calls_are_made),
 	TEST(an_errno_verdict_is_the_result),
@@ -261,5 +430,11 @@ static const struct test tests[] = {
 	TEST(killing_one_thread_leaves_the_others_and_nothing_held),
 	TEST(a_trap_is_left_to_the_plain_call),
 	TEST(a_supervisor_answers_an_inner_call),
+	TEST(what_runs_ahead_stops_before_what_is_not_plainly_allowed),
+	TEST(what_runs_ahead_makes_what_is_plainly_allowed),
+	TEST(a_trap_of_what_runs_ahead_leaves_SIGSYS_as_it_was),
+	TEST(no_supervisor_sees_what_runs_ahead),
+	TEST(what_a_context_is_has_no_other_flags),
+	TEST(a_tracer_that_comes_while_a_filter_is_asked_gets_the_call),
 };
 TEST_MAIN(tests)

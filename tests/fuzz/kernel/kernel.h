@@ -239,6 +239,9 @@ struct callback_head {
 #define init_task_work(work, function) ((work)->func = (function))
 #define task_work_add(task, work, how) ((void)(task), -1)
 #define PF_EXITING 4
+#define PF_KTHREAD 0x200000
+#define CAP_IPC_LOCK 14
+#define capable(right) decide()
 #define TASK_COMM_LEN 16
 struct pt_regs {
 	unsigned long di, si, dx, r10, r8, r9, ax, orig_ax;
@@ -292,6 +295,7 @@ bool in_compat_syscall(void);
 #define VM_SHARED 8u
 #define VM_EXEC 4u
 #define VM_MAYEXEC 0x40u
+#define VM_IO 0x4000u
 #define VM_DONTCOPY 0x20000u
 #define VM_DONTEXPAND 0x40000u
 #define VM_DONTDUMP 0x4000000u
@@ -376,6 +380,7 @@ struct miscdevice {
 #define MISC_DYNAMIC_MINOR 255
 #define misc_register(device) ((void)(device), 0)
 #define misc_deregister(device) ((void)(device))
+#define pr_notice_once(...) ((void)0)
 #define module_param(name, type, mode)
 #define module_param_named(name, variable, type, mode)
 #define MODULE_PARM_DESC(name, text)
