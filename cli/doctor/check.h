@@ -69,6 +69,7 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
 struct ModuleAnswers {
   int query_error = 0;
   unsigned abi = 0;
+  unsigned device_abi = 0;
   int calls = 0;
   std::string version;      // of /sys/module/sysvm/version
   int run_error = 0;        // of the page, or of one program that calls getpid

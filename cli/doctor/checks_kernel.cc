@@ -81,8 +81,9 @@ ModuleAnswers ask_module(int fd) {
     return answers;
   }
   answers.abi = query.abi;
+  answers.device_abi = query.device_abi;
   for (const __u64 word : query.supported) answers.calls += std::popcount(word);
-  if (query.abi == SYSVM_ABI_VERSION) try_a_run(fd, answers);
+  if (query.abi == SYSVM_ABI_VERSION && query.device_abi == SYSVM_DEVICE_ABI_VERSION) try_a_run(fd, answers);
   return answers;
 }
 

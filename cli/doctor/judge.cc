@@ -145,7 +145,8 @@ Check judge_filter(std::string_view status) {
           mode == "1" ? std::string("strict mode is set on this process")
                       : fmt::format("{} filter{} set on this process: calls are made plainly",
                                     filters.empty() ? "a" : filters, filters == "1" || filters.empty() ? " is" : "s are"),
-          "leave the sandbox that sets it (docker: --security-opt seccomp=unconfined)"};
+          mode == "1" ? "leave the sandbox that sets it"
+                      : "sysvm run --allow-seccomp -- CMD, where the filter may see calls that CMD has not made, as a container's default may"};
 }
 
 Check judge_tracer(std::string_view status) {
@@ -190,7 +191,8 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
                    std::string_view group) {
   Check check{"module", "kernel", State::kMissing, fmt::format("/dev/sysvm: {}", strerror(open_error)), ""};
   if (open_error == EACCES || open_error == EPERM)
-    check.fix = fmt::format("sudo chgrp {} /dev/sysvm && sudo chmod 0660 /dev/sysvm (docs/security.md says what is at stake)",
+    check.fix = fmt::format("sudo chgrp {} /dev/sysvm && sudo chmod 0660 /dev/sysvm (docs/security.md says what is at stake); in a "
+                            "container: start it with --device /dev/sysvm --group-add GID, the number of that group on the host",
                             group.empty() ? "GROUP" : group);
   else if (takes_modules == "no")
     check.fix = "this kernel takes no modules: boot Debian's (sudo apt-get install linux-image-amd64), or look at the module "
@@ -198,8 +200,8 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
   else if (takes_modules == "disabled")
     check.fix = "reboot: kernel.modules_disabled=1 cannot be undone while running";
   else if (loaded)
-    check.fix = "the module is loaded but its device is not here: mount devtmpfs on /dev, or make the node that "
-                "/sys/class/misc/sysvm/dev names";
+    check.fix = "the module is loaded but its device is not here; in a container: start it with --device /dev/sysvm --group-add "
+                "GID (docs/module.md); else mount devtmpfs on /dev, or make the node that /sys/class/misc/sysvm/dev names";
   else if (!has_headers)
     check.fix = headers_fix(release) + "; then make -C kmod && sudo insmod kmod/sysvm.ko";
   else
@@ -210,12 +212,18 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
 Check judge_module_answers(const ModuleAnswers& answers, std::string_view status) {
   Check check{"module", "kernel", State::kMissing, "", "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
   if (answers.query_error) {
-    check.found = fmt::format("/dev/sysvm does not answer a query: {}", strerror(answers.query_error));
+    check.found = fmt::format("/dev/sysvm does not answer a query: {}{}", strerror(answers.query_error),
+                              answers.query_error == ENOTTY ? " (a module of an older sysvm does not know it)" : "");
     return check;
   }
   const std::string version = answers.version.empty() ? "of unknown version" : "version " + answers.version;
   if (answers.abi != SYSVM_ABI_VERSION) {
     check.found = fmt::format("/dev/sysvm, {}, speaks ABI {}, this program {}", version, answers.abi, SYSVM_ABI_VERSION);
+    return check;
+  }
+  if (answers.device_abi != SYSVM_DEVICE_ABI_VERSION) {
+    check.found = fmt::format("/dev/sysvm, {}, speaks device ABI {}, this program {}", version, answers.device_abi,
+                              SYSVM_DEVICE_ABI_VERSION);
     return check;
   }
   if (answers.run_error) {
@@ -240,7 +248,8 @@ Check judge_module_answers(const ModuleAnswers& answers, std::string_view status
   }
   check.found = fmt::format("/dev/sysvm, {}, makes no call of this process: a seccomp filter is set", version);
   check.fix = answers.asks_filters ? "leave the sandbox that sets it"
-                                   : "echo Y | sudo tee /sys/module/sysvm/parameters/seccomp (docs/security.md says what it does)";
+                                   : "on the host: echo Y | sudo tee /sys/module/sysvm/parameters/seccomp, the parameter seccomp=1 "
+                                     "(docs/security.md says what it does); then sysvm run --allow-seccomp -- CMD";
   return check;
 }
 

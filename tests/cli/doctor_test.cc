@@ -25,7 +25,7 @@ constexpr char kTraced[] = "Name:\tx\nTracerPid:\t4711\nSeccomp:\t0\n";
 // Of a module that works, but for what change makes of it.
 template <typename Change>
 ModuleAnswers answers(Change change) {
-  ModuleAnswers out{.abi = SYSVM_ABI_VERSION, .calls = 169, .version = {}, .run_status = SYSVM_DONE};
+  ModuleAnswers out{.abi = SYSVM_ABI_VERSION, .device_abi = SYSVM_DEVICE_ABI_VERSION, .calls = 169, .version = {}, .run_status = SYSVM_DONE};
   change(out);
   return out;
 }
@@ -57,7 +57,8 @@ std::vector<Case> cases() {
       {"C library with calls that cannot", judge_libc("glibc 9", 3, 526, 100), State::kMissing, "plainly", "libc6"},
       {"a library without calls", judge_libc("other", 1, 0, 0), State::kMissing, "other", "libc6"},
       {"no filter", judge_filter(kFree), State::kOk, "no filter", ""},
-      {"one filter", judge_filter(kFiltered), State::kMissing, "1 filter is set", "seccomp=unconfined"},
+      {"one filter", judge_filter(kFiltered), State::kMissing, "1 filter is set", "--allow-seccomp"},
+      {"strict mode", judge_filter("Seccomp:\t1\n"), State::kMissing, "strict mode", "leave the sandbox"},
       {"no tracer", judge_tracer(kFree), State::kOk, "no tracer", ""},
       {"a tracer", judge_tracer(kTraced), State::kMissing, "4711", "strace"},
       {"no lockdown", judge_lockdown("[none] integrity confidentiality\n", false, false), State::kOk, "lockdown none", ""},
@@ -80,10 +81,18 @@ std::vector<Case> cases() {
        State::kMissing, "does not answer a query: Inappropriate ioctl", "rmmod sysvm"},
       {"module of another ABI", judge_module_answers(answers([](auto& a) { a.abi = 7; }), kFree), State::kMissing,
        "of unknown version, speaks ABI 7, this program 1", "rmmod sysvm"},
+      {"module of another device ABI", judge_module_answers(answers([](auto& a) { a.device_abi = 1; }), kFree), State::kMissing,
+       "speaks device ABI 1, this program 2", "rmmod sysvm"},
+      {"module of an older sysvm", judge_module_answers(answers([](auto& a) { a.query_error = ENOTTY; }), kFree), State::kMissing,
+       "older sysvm", "rmmod sysvm"},
+      {"device that a container was not given", judge_module(ENOENT, "yes", true, true, debian, "me"), State::kMissing, "",
+       "--device /dev/sysvm --group-add GID"},
+      {"group that a container was not given", judge_module(EACCES, "yes", true, true, debian, "me"), State::kMissing, "", "--group-add GID"},
       {"no page to be had", judge_module_answers(answers([](auto& a) { a.run_error = ENOMEM; }), kFree), State::kMissing,
        "runs no program: Cannot allocate", "rmmod sysvm"},
       {"module below a filter", judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK; }), kFiltered),
-       State::kMissing, "a seccomp filter is set", "parameters/seccomp"},
+       State::kMissing, "a seccomp filter is set",
+       "parameters/seccomp, the parameter seccomp=1 (docs/security.md says what it does); then sysvm run --allow-seccomp"},
       {"filter that is asked, and traps",
        judge_module_answers(answers([](auto& a) { a.run_status = SYSVM_FALLBACK, a.asks_filters = true; }), kFiltered),
        State::kMissing, "a seccomp filter is set", "leave the sandbox"},
@@ -101,6 +110,10 @@ TEST(Doctor, NamesTheStateAndTheFixOfEachMachine) {
     EXPECT_NE(c.check.fix.find(c.fix), std::string::npos) << c.name << ": " << c.check.fix;
     EXPECT_EQ(c.check.fix.empty(), *c.fix == 0) << c.name << ": " << c.check.fix;
   }
+}
+
+TEST(Doctor, NeverAdvisesToSwitchASandboxOff) {
+  for (const Case& c : cases()) EXPECT_EQ(c.check.fix.find("unconfined"), std::string::npos) << c.name;
 }
 
 TEST(Doctor, NeverReportsAnObstacleWithoutAFix) {

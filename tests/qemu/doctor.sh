@@ -23,7 +23,7 @@ expect ok "/dev/sysvm, version $version, ABI 1, 1[0-9][0-9] system calls" env
 ready yes
 expect missing 'Permission denied; fix: sudo chgrp' setpriv --reuid=65534 --regid=65534 --clear-groups
 ready no
-expect missing 'a seccomp filter is set; fix: echo Y' "$bin/under_filter"
+expect missing 'a seccomp filter is set; fix: on the host: echo Y' "$bin/under_filter"
 ready no
 echo Y >$parameter
 expect ok "version $version" "$bin/under_filter"
