@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-sites check-suites check-threads soak
+.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -22,6 +22,14 @@ check-sites: build
 	@nice scripts/census all --table build/census/table.md
 check-mutations: build
 	@scripts/check-mutations
+check-mitigations: build
+	@scripts/check-mitigations
+fuzz-device: build
+	@scripts/fuzz-device
+package-dkms:
+	@scripts/package-dkms
+kernels:
+	@scripts/kernels
 soak: build
 	@scripts/soak
 check-suites: build

@@ -9,6 +9,7 @@ no rights and no hardware support are needed; the flags are those that booted in
 For a look by hand: SYSVM_GUEST_SMP (processors), SYSVM_GUEST_CPU (model), SYSVM_GUEST_APPEND (kernel parameters), SYSVM_GUEST_QEMU
 (QEMU's own: "-icount shift=0,sleep=off" makes the time stamp counter count instructions), SYSVM_GUEST_SECONDS (how long
 a boot may last),
+SYSVM_GUEST_MITIGATIONS=amd or intel (below),
 SYSVM_GUEST_KERNEL and SYSVM_GUEST_SUITE (another kernel, see scripts/fetch-kernel), SYSVM_GUEST_KASAN=1 (the
 sanitizer kernel of scripts/kasan-kernel, where everything takes SLOW times as long).
 
@@ -36,6 +37,16 @@ INIT_TIMEOUT = 60 * SLOW  # seconds until init must have spoken; 1.5-2.5 measure
 # the host looks like a stall.
 MODULE_PARAMETERS = "fadvise=1" + (" entry_ms=100" if KASAN else "")
 KERNEL_PARAMETERS = "rcupdate.rcu_cpu_stall_suppress=1 " if KASAN else ""
+
+# Kernels usually run with mitigations=off here, on a model that needs few: the guest works around faults that emulation does
+# not have. With them the code is another: retpolines and untrained return thunks as on a Zen 2; on an Intel model with
+# retpolines by LFENCE, where the kernel clears the branch history in software. No page-table isolation: each
+# switch of it empties the emulator's own cache of translations.
+MITIGATIONS = {
+    "": ("Nehalem", "mitigations=off"),
+    "amd": ("EPYC-Rome", "nopti spectre_v2=retpoline,generic retbleed=unret"),
+    "intel": ("Skylake-Client", "nopti spectre_v2=retpoline,lfence spectre_bhi=on"),
+}
 
 # What the initrd loads before the host's files are there; what these need is found out from the files themselves.
 WANTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
@@ -158,12 +169,13 @@ def command(kernel: Path, initrd_file: Path, report: Path, console: list[str]) -
     image = next(path for path in (kernel / "vmlinux", kernel / "bzImage") if path.exists())
     # Nehalem: with the flags of newer models the guest works around processor faults that emulation does not have,
     # which costs time. One processor: two of them hung 1 boot in 85. loglevel=5 shows warnings and worse.
-    return [qemu, "-accel", "tcg", "-cpu", os.environ.get("SYSVM_GUEST_CPU", "Nehalem"), "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "2048" if KASAN else "1024",
+    model, mitigations = MITIGATIONS[os.environ.get("SYSVM_GUEST_MITIGATIONS", "")]
+    return [qemu, "-accel", "tcg", "-cpu", os.environ.get("SYSVM_GUEST_CPU", model), "-smp", os.environ.get("SYSVM_GUEST_SMP", "1"), "-m", "2048" if KASAN else "1024",
             "-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd",
             str(initrd_file), *console, "-chardev", f"file,id=report,path={report}", "-serial", "chardev:report",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             *os.environ.get("SYSVM_GUEST_QEMU", "").split(),
-            "-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off cryptomgr.notests syscall.x32=y " + KERNEL_PARAMETERS
+            "-append", f"console=ttyS0 loglevel=5 oops=panic panic=-1 {mitigations} cryptomgr.notests syscall.x32=y " + KERNEL_PARAMETERS
             + os.environ.get("SYSVM_GUEST_APPEND", "")]
 
 

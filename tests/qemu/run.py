@@ -227,11 +227,23 @@ def do_all(build: Path, guest_dir: Path, pattern: str = "") -> int:
     results = parse_report(guest.read_report(run / "report"))
     failed = [name for name, result in results.items() if not result.passed]
     clean = do_console(run) == 0
+    if not pattern:
+        note_for_matrix(guest_dir, len(results) - len(failed), len(results), clean)
     print(f"{len(results) - len(failed)} of {len(results)} tests passed on {guest.read_report(run / 'report').splitlines()[0][6:]}, "
           f"the kernel {'said nothing' if clean else 'COMPLAINED'}; {(time.monotonic() - start) / 60:.0f} min")
     for name in failed:
         print(f"FAIL {name}")
     return 0 if clean and results and not failed else 1
+
+
+def note_for_matrix(guest_dir: Path, passed: int, of: int, clean: bool) -> None:
+    """How this kernel did, for scripts/kernels."""
+    notes = guest_dir / "results"
+    notes.mkdir(exist_ok=True)
+    kernel = guest.fetch_kernel(guest_dir)
+    kind = "kasan" if guest.KASAN else os.environ.get("SYSVM_GUEST_MITIGATIONS", "") or "plain"
+    said = "the kernel said nothing" if clean else "the kernel complained"
+    (notes / f"{kernel.name}.{kind}").write_text(f"{passed} of {of} tests, {said}, {time.strftime('%Y-%m-%d')}\n")
 
 
 def do_exec(build: Path, guest_dir: Path, command: str) -> int:
