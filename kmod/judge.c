@@ -87,7 +87,7 @@ static void take_back_trap(void)
 
 /*
  * How seccomp.c's own struct seccomp_filter begins, which holds the calls that it and all filters below it plainly allow. It has
- * begun so since 5.19; tests/qemu/filter_layout.sh compares it with the kernel's type information, and on a kernel newer
+ * begun so since 5.19; tests/qemu/filter_layout.c compares it with the kernel's type information, and on a kernel newer
  * than those it was run on nothing counts as plainly allowed. The kernel is asked all the same: a wrong guess allows nothing.
  */
 struct filter_start {
