@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdarg>
 #include <cstring>
 #include <iterator>
@@ -19,13 +18,6 @@
 namespace sysvm {
 
 namespace {
-
-// Not the front program that users call, which has no rights to hand on.
-std::string own_path() {
-  char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-  return n > 0 ? std::string(path, static_cast<size_t>(n)) : "sysvm";
-}
 
 // What libbpf said last; part of our error messages. Its warnings are no good for anybody when all goes well.
 std::string libbpf_log;
@@ -52,8 +44,8 @@ Error explain(const char* step, int e) {
   if (e == EPERM || e == EACCES)
     return error(
         "eBPF: {} is not permitted: run as root, or give the program the rights "
-        "(setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep {}), or use --backend ptrace",
-        step, own_path());
+        "(setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep), or use --backend ptrace",
+        step);
   if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
     return error(
         "eBPF: {} failed ({}): this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), "

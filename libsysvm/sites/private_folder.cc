@@ -40,10 +40,6 @@ PrivateFolder PrivateFolder::at_default_place(const char* name, bool make) {
     if (make) make_with_parents(xdg);
     return at(std::string(xdg) + "/sysvm/" + name, make);
   }
-  struct stat st;
-  // Under sudo: what lies in a user's home is not root's to believe.
-  if (home && home[0] == '/' && ::geteuid() == 0 && ::stat(home, &st) == 0 && st.st_uid != 0)
-    return at(std::string("/var/cache/sysvm/") + name, make);
   if (home && home[0] == '/') {
     if (make) ::mkdir((std::string(home) + "/.cache").c_str(), 0700);  // but no home that is not there
     return at(std::string(home) + "/.cache/sysvm/" + name, make);
@@ -68,10 +64,7 @@ bool PrivateFolder::open(bool make) {
   const std::string above = parent_of(path_), outside = parent_of(above);
   struct stat st;
   if (::stat(outside.c_str(), &st) == 0 &&
-      ((st.st_uid != 0 && st.st_uid != ::geteuid()) ||
-       (!(st.st_mode & S_ISVTX) &&
-        // Many have a group of their own, and a umask that lets it write.
-        (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != ::getegid()))))) {
+      ((st.st_uid != 0 && st.st_uid != ::geteuid()) || (st.st_mode & kOthersMayWrite && !(st.st_mode & S_ISVTX)))) {
     problem_ = outside + ": others can write to it";
     return false;
   }

@@ -2,7 +2,7 @@
 // The folders below $XDG_CACHE_HOME/sysvm (or ~/.cache/sysvm) that runs leave something to later runs in. What lies
 // there decides which bytes of a program are overwritten, so a folder is used only if nobody else can have written
 // to it: it and `sysvm` above are folders, not links, ours, and closed to writers; what `sysvm` lies in is ours or
-// root's, and closed to others (but for one's own group) or sticky. Files likewise.
+// root's, and closed to others or sticky. Files likewise.
 //
 // No allocation beyond strings, no logging: the front program uses it at every start.
 // Tested by tests/run/start_test.cc and tests/sites/cache_test.cc.

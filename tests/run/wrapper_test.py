@@ -544,21 +544,6 @@ def test_a_cache_of_another_user_or_behind_a_link_is_not_used(home):
         one_line(done, "belongs to user 4711")
 
 
-def test_root_does_not_use_a_users_home(home):
-    """sudo may leave HOME as it was."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    user = os.path.join(home["HOME"], "user")
-    os.mkdir(user)
-    os.chown(user, 4711, 4711)
-    script = ("mount -t tmpfs -o mode=755 none /var/cache || exit 77; %s run -- echo job && ls /var/cache/sysvm" % SYSVM)
-    done = run(dict(home, HOME=user), "unshare", "-m", "sh", "-c", script)
-    if done.returncode in (1, 77):
-        pytest.skip("no file system can be mounted here: %r" % done.stderr)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"job\nsites\nstarts\n", b"")
-    assert os.listdir(user) == []
-
-
 def test_files_that_others_can_write_or_that_are_links_are_not_used(home):
     words = [SYSVM, "run", "--", "echo", "job"]
     run(home, *words)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import verdicts
-from sources import Sources, must
+from sources import Sources, must, text_of
 from suite import Suite, Unavailable, Unit
 
 # About the build tree, minutes long, or about what a terminal or a network says.
@@ -20,7 +20,8 @@ def prepare_perl(folder: Path) -> list[Unit]:
         shutil.rmtree(folder / "lib", ignore_errors=True)
         shutil.copytree(source / "t", folder / "t", symlinks=True)
         (folder / "lib").mkdir()
-        for installed in ("/usr/lib/x86_64-linux-gnu/perl-base", "/usr/share/perl/5.36", "/usr/lib/x86_64-linux-gnu/perl/5.36"):
+        config = text_of("/usr/bin/perl", "-MConfig", "-e", 'print "@Config{qw(privlib archlib)}"').split()
+        for installed in ("/usr/lib/x86_64-linux-gnu/perl-base", *config):
             if Path(installed).exists():
                 must(["cp", "-rsf", f"{installed}/.", str(folder / "lib")], folder)
         (folder / "t/perl").symlink_to("/usr/bin/perl")
