@@ -76,6 +76,7 @@ class Console(unittest.TestCase):
             self.assertEqual(run.complaints(f"fine\n{line}\nfine\n"), [line])
 
     def test_a_quiet_console_has_none(self):
+        self.assertEqual(run.complaints("[    0.0] RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable\n"), [])
         self.assertEqual(run.complaints("[    0.1] ACPI: PM-Timer IO Port\n[ 1.0] sysvm: loading out-of-tree module taints kernel.\n"), [])
 
 
