@@ -12,20 +12,16 @@
 #include "cli/call_summary.h"
 #include "cli/data_output.h"
 #include "cli/options.h"
+#include "tracer/call_filter.h"
+#include "traces/descriptors.h"
 #include "traces/export.h"
 #include "traces/in_order.h"
 #include "traces/strace_text.h"
+#include "uapi/syscalls.h"
 
 namespace sysvm {
 
 namespace {
-
-// -e trace=openat,read  -e openat,read  -e '!close'
-struct Filter {
-  std::set<std::string> names;
-  bool invert = false;
-  bool has(const std::string& name) const { return names.empty() || names.count(name) != invert; }
-};
 
 std::vector<std::string> split(std::string text) {
   std::vector<std::string> out;
@@ -33,6 +29,48 @@ std::vector<std::string> split(std::string text) {
     out.push_back(text.substr(0, comma));
   out.push_back(text);
   return out;
+}
+
+// -e, as record and stat have it (tracer/call_filter.h), and what only a trace has: "signal", calls of i386's table and
+// calls that have no name here.
+struct Filter {
+  CallSet calls;
+  std::set<std::string> others;
+  bool all = true, invert = false;
+
+  bool has(const TraceInfo& info, const Event& e) const {
+    if (all) return true;
+    const bool plain = !e.has(kSignal) && !e.has(kCompat) && e.nr >= 0 && e.nr < TRACE_NRS && sysvm_syscall_by_nr(static_cast<unsigned>(e.nr));
+    return (plain ? calls[static_cast<size_t>(e.nr)] : others.count(call_label(info, e)) > 0) != invert;
+  }
+};
+
+Result<Filter> make_filter(const std::vector<std::string>& expressions) {
+  Filter filter;
+  filter.all = expressions.empty();
+  for (std::string text : expressions) {
+    std::string head;
+    if (const size_t equals = text.find('='); equals != std::string::npos && text.find('/') > equals) {
+      head = text.substr(0, equals + 1);
+      text.erase(0, equals + 1);
+    }
+    const bool invert = text.starts_with('!');
+    if (invert) text.erase(0, 1);
+    if (invert && expressions.size() > 1) return error("-e !{}: must be the only -e", text);
+    filter.invert = invert;
+    std::string named;
+    if (text.starts_with('/')) {
+      named = text;
+    } else {
+      for (const std::string& word : split(text)) {
+        if (word == "signal" || word.starts_with("i386_") || word.starts_with("syscall_")) filter.others.insert(word);
+        else named += (named.empty() ? "" : ",") + word;
+      }
+      if (named.empty() && !filter.others.empty() && !text.empty()) continue;
+    }
+    TRY(add_filter(head + named, filter.calls));
+  }
+  return filter;
 }
 
 enum class Clock { kSinceStart, kSinceLast, kTimeOfDay, kEpoch };
@@ -54,8 +92,9 @@ std::string time_text(const Style& style, const TraceHeader& h, uint64_t ts, uin
   return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec, at % 1'000'000'000 / 1000);
 }
 
-std::string line_text(const Style& style, const TraceInfo& info, const Event& e, const std::string& time) {
-  std::string call = format_call(info, e);
+std::string line_text(const Style& style, const TraceInfo& info, const Event& e, const std::string& time,
+                      const Descriptors* fds) {
+  std::string call = fds ? format_call(info, e, *fds) : format_call(info, e);
   if (style.color && !e.has(kSignal)) {
     const size_t open = call.find('(');
     call = "\033[1m" + call.substr(0, open) + "\033[0m" + call.substr(open);
@@ -92,15 +131,17 @@ int finish(const Result<TraceInfo>& info, DataOutput& out) {
 }  // namespace
 
 int cmd_dump(const Words& words) {
-  std::string file, expression, pids, color = "auto", clock;
+  std::string file, pids, color = "auto", clock;
   bool as_json = false, summary = false, relative = false, time_of_day = false, epoch = false, no_durations = false,
-       only_failed = false;
+       only_failed = false, decode_fds = false;
+  std::vector<std::string> expressions;
   Options opts("dump", "usage: sysvm dump [options] FILE",
                "Print a trace: one call on a line, as strace does.\n\n"
                "  sysvm dump sysvm.trace | less\n  sysvm dump -e openat,newfstatat -Z sysvm.trace\n  sysvm dump -c sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
   opts.flag("-c,--summary", summary, "a table of calls, errors and times instead");
-  opts.option("-e,--trace", expression, "only these calls: openat,read  trace=openat  !close,read");
+  opts.list("-e,--trace", expressions, "only these calls: openat,read  %file  /^sched_  !close; signal");
+  opts.flag("-y,--decode-fds", decode_fds, "with each descriptor, what it was opened as");
   opts.option("-f,--pid", pids, "only these processes or threads: 123,124");
   opts.flag("-r,--relative", relative, "time since the line before");
   opts.flag("-t,--time", time_of_day, "time of day");
@@ -118,14 +159,8 @@ int cmd_dump(const Words& words) {
   if (relative + time_of_day + epoch > 1) return opts.usage_error("-r, -t and -ttt exclude each other");
   if (as_json && summary) return opts.usage_error("--json and -c exclude each other; 'sysvm info --json' has counts");
 
-  Filter filter;
-  if (expression.starts_with("trace=")) expression.erase(0, 6);
-  if (expression.starts_with('!')) {
-    filter.invert = true;
-    expression.erase(0, 1);
-  }
-  if (!expression.empty())
-    for (std::string& name : split(expression)) filter.names.insert(std::move(name));
+  const auto filter = make_filter(expressions);
+  if (!filter) return opts.usage_error(filter.message());
   std::set<int32_t> ids;
   if (!pids.empty())
     for (const std::string& id : split(pids)) {
@@ -136,8 +171,7 @@ int cmd_dump(const Words& words) {
   auto wanted = [&](const Event& e, const TraceInfo& info) {
     if (!ids.empty() && !ids.count(e.pid) && !ids.count(e.tid)) return false;
     if (only_failed && (e.has(kSignal) || e.ret >= 0 || e.ret < -4095 || e.has(kRestarted))) return false;
-    if (filter.names.empty()) return true;
-    return filter.has(e.has(kSignal) ? "signal" : e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr));
+    return filter->has(info, e);
   };
 
   auto opened = DataOutput::open("");
@@ -150,6 +184,7 @@ int cmd_dump(const Words& words) {
                 : epoch       ? Clock::kEpoch
                               : Clock::kSinceStart;
   CallSummary counts;
+  Descriptors fds;
   bool first = true;
   uint64_t start_ns = 0, last_ns = 0;
   auto info = for_each_in_order(
@@ -159,6 +194,15 @@ int cmd_dump(const Words& words) {
           start_ns = last_ns = e.ts_ns;
           if (as_json && !out.write(ndjson_header(so_far, start_ns) + "\n")) return false;
         }
+        // Descriptors are known from all events, those that are not shown too; shown as they were before each.
+        struct After {
+          Descriptors* fds;
+          const TraceInfo& info;
+          const Event& event;
+          ~After() {
+            if (fds) fds->add(info, event);
+          }
+        } after{decode_fds ? &fds : nullptr, so_far, e};
         if (!wanted(e, so_far)) return true;
         if (summary) {
           counts.add(e);
@@ -167,7 +211,7 @@ int cmd_dump(const Words& words) {
         if (as_json) return out.write(ndjson_event(so_far, e) + "\n");
         const std::string time = time_text(style, so_far.header, e.ts_ns, start_ns, last_ns);
         last_ns = e.ts_ns;
-        return out.write(line_text(style, so_far, e, time));
+        return out.write(line_text(style, so_far, e, time, decode_fds ? &fds : nullptr));
       });
   if (info && first && as_json) out.write(ndjson_header(*info, 0) + "\n");
   if (info && summary) out.write(counts.text(*info));

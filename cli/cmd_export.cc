@@ -5,6 +5,7 @@
 
 #include "cli/data_output.h"
 #include "cli/options.h"
+#include "common/did_you_mean.h"
 #include "traces/export.h"
 
 namespace sysvm {
@@ -24,7 +25,8 @@ int cmd_export(const Words& words) {
   opts.flag("-c,--count", count, "folded: weigh calls by number and not by time");
   if (auto code = opts.parse(words)) return *code;
   if (format != "strace" && format != "perfetto" && format != "ndjson" && format != "folded")
-    return opts.usage_error("format '" + format + "': expected strace, perfetto, ndjson or folded");
+    return opts.usage_error("format '" + format + "': expected strace, perfetto, ndjson or folded" +
+                            did_you_mean(format, std::vector<std::string>{"strace", "perfetto", "ndjson", "folded"}));
   if (count && format != "folded") return opts.usage_error("--count is for folded alone");
   if (nanoseconds && format != "strace") return opts.usage_error("--ns is for strace alone");
 

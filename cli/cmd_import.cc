@@ -14,17 +14,20 @@
 namespace sysvm {
 
 int cmd_import(const Words& words) {
-  std::string file, format = "auto", output = "sysvm.trace";
+  std::vector<std::string> files;
+  std::string format = "auto", output = "sysvm.trace";
   bool quiet = false;
-  Options opts("import", "usage: sysvm import [-o TRACE] [--format FORMAT] FILE",
-               "Turn the text of strace, or of perf script, into a trace that all commands read. FILE - is standard input.\n\n"
+  Options opts("import", "usage: sysvm import [-o TRACE] [--format FORMAT] FILE...",
+               "Turn the text of strace, or of perf script, into a trace that all\ncommands read. FILE - is standard input; several are those of strace -ff.\n\n"
                "  strace -f -ttt -T -y -o x.txt CMD; sysvm import x.txt -o x.trace\n"
                "  perf record -e 'raw_syscalls:*' CMD; perf script -F comm,pid,tid,time,event,trace > x.txt; sysvm import x.txt\n");
-  opts.argument("FILE", file, "the text");
+  opts.arguments("FILE", files, "the text");
   opts.option("-o,--output", output, "the trace; replaced if it is one [sysvm.trace]");
   opts.option("--format", format, "auto, strace or perf", {"auto", "strace", "perf"});
   opts.flag("-q,--quiet", quiet, "no summary");
   if (auto code = opts.parse(words)) return *code;
+  const std::string& file = files.front();
+  if (files.size() > 1 && format == "perf") return opts.usage_error("several files are strace's alone");
 
   std::ifstream in;
   std::istringstream held;  // standard input cannot be rewound
@@ -44,17 +47,23 @@ int cmd_import(const Words& words) {
     if (guess == ImportFormat::kUnknown || guess == ImportFormat::kPerfTrace) {
       spdlog::error("import: {}: {}", file,
                     guess == ImportFormat::kUnknown
-                        ? "neither strace's text nor perf script's of raw_syscalls (its first 100 lines have no call)"
+                        ? "neither strace's text nor perf script's of raw_syscalls (no line is a call); no trace was written"
                         : "perf trace's text lacks what a trace needs; record with perf record -e 'raw_syscalls:*' and "
                           "import what perf script prints");
       return kExitUsage;
     }
     format = guess == ImportFormat::kStrace ? "strace" : "perf";
   }
-  const auto report = format == "strace" ? import_strace(*text, file, output) : import_perf(*text, file, output);
+  const auto report = files.size() > 1     ? import_strace_files(files, output)
+                      : format == "strace" ? import_strace(*text, file, output) : import_perf(*text, file, output);
   if (!report) {
     spdlog::error("import: {}", report.message());
     return kExitToolFailed;
+  }
+  if (!report->events) {
+    spdlog::error("import: {}: no call in {} lines was understood; no trace was written", file, report->lines);
+    for (const std::string& line : report->examples) spdlog::error("import: {}: {}", file, line);
+    return kExitUsage;
   }
   if (!quiet)
     fmt::print(stderr, "sysvm: imported {} events from {} lines into {}\n", report->events, report->lines, output);
@@ -64,7 +73,7 @@ int cmd_import(const Words& words) {
     spdlog::warn("import: {}: {} lines were not understood and left out", file, report->not_understood);
     for (const std::string& line : report->examples) spdlog::warn("import: {}: {}", file, line);
   }
-  return report->events ? 0 : kExitUsage;
+  return 0;
 }
 
 }  // namespace sysvm

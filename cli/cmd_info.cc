@@ -157,7 +157,64 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
   fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-int verify_trace(const std::string& file) {
+std::string seconds_text(uint64_t ns, uint64_t first_ns) {
+  return ns < first_ns ? std::string("the beginning") : fmt::format("{:.6f} s", static_cast<double>(ns - first_ns) / 1e9);
+}
+
+bool is_imported(const TraceInfo& info) { return info.header.backend.starts_with("import-"); }
+
+void print_verified(const TraceInfo& info, const Completeness& found, uint64_t events, uint64_t first_ns) {
+  if (!info.header.filter.empty())
+    fmt::print("only the calls of -e {} were recorded; of these:\n", info.header.filter);
+  if (found.proven(info)) {
+    fmt::print("complete: {0} of {0} events in {1} threads, 0 gaps\n", events, found.threads());
+    if (is_imported(info)) fmt::print("(all lines of the imported text; what the text does not show cannot be known)\n");
+    return;
+  }
+  fmt::print("not complete: {} events in {} threads, {} missing in {} gaps\n", events, found.threads(), found.missing(),
+             found.gaps().size());
+  for (const Gap& g : found.gaps())
+    fmt::print("thread {} of process {}: {} missing between {} and {}\n", g.tid, g.pid, g.count,
+               seconds_text(g.from_ns, first_ns), seconds_text(g.to_ns, first_ns));
+  for (const Loss& l : info.losses)
+    fmt::print("{} x {} between {} and {}\n", l.count, to_string(l.reason), seconds_text(l.from_ns, first_ns),
+               seconds_text(l.to_ns, first_ns));
+  if (found.open_ends()) fmt::print("{} threads whose end was not recorded\n", found.open_ends());
+  if (!info.stats) fmt::print("the recording was not closed\n");
+  if (!info.damage.empty()) fmt::print("damaged: {}\n", info.damage);
+}
+
+void print_verified_json(const std::string& file, const TraceInfo& info, const Completeness& found, uint64_t events) {
+  using nlohmann::ordered_json;
+  ordered_json j;
+  j["schema"] = 1;
+  j["file"] = file;
+  j["complete"] = found.proven(info);
+  j["imported"] = is_imported(info);
+  j["filter"] = info.header.filter;
+  j["events"] = events;
+  j["threads"] = found.threads();
+  j["missing"] = found.missing();
+  j["gaps"] = ordered_json::array();
+  for (const Gap& g : found.gaps())
+    j["gaps"].push_back({{"tid", g.tid},
+                         {"pid", g.pid},
+                         {"count", g.count},
+                         {"from_ns", std::to_string(g.from_ns)},
+                         {"to_ns", std::to_string(g.to_ns)}});
+  j["losses"] = ordered_json::array();
+  for (const Loss& l : info.losses)
+    j["losses"].push_back({{"reason", to_string(l.reason)},
+                           {"count", l.count},
+                           {"from_ns", std::to_string(l.from_ns)},
+                           {"to_ns", std::to_string(l.to_ns)}});
+  j["open_ends"] = found.open_ends();
+  j["closed"] = info.stats.has_value();
+  j["damage"] = info.damage.empty() ? ordered_json() : ordered_json(info.damage);
+  fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+int verify_trace(const std::string& file, bool as_json) {
   Completeness found;
   uint64_t events = 0, first_ns = ~0ull;
   auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
@@ -171,26 +228,15 @@ int verify_trace(const std::string& file) {
     return kExitUsage;
   }
   found.finish(*info);
-  if (!info->header.filter.empty())
-    fmt::print("only the calls of -e {} were recorded; of these:\n", info->header.filter);
-  if (found.proven(*info)) {
-    fmt::print("complete: {0} of {0} events in {1} threads, 0 gaps\n", events, found.threads());
-    return 0;
-  }
-  fmt::print("not complete: {} events in {} threads, {} missing in {} gaps\n", events, found.threads(), found.missing(),
-             found.gaps().size());
-  auto seconds = [&](uint64_t ns) {
-    return ns < first_ns ? std::string("the beginning") : fmt::format("{:.6f} s", static_cast<double>(ns - first_ns) / 1e9);
-  };
-  for (const Gap& g : found.gaps())
-    fmt::print("thread {} of process {}: {} missing between {} and {}\n", g.tid, g.pid, g.count, seconds(g.from_ns),
-               seconds(g.to_ns));
-  for (const Loss& l : info->losses)
-    fmt::print("{} x {} between {} and {}\n", l.count, to_string(l.reason), seconds(l.from_ns), seconds(l.to_ns));
-  if (found.open_ends()) fmt::print("{} threads whose end was not recorded\n", found.open_ends());
-  if (!info->stats) fmt::print("the recording was not closed\n");
-  if (!info->damage.empty()) fmt::print("damaged: {}\n", info->damage);
-  return 1;
+  if (as_json) print_verified_json(file, *info, found, events);
+  else print_verified(*info, found, events, first_ns);
+  return found.proven(*info) ? 0 : 1;
+}
+
+int flushed(int code) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  spdlog::error("info: standard output: {}", strerror(errno));
+  return kExitToolFailed;
 }
 
 }  // namespace
@@ -198,14 +244,14 @@ int verify_trace(const std::string& file) {
 int cmd_info(const Words& words) {
   std::string file;
   bool as_json = false, verify = false;
-  Options opts("info", "usage: sysvm info [--json|--verify] FILE",
+  Options opts("info", "usage: sysvm info [--verify] [--json] FILE",
                "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object, schema 1");
   opts.flag("--verify", verify, "prove that nothing is missing, or list what is, by thread and interval; status 1");
   opts.argument("FILE", file, "the trace");
   if (auto code = opts.parse(words)) return *code;
   signal(SIGPIPE, SIG_DFL);  // `sysvm info x | head` ends without a word
-  if (verify) return verify_trace(file);
+  if (verify) return flushed(verify_trace(file, as_json));
 
   Summary summary;
   auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
@@ -223,10 +269,7 @@ int cmd_info(const Words& words) {
     print_json(file, *info, summary);
   else
     print_text(file, *info, summary);
-  if (fflush(stdout) != 0) {
-    spdlog::error("info: standard output: {}", strerror(errno));
-    return kExitToolFailed;
-  }
+  if (const int code = flushed(0)) return code;
   if (!info->newer.empty()) spdlog::warn("info: {}", info->newer);
   if (!info->damage.empty()) {
     spdlog::error("info: {}; all before it was read", info->damage);

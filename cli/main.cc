@@ -4,13 +4,19 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string_view>
+#include <system_error>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/data_output.h"
+#include "common/did_you_mean.h"
 
 namespace sysvm {
 namespace {
@@ -38,7 +44,38 @@ void print_help(FILE* out) {
                   "126 (CMD cannot be executed), 127 (CMD not found).\n");
 }
 
+int unknown_command(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Command& c : kCommands) names.push_back(c.name);
+  spdlog::error("'{}' is not a sysvm command{} ('sysvm --help' lists them)", name, did_you_mean(name, names));
+  return kExitUsage;
+}
+
+// Whatever a command printed must have arrived: on a full disk, or into a closed pipe, it has not, and that is a failure.
+int run(const Command& command, const Words& words) {
+  int code = kExitToolFailed;
+  try {
+    code = command.run(words);
+  } catch (const std::system_error& problem) {  // fmt::print throws it
+    spdlog::error("{}: {}", command.name, problem.what());
+    return kExitToolFailed;
+  }
+  const bool failed_before = ferror(stdout);
+  if (fflush(stdout) == 0 && !failed_before) return code;
+  // A command that noticed has said so itself.
+  if (code == 0) spdlog::error("{}: standard output: {}", command.name, errno ? strerror(errno) : "not everything could be written");
+  return code == 0 ? int{kExitToolFailed} : code;
+}
+
+// A standard stream that is closed would be the first file opened, and what is printed would go into it. What stands in its
+// place cannot be written to, and is gone at an exec, so that a command finds closed what was closed.
+void hold_closed_streams() {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd) return;
+}
+
 int main(int argc, char** argv) {
+  hold_closed_streams();
   spdlog::set_default_logger(
       spdlog::stderr_color_mt("sysvm", use_color("auto", STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never));
   spdlog::set_pattern("%n: %^%l%$: %v");
@@ -47,20 +84,19 @@ int main(int argc, char** argv) {
     return kExitUsage;
   }
   const std::string_view name = argv[1];
-  if (name == "--help" || name == "-h" || name == "help") {
-    print_help(stdout);
-    return 0;
-  }
-  if (name == "--version") {
-    fmt::print("sysvm 0.1.0\n");
-    return 0;
-  }
+  static constexpr Command kOwn[] = {
+      {"help", "", [](const Words&) { return print_help(stdout), 0; }},
+      {"version", "", [](const Words&) { return fmt::print("sysvm 0.1.0\n"), 0; }},
+  };
+  if (name == "--help" || name == "-h" || (name == "help" && argc == 2)) return run(kOwn[0], {});
+  if (name == "--version") return run(kOwn[1], {});
   if (name == "run-prepare") return cmd_run_prepare(Words(argv + 2, argv + argc));
   if (name == "run-report") return cmd_run_report(Words(argv + 2, argv + argc));
+  const bool asks = name == "help";  // sysvm help CMD
+  const std::string_view wanted = asks ? argv[2] : argv[1];
   for (const Command& c : kCommands)
-    if (c.run && c.name == name) return c.run(Words(argv + 2, argv + argc));
-  spdlog::error("'{}' is not a sysvm command; 'sysvm --help' lists them", name);
-  return kExitUsage;
+    if (c.run && c.name == wanted) return run(c, asks ? Words{"--help"} : Words(argv + 2, argv + argc));
+  return unknown_command(wanted);
 }
 
 }  // namespace

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+
+#include "cli/help_text.h"
 
 namespace sysvm {
 
@@ -47,18 +48,20 @@ void Options::argument(const std::string& name, std::string& value, const std::s
   impl_->app.add_option(name, value, help)->required();
 }
 
+void Options::arguments(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  impl_->app.add_option(name, values, help)->required();
+}
+
 std::optional<int> Options::parse(const Words& words) {
   CLI::App& app = impl_->app;
   Words reversed(words.rbegin(), words.rend());  // CLI11 takes them from the back
   try {
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    auto formatter = std::static_pointer_cast<CLI::Formatter>(app.get_formatter());
-    fmt::print("{}\n\n{}{}", impl_->usage, app.get_description(),
-               formatter->make_groups(&app, CLI::AppFormatMode::Normal));
+    fmt::print("{}", help_text(app, impl_->usage, help_width()));
     return 0;
   } catch (const CLI::ParseError& e) {
-    return usage_error(e.what());
+    return usage_error(mistake(app, e));
   }
   return std::nullopt;
 }

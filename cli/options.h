@@ -29,6 +29,8 @@ class Options {
   void option(const std::string& names, int& value, const std::string& help);
   void argument(const std::string& name, std::string& value, const std::string& help);  // required
 
+  void arguments(const std::string& name, std::vector<std::string>& values, const std::string& help);  // at least one
+
   // The exit code to return at once, or nothing if all is well.
   std::optional<int> parse(const Words& words);
   int usage_error(const std::string& what) const;  // says it and returns kExitUsage

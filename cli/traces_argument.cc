@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "cli/help_text.h"
 #include "libsysvm/sites/cache.h"
 #include "optimizer/hex.h"
 #include "traces/own_time.h"
@@ -81,10 +82,14 @@ int parse_words(CLI::App& app, const Words& words) {
     std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 wants them so
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
+    std::string usage = "usage: " + app.get_name() + " [options]";
+    for (const CLI::Option* option : app.get_options())
+      if (option->get_positional()) usage += " " + option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
+    fmt::print("{}", help_text(app, usage, help_width()));
     return 0;
   } catch (const CLI::ParseError& problem) {
-    spdlog::error("{}; '{} --help' says more", problem.what(), app.get_name());
+    const std::string name = app.get_name();
+    spdlog::error("{}: {} ('{} --help' says more)", name.substr(name.find(' ') + 1), mistake(app, problem), name);
     return kExitUsage;
   }
   return -1;

@@ -6,7 +6,7 @@
 namespace sysvm {
 namespace {
 
-constexpr uint32_t kUnusable = kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged;
+constexpr uint32_t kUnusable = kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue;
 
 std::string token_text(const Event& e, const CallTraits& traits) {
   std::string text = traits.name;

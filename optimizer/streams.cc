@@ -35,7 +35,7 @@ class Images {  // which executable a process ran at a moment
 };
 
 bool unusable(const Event& e) {
-  return e.flags & (kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged);
+  return e.flags & (kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue);
 }
 
 // The first event of a second thread of each process, where there is one.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "common/replacing_file.h"
 #include "common/unique_fd.h"
 #include "optimizer/hex.h"
 
@@ -87,19 +88,19 @@ Result<> may_become(const std::string& path) {
 }
 
 Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes) {
-  UniqueFd owned;
+  std::optional<ReplacingFile> file;
   int fd = STDOUT_FILENO;
   if (path != "-") {
-    owned.reset(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (!owned) return error("{}: {}", path, std::strerror(errno));
-    fd = owned.get();
+    file.emplace(TRY(ReplacingFile::create(path, 0666)));
+    fd = file->fd();
   }
   while (!bytes.empty()) {
     const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
     if (n < 0) return error("{}: {}", path, std::strerror(errno));
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
-  return Unit{};
+  return file ? file->commit() : Result<>(Unit{});
 }
 
 }  // namespace sysvm

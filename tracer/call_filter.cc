@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/did_you_mean.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -89,7 +90,12 @@ Result<CallSet> calls_of_word(std::string_view word) {
   CallSet out;
   for (uint32_t nr = 0; nr < TRACE_NRS; ++nr)
     if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr); row && word == row->name) out[nr] = true;
-  if (out.none() && !maybe) return error("-e: there is no system call '{}'", word);
+  if (out.none() && !maybe) {
+    std::vector<std::string> known;
+    for (uint32_t nr = 0; nr < TRACE_NRS; ++nr)
+      if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr)) known.emplace_back(row->name);
+    return error("-e: there is no system call '{}'{}", word, did_you_mean(word, known));
+  }
   return out;
 }
 

@@ -123,10 +123,12 @@ struct ColumnEncoder::Tables {
   }
   uint32_t call(const Event& e) {
     bool fresh;
-    const uint32_t id = call_ids.number(static_cast<uint32_t>(e.nr), fresh);
+    // A number of i386's table has nothing to do with x86-64's call of the same number, nor with its arguments.
+    const bool compat = e.has(kCompat);
+    const uint32_t id = call_ids.number(static_cast<uint32_t>(e.nr) | (compat ? 1ull << 32 : 0), fresh);
     if (fresh) {
       auto known = args_of.find(e.nr);
-      calls.push_back({e.nr, known == args_of.end() ? 6 : known->second, {}});
+      calls.push_back({e.nr, compat || known == args_of.end() ? 6 : known->second, {}});
     }
     return id;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "traces/event.h"
 
+#include "traces/calls32.h"
+
 #include <algorithm>
 
 namespace sysvm {
@@ -19,6 +21,8 @@ const char* to_string(LossReason reason) {
       return "recorder failed";
     case LossReason::kTask:
       return "record of a fork, exec or end";
+    case LossReason::kText:
+      return "line of text not understood";
   }
   return "unknown reason";
 }
@@ -32,6 +36,11 @@ const CallInfo* TraceInfo::call(int32_t nr) const {
 std::string TraceInfo::call_name(int32_t nr) const {
   const CallInfo* c = call(nr);
   return c ? c->name : "syscall_" + std::to_string(nr);
+}
+
+std::string call_label(const TraceInfo& info, const Event& event) {
+  if (event.has(kSignal)) return "signal";
+  return event.has(kCompat) ? call32_label(event.nr) : info.call_name(event.nr);
 }
 
 namespace {

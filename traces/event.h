@@ -32,7 +32,20 @@ enum EventFlag : uint32_t {
   kNrChanged =
       1u << 9,  // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
   kHasData = 1u << 10,  // data and data_kind are set
+  // Of imported text, which does not show everything. A recorder never sets these.
+  kUnknownArg0 = 1u << 11,  // args[0] is not known: it is kPointerUnknown if the text shows what it points to, else 0;
+                            // the five bits after it are of args[1] to args[5]
+  kUnknownArg1 = 1u << 12,
+  kUnknownArg2 = 1u << 13,
+  kUnknownArg3 = 1u << 14,
+  kUnknownArg4 = 1u << 15,
+  kUnknownArg5 = 1u << 16,
+  kUnknownRet = 1u << 17,    // ret is not known: it is kUnknownError if the call failed, else 0
+  kUnknownValue = 1u << 18,  // ret, or an argument that is no pointer, is not known: nothing follows from the event
 };
+
+inline constexpr uint64_t kPointerUnknown = 1;
+inline constexpr int64_t kUnknownError = -4095;  // an error that no kernel has
 
 // What Event::data holds: bytes that the call read or wrote through a pointer, as they were at its return. All
 // integers are little-endian, as in the program's memory.
@@ -72,6 +85,7 @@ struct Event {
   uint32_t data = kNoString;  // index into TraceInfo::strings, which may hold any bytes (kHasData)
 
   bool has(EventFlag flag) const { return flags & flag; }
+  bool knows(size_t arg) const { return !(flags & (kUnknownArg0 << arg)); }
   uint64_t site() const { return ip >= 2 ? ip - 2 : 0; }  // address of the syscall instruction itself
 };
 
@@ -127,6 +141,7 @@ enum class LossReason : uint32_t {
   kMissedFork = 4,  // a thread could not be followed
   kConsumer = 5,    // the recorder itself failed to keep a record (short write, bad record)
   kTask = 6,        // the record of a fork, an exec or an end; no call
+  kText = 7,        // imported: a line, or a call, that was not understood
 };
 const char* to_string(LossReason reason);
 
@@ -179,6 +194,9 @@ struct TraceInfo {
   const CallInfo* call(int32_t nr) const;   // nullptr if the table has no such row
   std::string call_name(int32_t nr) const;  // "openat", or "syscall_999"
 };
+
+// "openat", "i386_open", "signal": what a call is called, whichever table it is of.
+std::string call_label(const TraceInfo& info, const Event& event);
 
 struct Trace : TraceInfo {
   std::vector<Event> events;  // sorted by ts_ns; the events of one thread are in order of seq

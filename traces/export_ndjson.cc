@@ -66,12 +66,14 @@ std::string ndjson_event(const TraceInfo& info, const Event& e) {
     j["signal"] = signal_name(static_cast<int>(e.args[0]));
     return line(j);
   }
-  j["call"] = e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr);
+  j["call"] = call_label(info, e);
   const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
   j["args"] = Json::array();
-  for (size_t i = 0; i < (call ? std::min<size_t>(call->args.size(), 6) : 6); ++i) j["args"].push_back(number(e.args[i]));
-  j["ret"] = e.has(kNoExit) ? Json() : number(e.ret);
-  if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted)) j["error"] = errno_name(static_cast<int>(-e.ret));
+  for (size_t i = 0; i < (call ? std::min<size_t>(call->args.size(), 6) : 6); ++i)
+    j["args"].push_back(e.knows(i) ? number(e.args[i]) : Json());
+  j["ret"] = e.has(kNoExit) || e.has(kUnknownRet) ? Json() : number(e.ret);
+  if (e.has(kUnknownRet) && e.ret < 0) j["error"] = "unknown";
+  else if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted)) j["error"] = errno_name(static_cast<int>(-e.ret));
   if (e.path[0]) j["path"] = info.strings[e.path[0]];
   if (e.path[1]) j["path2"] = info.strings[e.path[1]];
   if (e.has(kHasStat))

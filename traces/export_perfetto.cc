@@ -133,7 +133,7 @@ class PerfettoWriter {
     seq->second = e.seq + 1;
     if (e.has(kSignal)) return mark(e.tid, e.ts_ns, "signal", signal_name(static_cast<int>(e.args[0])));
     if (e.has(kForkChild)) return mark(e.tid, e.ts_ns, "fork", "made by " + info.call_name(e.nr));
-    const std::string name = e.has(kCompat) ? fmt::format("i386_{}", e.nr) : info.call_name(e.nr);
+    const std::string name = call_label(info, e);
     Message begin(track);
     begin.number(event::kNameIid, iid(name)).text(event::kCategory, "syscall");
     std::string args = format_call(info, e);

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <set>
 
 #include "traces/export.h"
 #include "traces/in_order.h"
@@ -44,6 +45,7 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
   };
   std::vector<End> ends;
   size_t next_end = 0;
+  std::set<int32_t> compat;  // processes that strace would take for 32-bit ones
   uint64_t shift = 0;  // from the trace's clock to the time of day, wrapping
   auto prefix = [&](int32_t tid, uint64_t ts_ns) {
     return fmt::format("{:<5} {} ", tid, seconds(ts_ns + shift));
@@ -64,7 +66,14 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
       [&](const Event& e, const TraceInfo& so_far) {
         if (e.has(kForkChild)) return true;  // strace shows the parent's side alone
         if (!write_ends(e.ts_ns)) return false;
-        std::string line = prefix(e.tid, e.ts_ns) + format_call(so_far, e);
+        std::string call = format_call(so_far, e);
+        if (!e.has(kSignal) && e.has(kCompat) != (compat.count(e.pid) > 0)) {  // strace's own words for it
+          if (!out(fmt::format("strace: [ Process PID={} runs in {} bit mode. ]\n", e.pid, e.has(kCompat) ? 32 : 64))) return false;
+          if (e.has(kCompat)) compat.insert(e.pid);
+          else compat.erase(e.pid);
+        }
+        if (e.has(kCompat) && call.starts_with("i386_")) call.erase(0, 5);
+        std::string line = prefix(e.tid, e.ts_ns) + call;
         if (!e.has(kSignal)) {
           line += " = " + format_result(so_far, e);
           if (!e.has(kNoExit)) line += fmt::format(" <{}>", seconds(e.dur_ns));

@@ -1,59 +1,68 @@
 // SPDX-License-Identifier: MIT
+// Whole lines (strace_lines.h) in order, each to what happened: halves of calls joined, times made absolute, lines without
+// a process id given to the one that they are of.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <set>
 
 #include "traces/import_builder.h"
 #include "traces/strace_args.h"
+#include "traces/strace_call.h"
+#include "traces/strace_lines.h"
+#include "traces/strace_prefix.h"
 #include "traces/symbols.h"
 
 namespace sysvm {
 
 namespace {
 
-constexpr int32_t kMainTid = 1;        // of lines without a process id, until one turns out to be theirs
-constexpr uint64_t kPidMax = 4194304;  // the kernel's PID_MAX_LIMIT: a larger number is a time
-constexpr uint64_t kCloneThread = 0x10000;
-
-
-// "12.345678" -> nanoseconds, exactly.
-std::optional<uint64_t> take_seconds(std::string_view& text) {
-  std::string_view at = text;
-  const auto whole = take_decimal(at);
-  if (!whole) return std::nullopt;
-  uint64_t ns = 0;
-  if (take(at, ".")) {
-    uint64_t unit = 100'000'000;
-    for (; !at.empty() && at.front() >= '0' && at.front() <= '9'; at.remove_prefix(1), unit /= 10)
-      ns += static_cast<uint64_t>(at.front() - '0') * unit;
-  }
-  text = at;
-  return *whole * 1'000'000'000 + ns;
-}
+constexpr int32_t kMainTid = INT32_MAX;  // of lines without a process id, until one turns out to be theirs; no id is so large
+constexpr uint64_t kNsPerDay = 86'400'000'000'000;
 
 class StraceImport {
  public:
-  explicit StraceImport(std::string name) : builder_("import-strace"), name_(std::move(name)) {}
-
-  void line(std::string_view text) {
-    ++builder_.report.lines;
-    if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty() || text.starts_with(" > ")) return;  // a stack (strace -k)
-    if (text.starts_with("strace: ") || text.starts_with("% time") || text.starts_with("------ -----")) {
-      if (text.find("32 bit mode") != std::string_view::npos)
-        builder_.note("the text has 32-bit calls, which are left out");
-      return;
-    }
-    if (!understand(text)) builder_.not_understood(builder_.report.lines, text);
+  // of: the process id of lines that have none (a file of strace -ff), 0 if not known.
+  void line(uint64_t number, std::string_view text, int32_t of = 0) {
+    of_ = of;
+    if (!understand(number, text)) builder_.not_understood(number, text, clock_ns_);
   }
 
-  Result<ImportReport> finish(const std::string& output) {
+  // What strace said in between.
+  void heard(const StraceNotice& notice) {
+    using What = StraceNotice::What;
+    switch (notice.what) {
+      case What::kAttached:
+        attached_.insert(notice.pid);
+        break;
+      case What::kDetached:
+        builder_.end(notice.pid, clock_ns_, std::nullopt);
+        break;
+      case What::kMode32:
+      case What::kModeX32:
+      case What::kMode64:
+        builder_.modes_are_told();
+        // Without ids in front this is where the only process tells its own.
+        if (!named_ && !main_ && !of_ && !attached_.count(notice.pid)) main_is(notice.pid);
+        if (notice.what == What::kModeX32) x32_.insert(notice.pid);
+        else x32_.erase(notice.pid);
+        builder_.runs_32_bit(notice.pid, notice.what == What::kMode32);
+        break;
+      case What::kOther:
+        break;
+    }
+  }
+
+  Result<ImportReport> finish(uint64_t lines, const std::string& output) {
     for (const auto& [tid, call] : pending_) lost_in_call(tid, call);
-    if (main_is_) builder_.rename(kMainTid, *main_is_);
+    if (!main_) builder_.rename(kMainTid, 1);
+    ImportReport& report = builder_.report;
+    report.lines = lines;
     if (!saw_time_) builder_.note("no times of day (-ttt): calls are a microsecond apart");
     if (!saw_duration_) builder_.note("no durations (-T): they are 0");
     if (!unknown_.empty()) {
@@ -65,407 +74,328 @@ class StraceImport {
         }
         names += (names.empty() ? "" : ", ") + name;
       }
-      builder_.note("constants that are not known here count as 0: " + names);
+      builder_.note("constants that are not known here, so their values stay unknown: " + names);
     }
     if (saw_epoch_) builder_.header.boottime_ns = builder_.header.realtime_ns = first_ns_;
     TRY(builder_.write(output));
-    return builder_.report;
+    return report;
   }
 
  private:
   struct Pending {
     uint64_t ts_ns, ip;
     std::string text;  // "read(3, "
+    uint64_t number;
   };
-  struct Prefix {
-    int32_t tid = kMainTid;
-    uint64_t ts_ns = 0, ip = 0;
+  struct Where {
+    int32_t tid = 0;
+    uint64_t ts_ns = 0, ip = 0, number = 0;
+    uint64_t returned_ns = 0;  // of a call in two halves: when the second was printed
   };
 
-  bool understand(std::string_view text) {
-    Prefix p;
-    if (!take_prefix(text, p)) return false;
-    if (take(text, "+++ ")) return ended(p, text);
-    if (take(text, "--- ")) return signal(p, text);
-    if (take(text, "<... ")) return resumed(p, text);
-    constexpr std::string_view kUnfinished = "<unfinished ...>";
-    if (text.ends_with(kUnfinished)) {
-      text.remove_suffix(kUnfinished.size());
-      return hold(p, text);
-    }
-    if (text.ends_with("<detached ...>")) return true;
-    return call(p, text);
+  bool understand(uint64_t number, std::string_view text) {
+    const auto prefix = take_strace_prefix(text);
+    if (!prefix) return false;
+    // A time that no event follows is none: "12:00:01 lunch" must not move the clock.
+    if (!prefix->event_follows()) return false;
+    Where w;
+    w.number = number;
+    w.ip = prefix->ip;
+    w.ts_ns = time_of(*prefix);
+    w.tid = thread_of(*prefix);
+    text = prefix->rest;
+    if (take(text, "+++ ")) return ended(w, text);
+    if (take(text, "--- ")) return signal(w, text);
+    if (take(text, "<... ")) return resumed(w, text);
+    return begun(w, text);
   }
 
-  bool hold(const Prefix& p, std::string_view text) {
+  // A call, or its first half.
+  bool begun(Where w, std::string_view text) {
+    for (const std::string_view cut : {"<unfinished ...>", "<detached ...>"})
+      if (text.ends_with(cut)) {
+        text.remove_suffix(cut.size());
+        return hold(w, text);
+      }
+    // A thread that is not the first calls exec, and goes on under the first one's id.
+    constexpr std::string_view kChanged = "<pid changed to ";
+    if (const size_t at = text.rfind(kChanged); at != std::string_view::npos && text.ends_with(" ...>")) {
+      std::string_view number = text.substr(at + kChanged.size());
+      const auto pid = take_decimal(number);
+      if (!pid || *pid == 0 || *pid > kPidMax || number != " ...>") return false;
+      w.tid = static_cast<int32_t>(*pid);
+      return hold(w, text.substr(0, at));
+    }
+    return call(w, text);
+  }
+
+  bool hold(const Where& w, std::string_view text) {
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-    pending_[p.tid] = {p.ts_ns, p.ip, std::string(text)};
-    return text.find('(') != std::string_view::npos;
-  }
-
-  // Process, time, number of the call and instruction pointer in front of what happened.
-  bool take_prefix(std::string_view& text, Prefix& p) {
-    bool named = false;
-    size_t blanks = 0;  // that stand before the time if nothing pads it
-    if (take(text, "[pid ")) {
-      skip_blanks(text);
-      const auto pid = take_decimal(text);
-      const size_t end = text.find("] ");
-      if (!pid || end == std::string_view::npos) return false;
-      text.remove_prefix(end + 1);
-      p.tid = static_cast<int32_t>(*pid);
-      blanks = 1;
-      named = true;
-    } else {
-      std::string_view at = text;
-      const auto pid = take_decimal(at);
-      if (pid && *pid <= kPidMax && at.starts_with('<')) {  // -Y: 123<comm>
-        const size_t end = at.find("> ");
-        if (end == std::string_view::npos) return false;
-        at.remove_prefix(end + 1);
-      }
-      if (pid && *pid > 0 && *pid <= kPidMax && at.starts_with(' ')) {
-        p.tid = static_cast<int32_t>(*pid);
-        const size_t width = text.size() - at.size();
-        blanks = width < 5 ? 6 - width : 1;
-        text = at;
-        named = true;
-      }
+    if (text.find('(') == std::string_view::npos) return false;
+    if (auto it = pending_.find(w.tid); it != pending_.end()) {
+      lost_in_call(w.tid, it->second);
+      builder_.left_out(w.ts_ns);  // its other half
     }
-    if (!named) {
-      unnamed_ = true;
-    } else if (unnamed_ && !main_is_ && !children_.count(p.tid)) {
-      main_is_ = p.tid;
-    }
-    if (main_is_ && p.tid == *main_is_) p.tid = kMainTid;
-    const size_t before = text.size();
-    skip_blanks(text);
-    // -r pads its seconds, the other clocks do not.
-    if (!take_time(text, p, before - text.size() > blanks)) return false;
-    // -n: "[ 257] ", -i: "[00007f0123456789] ".
-    while (text.starts_with('[')) {
-      const size_t end = text.find("] ");
-      if (end == std::string_view::npos) return false;
-      const std::string_view inside = text.substr(1, end - 1);
-      if (inside.size() == 16 && inside.find('?') == std::string_view::npos)
-        p.ip = constant("0x" + std::string(inside)).value_or(0);
-      else if (inside.size() > 16)
-        return false;
-      text.remove_prefix(end + 2);
-      skip_blanks(text);
-    }
+    pending_[w.tid] = {w.ts_ns, w.ip, std::string(text), w.number};
     return true;
   }
 
-  bool take_time(std::string_view& text, Prefix& p, bool padded) {
-    std::string_view at = text;
-    auto value = take_seconds(at);
-    if (value && at.starts_with(':')) {  // time of day
-      take(at, ":");
-      const auto minutes = take_decimal(at);
-      if (!minutes || !take(at, ":")) return false;
-      const auto seconds = take_seconds(at);
-      if (!seconds) return false;
-      uint64_t day = *value * 3600 + *minutes * 60'000'000'000 + *seconds;
-      while (clock_ns_ > day + 43'200'000'000'000) day += 86'400'000'000'000;  // past midnight
-      clock_ns_ = day;
-    } else if (value && at.starts_with(' ')) {
-      clock_ns_ = padded ? clock_ns_ + *value : *value;  // -r: after the line before
-      saw_epoch_ |= *value > kPidMax * 1'000'000'000;
-    } else {
-      clock_ns_ += 1000;
-      p.ts_ns = clock_ns_;
-      return true;
+  uint64_t time_of(const StracePrefix& prefix) {
+    using Clock = StracePrefix::Clock;
+    switch (prefix.clock) {
+      case Clock::kNone:
+        return clock_ns_ += 1000;
+      case Clock::kTimeOfDay: {
+        uint64_t ns = prefix.ns;
+        while (clock_ns_ > ns + kNsPerDay / 2) ns += kNsPerDay;  // past midnight
+        clock_ns_ = ns;
+        break;
+      }
+      case Clock::kSeconds:
+        clock_ns_ = prefix.ns;
+        saw_epoch_ |= prefix.ns > kPidMax * 1'000'000'000;
+        break;
+      case Clock::kRelative:
+        clock_ns_ += prefix.ns;
+        break;
     }
     saw_time_ = true;
     if (!first_ns_) first_ns_ = clock_ns_;
-    p.ts_ns = clock_ns_;
-    skip_blanks(at);
-    if (take(at, "(+")) {  // -r beside a time
-      const size_t end = at.find(')');
-      if (end == std::string_view::npos) return false;
-      at.remove_prefix(end + 1);
-      skip_blanks(at);
+    return clock_ns_;
+  }
+
+  // strace puts ids in front of lines only while it follows more than one thread: lines without are of the first one,
+  // at the beginning, and of the only one that is left, later.
+  int32_t thread_of(const StracePrefix& prefix) {
+    if (of_) return of_;
+    if (prefix.pid) {
+      if (unnamed_ && !main_ && may_be_main(*prefix.pid, prefix.rest)) main_is(*prefix.pid);
+      named_ = true;
+      return *prefix.pid;
     }
-    text = at;
-    return true;
+    unnamed_ = true;
+    if (named_)
+      if (builder_.alive().size() == 1) return *builder_.alive().begin();
+    return main_.value_or(kMainTid);
+  }
+
+  // The first id in front of a line is that of the thread without one, or of a child that it made.
+  bool may_be_main(int32_t pid, std::string_view rest) const {
+    if (attached_.count(pid) || made_.count(pid)) return false;
+    auto it = pending_.find(kMainTid);
+    return it == pending_.end() || (take(rest, "<... ") && rest.starts_with(it->second.text.substr(0, it->second.text.find('('))));
+  }
+
+  void main_is(int32_t pid) {
+    main_ = pid;
+    builder_.rename(kMainTid, pid);
+    if (auto node = pending_.extract(kMainTid); !node.empty()) {
+      node.key() = pid;
+      pending_.insert(std::move(node));
+    }
   }
 
   void lost_in_call(int32_t tid, const Pending& pending) {
-    Prefix p{tid, pending.ts_ns, pending.ip};
-    call(p, pending.text + ") = ?");
+    const Where w{tid, pending.ts_ns, pending.ip, pending.number, 0};
+    // What strace prints before a call may end anywhere in its arguments.
+    std::string text = pending.text;
+    if (text.ends_with("<unfinished ...>")) text.resize(text.size() - 16);
+    if (!call(w, text + ") = ?") && !call(w, text + " = ?")) builder_.not_understood(pending.number, text, pending.ts_ns);
   }
 
-  bool ended(const Prefix& p, std::string_view text) {
-    if (auto it = pending_.find(p.tid); it != pending_.end()) {
-      lost_in_call(p.tid, it->second);
-      pending_.erase(p.tid);
+  bool ended(const Where& w, std::string_view text) {
+    if (auto node = pending_.extract(w.tid); !node.empty() && !text.starts_with("superseded")) {
+      lost_in_call(w.tid, node.mapped());
+    } else if (!node.empty()) {
+      pending_.insert(std::move(node));
     }
     if (take(text, "exited with ")) {
       const auto status = take_decimal(text);
-      if (!status) return false;
-      builder_.end(p.tid, p.ts_ns, static_cast<int32_t>(*status & 0xff) << 8);
+      if (!status || *status > 255 || text != " +++") return false;
+      builder_.end(w.tid, w.ts_ns, static_cast<int32_t>(*status) << 8);
       return true;
     }
     if (take(text, "killed by ")) {
       const auto sig = signal_value(text.substr(0, text.find(' ')));
-      if (!sig) return false;
-      builder_.end(p.tid, p.ts_ns, *sig | (text.find("core dumped") == std::string_view::npos ? 0 : 0x80));
+      if (!sig) {
+        builder_.end(w.tid, w.ts_ns, std::nullopt);
+        return false;
+      }
+      builder_.end(w.tid, w.ts_ns, *sig | (text.find("core dumped") == std::string_view::npos ? 0 : 0x80));
       return true;
     }
     if (take(text, "superseded by execve in pid ")) {
       const auto other = take_decimal(text);
-      if (!other) return false;
-      if (auto node = pending_.extract(static_cast<int32_t>(*other)); !node.empty()) {
-        node.key() = p.tid;
+      if (!other || *other == 0 || *other > kPidMax) return false;
+      const auto from = static_cast<int32_t>(*other);
+      if (auto own = pending_.extract(w.tid); !own.empty()) lost_in_call(w.tid, own.mapped());
+      if (auto node = pending_.extract(from); !node.empty()) {
+        node.key() = w.tid;
         pending_.insert(std::move(node));
       }
+      builder_.end(from, w.ts_ns, std::nullopt);
       return true;
     }
     return false;
   }
 
-  bool signal(const Prefix& p, std::string_view text) {
-    if (text.starts_with("stopped by ")) return true;
+  bool signal(const Where& w, std::string_view text) {
+    if (take(text, "stopped by ")) return signal_value(text.substr(0, text.find(' '))).has_value();
     const auto sig = signal_value(text.substr(0, text.find(' ')));
-    if (!sig) return false;
+    if (!sig || !text.ends_with(" ---")) return false;
     Event e;
-    e.tid = p.tid;
-    e.ts_ns = p.ts_ns;
+    e.tid = w.tid;
+    e.ts_ns = w.ts_ns;
     e.nr = kSignalNr;
     e.flags = kSignal;
     e.args[0] = static_cast<uint64_t>(*sig);
-    if (const auto code = member(text, "si_code")) e.args[1] = constant(*code).value_or(0);
+    const auto code = member(text, "si_code");
+    const auto value = code ? constant(*code) : std::nullopt;
+    if (value) e.args[1] = *value;
+    else e.flags |= kUnknownArg1;
+    if (*sig == SIGCHLD)
+      if (const auto pid = member(text, "si_pid"))
+        if (const auto child = constant(*pid); child && *child <= kPidMax) builder_.is_process(static_cast<int32_t>(*child));
     builder_.add(e);
     return true;
   }
 
-  bool resumed(const Prefix& p, std::string_view text) {
+  bool resumed(const Where& w, std::string_view text) {
     const size_t end = text.find("resumed>");
-    auto it = pending_.find(p.tid);
     if (end == std::string_view::npos) return false;
+    std::string_view name = text.substr(0, end);
+    while (name.ends_with(' ')) name.remove_suffix(1);
     text.remove_prefix(end + 8);
-    if (it == pending_.end()) {
+    auto node = pending_.extract(w.tid);
+    // The other half of another call is none of it.
+    if (!node.empty() && node.mapped().text.substr(0, node.mapped().text.find('(')) != name) {
+      lost_in_call(w.tid, node.mapped());
+      builder_.left_out(w.ts_ns);
+      node = {};
+    }
+    if (node.empty()) {
       builder_.note("the text begins or goes on in the middle of calls; these are left out");
+      builder_.left_out(w.ts_ns);
       return true;
     }
-    Prefix begun{p.tid, it->second.ts_ns, it->second.ip};
-    std::string whole = it->second.text;
+    const Pending& first = node.mapped();
+    std::string whole = first.text;
     // What was cut before a comma goes on with one; otherwise strace has eaten the blank.
     if (!whole.ends_with('(') && !text.starts_with(')') && !text.starts_with(',')) whole += ' ';
     whole += text;
-    pending_.erase(it);
     // A thread that is killed inside a resumed call.
     if (const size_t again = whole.find(" <unfinished ...>)"); again != std::string::npos) whole.erase(again, 17);
-    if (whole.ends_with("<unfinished ...>")) {
-      whole.resize(whole.size() - 16);
-      return hold(begun, whole);
-    }
-    return call(begun, whole);
+    return begun({w.tid, first.ts_ns, first.ip, first.number, w.ts_ns}, whole);
   }
 
-  // read(3, "abc"..., 4096) = 3 <0.000012>
-  bool call(const Prefix& p, std::string_view text) {
-    size_t length = 0;
-    while (length < text.size() && (isalnum(static_cast<unsigned char>(text[length])) || text[length] == '_')) ++length;
-    const std::string_view name = text.substr(0, length);
-    if (length == 0 || length == text.size() || text[length] != '(') return false;
-    text.remove_prefix(length + 1);
-    const auto args = take_arguments(text);
-    if (!args) return false;
-    skip_blanks(text);
-    if (!take(text, "=")) return false;
-    skip_blanks(text);
-
-    Event e;
-    e.tid = p.tid;
-    e.ts_ns = p.ts_ns;
-    e.ip = p.ip;
-    e.nr = builder_.number_of(name);
-    if (e.nr < 0) {
-      std::string_view number = name;
-      if (!take(number, "syscall_0x")) {
-        builder_.note("calls that are not of x86-64 are left out: " + std::string(name));
-        return true;
-      }
-      e.nr = static_cast<int32_t>(constant("0x" + std::string(number)).value_or(0));
+  bool call(const Where& w, std::string_view text) {
+    const bool was_32 = builder_.is_32_bit(w.tid);
+    const StraceAbi abi = x32_.count(w.tid) ? StraceAbi::kX32 : was_32 ? StraceAbi::k32 : StraceAbi::k64;
+    StraceProblem problem;
+    auto parsed = parse_strace_call(text, abi, problem);
+    if (!parsed && problem.what == StraceProblem::kUnknownCall) {
+      builder_.note("calls that no table here has are left out: " + problem.name);
+      builder_.left_out(w.ts_ns);
+      return true;
     }
-    if (!take_result(text, e)) return false;
-
-    Strings strings;
-    take_values(*args, e, strings);
-    if (e.nr == SYS_clone || e.nr == SYS_clone3) clone_arguments(*args, e);
-    if ((e.nr == SYS_pipe || e.nr == SYS_pipe2 || e.nr == SYS_socketpair) && e.ret == 0) descriptors(*args, e, strings);
-    happened(e, *args, strings);
+    if (!parsed) return false;
+    Event& e = parsed->event;
+    e.tid = w.tid;
+    e.ts_ns = w.ts_ns;
+    e.ip = w.ip;
+    saw_duration_ |= parsed->timed;
+    unknown_.merge(parsed->unknown);
+    if (parsed->only_32) builder_.runs_32_bit(w.tid, true);
+    if (was_32 && !e.has(kCompat)) builder_.runs_32_bit(w.tid, false);
+    happened(*parsed, std::max(e.ts_ns + e.dur_ns, w.returned_ns));
     return true;
   }
 
-  struct Strings {
-    std::vector<std::string> path;
-    std::string data;
-  };
-
-  bool take_result(std::string_view text, Event& e) {
-    if (text.ends_with('>')) {  // -T
-      const size_t open = text.rfind(" <");
-      if (open != std::string_view::npos) {
-        std::string_view inside = text.substr(open + 2);
-        if (const auto ns = take_seconds(inside); ns && inside == ">") {
-          e.dur_ns = *ns;
-          saw_duration_ = true;
-          text = text.substr(0, open);
-        }
-      }
-    }
-    if (take(text, "?")) {
-      static constexpr std::pair<std::string_view, int> kRestarts[] = {
-          {"ERESTARTSYS", 512}, {"ERESTARTNOINTR", 513}, {"ERESTARTNOHAND", 514}, {"ERESTART_RESTARTBLOCK", 516}};
-      skip_blanks(text);
-      for (const auto& [name, code] : kRestarts)
-        if (text.starts_with(name)) {
-          e.ret = -code;
-          e.flags |= kRestarted;
-          return true;
-        }
-      e.flags |= kNoExit;
-      return true;
-    }
-    if (std::string_view error = text; take(error, "-1 ")) {
-      const std::string_view name = error.substr(0, error.find(' '));
-      if (const auto number = errno_value(name)) {
-        e.ret = -*number;
-        return true;
-      }
-      if (take(error, "(errno ") || take(error, "errno ")) {
-        const auto number = take_decimal(error);
-        e.ret = -static_cast<int64_t>(number.value_or(1));
-        return number.has_value();
-      }
-    }
-    const size_t end = text.find_first_of(" <");
-    const auto value = constant(text.substr(0, end));
-    if (value) e.ret = static_cast<int64_t>(*value);
-    return value.has_value();
-  }
-
-  void take_values(const std::vector<std::string>& args, Event& e, Strings& strings) {
-    const CallInfo* info = builder_.call(e.nr);
-    for (size_t i = 0; i < args.size() && i < 6; ++i) {
-      std::string_view text = args[i];
-      if (const size_t in_out = text.find(" => "); in_out != std::string_view::npos) text = text.substr(0, in_out);
-      // Some calls have names in front of their arguments.
-      size_t word = 0;
-      while (word < text.size() && (isalnum(static_cast<unsigned char>(text[word])) || text[word] == '_')) ++word;
-      if (word && word < text.size() && text[word] == '=') text.remove_prefix(word + 1);
-      const std::string_view kind = info && i < info->args.size() ? std::string_view(info->args[i]) : "";
-      const bool is_string = kind == "PATH" || kind == "STR";
-      if (text.empty()) continue;  // the thread ended before strace had read it
-      if (text.starts_with('"')) {
-        e.args[i] = kPointerUnknown;
-        if (auto quoted = take_quoted(text); quoted && is_string && strings.path.size() < 2) {
-          if (quoted->cut) e.flags |= kPathCut;
-          strings.path.push_back(std::move(quoted->text));
-        }
-        continue;
-      }
-      if (is_string && strings.path.size() < 2) missing_ |= 1u << strings.path.size(), strings.path.emplace_back();
-      if (text.starts_with('{') || text.starts_with('[') || text.starts_with("~[")) {
-        e.args[i] = kPointerUnknown;
-        if (kind.starts_with("OUTS") && e.ret == 0) take_stat(text, e);
-        continue;
-      }
-      std::vector<std::string> unknown;
-      e.args[i] = constant(text, &unknown).value_or(kPointerUnknown);
-      unknown_.insert(unknown.begin(), unknown.end());
-    }
-  }
-
-  void take_stat(std::string_view text, Event& e) {
-    auto value = [&](std::string_view name) { return member(text, name); };
-    const auto mode = value("st_mode") ? value("st_mode") : value("stx_mode");
-    if (!mode) return;
-    e.flags |= kHasStat;
-    e.st_mode = static_cast<uint32_t>(constant(*mode).value_or(0));
-    auto number = [&](std::string_view first, std::string_view second) {
-      const auto found = value(first) ? value(first) : value(second);
-      return found ? constant(*found).value_or(0) : 0;
-    };
-    e.st_size = number("st_size", "stx_size");
-    e.st_dev = number("st_dev", "stx_dev");
-    e.st_ino = number("st_ino", "stx_ino");
-  }
-
-  // strace names and orders them in its own way.
-  void clone_arguments(const std::vector<std::string>& args, Event& e) {
-    std::string all;
-    for (const std::string& arg : args) all += (all.empty() ? "" : ", ") + arg;
-    auto value = [&](std::string_view name) {
-      const auto text = member(all, name);
-      return text ? constant(*text).value_or(0) : 0;
-    };
-    clone_flags_ = value("flags");
-    if (e.nr == SYS_clone && member(all, "flags")) e.args = {clone_flags_, value("child_stack"), value("parent_tid"), value("child_tidptr"), value("tls"), 0};
-  }
-
-  void descriptors(const std::vector<std::string>& args, Event& e, Strings& strings) {
-    const std::string& text = e.nr == SYS_socketpair ? args.back() : args.front();
-    std::string_view at = text;
-    if (!take(at, "[")) return;
-    const auto first = take_decimal(at);
-    if (!first || !take(at, ", ")) return;
-    const auto second = take_decimal(at);
-    if (!second) return;
-    const int32_t fds[2] = {static_cast<int32_t>(*first), static_cast<int32_t>(*second)};
-    strings.data.assign(reinterpret_cast<const char*>(fds), sizeof fds);
-    e.flags |= kHasData;
-    e.data_kind = DataKind::kFds;
-  }
-
-  void happened(const Event& e, const std::vector<std::string>& args, Strings& strings) {
-    const uint64_t end_ns = e.ts_ns + e.dur_ns;
-    const bool is_exec = e.nr == SYS_execve || e.nr == SYS_execveat;
-    if (is_exec && e.ret == 0 && !e.has(kNoExit)) {
-      std::vector<std::string> argv;
-      const size_t at = e.nr == SYS_execve ? 1 : 2;
-      std::string_view list = at < args.size() ? std::string_view(args[at]) : "";
-      if (take(list, "["))
-        while (auto word = take_quoted(list)) {
-          argv.push_back(std::move(word->text));
-          if (!take(list, ", ")) break;
-        }
-      builder_.exec(e.tid, end_ns, strings.path.empty() ? "" : strings.path[0], std::move(argv));
-    }
+  void happened(StraceCall& c, uint64_t end_ns) {
+    const Event& e = c.event;
+    const bool returned = !e.has(kNoExit) && !e.has(kUnknownRet) && !e.has(kRestarted);
     const std::string* path[2] = {};
-    for (size_t k = 0; k < strings.path.size(); ++k)
-      if (!(missing_ >> k & 1)) path[k] = &strings.path[k];
-    missing_ = 0;
-    builder_.add(e, path[0], path[1], e.has(kHasData) ? &strings.data : nullptr);
-    const bool is_clone = e.nr == SYS_clone || e.nr == SYS_clone3;
-    if ((is_clone || e.nr == SYS_fork || e.nr == SYS_vfork) && e.ret > 0) {
-      const auto tid = static_cast<int32_t>(e.ret);
-      children_.insert(tid);
-      builder_.child(e.tid, tid, is_clone && (clone_flags_ & kCloneThread), e.nr, end_ns);
+    for (size_t k = 0; k < c.strings.size(); ++k)
+      if (c.strings[k]) path[k] = &*c.strings[k];
+    if (c.is_exec && returned && e.ret == 0) builder_.exec(e.tid, end_ns, path[0] ? *path[0] : "", std::move(c.argv));
+    if (c.is_wait && returned && e.ret > 0 && e.ret <= static_cast<int64_t>(kPidMax)) builder_.is_process(static_cast<int32_t>(e.ret));
+    builder_.add(e, path[0], path[1], e.has(kHasData) ? &c.data : nullptr);
+    if (c.made) {
+      made_.insert(*c.made);
+      builder_.child(e.tid, *c.made, c.makes_thread, e, end_ns);
     }
   }
 
-  ImportBuilder builder_;
-  std::string name_;
+  ImportBuilder builder_{"import-strace"};
   std::map<int32_t, Pending> pending_;
-  std::set<int32_t> children_;
+  std::set<int32_t> made_, attached_, x32_;
   std::set<std::string> unknown_;
-  std::optional<int32_t> main_is_;
-  uint64_t clock_ns_ = 0, first_ns_ = 0, clone_flags_ = 0;
-  uint32_t missing_ = 0;  // string arguments of the present call that the text shows as a pointer
-  bool unnamed_ = false, saw_time_ = false, saw_epoch_ = false, saw_duration_ = false;
+  std::optional<int32_t> main_;
+  int32_t of_ = 0;
+  uint64_t clock_ns_ = 0, first_ns_ = 0;
+  bool unnamed_ = false, named_ = false, saw_time_ = false, saw_epoch_ = false, saw_duration_ = false;
 };
+
+// A line of one of several files, to be put in order of time.
+struct Timed {
+  uint64_t ns = 0;
+  size_t file = 0;
+  uint64_t number = 0;
+  std::string text;
+};
+
+// The process of a file of strace -ff: what stands behind the last dot of its name.
+int32_t process_of_file(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return 0;
+  std::string_view digits = name.substr(dot + 1);
+  const auto pid = take_decimal(digits);
+  return pid && digits.empty() && *pid > 0 && *pid <= kPidMax ? static_cast<int32_t>(*pid) : 0;
+}
 
 }  // namespace
 
 Result<ImportReport> import_strace(std::istream& text, const std::string& name, const std::string& output) {
-  StraceImport import(name);
-  for (std::string line; std::getline(text, line);) import.line(line);
+  StraceImport import;
+  StraceLines lines([&](uint64_t number, std::string_view line) { import.line(number, line); },
+                    [&](const StraceNotice& notice) { import.heard(notice); });
+  for (std::string line; std::getline(text, line);) lines.add(line);
   if (text.bad()) return error("{}: read: {}", name, strerror(errno));
-  return import.finish(output);
+  lines.finish();
+  return import.finish(lines.lines(), output);
+}
+
+Result<ImportReport> import_strace_files(const std::vector<std::string>& names, const std::string& output) {
+  std::vector<Timed> all;
+  uint64_t total = 0;
+  for (size_t file = 0; file < names.size(); ++file) {
+    std::ifstream text(names[file], std::ios::binary);
+    if (!text) return error("{}: cannot open: {}", names[file], strerror(errno));
+    if (!process_of_file(names[file]))
+      return error("{}: of several files, each must end in its process id, as those of strace -ff do", names[file]);
+    uint64_t last_ns = 0;
+    StraceLines lines(
+        [&](uint64_t number, std::string_view line) {
+          // A line without a time goes with the one before.
+          const auto prefix = take_strace_prefix(line);
+          if (prefix && prefix->event_follows()) {
+            using Clock = StracePrefix::Clock;
+            if (prefix->clock == Clock::kSeconds) last_ns = prefix->ns;
+            if (prefix->clock == Clock::kTimeOfDay)
+              last_ns = prefix->ns + (last_ns > prefix->ns + kNsPerDay / 2 ? kNsPerDay : 0);
+          }
+          all.push_back({last_ns, file, number, std::string(line)});
+        },
+        [](const StraceNotice&) {});
+    for (std::string line; std::getline(text, line);) lines.add(line);
+    if (text.bad()) return error("{}: read: {}", names[file], strerror(errno));
+    lines.finish();
+    total += lines.lines();
+  }
+  std::stable_sort(all.begin(), all.end(), [](const Timed& a, const Timed& b) { return a.ns < b.ns; });
+  StraceImport import;
+  for (const Timed& line : all) import.line(line.number, line.text, process_of_file(names[line.file]));
+  return import.finish(total, output);
 }
 
 }  // namespace sysvm

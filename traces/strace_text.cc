@@ -13,6 +13,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "traces/calls32.h"
+#include "traces/descriptors.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -123,15 +125,70 @@ std::string pointer(uint64_t value) {
   return value ? fmt::format("{:#x}", value) : "NULL";
 }
 
+// An argument that imported text does not show, or shows by what it points to.
+const char* unknown(uint64_t value) { return value == kPointerUnknown ? "{...}" : "?"; }
+
 // strace names the arguments of clone, in an order of its own, and only those that the flags say are used.
 std::string format_clone(const Event& e) {
+  if (!e.knows(0)) return "clone(child_stack=?, flags=?)";
   const uint64_t all = e.args[0], signal = all & 0xff, others = all & ~uint64_t{0xff};
   std::string out = fmt::format("clone(child_stack={}, flags=", pointer(e.args[1]));
   if (others || !signal) out += flags(others, kClone);
   if (signal) out += (others ? "|" : "") + signal_name(static_cast<int>(signal));
-  if (all & CLONE_PARENT_SETTID) out += ", parent_tid=" + pointer(e.args[2]);
-  if (all & CLONE_SETTLS) out += ", tls=" + pointer(e.args[4]);
-  if (all & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) out += ", child_tidptr=" + pointer(e.args[3]);
+  auto value = [&](size_t i) { return e.knows(i) ? pointer(e.args[i]) : unknown(e.args[i]); };
+  if (all & CLONE_PARENT_SETTID) out += ", parent_tid=" + value(2);
+  if (all & CLONE_SETTLS) out += ", tls=" + value(4);
+  if (all & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) out += ", child_tidptr=" + value(3);
+  return out + ")";
+}
+
+// The argument of an exec that is the new image's argv; 6: none.
+size_t argv_at(const Event& e) {
+  if (e.ret != 0 || e.flags & (kNoExit | kUnknownRet)) return 6;
+  return e.nr == SYSVM_NR_execve ? 1 : e.nr == SYSVM_NR_execveat ? 2 : 6;
+}
+
+// What an exec started.
+const Process* image_of(const TraceInfo& info, const Event& e) {
+  const Process* found = nullptr;
+  for (const Process& p : info.processes)
+    if (p.pid == e.pid && p.execed && p.start_ns >= e.ts_ns && (!found || p.start_ns < found->start_ns)) found = &p;
+  return found;
+}
+
+// The buffer of a read or write whose first bytes are in the trace.
+bool shows_data(const Event& e, std::string_view kind, const TraceInfo& info) {
+  return (kind.starts_with("IN(") || kind.starts_with("OUT(")) && e.has(kHasData) && e.data_kind == DataKind::kBytes &&
+         e.data < info.strings.size();
+}
+
+std::string buffer(const Event& e, const std::string& bytes) {
+  return quote(bytes) + (e.ret > static_cast<int64_t>(bytes.size()) ? "..." : "");
+}
+
+// A call of i386's table: what it has in common with x86-64's are its strings.
+std::string format_compat(const TraceInfo& info, const Event& e) {
+  const char* const name = call32_name(e.nr);
+  const CallInfo* call = nullptr;
+  if (name)
+    for (const CallInfo& c : info.header.calls)
+      if (c.name == call32_same_as(name)) call = &c;
+  std::string out = call32_label(e.nr) + '(';
+  size_t strings = 0;
+  size_t nargs = call ? std::min<size_t>(call->args.size(), 6) : 6;
+  if (name && !strcmp(name, "open") && !(e.args[1] & O_CREAT)) nargs = 2;
+  for (size_t i = 0; i < nargs; ++i) {
+    if (i) out += ", ";
+    const std::string_view kind = call ? std::string_view(call->args[i]) : "PTR";
+    const uint32_t id = (kind == "PATH" || kind == "STR") && strings < 2 ? e.path[strings++] : kNoString;
+    if (id != kNoString && id < info.strings.size()) out += quote(info.strings[id]);
+    else if (!e.knows(i)) out += unknown(e.args[i]);
+    else if (kind == "DIRFD" || kind == "FD" || kind == "INT" || kind == "PID") out += std::to_string(static_cast<int32_t>(e.args[i]));
+    else if (kind == "SIZE" || kind == "OFF" || kind == "UINT") out += std::to_string(e.args[i]);
+    else if (kind == "FLAGS" || kind == "CMD") out += e.args[i] ? fmt::format("{:#x}", e.args[i]) : "0";
+    else if (kind == "MODE") out += fmt::format("{:#o}", e.args[i]);
+    else out += pointer(e.args[i]);
+  }
   return out + ")";
 }
 
@@ -220,6 +277,7 @@ std::string errno_name(int error) {
 
 std::string format_result(const TraceInfo& info, const Event& e) {
   if (e.has(kNoExit)) return "?";
+  if (e.has(kUnknownRet)) return e.ret < 0 ? "-1 E??? (error not known)" : "? (not known)";
   if (e.has(kRestarted)) {
     static const char* const kNames[] = {"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "?",
                                          "ERESTART_RESTARTBLOCK"};
@@ -236,14 +294,25 @@ std::string format_result(const TraceInfo& info, const Event& e) {
   return std::to_string(e.ret);
 }
 
-std::string format_call(const TraceInfo& info, const Event& e) {
+namespace {
+
+std::string format_call_with(const TraceInfo& info, const Event& e, const Descriptors* fds) {
+  // strace escapes what would end the brackets, and what a terminal would take for its own.
+  auto name = [&](int32_t fd) -> std::string {
+    const std::string_view path = fds ? fds->path(e.pid, fd) : std::string_view();
+    if (path.empty()) return {};
+    std::string quoted = quote(path), out = "<";
+    for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2)) out += c == '<' ? "\\74" : c == '>' ? "\\76" : std::string(1, c);
+    return out + ">";
+  };
   if (e.has(kSignal))
-    return fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---", signal_name(static_cast<int>(e.args[0])),
+    return !e.knows(1) ? fmt::format("--- {0} {{si_signo={0}}} ---", signal_name(static_cast<int>(e.args[0])))
+                       : fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---", signal_name(static_cast<int>(e.args[0])),
                        si_code_name(static_cast<int>(e.args[0]), static_cast<int32_t>(e.args[1])));
   const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
   if (call && e.nr == SYSVM_NR_clone) return format_clone(e);
-  std::string out =
-      call ? call->name : fmt::format("{}_{}", e.has(kCompat) ? "i386_syscall" : "syscall", e.nr);
+  if (e.has(kCompat)) return format_compat(info, e);
+  std::string out = call ? call->name : fmt::format("syscall_{}", e.nr);
   out += '(';
   size_t nargs = call ? std::min<size_t>(call->args.size(), 6) : 6;
   // The mode of an open says nothing unless it creates.
@@ -263,18 +332,33 @@ std::string format_call(const TraceInfo& info, const Event& e) {
       if (id != kNoString && id < info.strings.size())
         out += quote(info.strings[id]) + (e.has(kPathCut) && info.strings[id].size() >= 4095 ? "..." : "");
       else
-        out += pointer(v);
+        out += e.knows(i) ? pointer(v) : unknown(v);
+    } else if (e.has(kHasData) && e.data_kind == DataKind::kFds && kind.starts_with("OUT") && e.data < info.strings.size() &&
+               info.strings[e.data].size() == 8) {
+      int32_t fds[2];
+      memcpy(fds, info.strings[e.data].data(), sizeof fds);
+      out += fmt::format("[{}, {}]", fds[0], fds[1]);
+    } else if (const Process* image = i == argv_at(e) ? image_of(info, e) : nullptr; image && !image->argv.empty()) {
+      out += '[';
+      for (size_t k = 0; k < image->argv.size(); ++k) out += (k ? ", " : "") + quote(image->argv[k]);
+      out += ']';
+    } else if (shows_data(e, kind, info)) {
+      out += buffer(e, info.strings[e.data]);
+    } else if (!e.knows(i) && !(kind.starts_with("OUTS") && e.has(kHasStat))) {
+      out += unknown(v);
     } else if (kind == "DIRFD") {
-      out += v32 == AT_FDCWD ? "AT_FDCWD" : std::to_string(v32);
-    } else if (std::string name = named_value(e.nr, i, v); call && !name.empty()) {
-      out += name;
+      out += v32 == AT_FDCWD ? "AT_FDCWD" : std::to_string(v32) + name(v32);
+    } else if (kind == "FD") {
+      out += std::to_string(v32) + name(v32);
+    } else if (std::string value = named_value(e.nr, i, v); call && !value.empty()) {
+      out += value;
     } else if (command && command->arg.kind == SYSVM_KIND_INT) {
       out += std::to_string(v32);
     } else if (command && command->cmd == F_SETFD && e.nr == SYSVM_NR_fcntl) {
       out += flags(v, kFd);
     } else if (command && command->arg.kind >= SYSVM_KIND_PTR) {  // fcntl's own row says UINT
       out += pointer(v);
-    } else if (kind == "FD" || kind == "INT" || kind == "PID") {
+    } else if (kind == "INT" || kind == "PID") {
       out += std::to_string(v32);
     } else if (kind == "UINT") {
       out += std::to_string(static_cast<uint32_t>(v));
@@ -303,5 +387,10 @@ std::string format_call(const TraceInfo& info, const Event& e) {
   }
   return out + ")";
 }
+
+}  // namespace
+
+std::string format_call(const TraceInfo& info, const Event& e) { return format_call_with(info, e, nullptr); }
+std::string format_call(const TraceInfo& info, const Event& e, const Descriptors& fds) { return format_call_with(info, e, &fds); }
 
 }  // namespace sysvm

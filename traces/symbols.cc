@@ -124,7 +124,9 @@ const Table& table() {
       S(TRAP_BRKPT), S(TRAP_TRACE), S(WCONTINUED), S(WEXITED), S(WNOHANG), S(WNOWAIT), S(WSTOPPED),
       S(WUNTRACED), S(W_OK), S(XATTR_CREATE), S(XATTR_REPLACE), S(X_OK), S(__WALL), S(__WCLONE),
       S(__WNOTHREAD), {"NULL", 0}, {"O_LARGEFILE", 0100000}, {"RSEQ_FLAG_UNREGISTER", 1},
-      {"GRND_INSECURE", 4}, {"SIGEV_NONE", 1}, {"STDIN_FILENO", 0}, {"STDOUT_FILENO", 1},
+      {"GRND_INSECURE", 4}, {"_IOC_NONE", 0}, {"_IOC_WRITE", 1}, {"_IOC_READ", 2}, {"MAP_HUGE_SHIFT", 26},
+      {"CLONE_CLEAR_SIGHAND", 0x100000000}, {"CLONE_INTO_CGROUP", 0x200000000}, {"CLONE_NEWTIME", 0x80}, {"MAP_32BIT", 0x40},
+      {"MAP_ANON", 0x20}, {"O_NDELAY", O_NONBLOCK}, {"SIGEV_NONE", 1}, {"STDIN_FILENO", 0}, {"STDOUT_FILENO", 1},
       {"STDERR_FILENO", 2}, {"SYS_SECCOMP", 1}, {"SOL_IPV6", 41},
 #undef S
 #define SYSVM_FCNTL(cmd, name, effect, result, undo, flags, argument) {#name, cmd},
@@ -152,6 +154,15 @@ std::optional<int> errno_value(std::string_view name) {
     out.emplace("EWOULDBLOCK", EAGAIN);
     out.emplace("EDEADLOCK", EDEADLK);
     out.emplace("EOPNOTSUPP", EOPNOTSUPP);
+    out.emplace("ENOTSUP", ENOTSUP);
+    // The kernel's own, which no program should see and some do: <linux/errno.h>.
+    for (auto [name, number] : {std::pair{"ERESTARTSYS", 512}, {"ERESTARTNOINTR", 513}, {"ERESTARTNOHAND", 514},
+                                {"ENOIOCTLCMD", 515}, {"ERESTART_RESTARTBLOCK", 516}, {"EPROBE_DEFER", 517},
+                                {"EOPENSTALE", 518}, {"ENOPARAM", 519}, {"EBADHANDLE", 521}, {"ENOTSYNC", 522},
+                                {"EBADCOOKIE", 523}, {"ENOTSUPP", 524}, {"ETOOSMALL", 525}, {"ESERVERFAULT", 526},
+                                {"EBADTYPE", 527}, {"EJUKEBOX", 528}, {"EIOCBQUEUED", 529}, {"ERECALLCONFLICT", 530},
+                                {"ENOGRACE", 531}})
+      out.emplace(name, number);
     return out;
   }();
   if (auto it = all.find(name); it != all.end()) return it->second;
@@ -163,7 +174,19 @@ std::optional<int> signal_value(std::string_view name) {
     std::unordered_map<std::string, int> out{{"SIGRTMIN", 32}, {"SIGRTMAX", 64}};
     for (int s = 1; s < 32; ++s)
       if (const char* known = sigabbrev_np(s)) out.emplace(std::string("SIG") + known, s);
-    for (int s = 33; s < 64; ++s) out.emplace("SIGRT_" + std::to_string(s - 32), s);
+    for (const char* const other : {"SIGIO", "SIGPOLL"}) out.emplace(other, SIGIO);
+    out.emplace("SIGCLD", SIGCHLD);
+    out.emplace("SIGIOT", SIGABRT);
+    // Real-time signals by their distance from the first, and any by its number.
+    for (int s = 32; s <= 64; ++s) {
+      out.emplace("SIGRT_" + std::to_string(s - 32), s);
+      out.emplace("SIGRTMIN+" + std::to_string(s - 32), s);
+      out.emplace("SIGRTMAX-" + std::to_string(64 - s), s);
+    }
+    for (int s = 1; s <= 64; ++s) {
+      out.emplace("SIG_" + std::to_string(s), s);
+      out.emplace(std::to_string(s), s);
+    }
     return out;
   }();
   if (auto it = all.find(std::string(name)); it != all.end()) return it->second;

@@ -36,6 +36,10 @@ SAME(EventFlag, SIGNAL, kSignal);
 SAME(EventFlag, HAS_STAT, kHasStat);
 SAME(EventFlag, NR_CHANGED, kNrChanged);
 SAME(EventFlag, HAS_DATA, kHasData);
+SAME(EventFlag, UNKNOWN_ARG0, kUnknownArg0);
+SAME(EventFlag, UNKNOWN_ARG5, kUnknownArg5);
+SAME(EventFlag, UNKNOWN_RET, kUnknownRet);
+SAME(EventFlag, UNKNOWN_VALUE, kUnknownValue);
 SAME(DataKind, IOVEC, kIovec);
 SAME(DataKind, EPOLL, kEpoll);
 SAME(DataKind, DIRENT, kDirent);
@@ -49,6 +53,7 @@ SAME(LossReason, RECURSION, kRecursion);
 SAME(LossReason, MISSED_FORK, kMissedFork);
 SAME(LossReason, CONSUMER, kConsumer);
 SAME(LossReason, TASK, kTask);
+SAME(LossReason, TEXT, kText);
 #undef SAME
 
 // The strings of a chunk, each once and numbered from 1. An open-addressed table of numbers over one run of
@@ -99,6 +104,12 @@ class StringTable {
   std::vector<std::string_view> views_;
 };
 
+Result<> is_trace(int fd, const std::string& path) {
+  char magic[8];
+  if (pread(fd, magic, sizeof magic, 0) == sizeof magic && std::string_view(magic, 8) == kMagic) return Unit{};
+  return error("{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)", path);
+}
+
 }  // namespace
 
 // The chunk in the making, and what is kept from chunk to chunk so that memory is taken once: this runs beside
@@ -140,6 +151,15 @@ struct TraceWriter::Pending {
 TraceWriter::TraceWriter() : pending_(std::make_unique<Pending>()) {}
 TraceWriter::~TraceWriter() = default;
 
+Result<> may_become_trace(const std::string& path) {
+  struct stat st;
+  if (stat(path.c_str(), &st) != 0 || (S_ISREG(st.st_mode) && st.st_size == 0)) return Unit{};
+  if (!S_ISREG(st.st_mode)) return error("{}: not a regular file, and a trace must be one", path);
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return error("{}: cannot open: {}", path, strerror(errno));
+  return is_trace(fd.get(), path);
+}
+
 Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path, const TraceHeader& header) {
   std::unique_ptr<TraceWriter> w(new TraceWriter());
   w->path_ = path;
@@ -149,12 +169,7 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::create(const std::string& path
   struct stat st;
   if (fstat(w->fd_.get(), &st) != 0) return error("{}: fstat: {}", path, strerror(errno));
   if (!S_ISREG(st.st_mode)) return error("{}: not a regular file, and a trace must be one", path);
-  if (st.st_size > 0) {
-    char magic[8];
-    if (pread(w->fd_.get(), magic, sizeof magic, 0) != sizeof magic || std::string_view(magic, 8) != kMagic)
-      return error(
-          "{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)", path);
-  }
+  if (st.st_size > 0) TRY(is_trace(w->fd_.get(), path));
   if (ftruncate(w->fd_.get(), 0) != 0) return error("{}: truncate: {}", path, strerror(errno));
   if (fchmod(w->fd_.get(), 0600) != 0) return error("{}: chmod 0600: {}", path, strerror(errno));
 

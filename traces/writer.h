@@ -57,4 +57,7 @@ class TraceWriter {
   std::unique_ptr<Pending> pending_;
 };
 
+// Whether a trace may be put in the place of what stands there: nothing, an empty file, a trace.
+Result<> may_become_trace(const std::string& path);
+
 }  // namespace sysvm

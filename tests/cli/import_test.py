@@ -59,8 +59,8 @@ def small_arguments(trace):
     out = []
     for e in events(trace):
         if e.get("call") in known and e["tid"] == e["pid"]:
-            args = [int(a) & 0xffffffff for a in e["args"][:known[e["call"]]]]
-            out.append((e["call"], [a for a in args[:1] + args[2:]]))
+            args = e["args"][:known[e["call"]]]
+            out.append((e["call"], [int(a) & 0xffffffff for a in args[:1] + args[2:]]))
     return sorted(map(repr, out))
 
 

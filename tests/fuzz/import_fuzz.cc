@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::istringstream text(std::string(reinterpret_cast<const char*>(data) + 1, size - 1));
   const auto report = data[0] % 2 ? import_perf(text, "fuzz", output) : import_strace(text, "fuzz", output);
   if (!report) abort();
-  if (!write) return 0;
+  if (!write || !report->events) return 0;
   const auto trace = read_trace(file, 1);
   if (!trace || !trace->damage.empty() || trace->events.size() != report->events) abort();
   return 0;
