@@ -1,10 +1,12 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
+.PHONY: build demo demo-guest check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-import-options check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
 build:
 	@scripts/install-deps
 	@scripts/build
 demo:
 	@scripts/demo
+demo-guest:
+	@SYSVM_DEMO_GUEST=1 scripts/demo
 check:
 	@scripts/check
 check-fresh:
@@ -20,6 +22,8 @@ check-exports: build
 	@ctest --test-dir build -R cli.consumers --output-on-failure
 check-sites: build
 	@nice scripts/census all --table build/census/table.md
+check-import-options: build
+	@ctest --test-dir build -L import-options -C long --output-on-failure
 check-mutations: build
 	@scripts/check-mutations
 check-mitigations: build
