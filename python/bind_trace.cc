@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <mutex>
 
 #include "python/bind.h"
 #include "python/trace_table.h"
@@ -31,6 +32,10 @@ py::list texts(const std::vector<std::string>& strings) {
   return out;
 }
 
+const TraceTable::Names& names_of(const SharedTable& t, const std::string& name) {
+  return name == "exe" ? t->exe : name == "fd_path" ? t->fd_path : t->site;
+}
+
 py::array column(const SharedTable& t, const std::string& name) {
   const Columns& c = t->trace.columns;
   if (name.size() == 2 && name[0] == 'a' && name[1] >= '0' && name[1] <= '5')
@@ -50,10 +55,20 @@ py::array column(const SharedTable& t, const std::string& name) {
   COLUMN(st_mode);
   COLUMN(st_size);
   COLUMN(st_dev);
+  COLUMN(st_ino);
 #undef COLUMN
   if (name == "call") return view(t, t->call);
   if (name == "path") return view(t, t->path[0]);
   if (name == "path2") return view(t, t->path[1]);
+  if (name == "errno" || name == "exe" || name == "fd_path" || name == "site") {
+    {
+      py::gil_scoped_release release;
+      static std::mutex one_at_a_time;
+      const std::lock_guard lock(one_at_a_time);
+      add_context(*t);
+    }
+    return name == "errno" ? view(t, t->error) : view(t, names_of(t, name).code);
+  }
   throw py::key_error(name);
 }
 
@@ -127,6 +142,7 @@ void bind_trace(py::module_& module) {
       .def("column", &column, py::arg("name"))
       .def("call_names", [](const SharedTable& t) { return texts(t->call_names); })
       .def("strings", [](const SharedTable& t) { return texts(t->strings); })
+      .def("names", [](const SharedTable& t, const std::string& name) { return texts(names_of(t, name).names); }, py::arg("column"))
       .def("info", &info);
   module.def("open_trace", &open_trace, py::arg("path"));
   py::class_<ChunkedTrace>(module, "ChunkedTrace")

@@ -6,8 +6,12 @@
 #include <unordered_map>
 #include <utility>
 
+#include "traces/descriptors.h"
+
 namespace sysvm {
 namespace {
+
+constexpr int32_t kExecve = 59, kExecveat = 322;
 
 template <typename T>
 void permute(std::vector<T>& column, const std::vector<uint32_t>& order) {
@@ -74,11 +78,119 @@ void name_strings(TraceTable& table) {
   for (size_t which = 0; which < 2; ++which) {
     table.path[which].reserve(table.size());
     for (uint32_t id : table.trace.columns.path[which]) table.path[which].push_back(code[id]);
-    table.trace.columns.path[which] = {};
   }
 }
 
+// Registers hold 64 bits; of an int the kernel looks at the low half, and what a program left in the other is noise.
+void sign_arguments(Columns& c, const TraceInfo& info) {
+  enum Width : uint8_t { kWhole, kSigned, kUnsigned };
+  struct Widths {
+    std::array<Width, 6> of{};
+    bool any = false;
+  };
+  std::unordered_map<int32_t, Widths> known;
+  for (const CallInfo& call : info.header.calls) {
+    Widths& w = known[call.nr];
+    for (size_t i = 0; i < call.args.size() && i < 6; ++i) {
+      const std::string& kind = call.args[i];
+      if (kind == "FD" || kind == "DIRFD" || kind == "INT" || kind == "PID" || kind == "SIG") w.of[i] = kSigned;
+      if (kind == "UINT" || kind == "MODE") w.of[i] = kUnsigned;
+      w.any |= w.of[i] != kWhole;
+    }
+  }
+  const Widths* last = nullptr;
+  int32_t last_nr = -2;
+  for (size_t i = 0; i < c.size(); ++i) {
+    if (c.flags[i] & (kSignal | kCompat)) continue;
+    if (c.nr[i] != last_nr) {
+      const auto it = known.find(last_nr = c.nr[i]);
+      last = it == known.end() || !it->second.any ? nullptr : &it->second;
+    }
+    if (!last) continue;
+    for (size_t k = 0; k < 6; ++k) {
+      uint64_t& arg = c.args[k][i];
+      if (last->of[k] == kSigned) arg = static_cast<uint64_t>(int64_t{static_cast<int32_t>(arg)});
+      if (last->of[k] == kUnsigned) arg = static_cast<uint32_t>(arg);
+    }
+  }
+}
+
+// Numbers names as they come.
+class Numberer {
+ public:
+  explicit Numberer(TraceTable::Names& out) : out_(out) {}
+  void add(std::string_view name) {
+    if (name.empty()) {
+      out_.code.push_back(-1);
+      return;
+    }
+    auto [at, fresh] = codes_.try_emplace(std::string(name), static_cast<int32_t>(out_.names.size()));
+    if (fresh) out_.names.emplace_back(name);
+    out_.code.push_back(at->second);
+  }
+
+ private:
+  TraceTable::Names& out_;
+  std::unordered_map<std::string, int32_t> codes_;
+};
+
+// Which image ran in a process at a time.
+class Images {
+ public:
+  explicit Images(const TraceInfo& info) {
+    for (const Process& p : info.processes) of_[p.pid].push_back(&p);
+  }
+  std::string_view exe(int32_t pid, uint64_t ts_ns) const {
+    const auto it = of_.find(pid);
+    if (it == of_.end()) return {};
+    const Process* found = nullptr;
+    for (const Process* p : it->second)
+      if (p->start_ns <= ts_ns || !found) found = p;
+    return found->exe;
+  }
+
+ private:
+  std::unordered_map<int32_t, std::vector<const Process*>> of_;
+};
+
 }  // namespace
+
+void add_context(TraceTable& table) {
+  if (table.has_context) return;
+  const ColumnTrace& trace = table.trace;
+  const Columns& c = trace.columns;
+  const size_t n = table.size();
+  const Images images(trace);
+  const MappingIndex mappings(trace);
+  Numberer exe(table.exe), fd_path(table.fd_path), site(table.site);
+  std::unordered_map<uint64_t, std::string> place_of;  // of an address, by process; emptied when one execs
+  Descriptors fds;
+  table.error.reserve(n);
+  for (auto* names : {&table.exe, &table.fd_path, &table.site}) names->code.reserve(n);
+  for (size_t i = 0; i < n; ++i) {
+    const Event e = c.event(i);
+    exe.add(images.exe(e.pid, e.ts_ns));
+    const CallInfo* call = e.has(kSignal) || e.has(kCompat) ? nullptr : trace.call(e.nr);
+    // A call that makes a descriptor is about the new one.
+    const bool makes = call && call->result == "FD" && e.ret >= 0 && !e.has(kNoExit);
+    const std::string_view before = fds.path_of(trace, e);
+    if (!makes) fd_path.add(before);
+    fds.add(trace, e);
+    if (makes) fd_path.add(fds.path(e.pid, static_cast<int32_t>(e.ret)));
+    if (e.ip == 0) {
+      site.add({});
+    } else {
+      if (call && (e.nr == kExecve || e.nr == kExecveat) && e.ret == 0) place_of.clear();
+      auto [at, fresh] = place_of.try_emplace(e.site() ^ static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 48);
+      if (fresh)
+        if (const auto place = mappings.place(e.pid, e.site(), e.ts_ns)) at->second = fmt::format("{}+{:#x}", place->path, place->offset);
+      site.add(at->second);
+    }
+    const bool failed = !e.has(kSignal) && e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
+    table.error.push_back(static_cast<int16_t>(failed ? -e.ret : 0));
+  }
+  table.has_context = true;
+}
 
 Result<TraceTable> load_trace_table(const std::string& path) {
   return make_trace_table(TRY(read_columns(path)), path);
@@ -91,6 +203,7 @@ Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path) 
     return error("{}: {} events; at most {} fit into one table", path, table.trace.columns.size(),
                  UINT32_MAX);
   sort_by_time(table.trace.columns);
+  sign_arguments(table.trace.columns, table.trace);
   name_calls(table);
   name_strings(table);
   return table;

@@ -25,8 +25,19 @@ struct TraceTable {
   std::array<std::vector<int32_t>, 2> path;  // index into strings, -1: none
   std::vector<std::string> strings;          // distinct, bytes as the program passed them
 
+  // Made when first asked for (add_context): what a row's numbers stand for. -1: not known, or none.
+  struct Names {
+    std::vector<int32_t> code;
+    std::vector<std::string> names;  // distinct
+  };
+  bool has_context = false;
+  Names exe, fd_path, site;   // the image that ran; what the first descriptor was opened as; file and offset of the call
+  std::vector<int16_t> error;  // errno, 0: none
+
   size_t size() const { return call.size(); }
 };
+
+void add_context(TraceTable& table);
 
 Result<TraceTable> load_trace_table(const std::string& path);
 Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path);  // path: for messages

@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+
 from . import _sysvm
+from .shown import table_html
 
 
 class Procedure:
@@ -71,6 +74,11 @@ class ProcedureFile:
     def __str__(self) -> str:
         return "\n".join(str(p) for p in self)
 
+    def _repr_html_(self) -> str:
+        return table_html(pd.DataFrame({"procedure": [p.name for p in self], "mode": [p.mode for p in self],
+                                        "followers": [len(p.followers) for p in self], "bytes": [len(p.code) for p in self],
+                                        "seen": [p.seen for p in self]}))
+
     def __repr__(self) -> str:
         lines = [f"<sysvm.ProcedureFile {self.path}: {len(self)} procedures>"]
         return "\n".join(lines + [f"  [{i}] {p!r}" for i, p in enumerate(self)])
@@ -79,7 +87,10 @@ class ProcedureFile:
 def load(path: str | os.PathLike[str]) -> ProcedureFile:
     """Reads a procedure file and checks all of it, code included.
 
-    Raises sysvm.Error, with what, where and what was expected, if anything in it is wrong.
+    Raises FileNotFoundError and the like if the file cannot be opened; sysvm.Error, with what, where and what was expected, if
+    anything in it is wrong.
     """
     name = os.fspath(path)
+    with open(name, "rb"):
+        pass
     return ProcedureFile(_sysvm.load_procedures(name), name)
