@@ -17,9 +17,10 @@ namespace sysvm {
 int cmd_disasm(const Words& words) {
   CLI::App app{"Print a procedure file or byte code as text that 'sysvm asm' reads back.", "sysvm disasm"};
   std::string path;
-  bool offsets = false;
+  bool offsets = false, no_notes = false;
   app.add_option("FILE", path, "procedure file, or byte code")->required();
   app.add_flag("--offsets", offsets, "byte code: add the byte that each instruction starts at");
+  app.add_flag("--no-notes", no_notes, "leave out the notes, which hold path names of the recorded run");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
   const Result<std::vector<uint8_t>> bytes = read_whole_file(path, SVP_FILE_MAX);
@@ -35,11 +36,12 @@ int cmd_disasm(const Words& words) {
       spdlog::error("{}: neither a procedure file nor byte code that may run: {}", path, good.message());
     return good ? 0 : kExitUsage;
   }
-  const Result<ProcedureFile> file = read_svp(*bytes);
+  Result<ProcedureFile> file = read_svp(*bytes);
   if (!file) {
     spdlog::error("{}: {}", path, file.message());
     return kExitUsage;
   }
+  if (no_notes) file->notes.clear();
   fmt::print("{}", to_text(*file));
   return 0;
 }

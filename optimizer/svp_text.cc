@@ -13,6 +13,8 @@
 namespace sysvm {
 namespace {
 
+constexpr size_t kNotesPiece = 80;  // bytes on a line
+
 std::string call_name_of(uint32_t nr) {
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
   return row ? row->name : fmt::format("syscall_{}", nr);
@@ -132,6 +134,11 @@ std::string to_text(const ProcedureFile& file) {
   std::string out =
       fmt::format("; sysvm procedures, ABI {}: `sysvm asm` reads this back\n", SYSVM_ABI_VERSION);
   for (const Procedure& p : file.procs) out += "\n" + to_text(p);
+  if (!file.notes.empty()) out += "\n";
+  for (size_t at = 0; at < file.notes.size(); at += kNotesPiece) {
+    const std::string_view piece = std::string_view(file.notes).substr(at, kNotesPiece);
+    out += "notes " + quoted({reinterpret_cast<const uint8_t*>(piece.data()), piece.size()}) + "\n";
+  }
   return out;
 }
 
@@ -329,8 +336,16 @@ Result<ProcedureFile> from_text(std::string_view text, const std::string& name) 
   ProcedureFile file;
   LineReader in(text, name);
   while (in.next_line()) {
-    if (!in.take("procedure")) return in.fail("'{}': expected procedure \"NAME\" MODE {{", in.rest());
-    file.procs.push_back(TRY(read_procedure(in)));
+    const std::string_view line = in.rest();
+    const std::string item = in.word();
+    if (item == "notes") {
+      file.notes += TRY(in.quoted_string());
+      if (!in.at_end()) return in.fail("'{}' was not expected at the end of the line", in.rest());
+    } else if (item == "procedure") {
+      file.procs.push_back(TRY(read_procedure(in)));
+    } else {
+      return in.fail("'{}': expected procedure \"NAME\" MODE {{ or notes \"...\"", line);
+    }
   }
   return file;
 }

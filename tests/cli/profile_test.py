@@ -68,7 +68,7 @@ def compiled(name, *more):
     """Name and trigger of each run-ahead procedure for the program's own opens, and its text."""
     done = run(SYSVM, "compile", "visits.trace", "-o", f"{name}.svp", *more)
     assert done.returncode == 0, done.stderr
-    text = run(SYSVM, "disasm", f"{name}.svp").stdout.decode()
+    text = run(SYSVM, "disasm", "--no-notes", f"{name}.svp").stdout.decode()
     found = {}
     for procedure in text.split("procedure ")[1:]:
         for flags in ("0", "0x80000"):
