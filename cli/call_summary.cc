@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace sysvm {
 
@@ -12,11 +13,39 @@ std::string summary_name(const TraceInfo& info, int32_t nr) {
   return nr == -2 ? "i386 calls" : info.call_name(nr);
 }
 
+namespace {
+
+constexpr unsigned kBinBits = 6;
+
+size_t bin_of(uint64_t ns) {
+  if (ns < 2u << kBinBits) return ns;
+  const auto shift = static_cast<unsigned>(std::bit_width(ns)) - 1 - kBinBits;
+  return (static_cast<size_t>(shift) << kBinBits) + (ns >> shift);
+}
+
+uint64_t bin_start(size_t bin) {
+  if (bin < 2u << kBinBits) return bin;
+  const size_t shift = (bin >> kBinBits) - 1;
+  return (bin - (shift << kBinBits)) << shift;
+}
+
+}  // namespace
+
+// The time that this share of the calls did not exceed: within its bin, as if its calls were spread evenly over it.
 uint64_t CallSummary::Row::quantile_ns(double share) const {
-  uint64_t seen = 0;
-  const auto wanted = static_cast<uint64_t>(share * static_cast<double>(calls));
-  for (size_t bits = 0; bits < log2.size(); ++bits)
-    if ((seen += log2[bits]) > wanted) return std::min(longest_ns, (uint64_t{1} << bits) - 1);
+  if (!calls) return 0;
+  const double rank = std::max(1.0, std::ceil(share * static_cast<double>(calls)));
+  double below = 0;
+  for (size_t bin = 0; bin < bins.size(); ++bin) {
+    const auto here = static_cast<double>(bins[bin]);
+    if (here == 0 || below + here < rank) {
+      below += here;
+      continue;
+    }
+    const uint64_t from = bin_start(bin), last = bin_start(bin + 1) - 1;
+    const double within = static_cast<double>(last - from) * (rank - below - 0.5) / here;
+    return std::clamp(from + static_cast<uint64_t>(within + 0.5), shortest_ns, longest_ns);
+  }
   return longest_ns;
 }
 
@@ -27,7 +56,10 @@ void CallSummary::add(const Event& e) {
   if (e.ret < 0 && e.ret >= -4095 && !e.has(kNoExit) && !e.has(kRestarted)) ++row.errors;
   row.total_ns += e.dur_ns;
   row.longest_ns = std::max(row.longest_ns, e.dur_ns);
-  ++row.log2[std::min<size_t>(static_cast<size_t>(std::bit_width(e.dur_ns)), 63)];
+  row.shortest_ns = std::min(row.shortest_ns, e.dur_ns);
+  const size_t bin = bin_of(std::min<uint64_t>(e.dur_ns, INT64_MAX));
+  if (row.bins.size() <= bin) row.bins.resize(bin + 1);
+  ++row.bins[bin];
 }
 
 std::vector<std::pair<int32_t, CallSummary::Row>> CallSummary::rows() const {

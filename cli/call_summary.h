@@ -2,7 +2,6 @@
 // Calls, errors and times by call: strace -c's table, and the report's.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -15,9 +14,9 @@ namespace sysvm {
 class CallSummary {
  public:
   struct Row {
-    uint64_t calls = 0, errors = 0, total_ns = 0, longest_ns = 0;
-    std::array<uint64_t, 64> log2{};  // calls by the number of bits of their duration
-    uint64_t quantile_ns(double share) const;  // upper end of the bin: right within a factor of two
+    uint64_t calls = 0, errors = 0, total_ns = 0, shortest_ns = UINT64_MAX, longest_ns = 0;
+    std::vector<uint64_t> bins = {};  // calls by duration: 64 bins to each power of two, below 128 ns one for each ns
+    uint64_t quantile_ns(double share) const;  // right within half a bin, 0.8 %; one call's is its own
   };
   void add(const Event& event);  // signals and a child's return from fork are no calls
   // By total time, the longest first. -2 stands for all 32-bit calls.

@@ -13,6 +13,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "cli/options.h"
 #include "traces/completeness.h"
@@ -72,12 +73,11 @@ void print_text(const std::string& file, const TraceInfo& info, const Summary& s
   fmt::print("recorded   by {} ({}) on {}, {} {}\n", h.tool, h.backend, h.host, h.kernel, h.arch);
   fmt::print("time       {:.3f} s from the first entry to the last return\n",
              static_cast<double>(s.last_ns - s.first_ns) / 1e9);
+  std::unordered_set<int32_t> numbers;
+  for (const Process& p : info.processes) numbers.insert(p.pid);
   fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
              s.found.threads(),
-             std::count_if(info.processes.begin(), info.processes.end(), [&](const Process& p) {
-               return std::none_of(info.processes.begin(), info.processes.end(),
-                                   [&](const Process& q) { return q.pid == p.pid && &q < &p; });
-             }));
+             numbers.size());
   uint64_t lost = 0;
   for (const Loss& l : info.losses) lost += l.count;
   if (lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty()) {

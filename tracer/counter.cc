@@ -193,6 +193,7 @@ uint64_t CallCount::returned() const {
 }
 
 double CallCount::quantile_ns(double share) const {
+  if (returned() == 1) return static_cast<double>(ns);
   const auto wanted = share * static_cast<double>(returned());
   double below = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
