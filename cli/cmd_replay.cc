@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
+#include "optimizer/example.h"
 #include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
 
@@ -17,6 +18,8 @@ namespace {
 
 nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
   const double saved = cost.saved_ns(r);
+  nlohmann::json off = nlohmann::json::object();
+  for (const auto& [reason, plain] : r.off) off[reason] = plain.processes;
   nlohmann::json procedures = nlohmann::json::array();
   for (const RehearsedProcedure& p : r.procedures)
     procedures.push_back({{"name", p.name},
@@ -32,7 +35,7 @@ nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall)
           {"saved_ns", saved},
           {"saved_share", wall ? saved / static_cast<double>(wall) : 0},
           {"wall_ns", wall},
-          {"wrong", r.wrong},       {"off", r.off},           {"procedures", procedures}};
+          {"wrong", r.wrong},       {"off", off},             {"procedures", procedures}};
 }
 
 void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
@@ -46,7 +49,8 @@ void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
   if (r.ahead)
     fmt::print("{} calls made ahead, {} of them never asked for ({:.1f} %)\n", r.ahead, r.ahead - r.used,
                100 * r.unused_share());
-  for (const auto& [reason, processes] : r.off) fmt::print("{} processes plain: {}\n", processes, reason);
+  for (const auto& [reason, off] : r.off)
+    fmt::print("{} processes plain: {} ({})\n", off.processes, reason, printable(fmt::format("{}", fmt::join(off.of, ", "))));
   if (r.wrong) fmt::print("{} answers differ from the recording: {}\n", r.wrong, r.wrong_why);
 }
 

@@ -10,12 +10,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "optimizer/assembler.h"
 #include "optimizer/attempt.h"
 #include "optimizer/by_site.h"
 #include "optimizer/emit.h"
+#include "optimizer/event_set.h"
 #include "optimizer/legality.h"
 #include "optimizer/occurrences.h"
 #include "optimizer/optimizer.h"
@@ -35,15 +35,15 @@ struct Candidate {  // a procedure with what it would have done
   EmittedInfo info;
 };
 
-using Calls = std::unordered_set<const Event*>;
-
 constexpr size_t kObjectsMax = 512;   // files that a recording is said to have executed
 constexpr uint64_t kOwnClass = 16;  // opens of one path that make a class of their own
 
 class Compiler {
  public:
   Compiler(const std::vector<const Trace*>& traces, const CompileOptions& options)
-      : options_(options), traces_(traces), streams_(split_into_streams(traces, &counts_)) {}
+      : options_(options), traces_(traces), streams_(split_into_streams(traces, &counts_)) {
+    for (const Stream& s : streams_) by_exe_[s.exe].push_back(&s);
+  }
 
   Result<Compiled> run() {
     if (!options_.empty) {
@@ -83,8 +83,8 @@ class Compiler {
         const auto at =
             traits.arg[0].kind == SYSVM_KIND_FD ? own.find(static_cast<int32_t>(e->args[0])) : own.end();
         if (at != own.end()) {
-          (at->second.copied ? on_shared_ : on_own_).insert(e);
-          opened_by_[e] = at->second.open;
+          if (!at->second.copied) on_own_.insert(e);
+          if (e->nr != SYSVM_NR_read && e->nr != SYSVM_NR_getdents64) opened_by_[e] = at->second.open;
         }
         if (traits.result == SYSVM_RESULT_FD && e->ret >= 0) {
           if (at != own.end() && traits.effect == SYSVM_EFFECT_FD) {
@@ -127,9 +127,7 @@ class Compiler {
 
   // Names that the program keeps in memory of its own: what no directory explains.
   Result<> in_rows() {
-    std::map<std::string, std::vector<const Stream*>> by_exe;
-    for (const Stream& s : streams_) by_exe[s.exe].push_back(&s);
-    for (const auto& [exe, streams] : by_exe) {
+    for (const auto& [exe, streams] : by_exe_) {
       std::optional<Rows> rows = find_rows(streams, answered_, options_.min_count);
       if (!rows) continue;
       Visits visits;
@@ -141,14 +139,13 @@ class Compiler {
 
   using Visits = std::map<const Stream*, std::vector<Visit>>;
   Result<> at_entry(const std::string& exe, const LoopShape& shape, const Visits& visits) {
-    static const std::vector<Visit> none;
     Emitted emitted = TRY(emit_loop(shape, exe, shape.visits, !options_.strict));
     emitted.proc.code = TRY(assemble(emitted.text));
     ReplayTotals totals;
-    for (const Stream& s : streams_) {
-      if (s.exe != exe) continue;
-      const auto of = visits.find(&s);
-      const ReplayTotals part = TRY(replay_loop(emitted.proc, shape, s, of == visits.end() ? none : of->second,
+    for (const Stream* s : by_exe_.at(exe)) {
+      const auto of = visits.find(s);
+      if (of == visits.end()) continue;
+      const ReplayTotals part = TRY(replay_loop(emitted.proc, shape, *s, of->second,
                                                 answered_, !options_.strict));
       totals.runs += part.runs;
       totals.hits += part.hits;
@@ -156,7 +153,7 @@ class Compiler {
       totals.inner += part.inner;
       totals.wrong += part.wrong;
       if (!part.wrong_why.empty()) totals.wrong_why = part.wrong_why;
-      totals.answered.insert(part.answered.begin(), part.answered.end());
+      totals.answered.insert(totals.answered.end(), part.answered.begin(), part.answered.end());
       if (part.runs) totals.example.keep_if_better(part.example);
     }
     std::string why;
@@ -255,17 +252,16 @@ class Compiler {
     for (const Stream& s : streams_)
       for (size_t i = 0; i < s.calls.size(); ++i) {
         const Event& e = *s.calls[i];
-        if (e.nr != SYSVM_NR_read || !on_own_.count(&e) || answered_.count(&e) || e.ret <= 0) continue;
-        occurrences_.push_back(follow(s, i, sources_));
+        if (e.nr != SYSVM_NR_read || !on_own_.contains(&e) || answered_.contains(&e) || e.ret <= 0) continue;
+        FollowOptions follows;  // as many as the staging area allows
+        follows.max_run = std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, 24);
+        occurrences_.push_back(follow(s, i, sources_, follows));
         Occurrence& o = occurrences_.back();
         if (o.steps.size() > 1) o.steps.resize(1);
         if (o.steps.empty() || o.steps[0].sources->nr != SYSVM_NR_read) {
           o.steps.clear();
         } else {
-          // The next run begins where this one, as long as the staging area allows, has ended.
-          const uint64_t fit =
-              std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, 24);
-          if (o.steps[0].calls.size() > fit) o.steps[0].calls.resize(fit);
+          // The next run begins where this one has ended.
           const Event* last = o.steps[0].calls.back();
           while (i + 1 < s.calls.size() && s.calls[i] != last) ++i;
         }
@@ -356,7 +352,7 @@ class Compiler {
   // Did a guard look at this call's descriptor? Only then does the runtime know what it is.
   bool is_guarded(const Event* e) const {
     const auto at = opened_by_.find(e);
-    return at != opened_by_.end() && guarded_.count(at->second);
+    return at != opened_by_.end() && guarded_.contains(at->second);
   }
 
   struct Answered {  // calls of one executable
@@ -393,12 +389,12 @@ class Compiler {
     };
     for (const Kind& kind : kinds) {
       std::map<std::string, Answered> by_exe;
-      Calls asked;
+      EventSet asked;
       for (const Stream& s : streams_)
         for (const Event* e : s.calls) {
-          if (!on_own_.count(e) || !kind.is(*e)) continue;
-          const bool first = asked.insert(opened_by_.at(e)).second;
-          if (answered_.count(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first))
+          if (!on_own_.contains(e) || !kind.is(*e)) continue;
+          const bool first = asked.insert(opened_by_.at(e));
+          if (answered_.contains(e) || (kind.needs_guard && !is_guarded(e)) || (kind.needs_before && first))
             continue;
           by_exe[s.exe].add(s, e);
         }
@@ -538,11 +534,12 @@ class Compiler {
   const std::vector<const Trace*>& traces_;
   StreamCounts counts_;
   std::vector<Stream> streams_;
+  std::map<std::string, std::vector<const Stream*>> by_exe_;
   SourceTable sources_;
   SiteIndex sites_;
   std::deque<Occurrence> occurrences_;
-  Calls on_own_, on_shared_, answered_;
-  Calls guarded_;                                             // opens that a procedure was made for
+  EventSet on_own_, answered_;
+  EventSet guarded_;                                          // opens that a procedure was made for
   std::unordered_map<const Event*, const Event*> opened_by_;  // a call on a descriptor -> its open
   Visits visits_;
   std::map<std::string, std::vector<std::shared_ptr<const LoopShape>>> shapes_;  // by executable

@@ -161,6 +161,10 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
     }
     learn_kind(found, *sources, call);
     if (is_run_call(sources->nr) && !found.steps.empty() && found.steps.back().sources == sources) {
+      if (found.steps.back().calls.size() >= options.max_run) {
+        found.stop = "long enough";
+        return found;
+      }
       found.steps.back().calls.push_back(&call);
       context.steps.back() = &call;
       continue;

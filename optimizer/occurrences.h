@@ -50,6 +50,7 @@ bool is_run_call(uint32_t nr);  // read, getdents64
 
 struct FollowOptions {
   size_t max_steps = 60;
+  size_t max_run = SIZE_MAX;  // calls of one step: a trigger that comes again in its own run must not follow all of it each time
   // Calls about the entries of the directory that the trigger opened are one step (directories.h).
   std::vector<std::shared_ptr<const LoopShape>> shapes;
   // What was passed last in each place where a path from the root is, by trigger and step. Null: none is followed.

@@ -124,6 +124,7 @@ void RecordedKernel::follow_descriptors(size_t at) {
 void RecordedKernel::read_through() {
   on_.reserve(events_.size());
   opened_.reserve(events_.size());
+  next_same_.assign(events_.size(), kNone);
   for (uint32_t i = 0; i < events_.size(); ++i) {
     const Event& e = *events_[i];
     const sysvm_syscall_info* row = e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
@@ -132,7 +133,8 @@ void RecordedKernel::read_through() {
     opened_.push_back(kNone);
     if (!row || e.flags & (kNoExit | kForkChild)) continue;
     learn_folders(e);
-    index_[key_of(e, file)].push_back(i);
+    if (const auto [chain, first] = index_.try_emplace(key_of(e, file), Chain{i, i}); !first)
+      chain->second.last = next_same_[chain->second.last] = i;
     if (is_open(row->nr) && e.ret >= 0) {
       opened_.back() = static_cast<uint32_t>(files_.size());
       File& opened = files_.emplace_back();
@@ -169,11 +171,12 @@ const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t
     }
   const auto found = index_.find(key);
   if (found == index_.end()) return nullptr;
-  const std::vector<uint32_t>& calls = found->second;
+  uint32_t& from = found->second.from;
+  while (from != kNone && from < at_) from = next_same_[from];
   // The present call, too: a loop at an entry makes it with a buffer and a path of its own.
-  auto at = std::lower_bound(calls.begin(), calls.end(), static_cast<uint32_t>(made_ ? at_ + 1 : at_));
-  for (size_t looked = 0; at != calls.end() && looked < 16 && *at < at_ + kFarthest; ++at, ++looked) {
-    const Event& e = *events_[*at];
+  uint32_t at = from != kNone && made_ && from == at_ ? next_same_[from] : from;
+  for (size_t looked = 0; at != kNone && looked < 16 && at < at_ + kFarthest; at = next_same_[at], ++looked) {
+    const Event& e = *events_[at];
     bool same = true;
     const size_t compared = traits_of(e).nargs;  // F_GETFL looks at two only
     for (size_t i = 0; i < compared && same; ++i) {

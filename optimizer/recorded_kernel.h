@@ -90,7 +90,13 @@ class RecordedKernel {
   std::unordered_map<std::string_view, uint32_t> texts_;
   std::unordered_set<std::string_view> folders_;  // on the way to a path that is not from the root
   uint64_t here_device_ = 0;                      // the first that such a path has shown
-  std::unordered_map<Key, std::vector<uint32_t>, KeyHash> index_;
+  // The calls with one key are a chain through next_same_, entered at the first that was not passed yet: the program only
+  // goes forward.
+  struct Chain {
+    uint32_t from, last;
+  };
+  mutable std::unordered_map<Key, Chain, KeyHash> index_;
+  std::vector<uint32_t> next_same_;  // for each event; kNone: the last
   size_t at_ = 0;
   bool begun_ = false;
   std::array<uint64_t, 6> args_{};

@@ -18,6 +18,7 @@
 #include "optimizer/names_in_memory.h"
 #include "optimizer/recorded_kernel.h"
 #include "optimizer/svp_reader.h"
+#include "optimizer/svp_writer.h"
 #include "traces/own_time.h"
 
 namespace sysvm {
@@ -25,6 +26,7 @@ namespace {
 
 // Entries of the shim's own start: 33 with procedures for the program, 25 without (`sysvm run --json`, "own").
 constexpr uint64_t kStart = 33, kStartPlain = 25;
+constexpr size_t kNamed = 3;  // programs or objects, for each reason to go plain
 constexpr size_t kScratch = 2 << 20;  // stands for the program's buffers
 const char* const kReasons[] = {"",        "disabled", "threads", "unseen", "shared", "rings",
                                 "seccomp", "traced",   "faults",  "libc",   "engine", "watch"};
@@ -64,12 +66,45 @@ class Sites {
   std::unordered_map<std::pair<int32_t, uint64_t>, Site, Hash> known_;
 };
 
+// A process is handed the procedures that were made for its program and no others: each start checks the whole file, and
+// each call goes through its triggers, so a file for a whole machine would be paid for by every process of the recording.
+class Loaded {
+ public:
+  struct Own {
+    std::vector<uint64_t> bytes;  // the shim looks at structs in place: aligned for them
+    size_t size = 0;
+    std::vector<uint32_t> number;  // in the whole file
+  };
+  explicit Loaded(ProcedureFile file) : file_(std::move(file)) {}
+  const ProcedureFile& all() const { return file_; }
+  const Own& of(const std::string& build_id) {
+    const auto [at, fresh] = own_.try_emplace(build_id);
+    if (!fresh) return at->second;
+    ProcedureFile mine;
+    for (uint32_t i = 0; i < file_.procs.size(); ++i) {
+      const std::string& exe = file_.procs[i].exe;
+      if (!exe.empty() && exe != build_id) continue;
+      mine.procs.push_back(file_.procs[i]);
+      at->second.number.push_back(i);
+    }
+    const Result<std::vector<uint8_t>> bytes = write_svp(mine);  // a part of what was checked
+    if (!bytes) return at->second;
+    at->second.size = bytes->size();
+    at->second.bytes.resize((bytes->size() + 7) / 8 + 1);
+    std::memcpy(at->second.bytes.data(), bytes->data(), bytes->size());
+    return at->second;
+  }
+
+ private:
+  ProcedureFile file_;
+  std::unordered_map<std::string, Own> own_;
+};
+
 class Player {
  public:
-  Player(std::span<const uint8_t> svp, const ProcedureFile& file, const Trace& trace,
-         const RehearsalOptions& options, Rehearsal& out)
-      : svp_(svp), file_(file), trace_(trace), options_(options), out_(out), sites_(trace), own_(trace), scratch_(kScratch) {
-    for (const Procedure& p : file.procs)
+  Player(Loaded& files, const Trace& trace, const RehearsalOptions& options, Rehearsal& out)
+      : files_(files), file_(files.all()), trace_(trace), options_(options), out_(out), sites_(trace), own_(trace), scratch_(kScratch) {
+    for (const Procedure& p : file_.procs)
       for (const Trigger& t : p.triggers)
         for (const svp_arg& a : t.arg) follows_rows_ |= a.kind == SVP_ARG_ROW;
     script_.who = this;
@@ -91,9 +126,9 @@ class Player {
  private:
   // One number of a process: its image from fork, then each from exec.
   void play(int32_t pid, const std::vector<const Event*>& events) {
-    std::vector<const Process*> images;
-    for (const Process& p : trace_.processes)
-      if (p.pid == pid) images.push_back(&p);
+    static const std::vector<const Process*> none;
+    const auto known = images_.find(pid);
+    const std::vector<const Process*>& images = known == images_.end() ? none : known->second;
     size_t next = 0;
     for (size_t i = 0; i <= images.size(); ++i) {
       const uint64_t end = i < images.size() ? images[i]->start_ns : UINT64_MAX;
@@ -113,8 +148,16 @@ class Player {
                          e.nr == SYSVM_NR_clone3;
       if (makes && e.ret > 0 && !e.has(kForkChild) && !e.has(kSignal)) made_by_[static_cast<int32_t>(e.ret)] = &e;
     }
-    for (const Process& p : trace_.processes)
+    for (const Process& p : trace_.processes) {
+      images_[p.pid].push_back(&p);
       if (p.execed) execs_.emplace(p.pid, p.start_ns);
+    }
+    for (auto& [pid, images] : images_)  // a file may have them in any order
+      std::stable_sort(images.begin(), images.end(),
+                       [](const Process* a, const Process* b) { return a->start_ns < b->start_ns; });
+    if (!options_.unseen) return;
+    for (const Mapping& m : trace_.mappings)
+      if (!unseen_.contains(m.pid) && options_.unseen(m.path, m.build_id)) unseen_.emplace(m.pid, &m.path);
   }
 
   bool shares_memory(const Process* image) const {  // the child of vfork and alike: until its exec it is plain
@@ -139,18 +182,40 @@ class Player {
     static const std::string none;
     for (int depth = 0; image && depth < 64; ++depth) {
       if (!image->build_id.empty()) return image->build_id;
-      const Process* parent = nullptr;
-      for (const Process& p : trace_.processes)
-        if (p.pid == image->parent && p.start_ns <= image->start_ns) parent = &p;
-      image = parent;
+      image = image_at(image->parent, image->start_ns);
     }
     return none;
   }
 
+  const Process* image_at(int32_t pid, uint64_t ts_ns) const {
+    const auto known = images_.find(pid);
+    if (known == images_.end()) return nullptr;
+    const auto after = std::partition_point(known->second.begin(), known->second.end(),
+                                            [&](const Process* p) { return p->start_ns <= ts_ns; });
+    return after == known->second.begin() ? nullptr : *std::prev(after);
+  }
+
   static bool counts(const Event& e) { return !e.flags || !(e.flags & (kSignal | kForkChild)); }
 
+  // Each is counted by itself, then for its program and for all.
   void play_image(const std::vector<const Event*>& events, const Process* image, bool before) {
-    out_.processes += !before;
+    now_ = {};
+    program_ = program_of(image);
+    now_.processes = !before;
+    play_calls(events, image, before);
+    out_.add(now_);
+    out_.programs[program_].add(now_);
+  }
+
+  std::string program_of(const Process* image) const {
+    for (int depth = 0; image && depth < 64; ++depth) {
+      if (!image->exe.empty()) return image->exe;
+      image = image_at(image->parent, image->start_ns);
+    }
+    return "?";
+  }
+
+  void play_calls(const std::vector<const Event*>& events, const Process* image, bool before) {
     sites_.forget();
     RecordedKernel kernel(trace_, events);
     kernel_ = &kernel;
@@ -160,10 +225,10 @@ class Player {
     const bool plain = before || shares_memory(image);
     for (size_t i = 0; i < events.size(); ++i) {
       const Event& e = *events[i];
-      if (!e.has(kSignal)) out_.calls += counts(e);
+      if (!e.has(kSignal)) now_.calls += counts(e);
       if (plain || e.has(kCompat)) {
-        out_.plain += counts(e);
-        out_.entries += counts(e);
+        now_.plain += counts(e);
+        now_.entries += counts(e);
         continue;
       }
       const Site site = e.has(kSignal) ? Site{} : sites_.of(e.pid, e.site(), e.ts_ns);
@@ -180,22 +245,23 @@ class Player {
       translate(e);
       kernel.at(i, call_.arg);
       if (site.loader) {
-        ++out_.unseen;
-        ++out_.entries;
+        ++now_.unseen;
+        ++now_.entries;
         kernel.made_plainly();
         continue;
       }
       one_call(e, site);
     }
     if (begun) end();
-    out_.ahead += kernel.calls().ahead;
-    for (const auto& [nr, n] : kernel.calls().by_nr) out_.ahead_by_nr[nr] += n;
+    now_.ahead += kernel.calls().ahead;
+    for (const auto& [nr, n] : kernel.calls().by_nr) now_.ahead_by_nr[nr] += n;
   }
 
   void begin(const Process* image, const Event& first) {
     shim_settings settings{};
-    settings.svp = svp_.data();
-    settings.svp_size = svp_.size();
+    own_file_ = &files_.of(build_id_of(image));
+    settings.svp = own_file_->bytes.data();
+    settings.svp_size = own_file_->size;
     settings.engine = SYSVM_ENGINE_USER;
     settings.strict = options_.strict;
     settings.age_ms = options_.age_ms;
@@ -204,16 +270,10 @@ class Player {
       std::copy(bytes->begin(), bytes->end(), settings.exe_build_id);
       settings.exe_build_id_len = static_cast<uint32_t>(bytes->size());
     }
+    pid_ = first.pid;
     const int reason = rehearsal_begin(&settings, &script_, &stats_);
     start_ = reason ? kStartPlain : kStart;
-    if (!reason && has_unseen(first.pid, first.ts_ns)) rehearsal_stop(SHIM_OFF_UNSEEN);
-  }
-
-  bool has_unseen(int32_t pid, uint64_t) const {
-    if (!options_.unseen) return false;
-    return std::any_of(trace_.mappings.begin(), trace_.mappings.end(), [&](const Mapping& m) {
-      return m.pid == pid && options_.unseen(m.path, m.build_id);
-    });
+    if (!reason && unseen_.contains(first.pid)) rehearsal_stop(SHIM_OFF_UNSEEN);
   }
 
   void translate(const Event& e) {
@@ -263,6 +323,7 @@ class Player {
                                      call_name(static_cast<uint32_t>(e.nr)), call_.result, e.ret);
       return;
     }
+    ++now_.left_by_nr[static_cast<uint32_t>(e.nr)];
     kernel_->made_plainly();
     call_.result = e.ret;
     rehearsal_after(&call_, verdict);
@@ -270,34 +331,53 @@ class Player {
 
   void end() {
     rehearsal_end();
-    out_.forwarded += stats_.forwarded;
-    out_.plain += stats_.plain;
-    out_.runs += stats_.runs;
-    out_.own += stats_.own + start_;
-    out_.answered += stats_.answered;
-    out_.entries += stats_.forwarded + stats_.plain + stats_.runs + stats_.own + start_;
+    now_.forwarded += stats_.forwarded;
+    now_.plain += stats_.plain;
+    now_.runs += stats_.runs;
+    now_.own += stats_.own + start_;
+    now_.answered += stats_.answered;
+    now_.entries += stats_.forwarded + stats_.plain + stats_.runs + stats_.own + start_;
+    now_.inner += stats_.inner;
+    now_.shimmed += 1;
     for (size_t i = 1; i < std::size(kReasons); ++i)
-      if (stats_.off[i]) out_.off[kReasons[i]] += stats_.off[i];
-    for (size_t i = 0; i < file_.procs.size(); ++i) {
-      RehearsedProcedure& p = out_.procedures[i];
+      if (stats_.off[i]) went_plain(i, stats_.off[i]);
+    for (size_t i = 0; i < own_file_->number.size(); ++i) {
+      const Procedure& proc = file_.procs[own_file_->number[i]];
+      RehearsedProcedure& p = out_.procedures[own_file_->number[i]];
       p.runs += stats_.proc[i].runs;
       p.hits += stats_.proc[i].hits;
       p.misses += stats_.proc[i].misses;
       p.undone += stats_.proc[i].undone;
       p.off += stats_.proc[i].off;
-      if (file_.procs[i].mode == SVP_RUN_AHEAD) out_.used += stats_.proc[i].hits;
+      if (proc.mode == SVP_RUN_AHEAD) now_.used += stats_.proc[i].hits;
     }
   }
 
-  std::span<const uint8_t> svp_;
+  void went_plain(size_t reason, uint64_t times) {
+    WentPlain& off = out_.off[kReasons[reason]];
+    off.processes += times;
+    off.calls += now_.calls;
+    const auto object = unseen_.find(pid_);
+    const std::string& name = reason == SHIM_OFF_UNSEEN && object != unseen_.end() ? *object->second : program_;
+    if (off.of.size() < kNamed && std::find(off.of.begin(), off.of.end(), name) == off.of.end()) off.of.push_back(name);
+  }
+
+  Loaded& files_;
+  const Loaded::Own* own_file_ = nullptr;  // of the present image
   const ProcedureFile& file_;
   const Trace& trace_;
   const RehearsalOptions& options_;
   Rehearsal& out_;
+  RehearsalCounts now_;  // of the present image
+  std::string program_;
+  int32_t pid_ = 0;
   Sites sites_;
   OwnTime own_;
   std::unordered_map<int32_t, const Event*> made_by_;
   std::unordered_set<int32_t> threads_;
+  std::unordered_map<int32_t, std::vector<const Process*>> images_;  // of each number, in order of start
+  // Processes that map an object with system calls that the shim cannot see, and its path.
+  std::unordered_map<int32_t, const std::string*> unseen_;
   std::multimap<int32_t, uint64_t> execs_;
   std::vector<uint8_t> scratch_;
   bool follows_rows_ = false;
@@ -311,20 +391,27 @@ class Player {
 
 }  // namespace
 
+void RehearsalCounts::add(const RehearsalCounts& other) {
+  for (uint64_t RehearsalCounts::*field :
+       {&RehearsalCounts::processes, &RehearsalCounts::calls, &RehearsalCounts::entries, &RehearsalCounts::unseen,
+        &RehearsalCounts::plain, &RehearsalCounts::forwarded, &RehearsalCounts::runs, &RehearsalCounts::own,
+        &RehearsalCounts::answered, &RehearsalCounts::ahead, &RehearsalCounts::used, &RehearsalCounts::inner,
+        &RehearsalCounts::shimmed})
+    this->*field += other.*field;
+  for (const auto& [nr, n] : other.ahead_by_nr) ahead_by_nr[nr] += n;
+  for (const auto& [nr, n] : other.left_by_nr) left_by_nr[nr] += n;
+}
+
 Result<Rehearsal> rehearse(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
                            const RehearsalOptions& options) {
-  const ProcedureFile file = TRY(read_svp(svp));
-  // The shim looks at structs in place: give it memory that is aligned for them.
-  std::vector<uint64_t> aligned((svp.size() + 7) / 8 + 1);
-  std::memcpy(aligned.data(), svp.data(), svp.size());
-  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(aligned.data()), svp.size());
+  Loaded files(TRY(read_svp(svp)));
   Rehearsal out;
-  for (const Procedure& p : file.procs) {
+  for (const Procedure& p : files.all().procs) {
     RehearsedProcedure& r = out.procedures.emplace_back();
     r.name = p.name;
     r.mode = svp_mode_name(p.mode);
   }
-  for (const Trace* trace : traces) Player(bytes, file, *trace, options, out).run();
+  for (const Trace* trace : traces) Player(files, *trace, options, out).run();
   return out;
 }
 

@@ -8,6 +8,7 @@
 // tests/optimizer/rehearsal_test.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -36,7 +37,7 @@ struct RehearsedProcedure {
   uint64_t off = 0;  // processes in which it switched itself off
 };
 
-struct Rehearsal {
+struct RehearsalCounts {
   uint64_t processes = 0;
   uint64_t calls = 0;     // of the recording, each an entry
   uint64_t entries = 0;   // with the procedures
@@ -46,16 +47,30 @@ struct Rehearsal {
   uint64_t answered = 0;  // calls of the program without an entry of their own
   uint64_t ahead = 0;     // calls made ahead
   uint64_t used = 0;      // of these, those that the program then asked for
-  std::map<std::string, uint64_t> off;  // processes that went plain, by reason
+  uint64_t inner = 0;     // calls made inside runs, triggers included: with the user engine each is an entry
+  uint64_t shimmed = 0;   // processes in which the shim starts
   std::unordered_map<uint32_t, uint64_t> ahead_by_nr;
-  uint64_t wrong = 0;  // answers that differ from the recording's
-  std::string wrong_why;
-  std::vector<RehearsedProcedure> procedures;
+  std::unordered_map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
 
   double factor() const { return entries ? static_cast<double>(calls) / static_cast<double>(entries) : 1; }
   double unused_share() const {
-    return ahead ? static_cast<double>(ahead - used) / static_cast<double>(ahead) : 0;
+    return ahead ? static_cast<double>(ahead - std::min(used, ahead)) / static_cast<double>(ahead) : 0;
   }
+  void add(const RehearsalCounts& other);
+};
+
+struct WentPlain {  // processes that made plain calls, for one reason
+  uint64_t processes = 0;
+  uint64_t calls = 0;           // all of theirs
+  std::vector<std::string> of;  // programs, or the objects that are the reason: a few names
+};
+
+struct Rehearsal : RehearsalCounts {
+  std::map<std::string, WentPlain> off;              // by reason
+  std::map<std::string, RehearsalCounts> programs;  // by the path of the executable; "?": not known
+  uint64_t wrong = 0;  // answers that differ from the recording's
+  std::string wrong_why;
+  std::vector<RehearsedProcedure> procedures;
 };
 
 // svp: the bytes of a procedure file. The recordings are added up.

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <unordered_set>
 
 #include "optimizer/replay_entries.h"
 #include "vm/vm.h"
@@ -109,10 +110,8 @@ class RecordedWorld {
     if (nr == SYSVM_NR_getdents64 && static_cast<int32_t>(args[0]) == fd_) return read_entries(args[1]);
     if (is_of_loop(nr, args)) return entries_of_.call(nr, reinterpret_cast<const uint64_t*>(args));
     for (auto at = others_.begin(); at != others_.end(); ++at) {
-      const CallTraits traits = traits_of(**at);
-      if (traits.nr != nr ||
-          (traits.arg[1].kind == SYSVM_KIND_CMD && args[1] != ((*at)->args[1] & 0xffffffffu)))
-        continue;
+      if (static_cast<uint32_t>((*at)->nr) != nr) continue;
+      if (traits_of(**at).arg[1].kind == SYSVM_KIND_CMD && args[1] != ((*at)->args[1] & 0xffffffffu)) continue;
       const long ret = (*at)->ret;
       others_.erase(at);
       return ret;
@@ -290,7 +289,7 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
           fmt::format("{} would be answered with {}, the kernel said {}", call_name(f.nr), answer, e.ret);
     }
     ++totals.hits;
-    totals.answered.insert(&e);
+    totals.answered.push_back(&e);
     occurred.add(e, static_cast<size_t>(log[next] - proc.followers.data()));
     ++next;
   }
@@ -300,13 +299,11 @@ void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& 
 }
 
 // inner: calls made, the trigger among them. What nobody asked for: those that were made and not hit.
-void price_run(const Procedure& proc, const sysvm_page& page, uint64_t inner, uint64_t insns, const ReplayTotals& before,
+void price_run(const Procedure& proc, const sysvm_page& page, uint64_t inner, uint64_t insns, uint64_t hit, uint64_t taken_back,
                const CostModel& cost, ReplayTotals& totals) {
-  const auto hits = static_cast<double>(totals.hits - before.hits);
-  const auto undone = static_cast<double>(totals.undone - before.undone);
+  const auto hits = static_cast<double>(hit), undone = static_cast<double>(taken_back);
   double beside = cost.run_ns + static_cast<double>(insns) * cost.insn_ns + static_cast<double>(inner) * cost.inner_extra_ns +
                   hits * cost.serve_ns + undone * (cost.undo_ns - cost.crossing_ns);
-  const uint64_t hit = totals.hits - before.hits;
   uint64_t unused = inner - 1 - std::min(hit, inner - 1), behind = 0;
   totals.unused += unused;
   for (const Follower& f : proc.followers) {
@@ -367,9 +364,9 @@ Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
       return error("{}: the trigger's result did not arrive", proc.name);
     ++totals.runs;
     totals.inner += world.inner();
-    const ReplayTotals before = totals;
+    const uint64_t hits = totals.hits, undone = totals.undone;
     match_log(proc, *page, *o, Records(proc, *page, kStaging, staging, world.entries()), totals);
-    price_run(proc, *page, world.inner(), kFuel - page->fuel, before, cost, totals);
+    price_run(proc, *page, world.inner(), kFuel - page->fuel, totals.hits - hits, totals.undone - undone, cost, totals);
   }
   return totals;
 }

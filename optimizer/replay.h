@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "common/result.h"
@@ -36,7 +35,7 @@ struct ReplayTotals {
   double spread_ns() const;  // of saved_ns, since runs vary: 1.96 standard errors of the sum
   uint64_t wrong = 0;   // answers that the kernel did not give
   std::string wrong_why;
-  std::unordered_set<const Event*> answered;  // calls of the recording
+  std::vector<const Event*> answered;         // calls of the recording
   Occurred example;                           // the first run that most of the followers answered
 };
 

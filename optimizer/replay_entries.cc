@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <unordered_set>
 
 #include "optimizer/rows.h"
 
@@ -239,7 +238,7 @@ bool Records::match(const Stream& stream, const Event& call, const std::string& 
                          ", the kernel said " + std::to_string(call.ret);
     }
     ++totals.hits;
-    totals.answered.insert(&call);
+    totals.answered.push_back(&call);
     next_ = at + 1;
     return true;
   }
@@ -253,8 +252,10 @@ static uint64_t next_window(uint64_t window, uint64_t used, uint64_t made) {
 }
 
 Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
-                                 const std::vector<Visit>& visits, const std::unordered_set<const Event*>& answered,
+                                 const std::vector<Visit>& visits, const EventSet& answered,
                                  bool late_close) {
+  ReplayTotals totals;
+  if (std::none_of(visits.begin(), visits.end(), [&](const Visit& v) { return v.under == shape.under; })) return totals;
   struct Env : sysvm_env {
     EntryWorld* world;
     uint64_t calls;
@@ -279,7 +280,6 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
       visit_of[e] = &v;
     }
   }
-  ReplayTotals totals;
   auto page = std::make_unique<sysvm_page>();
   std::unique_ptr<Records> records;
   const OpenDirectory* of = nullptr;
@@ -290,7 +290,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     if (is_quiet(call)) continue;
     const auto found = visit_of.find(&call);
     const Visit* v = found == visit_of.end() ? nullptr : found->second;
-    if (answered.count(&call)) continue;
+    if (answered.contains(&call)) continue;
     if (v && records && !records->done() && of == v->directory.get() && records->match(stream, call, v->name, totals)) {
       occurred.add(call, records->answered_by());
       continue;
@@ -339,7 +339,7 @@ Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, 
     records = std::make_unique<Records>(proc, *page, kStagingAddress, staging, world);
     if (records->match(stream, call, v->name, totals)) {  // the call itself: its entry is the run's
       --totals.hits;
-      totals.answered.erase(&call);
+      totals.answered.pop_back();
     }
     occurred = {&stream, &call};
   }

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "optimizer/directories.h"
+#include "optimizer/event_set.h"
 #include "optimizer/procedure.h"
 #include "optimizer/replay.h"
 #include "vm/vm.h"
@@ -92,7 +92,7 @@ std::string entry_name_of(const Stream& stream, const Event& call);
 
 // A loop at an entry (emit_loop), on the visits of one stream that nothing else answers.
 Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
-                                 const std::vector<Visit>& visits, const std::unordered_set<const Event*>& answered,
+                                 const std::vector<Visit>& visits, const EventSet& answered,
                                  bool late_close);
 
 }  // namespace sysvm

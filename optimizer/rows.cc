@@ -44,7 +44,7 @@ std::optional<Look> look_of(const Stream& stream, size_t at) {
   return Look{&e, path, e.args[lstat ? 0 : 1], at, false, false};
 }
 
-std::vector<Look> looks_of(const Stream& stream, const std::unordered_set<const Event*>& answered) {
+std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
   std::vector<Look> looks;
   bool adjacent = false;
   for (size_t i = 0; i < stream.calls.size(); ++i) {
@@ -180,7 +180,7 @@ bool is_row_name(const std::string& path) {
 }
 
 std::optional<Rows> find_rows(const std::vector<const Stream*>& streams,
-                              const std::unordered_set<const Event*>& answered, uint64_t min_count) {
+                              const EventSet& answered, uint64_t min_count) {
   // By call and flags: the most common one.
   std::map<std::string, std::vector<std::vector<Look>>> by_call;
   std::map<std::string, size_t> names;

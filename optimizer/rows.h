@@ -17,10 +17,10 @@
 
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "optimizer/directories.h"
+#include "optimizer/event_set.h"
 
 namespace sysvm {
 
@@ -33,7 +33,7 @@ struct Rows {
 };
 
 std::optional<Rows> find_rows(const std::vector<const Stream*>& streams,
-                              const std::unordered_set<const Event*>& answered, uint64_t min_count);
+                              const EventSet& answered, uint64_t min_count);
 
 // The program's looks from number `from` on, as the runtime lists them: each directory on the way, once,
 // before the first name in it.

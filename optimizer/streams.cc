@@ -14,6 +14,9 @@ class Images {  // which executable a process ran at a moment
  public:
   explicit Images(const Trace& trace) {
     for (const Process& p : trace.processes) images_[p.pid].push_back(&p);
+    for (auto& [pid, images] : images_)  // a file may have them in any order
+      std::stable_sort(images.begin(), images.end(),
+                       [](const Process* a, const Process* b) { return a->start_ns < b->start_ns; });
   }
   std::string build_id(int32_t pid, uint64_t ts_ns) const {
     const Process* best = find(pid, ts_ns);
@@ -26,10 +29,9 @@ class Images {  // which executable a process ran at a moment
   const Process* find(int32_t pid, uint64_t ts_ns) const {
     const auto at = images_.find(pid);
     if (at == images_.end()) return nullptr;
-    const Process* best = at->second.front();
-    for (const Process* p : at->second)
-      if (p->start_ns <= ts_ns) best = p;
-    return best;
+    const auto after = std::partition_point(at->second.begin(), at->second.end(),
+                                            [&](const Process* p) { return p->start_ns <= ts_ns; });
+    return after == at->second.begin() ? *after : *std::prev(after);
   }
   std::map<int32_t, std::vector<const Process*>> images_;
 };

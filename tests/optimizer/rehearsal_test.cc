@@ -82,7 +82,7 @@ TEST(Rehearsal, ASecondThreadEndsIt) {
   add_calls(other, repeated(10, kGrepFile));
   add_calls(other, "futex(0, 0, 0, 0, 0, 0) = 0\n", 100, 101);
   const Rehearsal r = rehearsed(repeated(20, kGrepFile), other);
-  EXPECT_EQ(r.off.at("threads"), 1u);
+  EXPECT_EQ(r.off.at("threads").processes, 1u);
   EXPECT_EQ(r.plain, 10u * 5 + 1 + 1);  // the clone, all behind it, and the thread's own
 }
 
@@ -105,7 +105,7 @@ TEST(Rehearsal, AProgramWithCallsOfItsOwnIsPlain) {
   RehearsalOptions options;
   options.unseen = [](const std::string& path, const std::string&) { return path.ends_with("libcrypto.so.3"); };
   const Rehearsal r = rehearsed(repeated(20, kGrepFile), other, options);
-  EXPECT_EQ(r.off.at("unseen"), 1u);
+  EXPECT_EQ(r.off.at("unseen").processes, 1u);
   EXPECT_EQ(r.answered, 0u);
 }
 
@@ -113,7 +113,7 @@ TEST(Rehearsal, AnotherExecutableHasNoProcedures) {
   Trace other = recording(repeated(10, kGrepFile));
   other.processes[0].build_id = "ccdd";
   const Rehearsal r = rehearsed(repeated(20, kGrepFile), other);
-  EXPECT_EQ(r.off.at("disabled"), 1u);
+  EXPECT_EQ(r.off.at("disabled").processes, 1u);
   EXPECT_EQ(r.answered, 0u);
 }
 
