@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -112,11 +113,43 @@ constexpr Case kCases[] = {
     {"shim_read_hit_4k", "read", 4096, false},
 };
 
+// What starting costs: one short program, and a shell that starts ten of them, plainly and under `sysvm run`.
+constexpr int kChildren = 10;
+
+Result<double> wall_ns(Words words) {
+  const auto start = std::chrono::steady_clock::now();
+  TRY(output_of(std::move(words)));
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+}
+
+Result<> measure_start(const Runner& run, const std::string& svp, int turns, Report& report) {
+  const std::string loop = run.options.loop;
+  const Words one{loop, "forward", run.data, "1", "0"};
+  const Words many{"/bin/sh", "-c", fmt::format("for i in $(seq {}); do \"$@\"; done", kChildren), "sh", loop, "forward", run.data, "1", "0"};
+  const Words through{run.options.sysvm, "run", "-P", svp, "--engine", "user", "--"};
+  const auto under = [&](Words words) {
+    words.insert(words.begin(), through.begin(), through.end());
+    return words;
+  };
+  std::vector<double> times[4];
+  for (int turn = 0; turn < turns; ++turn) {
+    const Words commands[4] = {one, under(one), many, under(many)};
+    for (int i = 0; i < 4; ++i) times[i].push_back(TRY(wall_ns(commands[i])));
+  }
+  const Figure once = difference(figure_of(times[1]), figure_of(times[0]));
+  Figure& start = report.figures["start"] = difference(difference(figure_of(times[3]), figure_of(times[2])), once, 1.0 / kChildren);
+  start.min = std::max(start.min, 0.0);
+  Figure& launch = report.figures["launch"] = difference(once, start);
+  launch.min = std::max(launch.min, 0.0);
+  return Unit{};
+}
+
 }  // namespace
 
 void measure_shim(const Options& options, Report& report) {
   const auto absent = [&](const std::string& why) {
     for (const Case& c : kCases) report.absent.emplace(c.figure, why);
+    for (const char* figure : {"start", "launch"}) report.absent.emplace(figure, why);
   };
   const PlainFile data(SHIM_LOOP_SIZE_MAX), procedures(0), stats(0);
   // A file whose atime is later than its mtime, as any file that was ever read: else reading ahead would change it.
@@ -155,6 +188,10 @@ void measure_shim(const Options& options, Report& report) {
     report.figures[std::string(c.figure) + "_plain"] = before;
   }
   if (!copies.empty()) report.figures["shim_copy_4k"] = figure_of(copies);
+  if (auto written = write_procedures(procedures.path(), "fstat", 0); !written)
+    report.absent["start"] = report.absent["launch"] = written.message();
+  else if (auto started = measure_start(run, procedures.path(), turns, report); !started)
+    report.absent["start"] = report.absent["launch"] = started.message();
 }
 
 }  // namespace sysvm::bench

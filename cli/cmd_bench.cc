@@ -71,6 +71,8 @@ constexpr Line kLines[] = {
     {"shim_read_hit", "a pread of 64 bytes answered from the log"},
     {"shim_read_hit_4k", "a pread of 4096 bytes answered from the log"},
     {"shim_copy_4k", "the copy alone, from memory touched as seldom"},
+    {"start", "the shim's start in one more process of a command, user engine"},
+    {"launch", "what `sysvm run` takes beside that, once for a command"},
 };
 
 struct Here {

@@ -12,13 +12,14 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
+#include "optimizer/verdict.h"
 
 namespace sysvm {
 namespace {
 
 constexpr size_t kLine = 1000;  // names come from the recorded run, which may have been anybody's
 
-nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_t wall,
+nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict,
                        const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
@@ -43,7 +44,8 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& c
           {"predicted_entries", r.entries},
           {"saved_ns", cost.saved_ns(r)},
           {"spread_ns", c.spread_ns},
-          {"wall_ns", wall},
+          {"wall_ns", verdict.wall_ns},
+          {"verdict", to_json(verdict, r, cost)},
           {"costs", cost.source},
           {"ahead", r.ahead},
           {"used", r.used},
@@ -51,8 +53,8 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& c
           {"dropped", dropped}};
 }
 
-void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_t wall, const std::string& output) {
-  fmt::print("{}: {} procedures, {} bytes\n", output, c.emitted.size(), c.svp.size());
+void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict, const std::string& output) {
+  fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(), c.svp.size());
   if (!c.emitted.empty())
     fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>10}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "SAVES",
                "BREAK-EVEN", "MODE", "PROCEDURE");
@@ -63,8 +65,6 @@ void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, uint64_
   for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
   fmt::print("\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not used\n",
              r.calls, r.entries, 100 * r.unused_share(), r.ahead);
-  fmt::print("{}; an entry at {:.0f} ns ({})\n", verdict_text(cost.saved_ns(r), c.spread_ns, wall), cost.crossing_ns,
-             cost.source);
 }
 
 }  // namespace
@@ -131,11 +131,11 @@ int cmd_compile(const Words& words) {
     spdlog::error("{}", rehearsal.message());
     return kExitToolFailed;
   }
-  const uint64_t wall = wall_ns(traces->pointers());
+  const Verdict verdict = judge(*rehearsal, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, wall, output).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, verdict, output).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    print(*compiled, *rehearsal, *cost, wall, output);
+    print(*compiled, *rehearsal, *cost, verdict, output);
   return 0;
 }
 

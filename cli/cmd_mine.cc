@@ -13,6 +13,7 @@
 #include "optimizer/mine.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/rehearsal.h"
+#include "optimizer/verdict.h"
 
 namespace sysvm {
 namespace {
@@ -23,16 +24,17 @@ constexpr uint64_t kCompiled = 3000000;  // calls; more are mined, not compiled 
 // What the whole program could save.
 struct Outlook {
   std::optional<Rehearsal> safe;  // with procedures, by the shim's rules
-  double saved_ns = 0, spread_ns = 0, elsewhere_ns = 0;
+  Verdict verdict;
+  double saved_ns = 0, elsewhere_ns = 0;
   uint64_t wall_ns = 0;
   std::vector<Advice> advice;
 };
 constexpr double kElsewhere = 580;  // ns for an entry with page-table isolation (docs/benchmarks.md)
 
-Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost) {
+Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost, bool compiled_too) {
   Outlook out;
   out.wall_ns = part.wall_ns;
-  if (part.calls && part.calls <= kCompiled) {
+  if (compiled_too && part.calls && part.calls <= kCompiled) {
     const Result<TraceFiles> traces = TraceFiles::read(files, /*warn=*/false);
     CompileOptions options;
     options.cost = cost;
@@ -43,7 +45,7 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
       if (const Result<Rehearsal> r = rehearse(compiled->svp, traces->pointers(), how)) {
         out.safe = *r;
         out.saved_ns = cost.saved_ns(*r);
-        out.spread_ns = compiled->spread_ns;
+        out.verdict = judge(*r, cost, compiled->spread_ns, out.wall_ns);
         CostModel other = cost;
         other.crossing_ns = kElsewhere;
         out.elsewhere_ns = other.saved_ns(*r);
@@ -57,7 +59,8 @@ double share(uint64_t part, uint64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-void print(const MineReport& r, const Outlook& outlook) {
+void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
+  if (outlook.safe) fmt::print("{}\n", verdict_block(outlook.verdict, *outlook.safe, cost));
   fmt::print(
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
@@ -82,8 +85,7 @@ void print(const MineReport& r, const Outlook& outlook) {
   fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries, r.calls);
   if (outlook.safe) {
     fmt::print("; safely, with procedures: {} ({:.2f} times fewer)\n", outlook.safe->entries, outlook.safe->factor());
-    fmt::print("{}; where an entry takes {:.0f} ns (page-table isolation): {}\n",
-               verdict_text(outlook.saved_ns, outlook.spread_ns, outlook.wall_ns), kElsewhere,
+    fmt::print("with the module where an entry takes {:.0f} ns (page-table isolation): {} saved\n", kElsewhere,
                time_text(outlook.elsewhere_ns));
   } else {
     fmt::print("\n");
@@ -93,7 +95,7 @@ void print(const MineReport& r, const Outlook& outlook) {
     fmt::print("  {}. {} (about {})\n", i + 1, printable(outlook.advice[i].text, kLine), time_text(outlook.advice[i].saved_ns));
 }
 
-nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {
+nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
   nlohmann::json sequences = nlohmann::json::array();
   for (const MinedSequence& s : r.sequences) {
     nlohmann::json calls = nlohmann::json::array();
@@ -122,6 +124,7 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook) {
           {"saved_ns", outlook.saved_ns},
           {"saved_elsewhere_ns", outlook.elsewhere_ns},
           {"nothing_to_gain", outlook.safe && nothing_to_gain(outlook.saved_ns, outlook.wall_ns)},
+          {"verdict", outlook.safe ? to_json(outlook.verdict, *outlook.safe, cost) : nlohmann::json()},
           {"advice", advice},
           {"sequences", sequences}};
 }
@@ -133,7 +136,7 @@ int cmd_mine(const Words& words) {
   std::vector<std::string> files;
   MineOptions options;
   CostOptions costs;
-  bool json = false;
+  bool json = false, sequences_only = false;
   app.add_option("FILE", files, "trace files of sysvm record")->required();
   app.add_option("-n,--sequences", options.max_sequences, "how many to show")->capture_default_str();
   app.add_option("--length", options.max_length, "longest sequence looked for")
@@ -142,6 +145,7 @@ int cmd_mine(const Words& words) {
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
       ->capture_default_str();
   costs.add_to(app);
+  app.add_flag("--sequences-only", sequences_only, "do not compile as well: no verdict, and a third of the time and memory");
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
@@ -161,11 +165,11 @@ int cmd_mine(const Words& words) {
     merge(all, *part);
   }
   const MineReport found = report(all, options);
-  const Outlook outlook = look(files, all, *cost);
+  const Outlook outlook = look(files, all, *cost, !sequences_only);
   if (json)
-    fmt::print("{}\n", to_json(found, outlook).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(found, outlook, *cost).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    print(found, outlook);
+    print(found, outlook, *cost);
   return 0;
 }
 

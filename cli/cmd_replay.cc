@@ -12,6 +12,7 @@
 #include "optimizer/example.h"
 #include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
+#include "optimizer/verdict.h"
 
 namespace sysvm {
 namespace {
@@ -35,17 +36,18 @@ nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall)
           {"saved_ns", saved},
           {"saved_share", wall ? saved / static_cast<double>(wall) : 0},
           {"wall_ns", wall},
+          {"verdict", to_json(judge(r, cost, 0, wall), r, cost)},
           {"wrong", r.wrong},       {"off", off},             {"procedures", procedures}};
 }
 
 void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
+  fmt::print("{}\n", verdict_block(judge(r, cost, 0, wall), r, cost));
   fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "RUNS", "HITS", "MISSES", "UNDONE", "MODE", "PROCEDURE");
   for (const RehearsedProcedure& p : r.procedures)
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}{}\n", p.runs, p.hits, p.misses, p.undone, p.mode, p.name,
                p.off ? fmt::format(" (switched itself off in {} processes)", p.off) : "");
   fmt::print("\n{} calls recorded, {} entries with the procedures: {:.2f} times fewer\n", r.calls, r.entries,
              r.factor());
-  fmt::print("{}\n", verdict_text(cost.saved_ns(r), 0, wall));
   if (r.ahead)
     fmt::print("{} calls made ahead, {} of them never asked for ({:.1f} %)\n", r.ahead, r.ahead - r.used,
                100 * r.unused_share());

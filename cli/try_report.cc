@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace sysvm {
@@ -22,6 +23,16 @@ std::string cut(const std::string& text, size_t width) {
   return text.size() <= width ? text : text.substr(0, width - 3) + "...";
 }
 
+// Measured, first of all.
+std::string answer(const TryReport& r) {
+  const double ms = r.saved_ms(), share = r.plain_ms > 0 ? 100 * ms / r.plain_ms : 0;
+  if (!r.beyond_noise())
+    return fmt::format("nothing to gain here: {:+.1f} ms ({:+.1f} %) with the {} engine, within the {:.1f} ms that runs differ by", -ms, -share,
+                       r.engine, r.noise_ms);
+  return fmt::format("{} here: {:.1f} ms ({:.1f} %) {} with the {} engine", ms > 0 ? "faster" : "slower", std::fabs(ms), std::fabs(share),
+                     ms > 0 ? "less" : "more", r.engine);
+}
+
 std::string verdict(const TryReport& r) {
   if (!r.identical) return "not known: " + r.reason;
   if (!*r.identical) return "NO: " + r.reason;
@@ -30,6 +41,8 @@ std::string verdict(const TryReport& r) {
 }
 
 }  // namespace
+
+bool TryReport::beyond_noise() const { return std::fabs(saved_ms()) > std::max(noise_ms, 0.01 * plain_ms); }
 
 std::string to_json(const TryReport& r) {
   nlohmann::ordered_json j;
@@ -43,7 +56,9 @@ std::string to_json(const TryReport& r) {
   j["exit_status"] = r.exit_status;
   j["syscalls"] = r.syscalls;
   j["entries"] = {{"before", r.entries_before}, {"after", r.entries_after}};
-  j["wall_ms"] = {{"plain", r.plain_ms}, {"sysvm", r.sysvm_ms}};
+  j["wall_ms"] = {{"plain", r.plain_ms}, {"sysvm", r.sysvm_ms}, {"noise", r.noise_ms}};
+  j["verdict"] = !r.beyond_noise() ? "nothing to gain" : r.saved_ms() > 0 ? "faster" : "slower";
+  j["predicted"] = {{"entries", r.entries_predicted}, {"saved_ms", r.predicted_saved_ms}, {"text", r.predicted}, {"why", r.why}};
   j["runs"] = {{"plain", r.plain_runs}, {"sysvm", r.sysvm_runs}};
   j["lost"] = r.lost;
   j["procedures"] = nlohmann::ordered_json::array();
@@ -60,6 +75,7 @@ std::string to_table(const TryReport& r) {
   auto row = [&](const char* name, const std::string& value) {
     out += fmt::format("  {:<12} {}\n", name, value);
   };
+  row("verdict", answer(r));
   row("identical", verdict(r));
   row("exit status", std::to_string(r.exit_status));
   const bool fewer = r.factor() >= 1 || r.entries_before == 0;
@@ -68,6 +84,10 @@ std::string to_table(const TryReport& r) {
                              fewer ? "fewer" : "MORE", r.strict ? " (--strict)" : ""));
   row("wall time",
       fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
+  if (r.entries_predicted)
+    row("predicted", fmt::format("{} entries ({:+.1f} % of those after); {}", grouped(r.entries_predicted),
+                                 r.entries_after ? 100 * (double(r.entries_predicted) / double(r.entries_after) - 1) : 0, r.predicted));
+  for (const std::string& why : r.why) row("why", why);
   row("recorded", fmt::format("{} calls, {} lost", grouped(r.syscalls), grouped(r.lost)));
 
   size_t width = 9;

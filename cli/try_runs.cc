@@ -95,7 +95,7 @@ Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std
 }
 
 Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
-                             const std::function<Result<int>(Command&)>& start) {
+                             const std::function<Result<int>(Command&)>& start, const std::vector<std::string>& through) {
   const std::string name = fmt::format("{}/{}", folder_.path, ++count_);
   TryRun run;
   run.out = name + ".out";
@@ -104,7 +104,8 @@ Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
   UniqueFd out = TRY(create(run.out));
   UniqueFd err = TRY(create(run.err));
   Command command;
-  command.argv = argv_;
+  command.argv = through;
+  command.argv.insert(command.argv.end(), argv_.begin(), argv_.end());
   if (!environment.empty()) command.env = environment;
   command.fds = {in.get(), out.get(), err.get()};
   if (copy_) {
@@ -120,7 +121,8 @@ Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
   return run;
 }
 
-Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& exit_code) {
+Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& exit_code,
+                              const std::vector<std::string>& through) {
   uint64_t wall_ns = 0;
   TryRun run = TRY(with(environment, [&](Command& command) -> Result<int> {
     std::string path;
@@ -145,7 +147,7 @@ Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& 
     while (waitpid(child.pid(), &status, 0) < 0 && errno == EINTR) {
     }
     return status;
-  }));
+  }, through));
   run.wall_ms = static_cast<double>(wall_ns) / 1e6;
   return run;
 }

@@ -65,7 +65,7 @@ std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Re
                   share(links, part.calls)),
       links, SYSVM_NR_readlink, 0.1);
   if (procedures && procedures->entries < procedures->calls)
-    out.push_back({fmt::format("compile and run it: {} of {} entries fewer", procedures->calls - procedures->entries,
+    out.push_back({fmt::format("compile and run it with the module: {} of {} entries fewer", procedures->calls - procedures->entries,
                                procedures->calls),
                    procedures->calls - procedures->entries, cost.saved_ns(*procedures)});
   std::erase_if(out, [](const Advice& a) { return a.saved_ns <= 0; });

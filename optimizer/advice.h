@@ -13,6 +13,8 @@
 
 namespace sysvm {
 
+struct Rehearsal;
+
 struct Advice {
   std::string text;
   uint64_t calls = 0;

@@ -2,10 +2,13 @@
 #include "optimizer/cost.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "optimizer/rehearsal.h"
@@ -13,6 +16,11 @@
 #include "uapi/syscalls.h"
 
 namespace sysvm {
+namespace {
+
+constexpr double kMostNs = 1e5, kMostStartNs = 1e9, kLeastCrossingNs = 10;  // of one operation; of starting a process; of an entry
+
+}  // namespace
 
 double CostModel::inner_ns(uint32_t nr) const {
   if (const auto measured = work_ns.find(nr); measured != work_ns.end()) return measured->second;
@@ -46,14 +54,31 @@ double CostModel::inner_ns(uint32_t nr) const {
   }
 }
 
-double CostModel::saved_ns(const Rehearsal& r) const {
+namespace {
+
+// The work of what nobody asked for, as of the average call made ahead.
+double wasted_ns(const CostModel& cost, const RehearsalCounts& r) {
+  double wasted = 0;
+  for (const auto& [nr, n] : r.ahead_by_nr) wasted += static_cast<double>(n) * cost.inner_ns(nr) * r.unused_share();
+  return wasted;
+}
+
+}  // namespace
+
+double CostModel::user_saved_ns(const RehearsalCounts& r) const {
+  const double entries = static_cast<double>(r.calls) + static_cast<double>(r.runs) - static_cast<double>(r.entries) -
+                         static_cast<double>(r.inner);
+  return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns - static_cast<double>(r.forwarded) * watch_ns -
+         static_cast<double>(r.runs) * (user_run_ns + insns_per_run * user_insn_ns) -
+         static_cast<double>(r.inner) * (user_call_ns + insns_per_call * user_insn_ns) - wasted_ns(*this, r);
+}
+
+double CostModel::saved_ns(const RehearsalCounts& r) const {
   const double entries = static_cast<double>(r.calls) - static_cast<double>(r.entries);
-  double wasted = 0;  // the work of what nobody asked for, as of the average call made ahead
-  for (const auto& [nr, n] : r.ahead_by_nr) wasted += static_cast<double>(n) * inner_ns(nr) * r.unused_share();
   return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns -
          static_cast<double>(r.forwarded) * watch_ns -
          static_cast<double>(r.runs) * (run_ns + insns_per_run * insn_ns) -
-         static_cast<double>(r.ahead) * (inner_extra_ns + insns_per_call * insn_ns) - wasted;
+         static_cast<double>(r.ahead) * (inner_extra_ns + insns_per_call * insn_ns) - wasted_ns(*this, r);
 }
 
 std::string costs_file() {
@@ -68,10 +93,14 @@ Result<CostModel> costs_from_json(std::string_view text) {
   if (!j.is_object() || !j.contains("crossing_ns") || !j["crossing_ns"].is_number())
     return error("not what 'sysvm bench --save' writes: crossing_ns is missing");
   CostModel cost;
-  const auto take = [&](double& to, std::initializer_list<const char*> names, double minus = 0) {
+  std::string lie;
+  const auto take = [&](double& to, std::initializer_list<const char*> names, double minus = 0, double most = kMostNs) {
     for (const char* name : names)
-      if (const auto at = j.find(name); at != j.end() && at->is_number() && std::isfinite(at->get<double>())) {
-        to = std::max(0.0, at->get<double>() - minus);
+      if (const auto at = j.find(name); at != j.end() && at->is_number()) {
+        const double ns = at->get<double>();
+        if (!std::isfinite(ns) || ns > most || ns < -kMostNs)
+          lie = fmt::format("{} is {}: no machine has that (at most {:.0f} was expected)", name, ns, most);
+        to = std::max(0.0, ns - minus);
         return;
       }
   };
@@ -94,6 +123,19 @@ Result<CostModel> costs_from_json(std::string_view text) {
     take(whole, {name});
     if (whole >= 0) cost.work_ns[nr] = std::max(0.0, whole - inline_ns);
   }
+  take(cost.user_insn_ns, {"user_insn_ns"});
+  take(cost.user_run_ns, {"user_run_ns"});
+  take(cost.user_call_ns, {"user_call_ns"});
+  take(cost.start_ns, {"start_ns"}, 0, kMostStartNs);
+  take(cost.launch_ns, {"launch_ns"}, 0, kMostStartNs);
+  if (cost.crossing_ns < kLeastCrossingNs)
+    lie = fmt::format("crossing_ns is {}: no machine enters its kernel in less than {:.0f}", cost.crossing_ns, kLeastCrossingNs);
+  if (!lie.empty()) return error("{}", lie);
+  if (const auto at = j.find("figures"); at != j.end() && at->is_object() && at->contains("crossing")) {
+    const nlohmann::json& crossing = (*at)["crossing"];
+    if (crossing.is_object() && crossing.contains("spread_percent") && crossing["spread_percent"].is_number())
+      cost.uncertain = std::clamp(crossing["spread_percent"].get<double>() / 100, 0.05, 1.0);
+  }
   cost.undo_ns = cost.crossing_ns + cost.inner_ns(SYSVM_NR_lseek);
   cost.source = "measured";
   return cost;
@@ -104,7 +146,16 @@ Result<CostModel> read_costs(const std::string& path) {
   Result<CostModel> cost = costs_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!cost) return error("{}: {}", path, cost.message());
   cost->source = path;
+  struct stat st {};
+  if (stat(path.c_str(), &st) == 0) cost->age_s = std::max(0.0, std::difftime(std::time(nullptr), st.st_mtime));
   return cost;
+}
+
+std::string CostModel::source_and_age() const {
+  if (age_s < 0) return source == "defaults" ? "built-in, of another machine; 'sysvm bench --save' measures this one" : source;
+  const auto ago = [](double n, const char* unit) { return fmt::format("{:.0f} {}{} ago", n, unit, n >= 1.5 ? "s" : ""); };
+  const std::string when = age_s < 3600 ? ago(age_s / 60, "minute") : age_s < 86400 ? ago(age_s / 3600, "hour") : ago(age_s / 86400, "day");
+  return fmt::format("measured {}: {}", when, source);
 }
 
 CostModel costs_here() {
@@ -124,18 +175,6 @@ std::string time_text(double ns) {
 
 bool nothing_to_gain(double saved_ns, uint64_t wall) {
   return saved_ns <= 0 || saved_ns < 0.01 * static_cast<double>(wall);
-}
-
-std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall) {
-  const double share = wall ? 100 * saved_ns / static_cast<double>(wall) : 0;
-  const std::string figure = fmt::format("{} ({} to {})", time_text(saved_ns), time_text(saved_ns - spread_ns),
-                                         time_text(saved_ns + spread_ns));
-  if (nothing_to_gain(saved_ns, wall))
-    return fmt::format("nothing to gain: expected to save {}, {:.2f} % of {} wall time", figure, share,
-                       time_text(static_cast<double>(wall)));
-  return wall ? fmt::format("expected to save {}, {:.1f} % of {} wall time", figure, share,
-                            time_text(static_cast<double>(wall)))
-              : fmt::format("expected to save {}", figure);
 }
 
 }  // namespace sysvm

@@ -15,7 +15,7 @@
 
 namespace sysvm {
 
-struct Rehearsal;
+struct RehearsalCounts;
 
 struct CostModel {
   double crossing_ns = 165;  // one entry, in a real program
@@ -29,7 +29,14 @@ struct CostModel {
   double insns_per_call = 3;
   double insns_per_run = 25;  // prologue and guards
   std::unordered_map<uint32_t, double> work_ns;  // the kernel's work of a call, without the entry, where measured
+  // The user engine's own: each call of a run is an entry, so only answers without one are gained.
+  double user_insn_ns = 3, user_run_ns = 40, user_call_ns = 8;
+  double start_ns = 300e3;   // the shim's start in a process
+  double launch_ns = 1.5e6;  // what `sysvm run` adds to a command once
+  double uncertain = 0.15;   // share by which these are known: how far the repetitions of an entry lay apart
   std::string source = "defaults";
+  double age_s = -1;  // since they were measured; -1: never
+  std::string source_and_age() const;  // "measured 3 days ago: /root/.cache/sysvm/costs.json"
 
   double inner_ns(uint32_t nr) const;
   double gain_per_hit() const { return crossing_ns - serve_ns - inner_extra_ns - insns_per_call * insn_ns; }
@@ -37,12 +44,14 @@ struct CostModel {
     return inner_ns(nr) + inner_extra_ns + insns_per_call * insn_ns + (undo ? undo_ns : 0);
   }
   // Time that a whole program would have saved; without what starting the shim costs beyond its entries.
-  double saved_ns(const Rehearsal& r) const;
+  double saved_ns(const RehearsalCounts& r) const;
+  double user_saved_ns(const RehearsalCounts& r) const;  // with the user engine
 };
 
 // $XDG_CACHE_HOME/sysvm/costs.json, or below ~/.cache; "" if there is no home.
 std::string costs_file();
-// What `sysvm bench --json` or --save wrote. What was not measured there keeps its default.
+// What `sysvm bench --json` or --save wrote. What was not measured there keeps its default; a figure that no machine has is
+// refused, since every prediction would be nonsense.
 Result<CostModel> costs_from_json(std::string_view text);
 Result<CostModel> read_costs(const std::string& path);
 // This machine's own if they were saved, else the defaults.
@@ -53,7 +62,5 @@ std::string time_text(double ns);
 
 // Less than 1 % of the wall time, or of any time where that is not known (0) less than something.
 bool nothing_to_gain(double saved_ns, uint64_t wall);
-// "expected to save 1.2 ms (1.1 to 1.3), 4 % of the wall time", or that there is nothing to gain. spread_ns: half-width.
-std::string verdict_text(double saved_ns, double spread_ns, uint64_t wall);
 
 }  // namespace sysvm

@@ -46,6 +46,36 @@ TEST(TryReport, JsonHasTheFieldsOfTheSchema) {
   EXPECT_EQ(p["undone"], 1);
 }
 
+TEST(TryReport, TheVerdictIsOfWhatWasMeasuredAndComesFirst) {
+  TryReport r = sample();
+  const auto verdict = [&] {
+    const std::string table = to_table(r);
+    const size_t at = table.find("  verdict ");
+    EXPECT_LT(at, table.find("  identical ")) << table;
+    return table.substr(at, table.find('\n', at) - at);
+  };
+  EXPECT_NE(verdict().find("slower here: 0.5 ms (4.0 %) more with the user engine"), std::string::npos) << verdict();
+  r.noise_ms = 0.6;
+  EXPECT_NE(verdict().find("nothing to gain here: +0.5 ms (+4.0 %)"), std::string::npos) << verdict();
+  EXPECT_EQ(nlohmann::json::parse(to_json(r))["verdict"], "nothing to gain");
+  r.sysvm_ms = 10;
+  EXPECT_NE(verdict().find("faster here: 2.5 ms (20.0 %) less"), std::string::npos) << verdict();
+  EXPECT_EQ(nlohmann::json::parse(to_json(r))["verdict"], "faster");
+  r.plain_ms = r.sysvm_ms = r.noise_ms = 0;
+  EXPECT_EQ(verdict().find("nan"), std::string::npos) << verdict();
+}
+
+TEST(TryReport, WhatWasPredictedStandsBesideIt) {
+  TryReport r = sample();
+  r.entries_predicted = 305415;
+  r.predicted = "slower: about 1 ms more";
+  r.why = {"4100 of 5000 calls are write"};
+  const std::string table = to_table(r);
+  EXPECT_NE(table.find("305,415 entries (-1.0 % of those after); slower: about 1 ms more"), std::string::npos) << table;
+  EXPECT_NE(table.find("4100 of 5000 calls are write"), std::string::npos) << table;
+  EXPECT_EQ(nlohmann::json::parse(to_json(r))["predicted"]["entries"], 305415);
+}
+
 TEST(TryReport, WhatCannotBeKnownIsNullWithItsReason) {
   TryReport r = sample();
   r.identical.reset();
