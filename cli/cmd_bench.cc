@@ -19,6 +19,7 @@
 
 #include "bench/figures.h"
 #include "cli/commands.h"
+#include "libsysvm/run/start.h"
 #include "optimizer/cost.h"
 #include "optimizer/svp_reader.h"
 
@@ -173,6 +174,7 @@ int cmd_bench(const Words& words) {
     }
   }
   options.loop = helper("shim_loop", &options.sysvm);
+  options.sysvm = install_prefix() + "/bin/sysvm";  // as users call it
   Report report;
   bench::register_plain();
   bench::register_machine(report);

@@ -21,7 +21,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cmath>
 #include <cstring>
 
@@ -34,6 +33,7 @@
 #include "cli/try_runs.h"
 #include "cli/try_writes.h"
 #include "libsysvm/run/run.h"
+#include "libsysvm/run/start.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/rehearsal.h"
 #include "optimizer/svp_reader.h"
@@ -80,12 +80,6 @@ uint64_t entries_after(const ShimStats& stats, const EntryCounts* counted, uint6
 
 // --- the steps
 // ----------------------------------------------------------------------------------------------------
-
-std::string own_path() {
-  char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-  return n > 0 ? std::string(path, static_cast<size_t>(n)) : "sysvm";
-}
 
 void print_progress(const std::string& what) {
   static const bool terminal = isatty(STDERR_FILENO);
@@ -205,7 +199,7 @@ class Try {
 
   // As a user runs it, so that what `sysvm run` takes to start is in the time. What it says on standard error is its own.
   Result<> timed_shim_run() {
-    std::vector<std::string> through{own_path(), "run", "--engine", report_.engine, "-P", procedures_path()};
+    std::vector<std::string> through{install_prefix() + "/bin/sysvm", "run", "--engine", report_.engine, "-P", procedures_path()};
     if (options_.strict) through.push_back("--strict");
     through.push_back("--");
     TryRun run = TRY(runs_.plain({}, exit_code, through));
