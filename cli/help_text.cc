@@ -18,10 +18,9 @@ constexpr size_t kHelpColumn = 24;  // where the explanations of options begin
 std::string names_of(const CLI::Option& option) {
   if (option.get_positional()) return option.get_name(true);
   std::string out = option.get_name(false, true);
-  if (option.get_type_size() == 0) return out;
-  std::string type = option.get_type_name();
+  std::string type = option.get_type_name();  // "" of a flag
   type = type.substr(0, type.find_first_of(":{ "));  // the choices stand in the text
-  return out + " " + (type.empty() ? "WORD" : type);
+  return type.empty() ? out : out + " " + type;
 }
 
 // An example: a command on one line, and if it is too long, on several, as a shell reads them.

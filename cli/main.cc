@@ -36,12 +36,12 @@ constexpr Command kCommands[] = {
 void print_help(FILE* out) {
   fmt::print(out,
              "usage: sysvm COMMAND [options] [--] [CMD...]\n\n"
-             "  sysvm try -- grep -r define /usr/include    record, compile, run, compare: one table\n\n"
+             "  sysvm try -- grep -r x /usr/include    record, compile, run, compare: one table\n\n"
              "commands:\n");
   for (const Command& c : kCommands)
     if (c.run) fmt::print(out, "  {:<9} {}\n", c.name, c.summary);
-  fmt::print(out, "\n'sysvm COMMAND --help' says more. Exit status: that of CMD, or 2 (usage), 125 (sysvm failed),\n"
-                  "126 (CMD cannot be executed), 127 (CMD not found).\n");
+  fmt::print(out, "\n'sysvm COMMAND --help' says more. Exit status: that of CMD, or 2 (usage),\n"
+                  "125 (sysvm failed), 126 (CMD cannot be executed), 127 (CMD not found).\n");
 }
 
 int unknown_command(std::string_view name) {

@@ -71,6 +71,24 @@ def test_unknown_option_is_a_usage_error(command):
     assert f"sysvm {command} --help".encode() in done.stderr
 
 
+# These print their help themselves, in lines of their own.
+WIDE = {"bench", "doctor", "run"}
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c not in WIDE])
+def test_help_fits_80_columns(command):
+    done = run(SYSVM, command, "--help", env=os.environ | {"COLUMNS": "80"})
+    assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
+    assert run(SYSVM, "help", command, env=os.environ | {"COLUMNS": "80"}).stdout == done.stdout
+
+
+@pytest.mark.parametrize("words,meant", [(["recrod"], "record"), (["dump", "--colour", "x"], "--color"), (["dump", "-e", "opneat", "x"], "openat"),
+                                         (["export", "strac", "x"], "strace"), (["dump", "--color", "nevr", "x"], "never")])
+def test_a_mistyped_word_is_answered_with_the_nearest_known_one(words, meant):
+    done = run(SYSVM, *words)
+    assert done.returncode == 2 and f"did you mean '{meant}'?".encode() in done.stderr
+
+
 def test_bash_offers_the_commands():
     assert set(commands()) <= completions(SYSVM, "")
     assert completions(SYSVM, "doc") == {"doctor"}
