@@ -52,7 +52,7 @@ def refused(done, status, *says):
 
 def words_for(command, path, folder, good):
     return {"compile": ["compile", path, "-o", folder / "out.svp"],
-            "run": ["run", "-P", path, "--", "echo", "hi"],
+            "run": ["run", "--require", "-P", path, "--", "echo", "hi"],
             "replay of": ["replay", "-P", good / "good.svp", path],
             "replay -P": ["replay", "-P", path, good / "good.trace"]}.get(command, [command, path])
 
