@@ -1,5 +1,5 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: build demo demo-guest check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-import-options check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
+.PHONY: bench-cold build demo demo-guest check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-import-options check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -45,6 +45,8 @@ transparency: build
 	@tests/transparency/run --strict
 bench: build
 	@scripts/bench
+bench-cold: build
+	@bench/cold
 table: build
 	@bench/programs/table
 fuzz:

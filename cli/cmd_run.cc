@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "libsysvm/prefetch/shared.h"
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/prepare.h"
 #include "libsysvm/run/run.h"
@@ -45,7 +46,42 @@ int exit_status(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
-nlohmann::ordered_json report(const Options& o, const ShimStats& stats) {
+std::optional<prefetch_stats> read_prefetch(int fd) {
+  prefetch_stats s;
+  if (fd < 0 || ::pread(fd, &s, sizeof s, 0) != sizeof s || s.magic != PREFETCH_MAGIC) return std::nullopt;
+  return s;
+}
+
+const char* prefetch_end_name(uint64_t end) {
+  switch (end) {
+    case PREFETCH_ENDED: return "with the command";
+    case PREFETCH_FAILED: return "could not begin";
+    case PREFETCH_LIMITED: return "no room in the command's limits";
+  }
+  return "ended early";
+}
+
+nlohmann::ordered_json prefetch_report(const std::optional<prefetch_stats>& s) {
+  if (!s) return nullptr;
+  return {{"end", prefetch_end_name(s->ended)},
+          {"samples", s->samples},
+          {"waiting", s->waiting},
+          {"walks", s->walks},
+          {"directories", s->directories},
+          {"entries", s->entries},
+          {"files", s->files},
+          {"bytes", s->bytes},
+          {"listed", s->listed},
+          {"used", std::min(s->used, s->entries)},
+          {"wasted", s->entries - std::min(s->used, s->entries)},
+          {"dropped", s->dropped},
+          {"refused", s->refused},
+          {"runs", s->requests},
+          {"depth", s->depth},
+          {"processor_ms", static_cast<double>(s->processor_ns) / 1e6}};
+}
+
+nlohmann::ordered_json report(const Options& o, const ShimStats& stats, const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
   nlohmann::ordered_json out{{"schema", kSchema},
                              {"command", o.command},
@@ -62,6 +98,7 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats) {
                              {"own", s.own},
                              {"off", nlohmann::ordered_json::object()},
                              {"procedures", nlohmann::ordered_json::array()},
+                             {"prefetch", prefetch_report(prefetch)},
                              {"unknown_objects", stats.unknown},
                              {"unseen_objects", nlohmann::ordered_json::array()}};
   for (const ShimStats::Unseen& u : stats.unseen) out["unseen_objects"].push_back({{"path", u.path}, {"why", u.why}});
@@ -86,12 +123,16 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats) {
   return out;
 }
 
-void explain(const ShimStats& stats) {
+void explain(const ShimStats& stats, const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
   spdlog::info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen, s.forwarded,
                s.answered, s.runs);
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) spdlog::info("{} of them plain: {}", s.off[i], shim_reason_text(i));
+  if (prefetch && prefetch->directories + prefetch->listed)
+    spdlog::info("fetched ahead: {} directories, {} entries, {} files, {} MiB; {:.0f} ms of processor time", prefetch->directories,
+                 prefetch->entries, prefetch->files, prefetch->bytes >> 20, static_cast<double>(prefetch->processor_ns) / 1e6);
+  if (prefetch && prefetch->ended != PREFETCH_ENDED) spdlog::warn("prefetcher: {}", prefetch_end_name(prefetch->ended));
   for (const std::string& path : stats.unknown) spdlog::info("{}: was not known; it is from now on", path);
   for (const ShimStats::Unseen& u : stats.unseen) spdlog::info("{}: its processes run plainly: {}", u.path, u.why);
 }
@@ -136,9 +177,9 @@ int cmd_run_prepare(const Words& words) {
   return write_all(STDOUT_FILENO, pack_start(start)) ? 0 : kExitToolFailed;
 }
 
-// STATS_FD WAIT_STATUS WALL_MS ENGINE PROCEDURES PLAIN STATS json|"" verbose|"" filter|"" CMD...
+// STATS_FD WAIT_STATUS WALL_MS ENGINE PROCEDURES PLAIN STATS json|"" verbose|"" filter|"" PREFETCH_FD CMD...
 int cmd_run_report(const Words& words) {
-  if (words.size() < 11) return kExitUsage;
+  if (words.size() < 12) return kExitUsage;
   Options o;
   o.wait_status = std::atoi(words[1].c_str());
   o.wall_ms = std::strtod(words[2].c_str(), nullptr);
@@ -148,21 +189,22 @@ int cmd_run_report(const Words& words) {
   o.stats = words[6];
   o.json = !words[7].empty();
   o.verbose = !words[8].empty();
-  o.command.assign(words.begin() + 10, words.end());
+  o.command.assign(words.begin() + 11, words.end());
+  const std::optional<prefetch_stats> prefetch = read_prefetch(std::atoi(words[10].c_str()));
   const auto procedures = check_procedures(o.procedures);
   const auto stats = read_stats(std::atoi(words[0].c_str()), procedures ? *procedures : "", !words[9].empty());
   if (!stats) {
     spdlog::error("{}", stats.message());
     return kExitToolFailed;
   }
-  const auto json = report(o, *stats);
+  const auto json = report(o, *stats, prefetch);
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);
     out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     if (!out.flush()) spdlog::error("{}: cannot be written: {}", o.stats, std::strerror(errno));
   }
   if (o.json) fmt::print(stderr, "{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  if (o.verbose) explain(*stats);
+  if (o.verbose) explain(*stats, prefetch);
   return 0;
 }
 

@@ -28,6 +28,7 @@
 #include "cli/front/say.h"
 #include "common/foreground.h"
 #include "common/unique_fd.h"
+#include "libsysvm/prefetch/start.h"
 #include "libsysvm/run/launch.h"
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/search.h"
@@ -161,6 +162,7 @@ class Run {
   int run() {
     if (const char* off = std::getenv("SYSVM_DISABLE"); off && std::strcmp(off, "1") == 0 && !options_.counted())
       return plainly();
+    if (options_.prefetch) configure_prefetch();
     if (const std::string problem = engine_problem(options_.shim.engine); !problem.empty())
       return plainly(problem, kExitToolFailed);
     if (file_state(path_.c_str()) == file_state("/proc/self/exe"))  // its command has what it asks for, not we
@@ -190,6 +192,18 @@ class Run {
   }
 
  private:
+  // As built (lib/) or as installed (lib/sysvm/), beside the shim.
+  void configure_prefetch() {
+    const QuietLimit quiet;  // its counters are a file
+    for (const char* folder : {"/lib/", "/lib/sysvm/"}) {
+      prefetcher_ = install_prefix() + folder + "sysvm-prefetch";
+      if (::access(prefetcher_.c_str(), X_OK) != 0) continue;
+      prefetch_stats_ = prefetch_configure(prefetcher_.c_str(), options_.prefetch_depth, options_.shim.procedures.c_str(),
+                                           options_.counted());
+      return;
+    }
+  }
+
   // why: said, and with --require the end.
   int plainly(const std::string& why = "", int required = 0) {
     if (!why.empty()) {
@@ -232,6 +246,7 @@ class Run {
         (ended.exec_errno == E2BIG && !supervise(path_, argv_.data(), Environment("", "").data(), ended = Ended())))
       return plainly(std::string("no second process: ") + std::strerror(errno), kExitToolFailed);
     if (ended.exec_errno) return not_executed(path_, ended.exec_errno);
+    prefetch_wait_end(prefetch_stats_);
     if (options_.counted()) report(start, ended, stats);
     return end_like(ended.wait_status);
   }
@@ -243,7 +258,8 @@ class Run {
     std::vector<std::string> words{"sysvm", "run-report", std::to_string(stats), std::to_string(ended.wait_status), wall,
                                    std::to_string(static_cast<int>(o.shim.engine)), o.shim.procedures,
                                    start.library.empty() ? start.message : "", o.stats, o.json ? "json" : "",
-                                   o.verbose ? "verbose" : "", o.shim.allow_seccomp ? "filter" : ""};
+                                   o.verbose ? "verbose" : "", o.shim.allow_seccomp ? "filter" : "",
+                                   std::to_string(prefetch_stats_)};
     words.insert(words.end(), o.command.begin(), o.command.end());
     const std::string tools = tools_path();
     const Signals signals;
@@ -251,6 +267,7 @@ class Run {
     if (pid == 0) {
       signals.restore();
       ::fcntl(stats, F_SETFD, 0);
+      if (prefetch_stats_ >= 0) ::fcntl(prefetch_stats_, F_SETFD, 0);
       ::execve(tools.c_str(), pointers(words).data(), environ);
       say_error(tools + ": " + std::strerror(errno));
       ::_exit(kExitToolFailed);
@@ -278,7 +295,8 @@ class Run {
   const std::string path_;
   const std::vector<char*> argv_;
   PrivateFolder folder_;
-  std::string bundle_;
+  std::string bundle_, prefetcher_;
+  int prefetch_stats_ = -1;
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ const std::string_view kRunHelp =
     "  --relaxed=age           what was fetched ahead survives other calls that only look\n"
     "  --age MS                how long a result that was fetched ahead may wait; 10 unless told\n"
     "  --allow-seccomp         also under a seccomp filter: it may see calls that CMD has not made itself\n"
+    "  --prefetch HOW          auto: where CMD is seen to wait for storage, another process makes its next calls ahead, so that\n"
+    "                          CMD finds caches warm; off; or how many calls at once, from 1 to 64\n"
     "  --symbols               interpose by symbol instead of patching the C library: counts calls, answers none\n"
     "  --stats FILE            write counters there, as JSON\n"
     "  --json                  counters as one line of JSON on standard error\n"
@@ -28,7 +30,7 @@ const std::string_view kRunHelp =
     "--require, procedure file), 125 sysvm failed, 126 CMD cannot be executed, 127 CMD not found.\n";
 
 RunOptions parse_run_options(const std::vector<std::string>& words) {
-  const SplitArgs split = split_args(words, {"-P", "--procedures", "--engine", "--age", "--stats", "--relaxed"});
+  const SplitArgs split = split_args(words, {"-P", "--procedures", "--engine", "--age", "--stats", "--relaxed", "--prefetch"});
   RunOptions out;
   out.command = split.command;
   for (size_t i = 0; i < split.own.size() && out.wrong.empty(); ++i) {
@@ -61,6 +63,15 @@ RunOptions parse_run_options(const std::vector<std::string>& words) {
       if (out.wrong.empty() && (text.empty() || *end || text[0] == '-' || ms > 60000))
         out.wrong = "--age: '" + text + "' is not a number of milliseconds from 0 to 60000";
       out.shim.age_ms = static_cast<uint32_t>(ms);
+    } else if (name == "--prefetch") {
+      const std::string how = take();
+      char* end;
+      const unsigned long depth = std::strtoul(how.c_str(), &end, 10);
+      const bool number = !how.empty() && how[0] >= '0' && how[0] <= '9' && !*end && depth >= 1 && depth <= 64;
+      if (out.wrong.empty() && how != "off" && how != "auto" && !number)
+        out.wrong = "--prefetch: '" + how + "' is none of off, auto, and a number of calls from 1 to 64";
+      out.prefetch = how != "off";
+      out.prefetch_depth = number ? static_cast<unsigned>(depth) : 0;
     } else if (name == "--engine") {
       const std::string engine = take();
       if (engine == "auto") out.shim.engine = SYSVM_ENGINE_AUTO;

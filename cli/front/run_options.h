@@ -13,6 +13,8 @@ namespace sysvm {
 struct RunOptions {
   ShimOptions shim;
   std::string stats;
+  bool prefetch = true;
+  unsigned prefetch_depth = 0;  // calls in flight, 0: by itself
   bool json = false, verbose = false, require = false, help = false;
   std::vector<std::string> command;
   std::string wrong;  // what is wrong with the words, or empty

@@ -32,7 +32,7 @@
 #define STAT_CTIME_NS "112"
 
 /* r60 0, r61 AT_EMPTY_PATH, r62 S_IFMT, r63 S_IFDIR, r64 -EPERM, r65 room that entries need, r66 DT_DIR, r67 flags of a
-   stat, r68 ".", r69 "..", r70 DT_REG, r71 S_IFREG, r75 bytes of one readahead */
+   stat, r68 ".", r69 "..", r70 DT_REG, r71 S_IFREG; the body's: r100 to r199 */
 static const char prelude[] =
 	"	movi8 r60, 0\n"
 	"	movi16 r61, 0x1000\n"
@@ -46,8 +46,7 @@ static const char prelude[] =
 	"	movi16 r69, 0x2e2e\n"
 	"	movi8 r70, 8\n"
 	"	movi32 r71, 0x8000\n"
-	"	movi32 r72, 0x40000\n" /* O_NOATIME */
-	"	movi32 r75, 131072\n";
+	"	movi32 r72, 0x40000\n"; /* O_NOATIME */
 
 static const char enter[] =
 	"	goon openat2 r30, r0, r1, r2, r3\n"
@@ -138,16 +137,24 @@ static const char fetch[] =
 	"	goon openat r55, r15, r54, r59, r60\n"
 	"opened: jneg r55, left\n"
 	"	addi r18, r18, 1\n"
-	"ahead:	jz r56, read\n"
-	"	mov r58, r56\n"
-	"	jbe r56, r75, last\n"
-	"	mov r58, r75\n"
-	"last:	goon readahead r57, r55, r74, r58\n"
-	"	jneg r57, read\n"
-	"	add r17, r17, r58\n"
-	"	add r74, r74, r58\n"
-	"	sub r56, r56, r58\n"
-	"	jmp ahead\n"
+	"	add r17, r17, r56\n";
+
+/* A readahead brings at most so much as the device takes at once: so in pieces. */
+static const char body[] =
+	"	mov r100, r74\n"
+	"	mov r101, r56\n"
+	"	movi32 r102, 131072\n"
+	"ahead:	jz r101, read\n"
+	"	mov r103, r101\n"
+	"	jbe r101, r102, last\n"
+	"	mov r103, r102\n"
+	"last:	goon readahead r104, r55, r100, r103\n"
+	"	jneg r104, read\n"
+	"	add r100, r100, r103\n"
+	"	sub r101, r101, r103\n"
+	"	jmp ahead\n";
+
+static const char shut_file[] =
 	"read:	goon close r57, r55\n"
 	"left:	goon close r57, r50\n"
 	"	jmp next\n"
@@ -172,31 +179,34 @@ static const char look[] =
 	"	jmp look\n"
 	"done:	end\n";
 
-static const char *const parts[CODE_KINDS][8] = {
+static const char *const parts[CODE_KINDS][10] = {
 	[CODE_ENTER] = { prelude, enter, more, head, look },
 	[CODE_MORE] = { prelude, more, head, look },
 	[CODE_LOOK] = { prelude, head, look },
-	[CODE_DATA] = { prelude, head, file, part, fetch, look },
-	[CODE_LIST] = { prelude, head, file, range, fetch, look },
+	[CODE_DATA] = { prelude, head, file, part, fetch, body, shut_file, look },
+	[CODE_LIST] = { prelude, head, file, range, fetch, body, shut_file, look },
 };
+
+static int define(struct sysvm_async *pool, int kind, const char *other_body, uint32_t *proc, char *message, size_t size)
+{
+	char text[12288] = "";
+	uint8_t code[4096];
+	size_t len = 0;
+	int err;
+
+	for (int i = 0; i < 10 && parts[kind][i]; i++) /* ours have some 4 KB together */
+		strcat(text, other_body && parts[kind][i] == body ? other_body : parts[kind][i]);
+	err = sysvm_assemble(text, code, sizeof(code), &len, message, size);
+	return err ? err : sysvm_async_define(pool, code, len, 0, proc, message, size);
+}
 
 int code_define(struct sysvm_async *pool, uint32_t procs[CODE_KINDS], char *message, size_t size)
 {
-	for (int kind = 0; kind < CODE_KINDS; kind++) {
-		char text[8192] = "";
-		uint8_t code[2048];
-		size_t len = 0;
-		int err;
+	int err = 0;
 
-		for (int i = 0; i < 8 && parts[kind][i]; i++)
-			strcat(text, parts[kind][i]); /* all of them together have some 4 KB */
-		err = sysvm_assemble(text, code, sizeof(code), &len, message, size);
-		if (!err)
-			err = sysvm_async_define(pool, code, len, 0, &procs[kind], message, size);
-		if (err)
-			return err;
-	}
-	return 0;
+	for (int kind = 0; kind < CODE_KINDS && !err; kind++)
+		err = define(pool, kind, NULL, &procs[kind], message, size);
+	return err;
 }
 
 struct consts {

@@ -28,6 +28,9 @@
 #define WORDS_MAX (256u << 10)
 #define PART_FIRST (128u << 10)
 #define PART_MAX (8u << 20)
+#define LIST_PART (1u << 20)
+#define LIST_AHEAD 512 /* words */
+#define LIST_BATCH 32
 
 struct seen_directory {
 	uint64_t dev, ino;
@@ -63,8 +66,10 @@ struct guess {
 	char cwd[FEED_PATH];
 	/* A list of words that are files. */
 	bool news; /* the latest look led to something */
-	unsigned int list_at; /* the next word, 0: no list */
-	int list_fd;
+	unsigned int list_at;	/* offset of the next word, 0: no list */
+	unsigned int list_next; /* its number */
+	unsigned int list_seen; /* the number of the word that the command has open */
+	int list_fd;		/* its working directory */
 };
 
 struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats)
@@ -121,12 +126,15 @@ static struct seen_directory *remember(struct guess *g, const struct feed_seen *
 
 static void take_words(struct guess *g, int pid, const char *cwd)
 {
-	if (g->words_pid == pid && g->words_age++ % 256)
+	if (g->words_pid == pid && g->words_len && g->words_age++ % 4096)
 		return;
 	g->words_len = feed_words(pid, g->words, sizeof(g->words));
 	g->words_pid = pid;
 	snprintf(g->cwd, sizeof(g->cwd), "%s", cwd);
-	g->list_at = 0;
+	g->list_at = g->list_next = g->list_seen = 0;
+	if (g->list_fd >= 0)
+		close(g->list_fd);
+	g->list_fd = -1;
 }
 
 /* A word as an absolute path, without looking at anything. */
@@ -325,8 +333,8 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 
 /* --- files --------------------------------------------------------------------------------------------------- */
 
-/* The file's directory, as if it had been seen. The command went through it a moment ago: nothing waits here. */
-static void seen_directory_of(struct guess *g, const struct feed_seen *s)
+/* The file's directory, as if it had been seen; asked_for: as if it had been read, since it is below a word of the command line. The command went through it a moment ago: nothing waits here. */
+static void seen_directory_of(struct guess *g, const struct feed_seen *s, bool asked_for)
 {
 	static struct feed_seen d;
 	struct statx st;
@@ -334,33 +342,30 @@ static void seen_directory_of(struct guess *g, const struct feed_seen *s)
 	d = *s;
 	d.path[parent_length(d.path)] = 0;
 	d.directory = true;
-	d.working = true; /* it need not have been read */
+	d.working = !asked_for; /* it need not have been read */
 	memcpy(d.link, d.path, sizeof(d.link));
 	if (statx(AT_FDCWD, d.path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) ||
 	    !S_ISDIR(st.stx_mode) || st.stx_mnt_id != s->mount)
 		return;
 	d.dev = (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor);
 	d.ino = st.stx_ino;
-	d.position = 0;
+	d.position = asked_for;
 	seen_directory(g, &d);
 }
 
 static void seen_file(struct guess *g, const struct feed_seen *s)
 {
-	bool inside = false;
+	char root[FEED_PATH];
+	bool asked_for, inside = false;
 
 	if (!s->reading)
 		return;
+	asked_for = word_above(g, s->path, root, sizeof(root));
 	for (unsigned int i = 0; i < g->nroots; i++)
 		inside |= is_below(s->path, g->root[i]);
-	if (!inside) {
-		char root[FEED_PATH];
-
-		if (word_above(g, s->path, root, sizeof(root)))
-			seen_directory_of(g, s);
+	if (!inside && !asked_for)
 		return;
-	}
-	seen_directory_of(g, s);
+	seen_directory_of(g, s, asked_for);
 	if (s->ino != g->file_ino[0] && s->ino != g->file_ino[1]) {
 		g->file_ino[1] = g->file_ino[0];
 		g->file_ino[0] = s->ino;
@@ -368,10 +373,79 @@ static void seen_file(struct guess *g, const struct feed_seen *s)
 	if (!g->files && g->file_ino[1]) {
 		g->files = true;
 		walk_read_files(g->walk, PART_FIRST);
-		seen_directory_of(g, s); /* it was forgotten just now */
+		seen_directory_of(g, s, asked_for); /* it was forgotten just now */
 	}
 	if (g->files && s->position > PART_FIRST)
 		walk_read_files(g->walk, PART_MAX);
+}
+
+/* --- words that are files ------------------------------------------------------------------------------------ */
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+/* One of the words is open: those after it are next. */
+static bool seen_word(struct guess *g, const struct feed_seen *s)
+{
+	const char *word = g->words, *end = g->words + g->words_len, *name = strrchr(s->path, '/') + 1;
+	char path[FEED_PATH], cwd[64];
+	unsigned int number = 1;
+
+	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1, number++) {
+		unsigned int next = (unsigned int)(word - g->words + strlen(word) + 1);
+
+		if (!ends_with(word, name) || !word_path(g, word, path, sizeof(path)) || strcmp(path, s->path))
+			continue;
+		g->list_seen = number;
+		if (next < g->words_len && (!g->list_at || number >= g->list_next)) {
+			g->list_at = next;
+			g->list_next = number + 1;
+		}
+		if (g->list_fd < 0 && g->list_at) {
+			snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", s->pid);
+			g->list_fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		}
+		return true;
+	}
+	return false;
+}
+
+struct list_entry { /* struct linux_dirent64, with the range in place of numbers */
+	uint64_t from, length;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+} __attribute__((packed));
+
+/* The next words, as a list for the walk. An absolute one is looked up from "/", in whose mount it must be. */
+static void go_on_with_words(struct guess *g)
+{
+	static _Alignas(8) char entries[WALK_BUFFER];
+	unsigned int count = 0;
+	size_t len = 0;
+
+	while (g->list_at && g->list_at < g->words_len && count < LIST_BATCH && g->list_next < g->list_seen + LIST_AHEAD) {
+		const char *word = g->words + g->list_at;
+		size_t n = strlen(word), size = (sizeof(struct list_entry) + n + 1 + 7) & ~(size_t)7;
+		struct list_entry *e = (struct list_entry *)(entries + len);
+
+		if (len + size > sizeof(entries))
+			break;
+		if (n && *word != '-') {
+			*e = (struct list_entry){.length = LIST_PART, .size = (uint16_t)size, .type = 8};
+			memcpy(e->name, word, n + 1);
+			len += size;
+			count++;
+		}
+		g->list_at += (unsigned int)n + 1;
+		g->list_next++;
+	}
+	if (count)
+		walk_list(g->walk, g->list_fd, entries, len, count);
 }
 
 void guess_seen(void *to, const struct feed_seen *s)
@@ -382,8 +456,10 @@ void guess_seen(void *to, const struct feed_seen *s)
 		take_words(g, s->pid, s->path);
 	if (s->directory)
 		seen_directory(g, s);
-	else
+	else if (!s->reading || !seen_word(g, s))
 		seen_file(g, s);
+	else
+		g->news = true;
 }
 
 bool guess_go_on(struct guess *g)
@@ -391,6 +467,13 @@ bool guess_go_on(struct guess *g)
 	bool news = g->news;
 
 	g->news = false;
+	while (g->list_fd >= 0 && g->list_at && walk_list_wanted(g->walk)) {
+		unsigned int at = g->list_at;
+
+		go_on_with_words(g);
+		if (g->list_at == at)
+			break;
+	}
 	walk_pump(g->walk);
 	return news;
 }

@@ -3,7 +3,8 @@
  * sysvm-prefetch: beside a command that `sysvm run` starts. Makes the calls ahead that the command is about to make, and throws
  * the results away; the command makes them itself and finds the caches warm.
  *
- *     sysvm-prefetch PIDFD STATS PID DEPTH       descriptors by number; STATS -1: none; DEPTH 0: by itself
+ *     sysvm-prefetch PIDFD STATS PID DEPTH PROCEDURES     descriptors by number; STATS -1: none; DEPTH 0: by itself;
+ *                                                         PROCEDURES: a path, or ""
  *
  * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". It is the first that a lack of
  * memory ends. The main thread here waits for time to pass, for requests to end (walk.c), and for the command's end (pidfd), with
@@ -154,8 +155,8 @@ static void read_leases(struct walk *walk)
 
 int main(int argc, char **argv)
 {
-	int pidfd = argc == 5 ? number(argv[1]) : -2, stats_fd = argc == 5 ? number(argv[2]) : -2;
-	int pid = argc == 5 ? number(argv[3]) : -2, depth = argc == 5 ? number(argv[4]) : -2;
+	int pidfd = argc == 6 ? number(argv[1]) : -2, stats_fd = argc == 6 ? number(argv[2]) : -2;
+	int pid = argc == 6 ? number(argv[3]) : -2, depth = argc == 6 ? number(argv[4]) : -2;
 	struct walk_options options = {
 		.entries_ahead = ENTRIES_AHEAD,
 		.bytes_ahead = BYTES_AHEAD,
@@ -195,8 +196,10 @@ int main(int argc, char **argv)
 			finish(PREFETCH_FAILED);
 		if (fds[0].revents)
 			finish(PREFETCH_ENDED);
-		if (fds[1].revents)
+		if (fds[1].revents) {
 			walk_reap(walk);
+			guess_go_on(guess);
+		}
 		now = clock_ns(CLOCK_MONOTONIC);
 		if (now < next)
 			continue;

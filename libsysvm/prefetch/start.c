@@ -11,28 +11,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared.h"
+
+#define END_MS 250
 #define STACK (16u << 10)
 #define PROCESSES_LEAST 256 /* a limit below: somebody counts processes */
 
 struct start {
-	char *argv[6];
+	char *argv[7];
 	int pidfd, stats_fd;
-	char stack[2][STACK] __attribute__((aligned(16)));
+	char stack[STACK] __attribute__((aligned(16)));
 };
 
-/* It has the memory of the process that starts it, which waits: no allocation, no errno that matters. */
-static int second(void *argument)
+_Noreturn static void second(struct start *s)
 {
-	struct start *s = argument;
 	int null, fds[2];
 	sigset_t none;
 
@@ -60,7 +62,9 @@ static int first(void *argument)
 {
 	struct start *s = argument;
 
-	clone(second, s->stack[1] + STACK, CLONE_VM | CLONE_VFORK, s);
+	/* With a copy of the memory, so that nobody waits for its execve. */
+	if (syscall(SYS_clone, 0, 0, 0, 0, 0) == 0)
+		second(s);
 	_exit(0);
 }
 
@@ -71,34 +75,65 @@ static int limited(void)
 	return getpid() == 1 || (!getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur < PROCESSES_LEAST && geteuid());
 }
 
-int prefetch_start(const char *program, unsigned int depth, int stats_fd)
+static struct {
+	const char *program, *procedures;
+	unsigned int depth;
+	int stats_fd;
+} wanted;
+
+int prefetch_configure(const char *program, unsigned int depth, const char *procedures, int counters)
+{
+	wanted.program = program;
+	wanted.procedures = procedures;
+	wanted.depth = depth;
+	wanted.stats_fd = counters ? memfd_create("sysvm-prefetch", MFD_CLOEXEC) : -1;
+	if (wanted.stats_fd >= 0 && ftruncate(wanted.stats_fd, sizeof(struct prefetch_stats))) {
+		close(wanted.stats_fd);
+		wanted.stats_fd = -1;
+	}
+	return wanted.stats_fd;
+}
+
+void prefetch_before_exec(void)
 {
 	static struct start s;
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 	char pid[16], n[16];
-	int child, err = 0;
+	int child;
 
-	if (limited())
-		return -EAGAIN;
+	if (!wanted.program || limited())
+		return;
 	s.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (s.pidfd < 0)
-		return -errno;
-	s.stats_fd = stats_fd;
+		return;
+	s.stats_fd = wanted.stats_fd;
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	snprintf(n, sizeof(n), "%u", depth);
-	s.argv[0] = (char *)program;
+	snprintf(n, sizeof(n), "%u", wanted.depth);
+	s.argv[0] = (char *)wanted.program;
 	s.argv[1] = "3";
-	s.argv[2] = stats_fd < 0 ? "-1" : "4";
+	s.argv[2] = wanted.stats_fd < 0 ? "-1" : "4";
 	s.argv[3] = pid;
 	s.argv[4] = n;
+	s.argv[5] = (char *)wanted.procedures;
+	wanted.program = NULL;
 	sigaction(SIGCHLD, &ignore, &before);
-	child = clone(first, s.stack[0] + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
-	if (child < 0)
-		err = -errno;
-	else
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR) /* ECHILD: it is gone */
-			;
+	child = clone(first, s.stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) /* ECHILD: it is gone */
+		;
 	sigaction(SIGCHLD, &before, NULL);
 	close(s.pidfd);
-	return err;
+}
+
+void prefetch_wait_end(int fd)
+{
+	struct prefetch_stats stats;
+	struct pollfd gone = {.events = POLLIN};
+
+	if (fd < 0 || pread(fd, &stats, sizeof(stats), 0) != sizeof(stats) || stats.magic != PREFETCH_MAGIC || !stats.pid)
+		return;
+	gone.fd = (int)syscall(SYS_pidfd_open, (pid_t)stats.pid, 0);
+	if (gone.fd < 0)
+		return;
+	(void)!poll(&gone, 1, END_MS);
+	close(gone.fd);
 }

@@ -15,13 +15,24 @@ extern "C" {
 #define PREFETCH_DEPTH_MAX 64
 
 /*
- * program is the path of sysvm-prefetch; depth is the number of calls in flight, 0: by itself; stats_fd is a file of at least
- * sizeof(struct prefetch_stats) bytes, or -1. To be called with one thread, right before execve.
- *   -EAGAIN   the limits of this process or its number (1) leave no room for another process
- *   or what pidfd_open or clone failed with
- * That the program cannot be executed is not reported: the command runs without it.
+ * To be started by the next prefetch_before_exec: program is the path of sysvm-prefetch; depth is the number of calls in flight, 0: by
+ * itself; procedures is the path of a procedure file, or "". The strings stay the caller's. counters: whether a file is made for
+ * them; returns its descriptor (close on exec), or -1.
  */
-int prefetch_start(const char *program, unsigned int depth, int stats_fd);
+int prefetch_configure(const char *program, unsigned int depth, const char *procedures, int counters);
+
+/*
+ * In the process that becomes the command, with one thread, right before execve. Does nothing if there is no configuration, if it was
+ * done before, or if the limits of the process, or its number (1), leave no room for another one. Nothing is reported: the
+ * command runs without it as well.
+ */
+void prefetch_before_exec(void);
+
+/*
+ * The command has ended: wait until the prefetcher is gone, which ends by itself then, so that it keeps no file system busy; for a
+ * quarter of a second at most.
+ */
+void prefetch_wait_end(int counters_fd);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string_view>
 
+#include "libsysvm/prefetch/start.h"
 #include "libsysvm/shim/bundle.h"
 
 extern char** environ;
@@ -19,6 +20,7 @@ constexpr std::string_view kVariable = BUNDLE_VARIABLE "=";
 }  // namespace
 
 int execute(const std::string& path, char* const* argv, char* const* envp) {
+  prefetch_before_exec();
   ::execve(path.c_str(), argv, envp);
   if (errno != ENOEXEC) return errno;
   std::vector<char*> shell{const_cast<char*>("/bin/sh"), const_cast<char*>(path.c_str())};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file system that shows a folder and answers each request after a while, as a network does: for tests and figures of the
- * prefetcher. Read only; answers may be kept by the kernel for as long as it likes, so what was asked once is cached.
+ * A file system that shows a folder and answers after a while, as a network does: for tests and figures of the prefetcher. Read only;
+ * answers may be kept by the kernel for as long as it likes, so what was asked once is cached: names and attributes, entries,
+ * contents. Opens, which FUSE asks for each time, are answered at once.
  *
  *     slow_fs FOLDER MOUNTPOINT MICROSECONDS [TRACE]     ends when it is unmounted
  *
@@ -25,7 +26,6 @@ static int trace = -1;
 
 static const char *real_path(const char *path, char *to, size_t size)
 {
-	usleep(delay_us);
 	snprintf(to, size, "%s%s", base, path);
 	return to;
 }
@@ -41,6 +41,7 @@ static int get_attributes(const char *path, struct stat *st, struct fuse_file_in
 	char at[8192];
 
 	(void)fi;
+	usleep(delay_us);
 	return lstat(real_path(path, at, sizeof(at)), st) ? -errno : 0;
 }
 
@@ -49,6 +50,7 @@ static int read_link(const char *path, char *to, size_t size)
 	char at[8192];
 	ssize_t n = readlink(real_path(path, at, sizeof(at)), to, size - 1);
 
+	usleep(delay_us);
 	if (n < 0)
 		return -errno;
 	to[n] = 0;
