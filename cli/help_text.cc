@@ -19,7 +19,11 @@ std::string names_of(const CLI::Option& option) {
   if (option.get_positional()) return option.get_name(true);
   std::string out = option.get_name(false, true);
   std::string type = option.get_type_name();  // "" of a flag
-  type = type.substr(0, type.find_first_of(":{ "));  // the choices stand in the text
+  // Of "TEXT:{auto,bpf,ptrace}" the choices, which completions read here; else the type alone.
+  if (const size_t open = type.find('{'), close = type.find('}'); open < close && close != std::string::npos)
+    type = type.substr(open, close + 1 - open);
+  else
+    type = type.substr(0, type.find_first_of(": "));
   return type.empty() ? out : out + " " + type;
 }
 

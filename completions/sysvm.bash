@@ -26,9 +26,9 @@ _sysvm() {
 	-u | --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
 	-p | --pid) COMPREPLY=($(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")) ;;
 	export) ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W "strace perfetto ndjson folded" -- "$cur")) ;;
-	-*[a-z]) # the values that the help names: --color TEXT:{auto,always,never}
+	-*[a-z]) # the values that the help names: --color {auto,always,never}
 		COMPREPLY=($(compgen -W "$("$program" "$command" --help 2>/dev/null |
-			sed -nE "s/^ +(-[^ ]*,)?$prev [A-Z]+:\\{([^}]*)\\}.*/\\2/p" | tr , ' ')" -- "$cur"))
+			sed -nE "s/^ +(-[^ ]*,)?$prev \\{([^}]*)\\}.*/\\2/p" | tr , ' ')" -- "$cur"))
 		;;
 	esac
 	((${#COMPREPLY[@]})) || [[ $cur != -* ]] || COMPREPLY=($(compgen -W "$("$program" "$command" --help 2>/dev/null |
