@@ -19,7 +19,7 @@ const std::string_view kRunHelp =
     "  --age MS                how long a result that was fetched ahead may wait; 10 unless told\n"
     "  --allow-seccomp         also under a seccomp filter: it may see calls that CMD has not made itself\n"
     "  --prefetch HOW          auto: where CMD is seen to wait for storage, another process makes its next calls ahead, so that\n"
-    "                          CMD finds caches warm; off; or how many calls at once, from 1 to 64\n"
+    "                          CMD finds caches warm; off (the default); or how many calls at once, from 1 to 64\n"
     "  --symbols               interpose by symbol instead of patching the C library: counts calls, answers none\n"
     "  --stats FILE            write counters there, as JSON\n"
     "  --json                  counters as one line of JSON on standard error\n"

@@ -61,7 +61,7 @@ def command_of(run):
 
 class Beside(unittest.TestCase):
     def start(self, *command, **more):
-        run = subprocess.Popen([SYSVM, "run", *command], stdin=subprocess.DEVNULL, **more)
+        run = subprocess.Popen([SYSVM, "run", "--prefetch=auto", *command], stdin=subprocess.DEVNULL, **more)
         self.addCleanup(lambda: (run.poll() is None and run.kill(), run.wait()))
         pid = command_of(run)
         self.assertTrue(pid, "no prefetcher was started")
@@ -79,13 +79,14 @@ class Beside(unittest.TestCase):
         run.wait()
         self.assertTrue(until(lambda: not prefetchers(pid)))
 
-    def test_off_means_none(self):
-        run = subprocess.Popen([SYSVM, "run", "--prefetch=off", "--", "sh", "-c", "echo $$; exec sleep 60"],
-                               stdout=subprocess.PIPE, text=True)
-        pid = int(run.stdout.readline())
-        self.assertEqual(prefetchers(pid), [])
-        os.kill(pid, signal.SIGKILL)
-        run.communicate()
+    def test_there_is_none_unless_asked_for(self):
+        for words in ([], ["--prefetch=off"]):
+            run = subprocess.Popen([SYSVM, "run", *words, "--", "sh", "-c", "echo $$; exec sleep 60"],
+                                   stdout=subprocess.PIPE, text=True)
+            pid = int(run.stdout.readline())
+            self.assertEqual(prefetchers(pid), [])
+            os.kill(pid, signal.SIGKILL)
+            run.communicate()
 
     def test_it_holds_nothing_of_the_command(self):
         out = tempfile.TemporaryFile()
@@ -108,7 +109,7 @@ class Beside(unittest.TestCase):
                    "print(r.ru_maxrss, r.ru_minflt, r.ru_utime)\n"
                    "import signal; print(signal.sigpending())\n")
         for _ in range(2):  # the first makes the start, with a helper of its own; the second finds it kept
-            out = subprocess.run([SYSVM, "run", "--", "/usr/bin/python3", "-c", program], stdout=subprocess.PIPE, text=True)
+            out = subprocess.run([SYSVM, "run", "--prefetch=auto", "--", "/usr/bin/python3", "-c", program], stdout=subprocess.PIPE, text=True)
         self.assertEqual(out.stdout, "none\n0 0 0.0\nset()\n")
 
     def test_it_keeps_no_pipe_open(self):
@@ -130,7 +131,7 @@ class Beside(unittest.TestCase):
             os.setgroups([])
             os.setresgid(65533, 65533, 65533)
             os.setresuid(65533, 65533, 65533)
-        run = subprocess.Popen([SYSVM, "run", "--", "sh", "-c", "echo $$; exec sleep 60"], stdout=subprocess.PIPE,
+        run = subprocess.Popen([SYSVM, "run", "--prefetch=auto", "--", "sh", "-c", "echo $$; exec sleep 60"], stdout=subprocess.PIPE,
                                text=True, preexec_fn=poor, cwd="/")
         line = run.stdout.readline()
         if not line:
