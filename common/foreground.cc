@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "common/foreground.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <ctime>
 
 namespace sysvm {
@@ -75,11 +77,46 @@ void stop_self(int signal) {
   ::sigaction(signal, &before, nullptr);
 }
 
+// A stopped process, or one that is not there: 'T', or 0. Only what may be called after fork in a process with threads.
+char state_of(pid_t pid) {
+  char path[32] = "/proc/", digits[12], stat[512];
+  size_t at = 6, n = 0;
+  do digits[n++] = static_cast<char>('0' + pid % 10);
+  while ((pid /= 10) != 0);
+  while (n) path[at++] = digits[--n];
+  std::memcpy(path + at, "/stat", 6);
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t have = ::read(fd, stat, sizeof stat);
+  ::close(fd);
+  for (ssize_t i = have - 3; i > 0; --i)  // "PID (NAME) STATE ...": NAME may hold anything, what follows no ')'
+    if (stat[i] == ')') return stat[i + 2];
+  return 0;
+}
+
+// Somebody may continue the command alone, and we sleep: whoever waits for us would wait for ever. So a process of ours
+// watches the two while we are stopped, and continues us when the command runs, or has ended. -1: there is none.
+pid_t watch(pid_t command) {
+  const pid_t us = ::getpid(), watcher = ::fork();
+  if (watcher != 0) return watcher;
+  end_with_parent(us);
+  for (;;) {
+    const timespec rest{0, 20'000'000};
+    ::nanosleep(&rest, nullptr);
+    if (state_of(command) != 'T' && state_of(us) == 'T') ::kill(us, SIGCONT);
+  }
+}
+
 }  // namespace
 
 void stop_like(int signal, pid_t command) {
   for (;;) {
+    const pid_t watcher = watch(command);
     stop_self(signal);
+    if (watcher > 0) {
+      ::kill(watcher, SIGKILL);
+      ::waitpid(watcher, nullptr, 0);
+    }
     // Whoever continued us may have continued the group. The kernel sends to a group under the lock that setpgid takes,
     // so after it the command has its own SIGCONT, or will not have one.
     ::setpgid(0, ::getpgrp());

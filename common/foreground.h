@@ -6,7 +6,8 @@
 // - A signal that is sent to this process alone is sent on to it, with the value of sigqueue. What the terminal sends
 //   reaches the whole group, so it is not sent on; nor is what the command itself sends.
 // - When the command stops, this process stops by the same signal, so that a shell sees a stopped job; continued, it
-//   continues the command, unless whoever continued the group did.
+//   continues the command, unless whoever continued the group did. Where somebody continues the command alone, this
+//   process goes on, too.
 // - When this process is killed, the command is too (PR_SET_PDEATHSIG), as a run without it would be.
 //
 // What remains: getppid; a signal sent to the whole group by kill, not by the terminal, arrives twice; SIGSTOP sent

@@ -291,14 +291,22 @@ def test_a_continued_group_continues_the_command_once(home):
         if at_once:
             os.killpg(process.pid, signal.SIGCONT)
             assert process.stdout.readline() == b"going on\n"
-        else:  # the command first: it has dealt with its signal when a second one would come
+        else:  # the command alone: what waits for it goes on, too
             os.kill(pid, signal.SIGCONT)
             assert process.stdout.readline() == b"going on\n"
-            os.kill(process.pid, signal.SIGCONT)
+            _, status = os.waitpid(process.pid, os.WCONTINUED)
+            assert os.WIFCONTINUED(status)
         time.sleep(0.1)
     process.terminate()
     process.wait(WAIT)
     assert process.stdout.read() == b"", "a second SIGCONT for one"
+
+
+@pytest.mark.parametrize("stop", ["STOP", "TSTP"])
+def test_a_command_that_a_child_of_its_own_continues_ends(home, stop):
+    """Nobody continues the process that waits for it: it would sleep, and its parent with it."""
+    done = run(home, *staying(home, "sh", "-c", f"(sleep 0.3; kill -CONT $$) & kill -{stop} $$; exit 3"))
+    assert done.returncode == 3, done
 
 
 def in_terminal(home, words, keys):
