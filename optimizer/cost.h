@@ -36,7 +36,7 @@ struct CostModel {
   double uncertain = 0.15;   // share by which these are known: how far the repetitions of an entry lay apart
   std::string source = "defaults";
   double age_s = -1;  // since they were measured; -1: never
-  std::string source_and_age() const;  // "measured 3 days ago: /root/.cache/sysvm/costs.json"
+  std::string source_and_age() const;  // "measured 3 days ago: ~/.cache/sysvm/costs.json"
 
   double inner_ns(uint32_t nr) const;
   double gain_per_hit() const { return crossing_ns - serve_ns - inner_extra_ns - insns_per_call * insn_ns; }
