@@ -39,11 +39,11 @@ bool is_struct_stat(
     uint32_t nr);  // fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH)
 
 // It tells nothing about others, so an outstanding log survives it: the QUIET calls of the table, and changes
-// of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/rules.c).
+// of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/known/rules.c).
 bool is_quiet(const Event& e);
 
 // The machine can make the call in the same entry with what is made again behind it: reads at the end of file
-// and the like survive, say, a write (libsysvm/shim/ride.c).
+// and the like survive, say, a write (libsysvm/shim/ahead/ride.c).
 bool is_ridden(const Event& e);
 
 // strace's way to write a number: small ones in decimal, others in hexadecimal; AT_FDCWD by name.

@@ -65,7 +65,7 @@ struct EntryCall {
 };
 
 // What stands before a name in a path: "dir" and "dir/" are asked for as "dir/name", "." as "name"
-// (libsysvm/shim/listing.c).
+// (libsysvm/shim/names/listing.c).
 std::string under_of(const std::string& path);
 
 // Walks a stream in order and tells, for each call, which entry it is about.

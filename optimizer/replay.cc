@@ -238,7 +238,7 @@ bool is_undone(const Follower& f, const sysvm_page& page) {
          static_cast<int64_t>(page.reg[f.result]) >= 0;
 }
 
-// What is outstanding can be made again behind another call (libsysvm/shim/log.c, log_renewable).
+// What is outstanding can be made again behind another call (libsysvm/shim/ahead/log.c, log_renewable).
 bool renewable(const std::vector<const Follower*>& log, size_t next, const sysvm_page& page) {
   if (log.size() - next > 4) return false;
   for (; next < log.size(); ++next) {

@@ -14,7 +14,7 @@ namespace sysvm {
 namespace {
 
 constexpr uint64_t kStagingAddress = 0x100000000, kDataAddress = 0x200000000, kGoodDevice = 77;
-constexpr uint64_t kWindow = 256;    // the runtime's first (libsysvm/shim/directory.h)
+constexpr uint64_t kWindow = 256;    // the runtime's first (libsysvm/shim/names/names.h)
 constexpr size_t kLeftOut = 64;      // entries
 constexpr uint64_t kMostEntries = 4096;
 
@@ -245,7 +245,7 @@ bool Records::match(const Stream& stream, const Event& call, const std::string& 
   return false;
 }
 
-// As libsysvm/shim/directory_window.c does it.
+// As libsysvm/shim/names/window.c does it.
 static uint64_t next_window(uint64_t window, uint64_t used, uint64_t made) {
   if (used >= made) return std::min<uint64_t>(window * 2, kMostEntries);
   return (window + 2 * used) / 3 + 1;

@@ -12,7 +12,7 @@
 namespace sysvm {
 namespace {
 
-constexpr size_t kLongest = 255;  // of a name (libsysvm/shim/rows.c)
+constexpr size_t kLongest = 255;  // of a name (libsysvm/shim/names/name_pool.c)
 constexpr uint64_t kMasks[] = {15, 7, 0};
 constexpr double kHolds = 0.9;
 

@@ -33,7 +33,7 @@
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/search.h"
 #include "libsysvm/run/supervise.h"
-#include "libsysvm/shim/bundle.h"
+#include "libsysvm/shim/bundle/bundle.h"
 
 extern char** environ;
 

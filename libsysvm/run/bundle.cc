@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "libsysvm/shim/bundle_check.h"
+#include "libsysvm/shim/bundle/bundle_check.h"
 #include "libsysvm/svp.h"
 
 namespace sysvm {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Writes the shim's bundle (libsysvm/shim/bundle.h). Tested by tests/run/bundle_test.cc.
+// Writes the shim's bundle (libsysvm/shim/bundle/bundle.h). Tested by tests/run/bundle_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "libsysvm/prefetch/start.h"
-#include "libsysvm/shim/bundle.h"
+#include "libsysvm/shim/bundle/bundle.h"
 
 extern char** environ;
 

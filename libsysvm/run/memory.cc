@@ -9,7 +9,7 @@
 #include <cstring>
 #include <memory>
 
-#include "libsysvm/shim/bundle_check.h"
+#include "libsysvm/shim/bundle/bundle_check.h"
 
 namespace sysvm {
 

@@ -10,7 +10,7 @@
 #include "common/result.h"
 #include "common/unique_fd.h"
 #include "libsysvm/run/command.h"
-#include "libsysvm/shim/bundle.h"
+#include "libsysvm/shim/bundle/bundle.h"
 #include "libsysvm/run/start.h"
 
 namespace sysvm {

@@ -2,9 +2,9 @@
 /*
  * Inside the shim: the two halves and what they ask of each other.
  *
- *   entry half (patch.c, entry.S, process.c ...)  sees every call of the application: patched syscall sites, the
+ *   entry half (patch.c, entry.S, tasks.c ...)  sees every call of the application: patched syscall sites, the
  *       environment, signals, fork, exec. Decides nothing about results.
- *   ahead half (ahead.c, log.c, fds.c, memory.c ...)  decides which calls are answered, from procedures only.
+ *   ahead half (ahead.c, log.c, descriptors.c, memory.c ...)  decides which calls are answered, from procedures only.
  *
  * Both run inside the application's system calls: no libc call, no allocation, no lock, no errno, general registers
  * only, at most 512 bytes of stack on the path of a call (some 900 where a procedure runs: on the main stack only). All state is for one thread: a process that makes a second

@@ -2,7 +2,7 @@
 // Proves of a site that patching it changes nothing but who sees the call. It shares no code with the analyser that
 // makes sites: it reads the file anew, decodes every function from its beginning, and believes nothing in the site.
 //
-// What holds for an admitted site (see table.h and shim/patch.c for what is written where):
+// What holds for an admitted site (see table.h and shim/process/patch.c for what is written where):
 //   1. Its bytes, and those of the padding, are the file's, in one executable segment, at the offset that it names.
 //   2. It lies in one function of .eh_frame (that of clone() ends right before its `syscall`), and decoding that function from its beginning comes upon `patch`, each
 //      instruction after it and the `syscall`.

@@ -9,14 +9,14 @@
  * `fix`) in a trampoline. An instruction of less than 5 bytes gets a 2-byte jump to padding near by (`hop`), which
  * holds the 5-byte one.
  *
- * Written by analyse.cc, kept by cache.cc, used by shim/patch.c. Tested by tests/sites/.
+ * Written by analyse.cc, kept by cache.cc, used by shim/process/patch.c. Tested by tests/sites/.
  */
 #ifndef SYSVM_SITES_TABLE_H
 #define SYSVM_SITES_TABLE_H
 
 #include <stdint.h>
 
-#define SITES_CODE_MAX 34   /* bytes of a trampoline slot that are free for copies (shim/entry.S) */
+#define SITES_CODE_MAX 34   /* bytes of a trampoline slot that are free for copies (shim/process/entry.S) */
 #define SITES_EXPECT_MAX 44 /* longest run of original bytes, `syscall` included */
 #define SITES_FIX_MAX 3
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # In the guest: ls -l of a directory on overlayfs whose files show another device than the directory, plainly and under the
 # shim with the kernel engine. The output must be the same, and the loop must go on over the files: the first run learns
-# how the overlay shows them (libsysvm/shim/overlay.c), the next look at most of the files without an entry for each.
+# how the overlay shows them (libsysvm/shim/known/overlay.c), the next look at most of the files without an entry for each.
 # usage: overlay_entries.sh BIN_DIR
 set -eu
 bin=$1

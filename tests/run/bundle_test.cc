@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "libsysvm/run/memory.h"
-#include "libsysvm/shim/bundle_check.h"
+#include "libsysvm/shim/bundle/bundle_check.h"
 
 namespace sysvm {
 namespace {

@@ -11,8 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "libsysvm/shim/ahead.h"
-#include "libsysvm/shim/entry.h"
+#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/process/process.h"
 
 #define MAPS 320 /* of the shim's own memory and one for each procedure of its engine */
 
@@ -202,7 +202,7 @@ int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 	return 0;
 }
 
-/* dispatch.c and process.c as they are. */
+/* dispatch.c and tasks.c as they are. */
 int shim_dispatch(struct shim_call *call);
 void shim_after(struct shim_call *call, int verdict);
 

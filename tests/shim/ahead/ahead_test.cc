@@ -12,7 +12,7 @@
 #include "tests/shim/ahead/application.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/ahead/ahead.h"
 }
 
 namespace sysvm {

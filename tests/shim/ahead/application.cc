@@ -9,7 +9,7 @@
 #include "optimizer/svp_writer.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead.h"
+#include "libsysvm/shim/ahead/ahead.h"
 
 volatile uint64_t shim_signals;
 uint64_t shim_resolve(const struct svp_place*) { return 0; }

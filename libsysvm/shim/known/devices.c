@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which file systems may be read ahead.
+ *
+ * Reading ahead on FUSE, autofs, network file systems, procfs, sysfs or devices would send requests that the
+ * application did not make to somebody who can tell. So only types on the list below are read ahead, decided by one
+ * fstatfs for each st_dev and remembered. st_dev is not reused while a descriptor of the file system is open, and a
+ * device number that comes back with another type is caught by the age bound: entries are asked again after a second.
+ */
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+
+#include "libsysvm/shim/ahead/ahead.h"
+
+/* linux/magic.h */
+static const uint32_t good_types[] = {
+	0xEF53,	    /* ext2, ext3, ext4 */
+	0x58465342, /* xfs */
+	0x9123683E, /* btrfs */
+	0x01021994, /* tmpfs */
+	0x794c7630, /* overlayfs */
+};
+
+#define ST_RDONLY_ 0x0001
+#define ST_NOATIME_ 0x0400
+
+#define REMEMBERED 16
+static struct {
+	uint64_t device, asked; /* asked: clock_seconds() */
+	uint8_t verdict, noatime;
+} known[REMEMBERED];
+static unsigned int victim;
+
+enum device_verdict device_of_fd(int fd, uint64_t st_dev, uint64_t *noatime)
+{
+	struct statfs fs;
+	uint64_t now = clock_seconds();
+	unsigned int i;
+
+	for (i = 0; i < REMEMBERED; i++)
+		if (known[i].verdict && known[i].device == st_dev)
+			break;
+	if (i < REMEMBERED && now - known[i].asked <= 1) {
+		*noatime = known[i].noatime;
+		return known[i].verdict;
+	}
+	if (i == REMEMBERED)
+		i = victim++ % REMEMBERED;
+	if (ahead_own(SYS_fstatfs, (uint64_t)fd, (uint64_t)&fs, 0, 0) != 0)
+		return DEVICE_UNKNOWN;
+	known[i].device = st_dev;
+	known[i].asked = now;
+	known[i].verdict = DEVICE_BAD;
+	known[i].noatime = (fs.f_flags & (ST_RDONLY_ | ST_NOATIME_)) != 0;
+	for (unsigned int t = 0; t < sizeof(good_types) / sizeof(good_types[0]); t++)
+		if ((uint32_t)fs.f_type == good_types[t])
+			known[i].verdict = DEVICE_GOOD;
+	*noatime = known[i].noatime;
+	return known[i].verdict;
+}
