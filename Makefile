@@ -1,5 +1,8 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: bench-cold build demo demo-guest check check-fresh check-kernels transparency bench table fuzz fuzz-engines check-sanitizers clean check-kasan check-style check-exports check-import-options check-mutations check-sites check-suites check-threads soak fuzz-device check-mitigations package-dkms kernels
+.PHONY: bench bench-cold build check check-exports check-fresh check-import-options check-kasan \
+	check-kernels check-mitigations check-mutations check-sanitizers check-sites check-style \
+	check-suites check-threads clean demo demo-guest fuzz fuzz-device fuzz-engines kernels package-dkms \
+	soak table transparency
 build:
 	@scripts/install-deps
 	@scripts/build

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// bench_async [DIR [FILES [ROUNDS]]]: whole small files read, cold (dropped from the page cache before each round) and hot, by
+// bench_async [DIR [FILES [ROUNDS]]]: whole small files read, cold (dropped from the page cache before each
+// round) and hot, by
 //
 //   plain          open, read, close; one file after the other
 //   run            the same as one program for each file, synchronous (the engine that sysvm_init chooses)
 //   async N        that program as requests on N helper threads
 //   io_uring N     open, read, close linked, on direct descriptors, N chains in flight
 //
-// The ways take turns in each round; printed are the smallest and the median time for each file, in microseconds. All must
-// read the same bytes. Where io_uring is not permitted it is left out, with the reason. DIR must be on a disk.
+// The ways take turns in each round; printed are the smallest and the median time for each file, in
+// microseconds. All must read the same bytes. Where io_uring is not permitted it is left out, with the
+// reason. DIR must be on a disk.
 #include <fcntl.h>
 #include <liburing.h>
 #include <sys/stat.h>
@@ -47,7 +49,8 @@ Files make_files(const std::string& dir, int n) {
     files.names.push_back(dir + "/" + std::to_string(i));
     std::fill(bytes.begin(), bytes.end(), static_cast<char>(i));
     const int fd = open(files.names.back().c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, bytes.data(), kFileSize) != ssize_t(kFileSize) || fdatasync(fd)) fail(files.names.back(), errno);
+    if (fd < 0 || write(fd, bytes.data(), kFileSize) != ssize_t(kFileSize) || fdatasync(fd))
+      fail(files.names.back(), errno);
     close(fd);
     files.buffers.emplace_back(kFileSize);
   }
@@ -86,7 +89,8 @@ class Runs {
   }
   void operator()(Files& files) {
     for (size_t i = 0; i < files.names.size(); i++)
-      if (machine_.run(proc_, {uint64_t(files.names[i].c_str()), uint64_t(files.buffers[i].data())}) != SYSVM_DONE)
+      if (machine_.run(proc_, {uint64_t(files.names[i].c_str()), uint64_t(files.buffers[i].data())}) !=
+          SYSVM_DONE)
         fail(machine_.status_text(), EIO);
   }
 
@@ -195,7 +199,8 @@ double us_for_each(const std::function<void(Files&)>& read, Files& files) {
   read(files);
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
   for (size_t i = 0; i < files.buffers.size(); i++)
-    if (files.buffers[i][0] != char(i) || files.buffers[i][kFileSize - 1] != char(i)) fail("not what is in the file", EIO);
+    if (files.buffers[i][0] != char(i) || files.buffers[i][kFileSize - 1] != char(i))
+      fail("not what is in the file", EIO);
   return took.count() / files.names.size();
 }
 
@@ -228,7 +233,9 @@ int main(int argc, char** argv) {
   ways.push_back({"run", [runs = std::make_shared<Runs>()](Files& f) { (*runs)(f); }, {}, {}});
   for (unsigned threads : {4, 16, 64})
     ways.push_back({"async " + std::to_string(threads),
-                    [r = std::make_shared<Requests>(threads, n)](Files& f) { (*r)(f); }, {}, {}});
+                    [r = std::make_shared<Requests>(threads, n)](Files& f) { (*r)(f); },
+                    {},
+                    {}});
   for (unsigned depth : {4, 16, 64}) {
     auto ring = std::make_shared<Ring>(depth);
     if (ring->error())

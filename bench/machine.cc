@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the machine adds: an entry into it, one instruction, one jump, one call made inside a run, and the verifier.
+// What the machine adds: an entry into it, one instruction, one jump, one call made inside a run, and the
+// verifier.
 //
-// Each is the difference between two programs that differ in nothing else, measured in the same run: an empty one, a loop
-// of 1,000 turns, the same with 32 arithmetic instructions in each, one of 32 calls. The call is fstat, made plainly beside
-// it by one inline instruction, as the engine makes it. With the user engine a call inside a run is still an entry; the
-// kernel engine is where it is not.
+// Each is the difference between two programs that differ in nothing else, measured in the same run: an empty
+// one, a loop of 1,000 turns, the same with 32 arithmetic instructions in each, one of 32 calls. The call is
+// fstat, made plainly beside it by one inline instruction, as the engine makes it. With the user engine a
+// call inside a run is still an entry; the kernel engine is where it is not.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -28,10 +29,10 @@ namespace {
 
 using benchmark::State;
 
-constexpr int kLoops = 1000;     // of one arithmetic instruction and one jump
-constexpr int kBodies = 4;       // of eight arithmetic instructions each, in a turn of the longer loop
+constexpr int kLoops = 1000;  // of one arithmetic instruction and one jump
+constexpr int kBodies = 4;    // of eight arithmetic instructions each, in a turn of the longer loop
 constexpr int kBody = 8;
-constexpr int kCalls = 32;       // of one program: about what a whole-directory procedure makes
+constexpr int kCalls = 32;                // of one program: about what a whole-directory procedure makes
 constexpr uint32_t kFd = 0, kBuffer = 1;  // registers
 
 struct Free {
@@ -59,8 +60,9 @@ std::string loop_program(int bodies) {
   std::string text = fmt::format("movi32 r2, {}\nagain:", kLoops);
   // What procedures do between calls: offsets, masks, counts, moves.
   for (int i = 0; i < bodies; ++i)
-    text += " add r10, r11, r12\nmov r13, r10\nandi r14, r13, 4095\nsub r15, r11, r14\nmovi8 r16, 3\n"
-            "shl r17, r12, r16\nor r18, r17, r10\naddi r19, r15, 24\n";
+    text +=
+        " add r10, r11, r12\nmov r13, r10\nandi r14, r13, 4095\nsub r15, r11, r14\nmovi8 r16, 3\n"
+        "shl r17, r12, r16\nor r18, r17, r10\naddi r19, r15, 24\n";
   return text + "addi r2, r2, -1\njnz r2, again\nend\n";
 }
 
@@ -82,7 +84,8 @@ struct Code {
 Code assembled(const std::string& text) {
   Code code;
   char message[128] = "";
-  if (sysvm_assemble(text.c_str(), code.bytes, sizeof code.bytes, &code.len, message, sizeof message)) code.message = message;
+  if (sysvm_assemble(text.c_str(), code.bytes, sizeof code.bytes, &code.len, message, sizeof message))
+    code.message = message;
   return code;
 }
 
@@ -105,7 +108,9 @@ void run_program(State& state, enum sysvm_engine engine, const std::string& text
     page->reg[kBuffer] = reinterpret_cast<uint64_t>(&st);
     const int error = sysvm_run(machine.vm(), proc, SYSVM_FUEL_MAX);
     if (error || page->status != SYSVM_DONE) {
-      state.SkipWithError(fmt::format("the program stopped at byte {}: {}", page->pc, sysvm_status_name(page->status)).c_str());
+      state.SkipWithError(
+          fmt::format("the program stopped at byte {}: {}", page->pc, sysvm_status_name(page->status))
+              .c_str());
       break;
     }
   }
@@ -126,7 +131,10 @@ void fstat_inline(State& state) {
   struct stat st;
   for (auto _ : state) {
     long result;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(SYS_fstat), "D"(fd.get()), "S"(&st) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(SYS_fstat), "D"(fd.get()), "S"(&st)
+                     : "rcx", "r11", "memory");
     if (result) return state.SkipWithError("fstat failed");
   }
 }
@@ -142,7 +150,8 @@ constexpr const char* kKernelFigures[] = {"kernel_run", "kernel_insn", "kernel_j
 size_t instructions(const Code& code) {
   size_t n = 0;
   struct sysvm_insn insn;
-  for (__u32 at = 0; at < code.len; ++n) at += static_cast<__u32>(sysvm_decode(code.bytes, static_cast<__u32>(code.len), at, &insn));
+  for (__u32 at = 0; at < code.len; ++n)
+    at += static_cast<__u32>(sysvm_decode(code.bytes, static_cast<__u32>(code.len), at, &insn));
   return n;
 }
 
@@ -170,8 +179,8 @@ void register_machine(Report& report) {
 void derive_machine(Report& report) {
   auto& f = report.figures;
   for (const std::string engine : {"user", "kernel"}) {
-    const auto run = f.find(engine + "_run"), loop = f.find(engine + "_run_loop"), body = f.find(engine + "_run_body"),
-               calls = f.find(engine + "_run_calls");
+    const auto run = f.find(engine + "_run"), loop = f.find(engine + "_run_loop"),
+               body = f.find(engine + "_run_body"), calls = f.find(engine + "_run_calls");
     if (run == f.end() || loop == f.end() || body == f.end() || calls == f.end()) continue;
     const Figure insn = difference(body->second, loop->second, 1.0 / (kLoops * kBodies * kBody));
     f[engine + "_insn"] = insn;

@@ -3,10 +3,10 @@
 //
 //     mine_scale [--millions 1,3,10,30] [--keep FOLDER] SAMPLE.trace...
 //
-// Makes recordings of so many million events out of the samples, one after the other again and again, each round
-// varied: descriptors and sizes shifted, other names, some calls left out, some put in, the number of rounds of
-// a loop changed. Then mines each file in a process of its own, from the file to the report, and prints the time of
-// one core and the highest memory. No figure is judged.
+// Makes recordings of so many million events out of the samples, one after the other again and again, each
+// round varied: descriptors and sizes shifted, other names, some calls left out, some put in, the number of
+// rounds of a loop changed. Then mines each file in a process of its own, from the file to the report, and
+// prints the time of one core and the highest memory. No figure is judged.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -79,12 +79,14 @@ class Generator {
     return written;
   }
 
-  void put(TraceWriter& writer, const Trace& sample, Event e, int32_t pid, uint32_t seq, uint64_t size_shift) {
+  void put(TraceWriter& writer, const Trace& sample, Event e, int32_t pid, uint32_t seq,
+           uint64_t size_shift) {
     e.pid = e.tid = pid;
     e.seq = seq;
     e.ts_ns = now_ += 300 + dice_() % 900;
     e.flags &= static_cast<uint32_t>(kHasStat | kPathCut | kPathFault);
-    if (e.nr == SYSVM_NR_read && e.ret > 0) e.ret = static_cast<int64_t>((static_cast<uint64_t>(e.ret) + size_shift) % (e.args[2] + 1));
+    if (e.nr == SYSVM_NR_read && e.ret > 0)
+      e.ret = static_cast<int64_t>((static_cast<uint64_t>(e.ret) + size_shift) % (e.args[2] + 1));
     if (e.has(kHasStat)) e.st_size += size_shift;
     std::string path[2];
     for (int k = 0; k < 2; ++k)
@@ -120,8 +122,9 @@ void measure(const std::string& path, double millions) {
     getrusage(RUSAGE_SELF, &used);
     const double cpu = static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                        static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    fmt::print("{:>8.1f} {:>9.2f} {:>9.2f} {:>9.1f} {:>9.2f}   {} sequences, {:.1f} % of the calls\n", millions, wall, cpu,
-               cpu * 1000 / millions, static_cast<double>(used.ru_maxrss) / (1 << 20), r.sequences.size(),
+    fmt::print("{:>8.1f} {:>9.2f} {:>9.2f} {:>9.1f} {:>9.2f}   {} sequences, {:.1f} % of the calls\n",
+               millions, wall, cpu, cpu * 1000 / millions, static_cast<double>(used.ru_maxrss) / (1 << 20),
+               r.sequences.size(),
                100.0 * static_cast<double>(r.covered) / static_cast<double>(std::max<uint64_t>(r.calls, 1)));
     std::fflush(stdout);
     _exit(0);

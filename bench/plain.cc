@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the calls cost that sysvm could save: an entry by itself, and the calls of the read-a-file family.
 //
-// "crossing" is getppid, the call that does next to nothing, made as programs make it: through the C library. The
-// same call as one inline instruction is cheaper, because returns behind a system call are mispredicted.
+// "crossing" is getppid, the call that does next to nothing, made as programs make it: through the C library.
+// The same call as one inline instruction is cheaper, because returns behind a system call are mispredicted.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -57,7 +57,8 @@ void register_plain() {
   });
   // Opened and closed in one go, else descriptors run out; close alone is the difference to a second open.
   add("openat_close", [](State& state) {
-    with_file(state, 4096, [](const PlainFile& file, int) { close(openat(AT_FDCWD, file.path(), O_RDONLY)); });
+    with_file(state, 4096,
+              [](const PlainFile& file, int) { close(openat(AT_FDCWD, file.path(), O_RDONLY)); });
   });
   add("close", [](State& state) {
     constexpr int kBatch = 64;

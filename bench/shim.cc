@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the shim adds to a call that it lets through, and what an answered one costs.
 //
-// shim_loop runs plainly and under `sysvm run` in turns, with procedures written here by hand (shim_procedures.cc), on
-// a file of our own. A figure counts only if the shim says that it answered what the figure is about.
+// shim_loop runs plainly and under `sysvm run` in turns, with procedures written here by hand
+// (shim_procedures.cc), on a file of our own. A figure counts only if the shim says that it answered what the
+// figure is about.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -69,7 +70,8 @@ Result<std::string> output_of(Words words) {
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status)) return error("{}: ended by signal {}", words[0], WTERMSIG(status));
-  if (WEXITSTATUS(status)) return error("{}: exit status {}: {}", words[0], WEXITSTATUS(status), last_line(complaint));
+  if (WEXITSTATUS(status))
+    return error("{}: exit status {}: {}", words[0], WEXITSTATUS(status), last_line(complaint));
   return text;
 }
 
@@ -87,10 +89,12 @@ struct Runner {
   Result<Timed> operator()(const std::string& svp, const std::string& what, int size) const {
     Words words;
     if (!svp.empty()) words = {options.sysvm, "run", "-P", svp, "--engine", "user", "--stats", stats, "--"};
-    for (const std::string& word : {options.loop, what, data, std::to_string(rounds), std::to_string(size)}) words.push_back(word);
+    for (const std::string& word : {options.loop, what, data, std::to_string(rounds), std::to_string(size)})
+      words.push_back(word);
     const std::string text = TRY(output_of(std::move(words)));
     Timed out;
-    if (sscanf(text.c_str(), "%lf %lf", &out.fastest, &out.median) != 2) return error("shim_loop printed '{}'", last_line(text));
+    if (sscanf(text.c_str(), "%lf %lf", &out.fastest, &out.median) != 2)
+      return error("shim_loop printed '{}'", last_line(text));
     if (!svp.empty() && (what == "fstat" || what == "read")) {
       // The first round teaches the shim the file system; a few die of age when the machine is busy.
       const uint64_t hits = TRY(hits_of(stats)), asked = static_cast<uint64_t>(rounds) * SHIM_LOOP_CALLS;
@@ -108,8 +112,8 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"shim_miss", "forward", 0, true},          {"shim_watched", "watched", 0, true},
-    {"shim_hit", "fstat", 0, false},            {"shim_read_hit", "read", 64, false},
+    {"shim_miss", "forward", 0, true},         {"shim_watched", "watched", 0, true},
+    {"shim_hit", "fstat", 0, false},           {"shim_read_hit", "read", 64, false},
     {"shim_read_hit_4k", "read", 4096, false},
 };
 
@@ -125,7 +129,9 @@ Result<double> wall_ns(Words words) {
 Result<> measure_start(const Runner& run, const std::string& svp, int turns, Report& report) {
   const std::string loop = run.options.loop;
   const Words one{loop, "forward", run.data, "1", "0"};
-  const Words many{"/bin/sh", "-c", fmt::format("for i in $(seq {}); do \"$@\"; done", kChildren), "sh", loop, "forward", run.data, "1", "0"};
+  const Words many{"/bin/sh", "-c", fmt::format("for i in $(seq {}); do \"$@\"; done", kChildren),
+                   "sh",      loop, "forward",
+                   run.data,  "1",  "0"};
   const Words through{run.options.sysvm, "run", "-P", svp, "--engine", "user", "--"};
   const auto under = [&](Words words) {
     words.insert(words.begin(), through.begin(), through.end());
@@ -137,7 +143,8 @@ Result<> measure_start(const Runner& run, const std::string& svp, int turns, Rep
     for (int i = 0; i < 4; ++i) times[i].push_back(TRY(wall_ns(commands[i])));
   }
   const Figure once = difference(figure_of(times[1]), figure_of(times[0]));
-  Figure& start = report.figures["start"] = difference(difference(figure_of(times[3]), figure_of(times[2])), once, 1.0 / kChildren);
+  Figure& start = report.figures["start"] =
+      difference(difference(figure_of(times[3]), figure_of(times[2])), once, 1.0 / kChildren);
   start.min = std::max(start.min, 0.0);
   Figure& launch = report.figures["launch"] = difference(once, start);
   launch.min = std::max(launch.min, 0.0);
@@ -152,7 +159,8 @@ void measure_shim(const Options& options, Report& report) {
     for (const char* figure : {"start", "launch"}) report.absent.emplace(figure, why);
   };
   const PlainFile data(SHIM_LOOP_SIZE_MAX), procedures(0), stats(0);
-  // A file whose atime is later than its mtime, as any file that was ever read: else reading ahead would change it.
+  // A file whose atime is later than its mtime, as any file that was ever read: else reading ahead would
+  // change it.
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   {
     const UniqueFd fd(open(data.path(), O_RDONLY | O_CLOEXEC));

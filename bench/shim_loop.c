@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shim_loop WHAT FILE ROUNDS: the same few calls over and over, timed from inside, so that a plain run and one under
- * `sysvm run` can be compared. Prints one line: nanoseconds for one call, the fastest round and the median one.
+ * shim_loop WHAT FILE ROUNDS: the same few calls over and over, timed from inside, so that a plain run and
+ * one under `sysvm run` can be compared. Prints one line: nanoseconds for one call, the fastest round and the
+ * median one.
  *
  *   forward    getppid, which the shim has nothing to say about
  *   watched    fstat of a descriptor that no procedure is for: looked at, then made
  *   fstat      open FILE, CALLS times fstat (timed), close
  *   read SIZE  open FILE, CALLS times pread of SIZE bytes at 0 (timed), close
- *   copy SIZE  CALLS times memcpy of SIZE bytes from different places: what a read answered from memory cannot avoid
+ *   copy SIZE  CALLS times memcpy of SIZE bytes from different places: what a read answered from memory
+ *              cannot avoid
  *
- * Everything goes through the C library, as in programs. The clock is read by the vDSO, without an entry; what reading
- * it costs is measured and taken off. Only one thread, no output but the line.
+ * Everything goes through the C library, as in programs. The clock is read by the vDSO, without an entry;
+ * what reading it costs is measured and taken off. Only one thread, no output but the line.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

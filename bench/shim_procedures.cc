@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// By hand, so that what is measured does not depend on what the compiler finds worth while. The text is that of
-// `sysvm asm`; the file passes the shim's own check before it is used.
+// By hand, so that what is measured does not depend on what the compiler finds worth while. The text is that
+// of `sysvm asm`; the file passes the shim's own check before it is used.
 #include "bench/shim_procedures.h"
 
 #include <fcntl.h>
@@ -44,8 +44,9 @@ std::string guard() {
       "ld64 r13, [r{0}+{8}]\n"
       "ld64 r14, [r{0}+{9}]\n"
       "jle r13, r{10}, done\n",
-      SVP_REG_STAGING, stat_offset(offsetof(struct stat, st_dev)), SVP_REG_DEVICE, stat_offset(offsetof(struct stat, st_mode)),
-      S_IFMT, S_IFREG, stat_offset(offsetof(struct stat, st_size)), SVP_REG_NOATIME, atime, atime + 8, SVP_REG_ATIME);
+      SVP_REG_STAGING, stat_offset(offsetof(struct stat, st_dev)), SVP_REG_DEVICE,
+      stat_offset(offsetof(struct stat, st_mode)), S_IFMT, S_IFREG,
+      stat_offset(offsetof(struct stat, st_size)), SVP_REG_NOATIME, atime, atime + 8, SVP_REG_ATIME);
   int label = 0;
   for (const size_t other : {offsetof(struct stat, st_mtim), offsetof(struct stat, st_ctim)}) {
     text += fmt::format(
@@ -77,7 +78,8 @@ std::string procedure_text(const std::string& what, int size) {
       followers += fmt::format("  follower r{} = pread64(r7, out@{}:{}, count r10, 0)\n", result, at, size);
       code += fmt::format("addi r13, r{}, {}\npread64 r{}, r7, r13, r10, r11\n", SVP_REG_STAGING, at, result);
     } else {
-      followers += fmt::format("  follower r{} = newfstatat(r7, string@0, out@0:{}, {})\n", result, kStat, AT_EMPTY_PATH);
+      followers += fmt::format("  follower r{} = newfstatat(r7, string@0, out@0:{}, {})\n", result, kStat,
+                               AT_EMPTY_PATH);
       code += fmt::format("newfstatat r{}, r7, r8, r{}, r9\n", result, SVP_REG_STAGING);
     }
   }
@@ -88,8 +90,7 @@ std::string procedure_text(const std::string& what, int size) {
       "  staging {}\n"
       "  result r7\n"
       "  trigger openat(_, _, {}, _) path 1\n"
-      "{}"
-      "  data \"\\0\"\n"
+      "{}  data \"\\0\"\n"
       "  code {{\n"
       "jneg r{}, open\n"
       "goon close r6, r{}\n"
@@ -97,13 +98,12 @@ std::string procedure_text(const std::string& what, int size) {
       "openat r7, r0, r1, r2, r3\n"
       "data r8, 0\n"
       "movi32 r9, {}\n"
-      "{}"
-      "done:\n"
+      "{}done:\n"
       "end\n"
       "  }}\n"
       "}}\n",
-      what, size, kStaged + (read ? SHIM_LOOP_CALLS * slot : 0), flags, followers, SVP_REG_CLOSE, SVP_REG_CLOSE, AT_EMPTY_PATH,
-      code);
+      what, size, kStaged + (read ? SHIM_LOOP_CALLS * slot : 0), flags, followers, SVP_REG_CLOSE,
+      SVP_REG_CLOSE, AT_EMPTY_PATH, code);
 }
 
 Result<> write_procedures(const std::string& path, const std::string& what, int size) {
@@ -114,7 +114,8 @@ Result<> write_procedures(const std::string& path, const std::string& what, int 
 Result<uint64_t> hits_of(const std::string& stats) {
   std::ifstream in(stats);
   const auto json = nlohmann::json::parse(in, nullptr, false);
-  if (!json.is_object() || !json.contains("procedures")) return error("{}: expected the counters of `sysvm run`", stats);
+  if (!json.is_object() || !json.contains("procedures"))
+    return error("{}: expected the counters of `sysvm run`", stats);
   uint64_t hits = 0;
   for (const auto& procedure : json["procedures"]) hits += procedure.value("hits", uint64_t{0});
   return hits;

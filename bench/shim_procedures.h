@@ -9,7 +9,8 @@
 
 namespace sysvm::bench {
 
-// what: as shim_loop. For "forward" and "watched" a procedure for another program's call is there and never starts.
+// what: as shim_loop. For "forward" and "watched" a procedure for another program's call is there and never
+// starts.
 std::string procedure_text(const std::string& what, int size);
 Result<> write_procedures(const std::string& path, const std::string& what, int size);
 

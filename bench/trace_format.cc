@@ -9,8 +9,8 @@
 //   encode  events per second through TraceWriter::add to the closed file, one thread
 //   decode  events per second through for_each_chunk into columns, checksums and strings included, one thread
 //   zstd    the part of that time that the library needs for the same chunks alone
-// The speeds are by processor time, the best of the rounds: what else the machine does only ever slows down. A small
-// recording is repeated until it has 200,000 events.
+// The speeds are by processor time, the best of the rounds: what else the machine does only ever slows down.
+// A small recording is repeated until it has 200,000 events.
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -56,8 +56,8 @@ struct MemoryFile {
   std::string path() const { return fmt::format("/proc/self/fd/{}", fd.get()); }
 };
 
-// The recording over and over, as if the program had run so often, until it has kRoundEvents: small ones would
-// measure how fast a file is opened.
+// The recording over and over, as if the program had run so often, until it has kRoundEvents: small ones
+// would measure how fast a file is opened.
 Trace repeated(const Trace& trace) {
   Trace out = trace;
   const uint64_t length = trace.events.back().ts_ns - trace.events.front().ts_ns + 1'000'000;

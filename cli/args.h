@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Cuts the command line where the user's command begins, before any option parser sees it: the first "--" ends our
-// options; without one they end at the first word that is neither an option nor an option's value. CLI11 alone
-// would eat a --help that belongs to the command.
+// Cuts the command line where the user's command begins, before any option parser sees it: the first "--"
+// ends our options; without one they end at the first word that is neither an option nor an option's value.
+// CLI11 alone would eat a --help that belongs to the command.
 // Tested by tests/cli/args_test.cc.
 #pragma once
 

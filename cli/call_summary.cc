@@ -31,7 +31,8 @@ uint64_t bin_start(size_t bin) {
 
 }  // namespace
 
-// The time that this share of the calls did not exceed: within its bin, as if its calls were spread evenly over it.
+// The time that this share of the calls did not exceed: within its bin, as if its calls were spread evenly
+// over it.
 uint64_t CallSummary::Row::quantile_ns(double share) const {
   if (!calls) return 0;
   const double rank = std::max(1.0, std::ceil(share * static_cast<double>(calls)));
@@ -64,7 +65,8 @@ void CallSummary::add(const Event& e) {
 
 std::vector<std::pair<int32_t, CallSummary::Row>> CallSummary::rows() const {
   std::vector<std::pair<int32_t, Row>> out(rows_.begin(), rows_.end());
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.second.total_ns > b.second.total_ns; });
   return out;
 }
 
@@ -78,13 +80,15 @@ std::string CallSummary::text(const TraceInfo& info) const {
   const std::string rule = "------ ----------- ----------- --------- --------- ----------------\n";
   std::string out = "% time     seconds  usecs/call     calls    errors syscall\n" + rule;
   auto line = [](double share, const Row& row, const std::string& name) {
-    return fmt::format("{:6.2f} {:11.6f} {:11} {:9} {:>9} {}\n", share, static_cast<double>(row.total_ns) / 1e9,
+    return fmt::format("{:6.2f} {:11.6f} {:11} {:9} {:>9} {}\n", share,
+                       static_cast<double>(row.total_ns) / 1e9,
                        row.calls ? row.total_ns / row.calls / 1000 : 0, row.calls,
                        row.errors ? std::to_string(row.errors) : "", name);
   };
   for (const auto& [nr, row] : rows())
-    out += line(sum.total_ns ? 100.0 * static_cast<double>(row.total_ns) / static_cast<double>(sum.total_ns) : 0, row,
-                summary_name(info, nr));
+    out +=
+        line(sum.total_ns ? 100.0 * static_cast<double>(row.total_ns) / static_cast<double>(sum.total_ns) : 0,
+             row, summary_name(info, nr));
   return out + rule + line(100, sum, "total");
 }
 

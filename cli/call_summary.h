@@ -15,7 +15,8 @@ class CallSummary {
  public:
   struct Row {
     uint64_t calls = 0, errors = 0, total_ns = 0, shortest_ns = UINT64_MAX, longest_ns = 0;
-    std::vector<uint64_t> bins = {};  // calls by duration: 64 bins to each power of two, below 128 ns one for each ns
+    // calls by duration: 64 bins to each power of two, below 128 ns one for each ns
+    std::vector<uint64_t> bins = {};
     uint64_t quantile_ns(double share) const;  // right within half a bin, 0.8 %; one call's is its own
   };
   void add(const Event& event);  // signals and a child's return from fork are no calls

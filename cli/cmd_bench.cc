@@ -32,16 +32,22 @@ using bench::Report;
 constexpr int kSchema = 1;
 
 constexpr std::string_view kHelp =
-    "usage: sysvm bench [--json] [--quick] [--save]\n\n"
-    "Measures what system calls, the machine and the shim cost here, each beside the plain call of the same run.\n"
-    "A figure is the minimum of its repetitions; the median and the largest stand beside it.\n\n"
+    "usage: sysvm bench [--json] [--quick] [--save]\n"
+    "\n"
+    "Measures what system calls, the machine and the shim cost here, each beside the plain call of the same "
+    "run.\n"
+    "A figure is the minimum of its repetitions; the median and the largest stand beside it.\n"
+    "\n"
     "  --quick     a tenth of the time: whether it works, rather than a figure to quote\n"
     "  --save      keep the figures as this machine's costs, which mine, compile and replay use\n"
-    "  --json      one object: {\"schema\":1,\"crossing_ns\",..,\"figures\":{NAME:{min,median,max,repetitions}},\"absent\"}\n"
-    "  -h, --help  this text\n\n"
+    "  --json      one object: "
+    "{\"schema\":1,\"crossing_ns\",..,\"figures\":{NAME:{min,median,max,repetitions}},\"absent\"}\n"
+    "  -h, --help  this text\n"
+    "\n"
     "Exit status: 0, or 2 for a usage error. What cannot be measured here is null, with the reason.\n";
 
-// The order of the report, and what each figure is. A name that is measured and not listed here is an error of ours.
+// The order of the report, and what each figure is. A name that is measured and not listed here is an error
+// of ours.
 struct Line {
   std::string_view name, what;
 };
@@ -134,7 +140,11 @@ std::string json_text(const Report& report, const Here& machine, bool quick) {
   }
   auto& figures = out["figures"] = nlohmann::ordered_json::object();
   for (const auto& [name, f] : report.figures)
-    figures[name] = {{"min", f.min}, {"median", f.median}, {"max", f.max}, {"spread_percent", spread(f)}, {"repetitions", f.repetitions}};
+    figures[name] = {{"min", f.min},
+                     {"median", f.median},
+                     {"max", f.max},
+                     {"spread_percent", spread(f)},
+                     {"repetitions", f.repetitions}};
   out["absent"] = report.absent;
   return out.dump(2) + "\n";
 }

@@ -53,18 +53,23 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& c
           {"dropped", dropped}};
 }
 
-void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict, const std::string& output) {
-  fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(), c.svp.size());
+void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict,
+           const std::string& output) {
+  fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(),
+             c.svp.size());
   if (!c.emitted.empty())
-    fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>10}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE", "SAVES",
-               "BREAK-EVEN", "MODE", "PROCEDURE");
+    fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>10}  {:<10} {}\n", "SEEN", "HITS", "MISSES", "UNDONE",
+               "SAVES", "BREAK-EVEN", "MODE", "PROCEDURE");
   for (const EmittedInfo& e : c.emitted)
     fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>7.0f} ns  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone,
                time_text(e.saved_ns), e.break_even_ns, e.mode, printable(e.name, kLine));
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
-  for (const DroppedInfo& d : c.dropped) fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
-  fmt::print("\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not used\n",
-             r.calls, r.entries, 100 * r.unused_share(), r.ahead);
+  for (const DroppedInfo& d : c.dropped)
+    fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
+  fmt::print(
+      "\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not "
+      "used\n",
+      r.calls, r.entries, 100 * r.unused_share(), r.ahead);
 }
 
 }  // namespace
@@ -82,10 +87,12 @@ int cmd_compile(const Words& words) {
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
       ->capture_default_str();
   costs.add_to(app);
-  app.add_option("--profile", profile, "counters of 'sysvm run --stats': what misses is narrowed or left out");
+  app.add_option("--profile", profile,
+                 "counters of 'sysvm run --stats': what misses is narrowed or left out");
   app.add_flag("--strict", options.strict, "no late close");
   app.add_flag("--empty", options.empty, "no procedures: what the shim costs by itself");
-  app.add_flag("--no-examples", no_examples, "keep no calls of the recording, and so no path names, in the notes");
+  app.add_flag("--no-examples", no_examples,
+               "keep no calls of the recording, and so no path names, in the notes");
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
@@ -133,7 +140,8 @@ int cmd_compile(const Words& words) {
   }
   const Verdict verdict = judge(*rehearsal, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, verdict, output).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, verdict, output)
+                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(*compiled, *rehearsal, *cost, verdict, output);
   return 0;

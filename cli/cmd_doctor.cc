@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // sysvm doctor: what works on this machine, and the exact fix for what does not.
 //
-// It tries things (loads a program, traces a child, opens the device) rather than reading settings, changes nothing,
-// and needs no rights: without them it says so, which is the point.
+// It tries things (loads a program, traces a child, opens the device) rather than reading settings, changes
+// nothing, and needs no rights: without them it says so, which is the point.
 // Tested by tests/cli/doctor_test.cc and tests/cli/doctor_test.py.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -25,12 +25,18 @@ using doctor::State;
 constexpr int kSchema = 1;
 
 constexpr std::string_view kHelp =
-    "usage: sysvm doctor [--json]\n\n"
-    "Says what works here, one line for each thing looked at: ok, limited or missing, what was found, and the command\n"
-    "that fixes it. Changes nothing.\n\n"
-    "  --json      one object: {\"schema\":1,\"ready\":{..},\"checks\":[{\"name\",\"area\",\"state\",\"found\",\"fix\"}]}\n"
-    "  -h, --help  this text\n\n"
-    "Exit status: 0 if programs can be recorded and run here (`sysvm try` works), 1 if not, 2 for a usage error.\n";
+    "usage: sysvm doctor [--json]\n"
+    "\n"
+    "Says what works here, one line for each thing looked at: ok, limited or missing, what was found, and "
+    "the command\n"
+    "that fixes it. Changes nothing.\n"
+    "\n"
+    "  --json      one object: "
+    "{\"schema\":1,\"ready\":{..},\"checks\":[{\"name\",\"area\",\"state\",\"found\",\"fix\"}]}\n"
+    "  -h, --help  this text\n"
+    "\n"
+    "Exit status: 0 if programs can be recorded and run here (`sysvm try` works), 1 if not, 2 for a usage "
+    "error.\n";
 
 // What the checks mean for the commands.
 struct Ready {
@@ -54,8 +60,12 @@ Ready ready(const std::vector<Check>& checks) {
 void print_text(const std::vector<Check>& checks, const Ready& can) {
   const bool colour = use_color("auto", STDOUT_FILENO);
   for (const Check& check : checks) {
-    const char* paint = !colour ? "" : check.state == State::kOk ? "\033[32m" : check.state == State::kLimited ? "\033[33m" : "\033[31m";
-    fmt::print("{}{:<8}{} {:<10} {}", paint, doctor::state_name(check.state), colour ? "\033[0m" : "", check.name, check.found);
+    const char* paint = !colour                          ? ""
+                        : check.state == State::kOk      ? "\033[32m"
+                        : check.state == State::kLimited ? "\033[33m"
+                                                         : "\033[31m";
+    fmt::print("{}{:<8}{} {:<10} {}", paint, doctor::state_name(check.state), colour ? "\033[0m" : "",
+               check.name, check.found);
     if (!check.fix.empty()) fmt::print("; fix: {}", check.fix);
     fmt::print("\n");
   }

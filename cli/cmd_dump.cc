@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sysvm dump: a trace as text that readers of strace know, with strace's options, or as one JSON object for each
-// event. In order of entry; memory does not grow with the trace. Tested by tests/cli/dump_test.py.
+// sysvm dump: a trace as text that readers of strace know, with strace's options, or as one JSON object for
+// each event. In order of entry; memory does not grow with the trace. Tested by tests/cli/dump_test.py.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -31,8 +31,8 @@ std::vector<std::string> split(std::string text) {
   return out;
 }
 
-// -e, as record and stat have it (tracer/call_filter.h), and what only a trace has: "signal", calls of i386's table and
-// calls that have no name here.
+// -e, as record and stat have it (tracer/call_filter.h), and what only a trace has: "signal", calls of i386's
+// table and calls that have no name here.
 struct Filter {
   CallSet calls;
   std::set<std::string> others;
@@ -40,7 +40,8 @@ struct Filter {
 
   bool has(const TraceInfo& info, const Event& e) const {
     if (all) return true;
-    const bool plain = !e.has(kSignal) && !e.has(kCompat) && e.nr >= 0 && e.nr < TRACE_NRS && sysvm_syscall_by_nr(static_cast<unsigned>(e.nr));
+    const bool plain = !e.has(kSignal) && !e.has(kCompat) && e.nr >= 0 && e.nr < TRACE_NRS &&
+                       sysvm_syscall_by_nr(static_cast<unsigned>(e.nr));
     return (plain ? calls[static_cast<size_t>(e.nr)] : others.count(call_label(info, e)) > 0) != invert;
   }
 };
@@ -63,8 +64,10 @@ Result<Filter> make_filter(const std::vector<std::string>& expressions) {
       named = text;
     } else {
       for (const std::string& word : split(text)) {
-        if (word == "signal" || word.starts_with("i386_") || word.starts_with("syscall_")) filter.others.insert(word);
-        else named += (named.empty() ? "" : ",") + word;
+        if (word == "signal" || word.starts_with("i386_") || word.starts_with("syscall_"))
+          filter.others.insert(word);
+        else
+          named += (named.empty() ? "" : ",") + word;
       }
       if (named.empty() && !filter.others.empty() && !text.empty()) continue;
     }
@@ -85,11 +88,13 @@ std::string time_text(const Style& style, const TraceHeader& h, uint64_t ts, uin
   if (style.clock == Clock::kSinceStart) return fmt::format("{:>12.6f}", seconds(ts - start));
   if (style.clock == Clock::kSinceLast) return fmt::format("{:>12.6f}", seconds(ts - last));
   const uint64_t at = h.realtime_ns ? ts + h.realtime_ns - h.boottime_ns : ts;
-  if (style.clock == Clock::kEpoch) return fmt::format("{}.{:06}", at / 1'000'000'000, at % 1'000'000'000 / 1000);
+  if (style.clock == Clock::kEpoch)
+    return fmt::format("{}.{:06}", at / 1'000'000'000, at % 1'000'000'000 / 1000);
   const time_t whole = static_cast<time_t>(at / 1'000'000'000);
   tm local;
   localtime_r(&whole, &local);
-  return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec, at % 1'000'000'000 / 1000);
+  return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec,
+                     at % 1'000'000'000 / 1000);
 }
 
 std::string line_text(const Style& style, const TraceInfo& info, const Event& e, const std::string& time,
@@ -132,12 +137,13 @@ int finish(const Result<TraceInfo>& info, DataOutput& out) {
 
 int cmd_dump(const Words& words) {
   std::string file, pids, color = "auto", clock;
-  bool as_json = false, summary = false, relative = false, time_of_day = false, epoch = false, no_durations = false,
-       only_failed = false, decode_fds = false;
+  bool as_json = false, summary = false, relative = false, time_of_day = false, epoch = false,
+       no_durations = false, only_failed = false, decode_fds = false;
   std::vector<std::string> expressions;
   Options opts("dump", "usage: sysvm dump [options] FILE",
                "Print a trace: one call on a line, as strace does.\n\n"
-               "  sysvm dump sysvm.trace | less\n  sysvm dump -e openat,newfstatat -Z sysvm.trace\n  sysvm dump -c sysvm.trace\n");
+               "  sysvm dump sysvm.trace | less\n  sysvm dump -e openat,newfstatat -Z sysvm.trace\n"
+               "  sysvm dump -c sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
   opts.flag("-c,--summary", summary, "a table of calls, errors and times instead");
   opts.list("-e,--trace", expressions, "only these calls: openat,read  %file  /^sched_  !close; signal");
@@ -153,11 +159,14 @@ int cmd_dump(const Words& words) {
   // strace's own spelling.
   Words spelled = words;
   for (std::string& word : spelled)
-    if (word == "-ttt") word = "--ttt";
-    else if (word == "-tt") word = "-t";
+    if (word == "-ttt")
+      word = "--ttt";
+    else if (word == "-tt")
+      word = "-t";
   if (auto code = opts.parse(spelled)) return *code;
   if (relative + time_of_day + epoch > 1) return opts.usage_error("-r, -t and -ttt exclude each other");
-  if (as_json && summary) return opts.usage_error("--json and -c exclude each other; 'sysvm info --json' has counts");
+  if (as_json && summary)
+    return opts.usage_error("--json and -c exclude each other; 'sysvm info --json' has counts");
 
   const auto filter = make_filter(expressions);
   if (!filter) return opts.usage_error(filter.message());
@@ -194,7 +203,8 @@ int cmd_dump(const Words& words) {
           start_ns = last_ns = e.ts_ns;
           if (as_json && !out.write(ndjson_header(so_far, start_ns) + "\n")) return false;
         }
-        // Descriptors are known from all events, those that are not shown too; shown as they were before each.
+        // Descriptors are known from all events, those that are not shown too; shown as they were before
+        // each.
         struct After {
           Descriptors* fds;
           const TraceInfo& info;

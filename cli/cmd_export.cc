@@ -13,11 +13,12 @@ namespace sysvm {
 int cmd_export(const Words& words) {
   std::string format, file, output;
   bool count = false, nanoseconds = false;
-  Options opts("export", "usage: sysvm export [-o OUT] FORMAT FILE",
-               "Write a trace for other tools: strace (its text), perfetto (open it at ui.perfetto.dev), ndjson (one\n"
-               "JSON object on a line), folded (stacks for flame graphs).\n\n"
-               "  sysvm export perfetto sysvm.trace -o sysvm.pftrace\n"
-               "  sysvm export folded sysvm.trace | flamegraph.pl > sysvm.svg\n");
+  Options opts(
+      "export", "usage: sysvm export [-o OUT] FORMAT FILE",
+      "Write a trace for other tools: strace (its text), perfetto (open it at ui.perfetto.dev), ndjson (one\n"
+      "JSON object on a line), folded (stacks for flame graphs).\n\n"
+      "  sysvm export perfetto sysvm.trace -o sysvm.pftrace\n"
+      "  sysvm export folded sysvm.trace | flamegraph.pl > sysvm.svg\n");
   opts.argument("FORMAT", format, "strace, perfetto, ndjson or folded");
   opts.argument("FILE", file, "the trace");
   opts.option("-o,--output", output, "the file to write [standard output]");
@@ -25,8 +26,9 @@ int cmd_export(const Words& words) {
   opts.flag("-c,--count", count, "folded: weigh calls by number and not by time");
   if (auto code = opts.parse(words)) return *code;
   if (format != "strace" && format != "perfetto" && format != "ndjson" && format != "folded")
-    return opts.usage_error("format '" + format + "': expected strace, perfetto, ndjson or folded" +
-                            did_you_mean(format, std::vector<std::string>{"strace", "perfetto", "ndjson", "folded"}));
+    return opts.usage_error(
+        "format '" + format + "': expected strace, perfetto, ndjson or folded" +
+        did_you_mean(format, std::vector<std::string>{"strace", "perfetto", "ndjson", "folded"}));
   if (count && format != "folded") return opts.usage_error("--count is for folded alone");
   if (nanoseconds && format != "strace") return opts.usage_error("--ns is for strace alone");
 
@@ -36,10 +38,12 @@ int cmd_export(const Words& words) {
     return kExitToolFailed;
   }
   const Output write = [&](std::string_view text) { return out->write(text); };
-  const Result<TraceInfo> info = format == "strace"     ? export_strace(file, write, nanoseconds ? StraceTimes::kNanoseconds : StraceTimes::kMicroseconds)
-                                 : format == "perfetto" ? export_perfetto(file, write)
-                                 : format == "ndjson"   ? export_ndjson(file, write)
-                                                        : export_folded(file, count ? FoldedWeight::kCount : FoldedWeight::kTime, write);
+  const Result<TraceInfo> info =
+      format == "strace"
+          ? export_strace(file, write, nanoseconds ? StraceTimes::kNanoseconds : StraceTimes::kMicroseconds)
+      : format == "perfetto" ? export_perfetto(file, write)
+      : format == "ndjson"   ? export_ndjson(file, write)
+                             : export_folded(file, count ? FoldedWeight::kCount : FoldedWeight::kTime, write);
   if (!info) {
     spdlog::error("export: {}", info.message());
     return kExitUsage;

@@ -17,10 +17,13 @@ int cmd_import(const Words& words) {
   std::vector<std::string> files;
   std::string format = "auto", output = "sysvm.trace";
   bool quiet = false;
-  Options opts("import", "usage: sysvm import [-o TRACE] [--format FORMAT] FILE...",
-               "Turn the text of strace, or of perf script, into a trace that all\ncommands read. FILE - is standard input; several are those of strace -ff.\n\n"
-               "  strace -f -ttt -T -y -o x.txt CMD; sysvm import x.txt -o x.trace\n"
-               "  perf record -e 'raw_syscalls:*' CMD; perf script -F comm,pid,tid,time,event,trace > x.txt; sysvm import x.txt\n");
+  Options opts(
+      "import", "usage: sysvm import [-o TRACE] [--format FORMAT] FILE...",
+      "Turn the text of strace, or of perf script, into a trace that all\n"
+      "commands read. FILE - is standard input; several are those of strace -ff.\n\n"
+      "  strace -f -ttt -T -y -o x.txt CMD; sysvm import x.txt -o x.trace\n"
+      "  perf record -e 'raw_syscalls:*' CMD; perf script -F comm,pid,tid,time,event,trace > x.txt; sysvm "
+      "import x.txt\n");
   opts.arguments("FILE", files, "the text");
   opts.option("-o,--output", output, "the trace; replaced if it is one [sysvm.trace]");
   opts.option("--format", format, "auto, strace or perf", {"auto", "strace", "perf"});
@@ -45,28 +48,33 @@ int cmd_import(const Words& words) {
   const ImportFormat guess = guess_import_format(*text);
   if (format == "auto") {
     if (guess == ImportFormat::kUnknown || guess == ImportFormat::kPerfTrace) {
-      spdlog::error("import: {}: {}", file,
-                    guess == ImportFormat::kUnknown
-                        ? "neither strace's text nor perf script's of raw_syscalls (no line is a call); no trace was written"
-                        : "perf trace's text lacks what a trace needs; record with perf record -e 'raw_syscalls:*' and "
-                          "import what perf script prints");
+      spdlog::error(
+          "import: {}: {}", file,
+          guess == ImportFormat::kUnknown
+              ? "neither strace's text nor perf script's of raw_syscalls (no line is a call); no trace was "
+                "written"
+              : "perf trace's text lacks what a trace needs; record with perf record -e 'raw_syscalls:*' and "
+                "import what perf script prints");
       return kExitUsage;
     }
     format = guess == ImportFormat::kStrace ? "strace" : "perf";
   }
   const auto report = files.size() > 1     ? import_strace_files(files, output)
-                      : format == "strace" ? import_strace(*text, file, output) : import_perf(*text, file, output);
+                      : format == "strace" ? import_strace(*text, file, output)
+                                           : import_perf(*text, file, output);
   if (!report) {
     spdlog::error("import: {}", report.message());
     return kExitToolFailed;
   }
   if (!report->events) {
-    spdlog::error("import: {}: no call in {} lines was understood; no trace was written", file, report->lines);
+    spdlog::error("import: {}: no call in {} lines was understood; no trace was written", file,
+                  report->lines);
     for (const std::string& line : report->examples) spdlog::error("import: {}: {}", file, line);
     return kExitUsage;
   }
   if (!quiet)
-    fmt::print(stderr, "sysvm: imported {} events from {} lines into {}\n", report->events, report->lines, output);
+    fmt::print(stderr, "sysvm: imported {} events from {} lines into {}\n", report->events, report->lines,
+               output);
   for (const std::string& note : report->notes)
     if (!quiet) spdlog::info("import: {}: {}", file, note);
   if (report->not_understood) {

@@ -76,8 +76,7 @@ void print_text(const std::string& file, const TraceInfo& info, const Summary& s
   std::unordered_set<int32_t> numbers;
   for (const Process& p : info.processes) numbers.insert(p.pid);
   fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
-             s.found.threads(),
-             numbers.size());
+             s.found.threads(), numbers.size());
   uint64_t lost = 0;
   for (const Loss& l : info.losses) lost += l.count;
   if (lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty()) {
@@ -158,7 +157,8 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
 }
 
 std::string seconds_text(uint64_t ns, uint64_t first_ns) {
-  return ns < first_ns ? std::string("the beginning") : fmt::format("{:.6f} s", static_cast<double>(ns - first_ns) / 1e9);
+  return ns < first_ns ? std::string("the beginning")
+                       : fmt::format("{:.6f} s", static_cast<double>(ns - first_ns) / 1e9);
 }
 
 bool is_imported(const TraceInfo& info) { return info.header.backend.starts_with("import-"); }
@@ -168,11 +168,12 @@ void print_verified(const TraceInfo& info, const Completeness& found, uint64_t e
     fmt::print("only the calls of -e {} were recorded; of these:\n", info.header.filter);
   if (found.proven(info)) {
     fmt::print("complete: {0} of {0} events in {1} threads, 0 gaps\n", events, found.threads());
-    if (is_imported(info)) fmt::print("(all lines of the imported text; what the text does not show cannot be known)\n");
+    if (is_imported(info))
+      fmt::print("(all lines of the imported text; what the text does not show cannot be known)\n");
     return;
   }
-  fmt::print("not complete: {} events in {} threads, {} missing in {} gaps\n", events, found.threads(), found.missing(),
-             found.gaps().size());
+  fmt::print("not complete: {} events in {} threads, {} missing in {} gaps\n", events, found.threads(),
+             found.missing(), found.gaps().size());
   for (const Gap& g : found.gaps())
     fmt::print("thread {} of process {}: {} missing between {} and {}\n", g.tid, g.pid, g.count,
                seconds_text(g.from_ns, first_ns), seconds_text(g.to_ns, first_ns));
@@ -184,7 +185,8 @@ void print_verified(const TraceInfo& info, const Completeness& found, uint64_t e
   if (!info.damage.empty()) fmt::print("damaged: {}\n", info.damage);
 }
 
-void print_verified_json(const std::string& file, const TraceInfo& info, const Completeness& found, uint64_t events) {
+void print_verified_json(const std::string& file, const TraceInfo& info, const Completeness& found,
+                         uint64_t events) {
   using nlohmann::ordered_json;
   ordered_json j;
   j["schema"] = 1;
@@ -217,19 +219,24 @@ void print_verified_json(const std::string& file, const TraceInfo& info, const C
 int verify_trace(const std::string& file, bool as_json) {
   Completeness found;
   uint64_t events = 0, first_ns = ~0ull;
-  auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
-    events += columns.size();
-    for (const uint64_t ts : columns.ts_ns) first_ns = std::min(first_ns, ts);
-    found.add(columns);
-    return true;
-  }, 0);
+  auto info = for_each_chunk(
+      file,
+      [&](Columns& columns, const TraceInfo&) {
+        events += columns.size();
+        for (const uint64_t ts : columns.ts_ns) first_ns = std::min(first_ns, ts);
+        found.add(columns);
+        return true;
+      },
+      0);
   if (!info) {
     spdlog::error("info: {}", info.message());
     return kExitUsage;
   }
   found.finish(*info);
-  if (as_json) print_verified_json(file, *info, found, events);
-  else print_verified(*info, found, events, first_ns);
+  if (as_json)
+    print_verified_json(file, *info, found, events);
+  else
+    print_verified(*info, found, events, first_ns);
   return found.proven(*info) ? 0 : 1;
 }
 
@@ -247,17 +254,21 @@ int cmd_info(const Words& words) {
   Options opts("info", "usage: sysvm info [--verify] [--json] FILE",
                "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object, schema 1");
-  opts.flag("--verify", verify, "prove that nothing is missing, or list what is, by thread and interval; status 1");
+  opts.flag("--verify", verify,
+            "prove that nothing is missing, or list what is, by thread and interval; status 1");
   opts.argument("FILE", file, "the trace");
   if (auto code = opts.parse(words)) return *code;
   signal(SIGPIPE, SIG_DFL);  // `sysvm info x | head` ends without a word
   if (verify) return flushed(verify_trace(file, as_json));
 
   Summary summary;
-  auto info = for_each_chunk(file, [&](Columns& columns, const TraceInfo&) {
-    summary.add(columns);
-    return true;
-  }, 0);
+  auto info = for_each_chunk(
+      file,
+      [&](Columns& columns, const TraceInfo&) {
+        summary.add(columns);
+        return true;
+      },
+      0);
   if (!info) {
     spdlog::error("info: {}", info.message());
     return kExitUsage;

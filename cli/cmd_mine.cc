@@ -18,7 +18,7 @@
 namespace sysvm {
 namespace {
 
-constexpr size_t kLine = 1000;          // names come from the recorded run, which may have been anybody's
+constexpr size_t kLine = 1000;           // names come from the recorded run, which may have been anybody's
 constexpr uint64_t kCompiled = 3000000;  // calls; more are mined, not compiled as well
 
 // What the whole program could save.
@@ -31,7 +31,8 @@ struct Outlook {
 };
 constexpr double kElsewhere = 580;  // ns for an entry with page-table isolation (docs/benchmarks.md)
 
-Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost, bool compiled_too) {
+Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost,
+             bool compiled_too) {
   Outlook out;
   out.wall_ns = part.wall_ns;
   if (compiled_too && part.calls && part.calls <= kCompiled) {
@@ -65,34 +66,44 @@ void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
       r.calls, share(r.covered, r.calls), share(r.known, r.calls));
-  fmt::print("#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call   *: varies\n"
-             "same: as in the round before   d_name: the next entry of a directory that was read\n");
+  fmt::print(
+      "#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call "
+      "  *: varies\n"
+      "same: as in the round before   d_name: the next entry of a directory that was read\n");
   for (const MinedSequence& s : r.sequences) {
-    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count, s.calls.size(),
-               s.known, s.calls.size() - 1, share(s.events, r.calls));
+    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count,
+               s.calls.size(), s.known, s.calls.size() - 1, share(s.events, r.calls));
     if (s.loop && s.calls.size() == 1)
       fmt::print("     a loop of {} to {} rounds, {} calls in all\n", s.least, s.most, s.events);
     else if (s.loop)
-      fmt::print("     the rounds of a loop that ran {} times, {} to {} rounds each\n", s.loops, s.least, s.most);
+      fmt::print("     the rounds of a loop that ran {} times, {} to {} rounds each\n", s.loops, s.least,
+                 s.most);
     if (s.failed)
-      fmt::print("     {} sources did not hold in the last {} occurrences, on which they were tested\n", s.failed, s.held_out);
+      fmt::print("     {} sources did not hold in the last {} occurrences, on which they were tested\n",
+                 s.failed, s.held_out);
     if (s.contradicted)
-      fmt::print("     {} of the arguments could be told in some of the recordings, but no source holds in all: they vary\n",
-                 s.contradicted);
+      fmt::print(
+          "     {} of the arguments could be told in some of the recordings, but no source holds in all: "
+          "they vary\n",
+          s.contradicted);
     for (size_t k = 0; k < s.calls.size(); ++k)
-      fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?', printable(s.calls[k].text(), kLine));
+      fmt::print("  {:>2} {} {}\n", k, s.calls[k].known || !k ? ' ' : '?',
+                 printable(s.calls[k].text(), kLine));
   }
-  fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries, r.calls);
+  fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries,
+             r.calls);
   if (outlook.safe) {
-    fmt::print("; safely, with procedures: {} ({:.2f} times fewer)\n", outlook.safe->entries, outlook.safe->factor());
-    fmt::print("with the module where an entry takes {:.0f} ns (page-table isolation): {} saved\n", kElsewhere,
-               time_text(outlook.elsewhere_ns));
+    fmt::print("; safely, with procedures: {} ({:.2f} times fewer)\n", outlook.safe->entries,
+               outlook.safe->factor());
+    fmt::print("with the module where an entry takes {:.0f} ns (page-table isolation): {} saved\n",
+               kElsewhere, time_text(outlook.elsewhere_ns));
   } else {
     fmt::print("\n");
   }
   if (!outlook.advice.empty()) fmt::print("\nbest things to do:\n");
   for (size_t i = 0; i < outlook.advice.size(); ++i)
-    fmt::print("  {}. {} (about {})\n", i + 1, printable(outlook.advice[i].text, kLine), time_text(outlook.advice[i].saved_ns));
+    fmt::print("  {}. {} (about {})\n", i + 1, printable(outlook.advice[i].text, kLine),
+               time_text(outlook.advice[i].saved_ns));
 }
 
 nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
@@ -145,7 +156,8 @@ int cmd_mine(const Words& words) {
   app.add_option("--min-count", options.min_count, "leave out what was seen less often")
       ->capture_default_str();
   costs.add_to(app);
-  app.add_flag("--sequences-only", sequences_only, "do not compile as well: no verdict, and a third of the time and memory");
+  app.add_flag("--sequences-only", sequences_only,
+               "do not compile as well: no verdict, and a third of the time and memory");
   app.add_flag("--json", json, "print JSON");
   if (const int status = parse_words(app, words); status >= 0) return status;
 
@@ -156,7 +168,8 @@ int cmd_mine(const Words& words) {
   }
   MinePart all;
   for (const std::string& file : files) {
-    const Result<MinePart> part = mine_part(file, options, [&](const TraceInfo& info) { warn_about(file, info); });
+    const Result<MinePart> part =
+        mine_part(file, options, [&](const TraceInfo& info) { warn_about(file, info); });
     if (!part) {
       spdlog::error("{}", part.message());
       return kExitUsage;
@@ -167,7 +180,8 @@ int cmd_mine(const Words& words) {
   const MineReport found = report(all, options);
   const Outlook outlook = look(files, all, *cost, !sequences_only);
   if (json)
-    fmt::print("{}\n", to_json(found, outlook, *cost).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n",
+               to_json(found, outlook, *cost).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(found, outlook, *cost);
   return 0;

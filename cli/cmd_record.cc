@@ -33,18 +33,20 @@ std::string milliseconds(uint64_t ns) {
 
 // One line: what was recorded, what it takes, and what it cost.
 std::string summary(const RecordReport& r, const std::string& file) {
-  std::string text = fmt::format(
-      "recorded {}, {}, {}, {} lost, {:.2f} s, {} kB ({:.1f} B/event) in {}", plural(r.calls, "call"),
-      plural(r.threads, "thread"), plural(r.processes, "process", "es"), thousands(r.lost),
-      static_cast<double>(r.wall_ns) / 1e9, thousands((r.bytes + 999) / 1000),
-      r.events ? static_cast<double>(r.bytes) / static_cast<double>(r.events) : 0, file);
+  std::string text =
+      fmt::format("recorded {}, {}, {}, {} lost, {:.2f} s, {} kB ({:.1f} B/event) in {}",
+                  plural(r.calls, "call"), plural(r.threads, "thread"), plural(r.processes, "process", "es"),
+                  thousands(r.lost), static_cast<double>(r.wall_ns) / 1e9, thousands((r.bytes + 999) / 1000),
+                  r.events ? static_cast<double>(r.bytes) / static_cast<double>(r.events) : 0, file);
   text += fmt::format("; {}: setup {}", r.backend, milliseconds(r.setup_ns));
   if (r.probe_ns)
-    text += fmt::format(", programs {} ({:.1f} %)", milliseconds(r.probe_ns),
-                        100 * static_cast<double>(r.probe_ns) / static_cast<double>(std::max<uint64_t>(r.wall_ns, 1)));
+    text += fmt::format(
+        ", programs {} ({:.1f} %)", milliseconds(r.probe_ns),
+        100 * static_cast<double>(r.probe_ns) / static_cast<double>(std::max<uint64_t>(r.wall_ns, 1)));
   if (r.call_cost_ns) text += fmt::format(", {} ns for each call", r.call_cost_ns);
   text += fmt::format(", recorder {}", milliseconds(r.consumer_cpu_ns));
-  if (r.throttles) text += fmt::format("; held back {} times, {}", thousands(r.throttles), milliseconds(r.throttled_ns));
+  if (r.throttles)
+    text += fmt::format("; held back {} times, {}", thousands(r.throttles), milliseconds(r.throttled_ns));
   if (r.snapshots) text += fmt::format("; {} before the end", plural(r.snapshots, "snapshot"));
   if (r.left_running) text += fmt::format("; {} left running", plural(r.left_running, "thread"));
   return text;
@@ -54,7 +56,8 @@ std::string summary(const RecordReport& r, const std::string& file) {
 struct Raw {
   std::string backend = "auto", user, ring, buffer, cgroup, data, duration, size;
   std::vector<std::string> filters, pids;
-  bool strict = false, quiet = false, all = false, drop = false, lossless = false, minimal = false, as_root = false;
+  bool strict = false, quiet = false, all = false, drop = false, lossless = false, minimal = false,
+       as_root = false;
 };
 
 std::string join(const std::vector<std::string>& words, const char* between) {
@@ -139,18 +142,20 @@ Result<> take_limits(const Raw& raw, RecordOptions& options) {
 }  // namespace
 
 int cmd_record(const Words& words) {
-  const SplitArgs args =
-      split_args(words, {"-o", "--output", "-p", "--pid", "--cgroup", "-u", "--user", "--backend", "-m", "--buffer", "-e",
-                         "--expr", "--data", "--duration", "--max-size", "--ring", "--btf"});
+  const SplitArgs args = split_args(
+      words, {"-o", "--output", "-p", "--pid", "--cgroup", "-u", "--user", "--backend", "-m", "--buffer",
+              "-e", "--expr", "--data", "--duration", "--max-size", "--ring", "--btf"});
   RecordOptions options;
   Raw raw;
   options.output = "sysvm.trace";
-  Options opts("record", "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID | --cgroup GROUP | -a",
-               "Record the system calls of a command, its threads and children.\n\n"
-               "  sysvm record -- grep -r define /usr/include\n"
-               "  sysvm record -e trace=%file,close -- make\n"
-               "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n"
-               "  sysvm record --ring 30s -p 1234             (the last 30 s; SIGUSR1 writes them)\n");
+  Options opts(
+      "record",
+      "usage: sysvm record [options] [--] CMD... | sysvm record [options] -p PID | --cgroup GROUP | -a",
+      "Record the system calls of a command, its threads and children.\n\n"
+      "  sysvm record -- grep -r define /usr/include\n"
+      "  sysvm record -e trace=%file,close -- make\n"
+      "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n"
+      "  sysvm record --ring 30s -p 1234             (the last 30 s; SIGUSR1 writes them)\n");
   opts.option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
   opts.list("-p,--pid", raw.pids, "attach to these processes and all their threads (PID,PID...)");
   opts.option("--cgroup", raw.cgroup, "attach to all processes of this control group");
@@ -158,12 +163,15 @@ int cmd_record(const Words& words) {
   opts.option("-u,--user", raw.user, "run CMD as this user; default: who called sudo");
   opts.flag("--as-root", raw.as_root, "under sudo, run CMD as root nevertheless");
   opts.list("-e,--expr", raw.filters, "only these calls: names, %file, /regex, !SET, as strace has it");
-  opts.flag("--minimal", raw.minimal, "only numbers, arguments and times: no paths, structures, call sites' callers");
+  opts.flag("--minimal", raw.minimal,
+            "only numbers, arguments and times: no paths, structures, call sites' callers");
   opts.option("--data", raw.data, "of buffers read or written: so many bytes of each, or 'hash'");
   opts.option("--duration", raw.duration, "end the recording after this time (30s, 500ms, 5m); CMD runs on");
   opts.option("--max-size", raw.size, "end the recording when the file has this size; CMD runs on");
-  opts.option("--ring", raw.ring, "flight recorder: keep the last 30s, 500ms, ...; SIGUSR1 writes them to FILE.1, FILE.2 ...");
-  opts.flag("--drop", raw.drop, "when the recorder is late, lose events and count them, rather than hold CMD back");
+  opts.option("--ring", raw.ring,
+              "flight recorder: keep the last 30s, 500ms, ...; SIGUSR1 writes them to FILE.1, FILE.2 ...");
+  opts.flag("--drop", raw.drop,
+            "when the recorder is late, lose events and count them, rather than hold CMD back");
   opts.flag("--lossless", raw.lossless, "with -p, --cgroup, -a: hold threads back when the recorder is late");
   opts.option("--backend", raw.backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
   opts.option("--btf", options.btf, "the running kernel's types, where /sys/kernel/btf/vmlinux is hidden");
@@ -176,7 +184,8 @@ int cmd_record(const Words& words) {
   options.backend = raw.backend == "bpf"      ? Backend::kBpf
                     : raw.backend == "ptrace" ? Backend::kPtrace
                                               : Backend::kAuto;
-  if (options.backend == Backend::kPtrace && !options.btf.empty()) return opts.usage_error("--btf is for eBPF, not for --backend ptrace");
+  if (options.backend == Backend::kPtrace && !options.btf.empty())
+    return opts.usage_error("--btf is for eBPF, not for --backend ptrace");
   options.command.argv = args.command;
   for (auto take : {take_scope, take_capture, take_limits})
     if (auto good = take(raw, options); !good) return opts.usage_error(good.message());
@@ -188,7 +197,8 @@ int cmd_record(const Words& words) {
     return exit_code;
   }
   if (!report->note.empty())
-    spdlog::warn("record: {}{}", report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
+    spdlog::warn("record: {}{}",
+                 report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
                  report->note);
   if (report->lost) spdlog::warn("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
   if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", summary(*report, options.output));

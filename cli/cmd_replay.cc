@@ -30,14 +30,25 @@ nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall)
                           {"misses", p.misses},
                           {"undone", p.undone},
                           {"off", p.off}});
-  return {{"schema", 1},           {"calls", r.calls},       {"entries", r.entries}, {"factor", r.factor()},
-          {"answered", r.answered}, {"runs", r.runs},         {"own", r.own},         {"unseen", r.unseen},
-          {"plain", r.plain},       {"forwarded", r.forwarded}, {"ahead", r.ahead},   {"used", r.used},
+  return {{"schema", 1},
+          {"calls", r.calls},
+          {"entries", r.entries},
+          {"factor", r.factor()},
+          {"answered", r.answered},
+          {"runs", r.runs},
+          {"own", r.own},
+          {"unseen", r.unseen},
+          {"plain", r.plain},
+          {"forwarded", r.forwarded},
+          {"ahead", r.ahead},
+          {"used", r.used},
           {"saved_ns", saved},
           {"saved_share", wall ? saved / static_cast<double>(wall) : 0},
           {"wall_ns", wall},
           {"verdict", to_json(judge(r, cost, 0, wall), r, cost)},
-          {"wrong", r.wrong},       {"off", off},             {"procedures", procedures}};
+          {"wrong", r.wrong},
+          {"off", off},
+          {"procedures", procedures}};
 }
 
 void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
@@ -52,7 +63,8 @@ void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
     fmt::print("{} calls made ahead, {} of them never asked for ({:.1f} %)\n", r.ahead, r.ahead - r.used,
                100 * r.unused_share());
   for (const auto& [reason, off] : r.off)
-    fmt::print("{} processes plain: {} ({})\n", off.processes, reason, printable(fmt::format("{}", fmt::join(off.of, ", "))));
+    fmt::print("{} processes plain: {} ({})\n", off.processes, reason,
+               printable(fmt::format("{}", fmt::join(off.of, ", "))));
   if (r.wrong) fmt::print("{} answers differ from the recording: {}\n", r.wrong, r.wrong_why);
 }
 
@@ -100,7 +112,8 @@ int cmd_replay(const Words& words) {
     return kExitUsage;
   }
   if (json)
-    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers())).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers()))
+                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     print(*result, *cost, wall_ns(traces->pointers()));
   return 0;

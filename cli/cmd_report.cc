@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// sysvm report: a trace as one HTML page that needs nothing else: no script, no network. Everything that came from
-// the traced program is escaped. Tested by tests/cli/report_test.py.
+// sysvm report: a trace as one HTML page that needs nothing else: no script, no network. Everything that came
+// from the traced program is escaped. Tested by tests/cli/report_test.py.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -48,7 +48,8 @@ std::string duration(uint64_t ns) {
 
 std::string thousands(uint64_t n) {
   std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
 }
 
@@ -58,9 +59,11 @@ constexpr std::string_view kHead = R"(<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>sysvm report</title>
 <style>
-body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
+body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+body{color:#1a1a1a;background:#fff}
 h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}
-table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:right;border-bottom:1px solid #8884}
+table{border-collapse:collapse}
+td,th{padding:.15rem .8rem .15rem 0;text-align:right;border-bottom:1px solid #8884}
 td:first-child,th:first-child,.l{text-align:left;overflow-wrap:anywhere}
 code,pre{font:13px ui-monospace,monospace}.bad{color:#b00020;font-weight:bold}.good{color:#0a6b2d}
 .bar{display:inline-block;height:.7em;background:#4477aa}
@@ -109,18 +112,20 @@ void write_summary(DataOutput& out, const TraceInfo& info, const Threads& thread
   for (const std::string& word : h.command) command += (command.empty() ? "" : " ") + word;
   uint64_t lost = 0;
   for (const Loss& l : info.losses) lost += l.count;
-  out.write(fmt::format("<h1>System calls of <code>{}</code></h1>\n<table>\n", escaped(command.empty() ? "a process" : command)));
+  out.write(fmt::format("<h1>System calls of <code>{}</code></h1>\n<table>\n",
+                        escaped(command.empty() ? "a process" : command)));
   auto row = [&](std::string_view name, const std::string& html) {
     out.write(fmt::format("<tr><td>{}</td><td class=l>{}</td></tr>\n", name, html));
   };
-  row("recorded", fmt::format("by {} ({}) on {}, Linux {} {}", escaped(h.tool), escaped(h.backend), escaped(h.host),
-                              escaped(h.kernel), escaped(h.arch)));
-  row("events", fmt::format("{} calls, {} signals, in {} threads, {}", thousands(threads.calls), thousands(threads.signals),
-                              threads.all.size(), duration(wall_ns)));
+  row("recorded", fmt::format("by {} ({}) on {}, Linux {} {}", escaped(h.tool), escaped(h.backend),
+                              escaped(h.host), escaped(h.kernel), escaped(h.arch)));
+  row("events", fmt::format("{} calls, {} signals, in {} threads, {}", thousands(threads.calls),
+                            thousands(threads.signals), threads.all.size(), duration(wall_ns)));
   if (!info.damage.empty()) row("damage", fmt::format("<span class=bad>{}</span>", escaped(info.damage)));
   if (lost || threads.missing || !info.stats)
-    row("complete", fmt::format("<span class=bad>no: {} lost, {} missing in the threads' numbering{}</span>", thousands(lost),
-                                thousands(threads.missing), info.stats ? "" : "; the recording was not closed"));
+    row("complete", fmt::format("<span class=bad>no: {} lost, {} missing in the threads' numbering{}</span>",
+                                thousands(lost), thousands(threads.missing),
+                                info.stats ? "" : "; the recording was not closed"));
   else
     row("complete", "<span class=good>yes: no loss was counted, and no thread's numbering has a hole</span>");
   if (h.call_cost_ns) row("tracing", fmt::format("added about {} ns to each call", h.call_cost_ns));
@@ -128,17 +133,20 @@ void write_summary(DataOutput& out, const TraceInfo& info, const Threads& thread
 }
 
 void write_calls(DataOutput& out, const TraceInfo& info, const CallSummary& calls) {
-  out.write("<h2>Calls</h2>\n<table><tr><th>call<th>calls<th>errors<th>total<th>share<th>mean<th>p50<th>p99<th>longest</tr>\n");
+  out.write(
+      "<h2>Calls</h2>\n"
+      "<table><tr><th>call<th>calls<th>errors<th>total<th>share<th>mean<th>p50<th>p99<th>longest</tr>\n");
   const auto rows = calls.rows();
   uint64_t total = 0;
   for (const auto& [nr, row] : rows) total += row.total_ns;
   for (const auto& [nr, row] : rows) {
     const double share = total ? static_cast<double>(row.total_ns) / static_cast<double>(total) : 0;
-    out.write(fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td class=l><span class=bar style=\"width:{:.1f}em\"></span> {:.1f} %<td>{}<td>{}"
-                          "<td>{}<td>{}</tr>\n",
-                          escaped(summary_name(info, nr)), thousands(row.calls), row.errors ? thousands(row.errors) : "",
-                          duration(row.total_ns), 8 * share, 100 * share, duration(row.total_ns / row.calls),
-                          duration(row.quantile_ns(0.5)), duration(row.quantile_ns(0.99)), duration(row.longest_ns)));
+    out.write(fmt::format(
+        "<tr><td>{}<td>{}<td>{}<td>{}<td class=l><span class=bar style=\"width:{:.1f}em\"></span> {:.1f} "
+        "%<td>{}<td>{}<td>{}<td>{}</tr>\n",
+        escaped(summary_name(info, nr)), thousands(row.calls), row.errors ? thousands(row.errors) : "",
+        duration(row.total_ns), 8 * share, 100 * share, duration(row.total_ns / row.calls),
+        duration(row.quantile_ns(0.5)), duration(row.quantile_ns(0.99)), duration(row.longest_ns)));
   }
   out.write("</table>\n<p>p50 and p99 are right within 1 %.</p>\n");
 }
@@ -146,21 +154,27 @@ void write_calls(DataOutput& out, const TraceInfo& info, const CallSummary& call
 void write_losses(DataOutput& out, const TraceInfo& info, uint64_t start_ns) {
   if (info.losses.empty()) return;
   out.write("<h2>Losses</h2>\n<table><tr><th>reason<th>events<th>from<th>to</tr>\n");
-  auto since = [&](uint64_t ns) { return fmt::format("{:.6f} s", static_cast<double>(static_cast<int64_t>(ns - start_ns)) / 1e9); };
+  auto since = [&](uint64_t ns) {
+    return fmt::format("{:.6f} s", static_cast<double>(static_cast<int64_t>(ns - start_ns)) / 1e9);
+  };
   for (const Loss& l : info.losses)
-    out.write(fmt::format("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", to_string(l.reason), thousands(l.count), since(l.from_ns), since(l.to_ns)));
+    out.write(fmt::format("<tr><td>{}<td>{}<td>{}<td>{}</tr>\n", to_string(l.reason), thousands(l.count),
+                          since(l.from_ns), since(l.to_ns)));
   out.write("</table>\n");
 }
 
 void write_threads(DataOutput& out, const Threads& threads) {
-  out.write("<h2>Threads</h2>\n<table><tr><th>thread<th>process<th>events<th>missing<th>in calls<th>from first to last</tr>\n");
+  out.write(
+      "<h2>Threads</h2>\n"
+      "<table><tr><th>thread<th>process<th>events<th>missing<th>in calls<th>from first to last</tr>\n");
   std::vector<std::pair<int32_t, Threads::One>> rows(threads.all.begin(), threads.all.end());
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second.events > b.second.events; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.second.events > b.second.events; });
   for (size_t i = 0; i < std::min(rows.size(), kMostThreads); ++i) {
     const auto& [tid, t] = rows[i];
     out.write(fmt::format("<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>\n", tid, t.pid, thousands(t.events),
-                          t.missing ? fmt::format("<span class=bad>{}</span>", thousands(t.missing)) : "", duration(t.in_calls_ns),
-                          duration(t.events ? t.last_ns - t.first_ns : 0)));
+                          t.missing ? fmt::format("<span class=bad>{}</span>", thousands(t.missing)) : "",
+                          duration(t.in_calls_ns), duration(t.events ? t.last_ns - t.first_ns : 0)));
   }
   out.write("</table>\n");
   if (rows.size() > kMostThreads) out.write(fmt::format("<p>and {} more</p>\n", rows.size() - kMostThreads));
@@ -170,8 +184,8 @@ void write_processes(DataOutput& out, const TraceInfo& info) {
   out.write("<h2>Processes</h2>\n<table><tr><th>image<th>process<th>parent<th>ended</tr>\n");
   for (size_t i = 0; i < std::min(info.processes.size(), kMostProcesses); ++i) {
     const Process& p = info.processes[i];
-    out.write(fmt::format("<tr><td>{}{}<td>{}<td>{}<td>{}</tr>\n", p.exe.empty() ? "?" : escaped(p.exe), p.execed ? "" : " (fork)",
-                          p.pid, p.parent, ended(p)));
+    out.write(fmt::format("<tr><td>{}{}<td>{}<td>{}<td>{}</tr>\n", p.exe.empty() ? "?" : escaped(p.exe),
+                          p.execed ? "" : " (fork)", p.pid, p.parent, ended(p)));
   }
   out.write("</table>\n");
   if (info.processes.size() > kMostProcesses)
@@ -182,8 +196,9 @@ void write_sequences(DataOutput& out, const MineReport& mined) {
   out.write("<h2>Sequences that repeat</h2>\n");
   if (mined.sequences.empty()) out.write("<p>None.</p>\n");
   for (const MinedSequence& s : mined.sequences) {
-    out.write(fmt::format("<p>{} times; {} of {} calls behind the first have all inputs known when it begins</p>\n<pre>",
-                          thousands(s.count), s.known, s.calls.size() - 1));
+    out.write(fmt::format(
+        "<p>{} times; {} of {} calls behind the first have all inputs known when it begins</p>\n<pre>",
+        thousands(s.count), s.known, s.calls.size() - 1));
     for (const MinedCall& c : s.calls) out.write(escaped(c.text()) + "\n");
     out.write("</pre>\n");
   }
@@ -195,11 +210,13 @@ int cmd_report(const Words& words) {
   std::string file, output;
   bool no_sequences = false;
   Options opts("report", "usage: sysvm report [-o OUT] FILE",
-               "Write a trace as one self-contained HTML page: calls, errors, latencies, threads, losses, sequences.\n\n"
+               "Write a trace as one self-contained HTML page: calls, errors, latencies, threads, losses, "
+               "sequences.\n\n"
                "  sysvm report sysvm.trace -o sysvm.html\n");
   opts.argument("FILE", file, "the trace");
   opts.option("-o,--output", output, "the file to write [standard output]");
-  opts.flag("--no-sequences", no_sequences, "leave out the sequences, which need some 100 bytes of memory for each event");
+  opts.flag("--no-sequences", no_sequences,
+            "leave out the sequences, which need some 100 bytes of memory for each event");
   if (auto code = opts.parse(words)) return *code;
 
   CallSummary calls;

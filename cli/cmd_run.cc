@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The parts of `sysvm run` that need more than the front program has (cli/front/run.cc), which starts this one for them:
+// The parts of `sysvm run` that need more than the front program has (cli/front/run.cc), which starts this
+// one for them:
 //
 //   run-prepare   analyses what the command would map and makes its start; on standard output
 //   run-report    counters as JSON and words, after the command ended
@@ -81,32 +82,35 @@ nlohmann::ordered_json prefetch_report(const std::optional<prefetch_stats>& s) {
           {"processor_ms", static_cast<double>(s->processor_ns) / 1e6}};
 }
 
-nlohmann::ordered_json report(const Options& o, const ShimStats& stats, const std::optional<prefetch_stats>& prefetch) {
+nlohmann::ordered_json report(const Options& o, const ShimStats& stats,
+                              const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
-  nlohmann::ordered_json out{{"schema", kSchema},
-                             {"command", o.command},
-                             {"engine", engine_name(o.engine)},
-                             {"exit_status", exit_status(o.wait_status)},
-                             {"wall_ms", o.wall_ms},
-                             {"plain", o.plain.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(o.plain)},
-                             {"processes", s.processes},
-                             {"seen", s.seen},
-                             {"forwarded", s.forwarded},
-                             {"answered", s.answered},
-                             {"runs", s.runs},
-                             {"inner", s.inner},
-                             {"own", s.own},
-                             {"off", nlohmann::ordered_json::object()},
-                             {"procedures", nlohmann::ordered_json::array()},
-                             {"prefetch", prefetch_report(prefetch)},
-                             {"unknown_objects", stats.unknown},
-                             {"unseen_objects", nlohmann::ordered_json::array()}};
-  for (const ShimStats::Unseen& u : stats.unseen) out["unseen_objects"].push_back({{"path", u.path}, {"why", u.why}});
+  nlohmann::ordered_json out{
+      {"schema", kSchema},
+      {"command", o.command},
+      {"engine", engine_name(o.engine)},
+      {"exit_status", exit_status(o.wait_status)},
+      {"wall_ms", o.wall_ms},
+      {"plain", o.plain.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(o.plain)},
+      {"processes", s.processes},
+      {"seen", s.seen},
+      {"forwarded", s.forwarded},
+      {"answered", s.answered},
+      {"runs", s.runs},
+      {"inner", s.inner},
+      {"own", s.own},
+      {"off", nlohmann::ordered_json::object()},
+      {"procedures", nlohmann::ordered_json::array()},
+      {"prefetch", prefetch_report(prefetch)},
+      {"unknown_objects", stats.unknown},
+      {"unseen_objects", nlohmann::ordered_json::array()}};
+  for (const ShimStats::Unseen& u : stats.unseen)
+    out["unseen_objects"].push_back({{"path", u.path}, {"why", u.why}});
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) out["off"][shim_reason_name(i)] = s.off[i];
   // Names are alike where triggers differ; 'compile --profile' must not take one for the other.
-  const Result<ProcedureFile> file = o.procedures.empty() ? Result<ProcedureFile>(ProcedureFile{})
-                                                               : read_svp_file(o.procedures);
+  const Result<ProcedureFile> file =
+      o.procedures.empty() ? Result<ProcedureFile>(ProcedureFile{}) : read_svp_file(o.procedures);
   for (const ProcedureStats& p : stats.procedures) {
     const size_t i = out["procedures"].size();
     out["procedures"].push_back({{"name", p.name},
@@ -125,16 +129,19 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats, const st
 
 void explain(const ShimStats& stats, const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
-  spdlog::info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen, s.forwarded,
-               s.answered, s.runs);
+  spdlog::info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen,
+               s.forwarded, s.answered, s.runs);
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) spdlog::info("{} of them plain: {}", s.off[i], shim_reason_text(i));
   if (prefetch && prefetch->directories + prefetch->listed)
-    spdlog::info("fetched ahead: {} directories, {} entries, {} files, {} MiB; {:.0f} ms of processor time", prefetch->directories,
-                 prefetch->entries, prefetch->files, prefetch->bytes >> 20, static_cast<double>(prefetch->processor_ns) / 1e6);
-  if (prefetch && prefetch->ended != PREFETCH_ENDED) spdlog::warn("prefetcher: {}", prefetch_end_name(prefetch->ended));
+    spdlog::info("fetched ahead: {} directories, {} entries, {} files, {} MiB; {:.0f} ms of processor time",
+                 prefetch->directories, prefetch->entries, prefetch->files, prefetch->bytes >> 20,
+                 static_cast<double>(prefetch->processor_ns) / 1e6);
+  if (prefetch && prefetch->ended != PREFETCH_ENDED)
+    spdlog::warn("prefetcher: {}", prefetch_end_name(prefetch->ended));
   for (const std::string& path : stats.unknown) spdlog::info("{}: was not known; it is from now on", path);
-  for (const ShimStats::Unseen& u : stats.unseen) spdlog::info("{}: its processes run plainly: {}", u.path, u.why);
+  for (const ShimStats::Unseen& u : stats.unseen)
+    spdlog::info("{}: its processes run plainly: {}", u.path, u.why);
 }
 
 }  // namespace
@@ -168,8 +175,8 @@ int cmd_run_prepare(const Words& words) {
     return problem->exit_code;
   }
   std::string bundle;
-  const Start start = prepare_once(std::get<FoundCommand>(found), options, PrivateFolder::at_default_place("starts", true),
-                                   &bundle);
+  const Start start = prepare_once(std::get<FoundCommand>(found), options,
+                                   PrivateFolder::at_default_place("starts", true), &bundle);
   if (!bundle.empty() && !write_all(bundle_fd, bundle)) {
     fmt::print("no memory for the bundle: {}\n", std::strerror(errno));
     return kExitToolFailed;
@@ -192,7 +199,8 @@ int cmd_run_report(const Words& words) {
   o.command.assign(words.begin() + 11, words.end());
   const std::optional<prefetch_stats> prefetch = read_prefetch(std::atoi(words[10].c_str()));
   const auto procedures = check_procedures(o.procedures);
-  const auto stats = read_stats(std::atoi(words[0].c_str()), procedures ? *procedures : "", !words[9].empty());
+  const auto stats =
+      read_stats(std::atoi(words[0].c_str()), procedures ? *procedures : "", !words[9].empty());
   if (!stats) {
     spdlog::error("{}", stats.message());
     return kExitToolFailed;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// sysvm stat: how often a command enters the kernel, by call: errors, latencies, and the sequences that repeat.
-// Counted in the kernel; no file, nothing shipped. The table goes to standard error, for standard output is the
-// command's; --output names a file for it. Tested by tests/tracer/cli_test.py.
+// sysvm stat: how often a command enters the kernel, by call: errors, latencies, and the sequences that
+// repeat. Counted in the kernel; no file, nothing shipped. The table goes to standard error, for standard
+// output is the command's; --output names a file for it. Tested by tests/tracer/cli_test.py.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -38,19 +38,22 @@ std::string sparkline(const CallCount& c) {
 }
 
 std::string table(const EntryCounts& c) {
-  std::string out = fmt::format("{:>12} {:>6} {:>9} {:>9} {:>9} {:>10}  {:<20} {}\n", "entries", "%", "errors", "p50 us",
-                                "p99 us", "total ms", "call", "128 ns ... 1 s, by powers of 2");
+  std::string out =
+      fmt::format("{:>12} {:>6} {:>9} {:>9} {:>9} {:>10}  {:<20} {}\n", "entries", "%", "errors", "p50 us",
+                  "p99 us", "total ms", "call", "128 ns ... 1 s, by powers of 2");
   for (const CallCount& call : c.calls)
     out += fmt::format("{:>12} {:>6.2f} {:>9} {:>9} {:>9} {:>10.2f}  {:<20} {}\n", call.entries,
                        percent(call.entries, c.entries), call.errors, microseconds(call.quantile_ns(0.5)),
-                       microseconds(call.quantile_ns(0.99)), static_cast<double>(call.ns) / 1e6, call.name, sparkline(call));
-  out += fmt::format("{:>12} {:>6} in {} thread{}, {:.3f} s ({})\n", c.entries, "", c.tasks, c.tasks == 1 ? "" : "s",
-                     static_cast<double>(c.wall_ns) / 1e9, c.backend);
+                       microseconds(call.quantile_ns(0.99)), static_cast<double>(call.ns) / 1e6, call.name,
+                       sparkline(call));
+  out += fmt::format("{:>12} {:>6} in {} thread{}, {:.3f} s ({})\n", c.entries, "", c.tasks,
+                     c.tasks == 1 ? "" : "s", static_cast<double>(c.wall_ns) / 1e9, c.backend);
   if (c.sequences.empty()) return out;
   out += fmt::format("\n{:>12} {:>6}  {} calls in a row (overlapping)\n", "times", "%", TRACE_GRAM);
   for (size_t i = 0; i < c.sequences.size() && i < kSequences; ++i) {
     const SequenceCount& s = c.sequences[i];
-    out += fmt::format("{:>12} {:>6.2f}  {}\n", s.count, percent(s.count, c.entries), fmt::join(s.names, " "));
+    out +=
+        fmt::format("{:>12} {:>6.2f}  {}\n", s.count, percent(s.count, c.entries), fmt::join(s.names, " "));
   }
   if (c.sequences_lost)
     out += fmt::format("{:>12} calls followed sequences for which there was no room\n", c.sequences_lost);
@@ -79,7 +82,8 @@ std::string json(const EntryCounts& c, const Words& command) {
                           {"p99_ns", call.quantile_ns(0.99)},
                           {"log2_ns", call.slots}});
   j["sequences"] = nlohmann::ordered_json::array();
-  for (const SequenceCount& s : c.sequences) j["sequences"].push_back({{"calls", s.names}, {"count", s.count}});
+  for (const SequenceCount& s : c.sequences)
+    j["sequences"].push_back({{"calls", s.names}, {"count", s.count}});
   j["sequences_lost"] = c.sequences_lost;
   return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -104,9 +108,10 @@ int cmd_stat(const Words& words) {
   CountOptions options;
   std::string backend = "auto", user, output;
   bool as_json = false, as_root = false, quiet = false;
-  Options opts("stat", "usage: sysvm stat [options] [--] CMD...",
-               "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences\n"
-               "that repeat. Nothing is recorded.\n\n  sysvm stat -- du -s /usr/share\n");
+  Options opts(
+      "stat", "usage: sysvm stat [options] [--] CMD...",
+      "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences\n"
+      "that repeat. Nothing is recorded.\n\n  sysvm stat -- du -s /usr/share\n");
   opts.flag("--json", as_json, "one JSON object instead of a table");
   opts.option("-o,--output", output, "write there instead of to standard error");
   opts.option("-u,--user", user, "run CMD as this user; default: who called sudo");
@@ -122,7 +127,8 @@ int cmd_stat(const Words& words) {
   options.backend = backend == "bpf"      ? Backend::kBpf
                     : backend == "ptrace" ? Backend::kPtrace
                                           : Backend::kAuto;
-  if (options.backend == Backend::kPtrace && !options.btf.empty()) return usage("--btf is for eBPF, not for --backend ptrace");
+  if (options.backend == Backend::kPtrace && !options.btf.empty())
+    return usage("--btf is for eBPF, not for --backend ptrace");
   auto identity = run_as(user, as_root);
   if (!identity) return usage(identity.message());
   options.command.user = *identity;

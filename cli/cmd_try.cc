@@ -2,9 +2,10 @@
 // sysvm try -- CMD: record, compile, run, compare, in one go. The table that a newcomer sees first.
 //
 // CMD runs several times on the same input: plainly (its time; the reference), plainly and counted (entries
-// before; do two plain runs agree?), recorded, through `sysvm run` (its time, with what starting it takes; files unknown
-// until now are analysed), under the shim and counted (entries after), and once more each way for the times if that is
-// quick. All outputs are compared. What replaying the recording predicts stands beside what was measured.
+// before; do two plain runs agree?), recorded, through `sysvm run` (its time, with what starting it takes;
+// files unknown until now are analysed), under the shim and counted (entries after), and once more each way
+// for the times if that is quick. All outputs are compared. What replaying the recording predicts stands
+// beside what was measured.
 //
 // Entries after: with the user engine a run's calls are made from user space, so what eBPF counted, minus the
 // calls made inside runs, plus one for each run (design: what the kernel engine would enter). With the kernel
@@ -53,8 +54,7 @@ struct TryOptions {
   bool json = false, strict = false, show_output = false;
 };
 
-// --- the engine
-// ---------------------------------------------------------------------------------------------------
+// --- the engine ---
 
 // What `auto` comes to, and the line that says so.
 Result<enum sysvm_engine> choose_engine(const TryOptions& options, TryReport& report) {
@@ -78,8 +78,7 @@ uint64_t entries_after(const ShimStats& stats, const EntryCounts* counted, uint6
   return before - s.seen + s.forwarded + s.runs + s.own;  // what the shim never saw is entered as before
 }
 
-// --- the steps
-// ----------------------------------------------------------------------------------------------------
+// --- the steps ---
 
 void print_progress(const std::string& what) {
   static const bool terminal = isatty(STDERR_FILENO);
@@ -167,11 +166,13 @@ class Try {
     how.strict = options_.strict;
     how.unseen = unseen_objects();
     const Rehearsal replayed = TRY(rehearse(compiled.svp, {&trace}, how));
-    const Verdict verdict = judge(replayed, compile_options.cost, compiled.spread_ns, static_cast<uint64_t>(report_.plain_ms * 1e6));
+    const Verdict verdict = judge(replayed, compile_options.cost, compiled.spread_ns,
+                                  static_cast<uint64_t>(report_.plain_ms * 1e6));
     const Prediction& predicted = report_.engine == "kernel" ? verdict.kernel : verdict.user;
     report_.entries_predicted = replayed.entries;
     report_.predicted = prediction_text(predicted, verdict.wall_ns);
-    if (report_.engine != "kernel") report_.predicted += "; with the module " + prediction_text(verdict.kernel, 0);
+    if (report_.engine != "kernel")
+      report_.predicted += "; with the module " + prediction_text(verdict.kernel, 0);
     report_.predicted_saved_ms = predicted.saved_ns / 1e6;
     report_.why = verdict.why;
     return Unit{};
@@ -197,9 +198,11 @@ class Try {
     return Unit{};
   }
 
-  // As a user runs it, so that what `sysvm run` takes to start is in the time. What it says on standard error is its own.
+  // As a user runs it, so that what `sysvm run` takes to start is in the time. What it says on standard error
+  // is its own.
   Result<> timed_shim_run() {
-    std::vector<std::string> through{install_prefix() + "/bin/sysvm", "run", "--engine", report_.engine, "-P", procedures_path()};
+    std::vector<std::string> through{
+        install_prefix() + "/bin/sysvm", "run", "--engine", report_.engine, "-P", procedures_path()};
     if (options_.strict) through.push_back("--strict");
     through.push_back("--");
     TryRun run = TRY(runs_.plain({}, exit_code, through));
@@ -249,8 +252,7 @@ class Try {
       return error("{}", wrong->message);
     }
     const FoundCommand& found = std::get<FoundCommand>(program);
-    if (!found.plain.empty())
-      note(fmt::format("{}: {}: it runs plainly", options_.command[0], found.plain));
+    if (!found.plain.empty()) note(fmt::format("{}: {}: it runs plainly", options_.command[0], found.plain));
     ShimOptions shim_options;
     shim_options.procedures = procedures_path();
     shim_options.engine = engine;
@@ -324,8 +326,7 @@ int try_command(const TryOptions& options, int& wait_status) {
   if (options.in_copy.empty() && !known_to_only_read(options.command))
     spdlog::warn(
         "'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes "
-        "outside its "
-        "standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)",
+        "outside its standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)",
         options.command[0]);
   Try attempt(options, *runs);
   const Result<TryReport> report = attempt.all();

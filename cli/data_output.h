@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a reading command's data goes: standard output, or a file named with -o, which is there only when it is
-// whole. A reader that goes away (`sysvm dump x | head`) ends the program without a word.
+// Where a reading command's data goes: standard output, or a file named with -o, which is there only when it
+// is whole. A reader that goes away (`sysvm dump x | head`) ends the program without a word.
 #pragma once
 
 #include <cstdio>

@@ -32,7 +32,9 @@ std::string example(std::string_view line, size_t width) {
   std::string out;
   while (line.size() > width) {
     const size_t blank = line.rfind(' ', width - 2);
-    if (blank == std::string_view::npos || line.substr(0, blank).find_first_not_of(' ') == std::string_view::npos) break;
+    if (blank == std::string_view::npos ||
+        line.substr(0, blank).find_first_not_of(' ') == std::string_view::npos)
+      break;
     out += std::string(line.substr(0, blank)) + " \\\n";
     static const std::string indent(6, ' ');
     const std::string rest = indent + std::string(line.substr(blank + 1));
@@ -85,7 +87,8 @@ std::string filled(std::string_view text, size_t width, size_t first_indent, siz
     const std::string_view word = text.substr(0, end);
     text.remove_prefix(end);
     // Columns, not bytes: what continues a UTF-8 character takes none.
-    const auto columns = static_cast<size_t>(std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    const auto columns = static_cast<size_t>(
+        std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xc0) != 0x80; }));
     if (!first && column + 1 + columns > width) {
       out += "\n" + std::string(indent, ' ');
       column = indent;
@@ -133,7 +136,8 @@ std::string mistake(const CLI::App& app, const CLI::ParseError& problem) {
   if (dynamic_cast<const CLI::ExtrasError*>(&problem)) {
     const std::vector<std::string> extra = app.remaining();
     // CLI11 may give several; the first option is what was mistyped.
-    auto word = std::find_if(extra.begin(), extra.end(), [](const std::string& w) { return w.starts_with('-') && w.size() > 1; });
+    auto word = std::find_if(extra.begin(), extra.end(),
+                             [](const std::string& w) { return w.starts_with('-') && w.size() > 1; });
     if (word != extra.end()) {
       const std::string name = word->substr(0, word->find('='));
       return "unknown option '" + *word + "'" + did_you_mean(name, names);
@@ -148,11 +152,13 @@ std::string mistake(const CLI::App& app, const CLI::ParseError& problem) {
                    (option->get_description().empty() ? "" : " (" + option->get_description() + ")");
     if (!missing.empty()) return "expected " + missing;
   }
-  if (dynamic_cast<const CLI::ArgumentMismatch*>(&problem)) return what.substr(0, what.find(':')) + " needs a value";
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&problem))
+    return what.substr(0, what.find(':')) + " needs a value";
   if (dynamic_cast<const CLI::ValidationError*>(&problem)) {
     // "--color: aut not in {auto,always,never}"
     const size_t begin = what.find(": "), middle = what.find(" not in {"), end = what.rfind('}');
-    if (begin != std::string::npos && middle != std::string::npos && end != std::string::npos && begin < middle && middle < end) {
+    if (begin != std::string::npos && middle != std::string::npos && end != std::string::npos &&
+        begin < middle && middle < end) {
       std::vector<std::string> choices;
       std::string all = what.substr(middle + 9, end - middle - 9);
       for (size_t at = 0; at <= all.size();) {
@@ -161,7 +167,8 @@ std::string mistake(const CLI::App& app, const CLI::ParseError& problem) {
         at = comma + 1;
       }
       std::string list;
-      for (size_t i = 0; i < choices.size(); ++i) list += (i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ") + choices[i];
+      for (size_t i = 0; i < choices.size(); ++i)
+        list += (i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ") + choices[i];
       const std::string given = what.substr(begin + 2, middle - begin - 2);
       return what.substr(0, begin) + " " + given + ": expected " + list + did_you_mean(given, choices);
     }

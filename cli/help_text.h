@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How all commands explain themselves and a mistake on their command line, whatever parses it: lines that fit the
-// terminal (80 columns where there is none), one wording for each kind of mistake.
+// How all commands explain themselves and a mistake on their command line, whatever parses it: lines that fit
+// the terminal (80 columns where there is none), one wording for each kind of mistake.
 // Tested by tests/cli/help_test.py.
 #pragma once
 
@@ -10,8 +10,8 @@
 
 namespace sysvm {
 
-// usage, what the command does, its arguments and options. Lines of the description that begin with a blank are
-// examples and stay as they are; others are filled anew.
+// usage, what the command does, its arguments and options. Lines of the description that begin with a blank
+// are examples and stay as they are; others are filled anew.
 std::string help_text(const CLI::App& app, std::string_view usage, size_t width);
 
 // "unknown option '--colour'; did you mean '--color'?"

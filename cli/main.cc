@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // sysvm: records the system calls of a program, compiles what repeats, runs it with fewer kernel entries.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,8 +39,9 @@ void print_help(FILE* out) {
              "commands:\n");
   for (const Command& c : kCommands)
     if (c.run) fmt::print(out, "  {:<9} {}\n", c.name, c.summary);
-  fmt::print(out, "\n'sysvm COMMAND --help' says more. Exit status: that of CMD, or 2 (usage),\n"
-                  "125 (sysvm failed), 126 (CMD cannot be executed), 127 (CMD not found).\n");
+  fmt::print(out,
+             "\n'sysvm COMMAND --help' says more. Exit status: that of CMD, or 2 (usage),\n"
+             "125 (sysvm failed), 126 (CMD cannot be executed), 127 (CMD not found).\n");
 }
 
 int unknown_command(std::string_view name) {
@@ -51,7 +51,8 @@ int unknown_command(std::string_view name) {
   return kExitUsage;
 }
 
-// Whatever a command printed must have arrived: on a full disk, or into a closed pipe, it has not, and that is a failure.
+// Whatever a command printed must have arrived: on a full disk, or into a closed pipe, it has not, and that
+// is a failure.
 int run(const Command& command, const Words& words) {
   int code = kExitToolFailed;
   try {
@@ -63,12 +64,15 @@ int run(const Command& command, const Words& words) {
   const bool failed_before = ferror(stdout);
   if (fflush(stdout) == 0 && !failed_before) return code;
   // A command that noticed has said so itself.
-  if (code == 0) spdlog::error("{}: standard output: {}", command.name, errno ? strerror(errno) : "not everything could be written");
+  if (code == 0)
+    spdlog::error("{}: standard output: {}", command.name,
+                  errno ? strerror(errno) : "not everything could be written");
   return code == 0 ? int{kExitToolFailed} : code;
 }
 
-// A standard stream that is closed would be the first file opened, and what is printed would go into it. What stands in its
-// place cannot be written to, and is gone at an exec, so that a command finds closed what was closed.
+// A standard stream that is closed would be the first file opened, and what is printed would go into it. What
+// stands in its place cannot be written to, and is gone at an exec, so that a command finds closed what was
+// closed.
 void hold_closed_streams() {
   for (int fd = 0; fd <= 2; ++fd)
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY | O_CLOEXEC) != fd) return;
@@ -76,8 +80,8 @@ void hold_closed_streams() {
 
 int main(int argc, char** argv) {
   hold_closed_streams();
-  spdlog::set_default_logger(
-      spdlog::stderr_color_mt("sysvm", use_color("auto", STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never));
+  spdlog::set_default_logger(spdlog::stderr_color_mt(
+      "sysvm", use_color("auto", STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never));
   spdlog::set_pattern("%n: %^%l%$: %v");
   if (argc < 2) {
     print_help(stderr);

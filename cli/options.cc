@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -37,7 +36,9 @@ void Options::option(const std::string& names, std::string& value, const std::st
 }
 
 void Options::list(const std::string& names, std::vector<std::string>& values, const std::string& help) {
-  impl_->app.add_option(names, values, help)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  impl_->app.add_option(names, values, help)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 void Options::option(const std::string& names, int& value, const std::string& help) {
@@ -108,7 +109,8 @@ Result<std::optional<Identity>> run_as(const std::string& user, bool as_root) {
   const char* caller = getenv("SUDO_UID");
   if (as_root || geteuid() != 0 || !caller || !strcmp(caller, "0")) return std::optional<Identity>();
   auto identity = find_user(caller);
-  if (!identity) return error("SUDO_UID={}: {} (--as-root runs the command as root)", caller, identity.message());
+  if (!identity)
+    return error("SUDO_UID={}: {} (--as-root runs the command as root)", caller, identity.message());
   return std::optional(*identity);
 }
 

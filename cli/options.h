@@ -25,11 +25,13 @@ class Options {
   void flag(const std::string& names, bool& value, const std::string& help);  // names: "-q,--quiet"
   void option(const std::string& names, std::string& value, const std::string& help,
               const std::vector<std::string>& choices = {});
-  void list(const std::string& names, std::vector<std::string>& values, const std::string& help);  // may be repeated
+  // may be repeated
+  void list(const std::string& names, std::vector<std::string>& values, const std::string& help);
   void option(const std::string& names, int& value, const std::string& help);
   void argument(const std::string& name, std::string& value, const std::string& help);  // required
 
-  void arguments(const std::string& name, std::vector<std::string>& values, const std::string& help);  // at least one
+  // at least one
+  void arguments(const std::string& name, std::vector<std::string>& values, const std::string& help);
 
   // The exit code to return at once, or nothing if all is well.
   std::optional<int> parse(const Words& words);

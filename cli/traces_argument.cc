@@ -23,7 +23,9 @@ void warn_about(const std::string& path, const TraceInfo& trace) {
   if (lost) spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
 }
 
-void warn_empty(const std::string& path) { spdlog::warn("{}: no call was recorded; nothing can be learned from it", path); }
+void warn_empty(const std::string& path) {
+  spdlog::warn("{}: no call was recorded; nothing can be learned from it", path);
+}
 
 Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool warn) {
   TraceFiles out;
@@ -42,8 +44,10 @@ std::vector<const Trace*> TraceFiles::pointers() const {
 }
 
 void CostOptions::add_to(CLI::App& app) {
-  app.add_option("--costs", file, "costs of 'sysvm bench --save' (default: those saved last, else built-in ones)");
-  app.add_option("--crossing,--crossing-ns", crossing_ns, "cost of one entry in ns: what if it were another machine's")
+  app.add_option("--costs", file,
+                 "costs of 'sysvm bench --save' (default: those saved last, else built-in ones)");
+  app.add_option("--crossing,--crossing-ns", crossing_ns,
+                 "cost of one entry in ns: what if it were another machine's")
       ->check(CLI::PositiveNumber);
 }
 
@@ -60,7 +64,8 @@ uint64_t wall_ns(const std::vector<const Trace*>& traces) {
   uint64_t sum = 0;
   for (const Trace* t : traces)
     if (!t->events.empty())
-      sum += own_wall_ns(*t, t->events.size(), t->events.front().ts_ns, t->events.back().ts_ns + t->events.back().dur_ns);
+      sum += own_wall_ns(*t, t->events.size(), t->events.front().ts_ns,
+                         t->events.back().ts_ns + t->events.back().dur_ns);
   return sum;
 }
 
@@ -84,12 +89,14 @@ int parse_words(CLI::App& app, const Words& words) {
   } catch (const CLI::CallForHelp&) {
     std::string usage = "usage: " + app.get_name() + " [options]";
     for (const CLI::Option* option : app.get_options())
-      if (option->get_positional()) usage += " " + option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
+      if (option->get_positional())
+        usage += " " + option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
     fmt::print("{}", help_text(app, usage, help_width()));
     return 0;
   } catch (const CLI::ParseError& problem) {
     const std::string name = app.get_name();
-    spdlog::error("{}: {} ('{} --help' says more)", name.substr(name.find(' ') + 1), mistake(app, problem), name);
+    spdlog::error("{}: {} ('{} --help' says more)", name.substr(name.find(' ') + 1), mistake(app, problem),
+                  name);
     return kExitUsage;
   }
   return -1;

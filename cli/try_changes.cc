@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What a recorded run changed in the file system. An open for writing alone changes nothing: databases are opened so by
-// programs that only ask. So descriptors are followed, through copies and forks, to the first call that writes; a file
-// without a name (O_TMPFILE) matters to nobody unless it is linked. A file that O_CREAT may have made counts unless the
-// recording shows that it had been there: a look that found it, content before the first write. Where the recording cannot show all writes (calls
-// missing, io_uring, aio), every open for writing counts.
+// What a recorded run changed in the file system. An open for writing alone changes nothing: databases are
+// opened so by programs that only ask. So descriptors are followed, through copies and forks, to the first
+// call that writes; a file without a name (O_TMPFILE) matters to nobody unless it is linked. A file that
+// O_CREAT may have made counts unless the recording shows that it had been there: a look that found it,
+// content before the first write. Where the recording cannot show all writes (calls missing, io_uring, aio),
+// every open for writing counts.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -53,12 +54,9 @@ bool changes_a_path(const Event& e) {
     case SYS_removexattr:
     case SYS_lremovexattr:
     case SYS_mount:
-    case SYS_umount2:
-      return true;
-    case SYS_utimensat:
-      return e.args[1];
-    default:
-      return false;
+    case SYS_umount2: return true;
+    case SYS_utimensat: return e.args[1];
+    default: return false;
   }
 }
 
@@ -70,26 +68,20 @@ size_t written_to(const Event& e) {
     case SYS_writev:
     case SYS_pwritev:
     case SYS_pwritev2:
-    case SYS_sendfile:
-      return e.ret > 0 ? 0 : 6;
+    case SYS_sendfile: return e.ret > 0 ? 0 : 6;
     case SYS_ftruncate:
     case SYS_fallocate:
     case SYS_fchmod:
     case SYS_fchown:
     case SYS_fsetxattr:
-    case SYS_fremovexattr:
-      return 0;
-    case SYS_utimensat:
-      return e.args[1] ? 6 : 0;
+    case SYS_fremovexattr: return 0;
+    case SYS_utimensat: return e.args[1] ? 6 : 0;
     case SYS_copy_file_range:
-    case SYS_splice:
-      return e.ret > 0 ? 2 : 6;
-    case SYS_mmap:
-      return (e.args[3] & MAP_TYPE) != MAP_PRIVATE && e.args[2] & PROT_WRITE ? 4 : 6;
+    case SYS_splice: return e.ret > 0 ? 2 : 6;
+    case SYS_mmap: return (e.args[3] & MAP_TYPE) != MAP_PRIVATE && e.args[2] & PROT_WRITE ? 4 : 6;
     case SYS_ioctl:
       return (e.args[1] & 0xffffffffu) == kFileClone || (e.args[1] & 0xffffffffu) == kFileCloneRange ? 0 : 6;
-    default:
-      return 6;
+    default: return 6;
   }
 }
 
@@ -109,7 +101,8 @@ class Changes {
       if (open->maybe_made) write(*open);
     std::vector<std::string> out;
     std::set<std::string> seen;
-    std::stable_sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [at, line] : found_)
       if (seen.insert(line).second) out.push_back(std::move(line));
     return out;
@@ -127,7 +120,8 @@ class Changes {
   void see(const Event& e) {
     const auto nr = static_cast<uint32_t>(e.nr);
     if (nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone || nr == SYS_clone3) {
-      fds_.insert_or_assign(static_cast<int32_t>(e.ret), Descriptors(fds_[e.pid]));  // of a thread: never asked for
+      // of a thread: never asked for
+      fds_.insert_or_assign(static_cast<int32_t>(e.ret), Descriptors(fds_[e.pid]));
       return;
     }
     if (is_open(nr)) {
@@ -190,8 +184,8 @@ class Changes {
   }
 
   const Trace& trace_;
-  bool unseen_ = false;  // there may be writes that the recording does not show
-  uint64_t at_ = 0;      // number of the present event
+  bool unseen_ = false;                           // there may be writes that the recording does not show
+  uint64_t at_ = 0;                               // number of the present event
   std::unordered_map<int32_t, Descriptors> fds_;  // by process
   std::unordered_set<uint32_t> there_;            // paths that were there, by number
   std::vector<std::shared_ptr<Open>> opens_;

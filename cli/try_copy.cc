@@ -69,9 +69,7 @@ Result<> FreshCopy::renew() {
   return run_cp(source_, path_);
 }
 
-Result<TreeFacts> FreshCopy::facts() const {
-  return tree_facts(path_);
-}
+Result<TreeFacts> FreshCopy::facts() const { return tree_facts(path_); }
 
 Result<TreeFacts> tree_facts(const std::string& top) {
   TreeFacts facts;

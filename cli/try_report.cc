@@ -27,10 +27,12 @@ std::string cut(const std::string& text, size_t width) {
 std::string answer(const TryReport& r) {
   const double ms = r.saved_ms(), share = r.plain_ms > 0 ? 100 * ms / r.plain_ms : 0;
   if (!r.beyond_noise())
-    return fmt::format("nothing to gain here: {:+.1f} ms ({:+.1f} %) with the {} engine, within the {:.1f} ms that runs differ by", -ms, -share,
-                       r.engine, r.noise_ms);
-  return fmt::format("{} here: {:.1f} ms ({:.1f} %) {} with the {} engine", ms > 0 ? "faster" : "slower", std::fabs(ms), std::fabs(share),
-                     ms > 0 ? "less" : "more", r.engine);
+    return fmt::format(
+        "nothing to gain here: {:+.1f} ms ({:+.1f} %) with the {} engine, within the {:.1f} ms that runs "
+        "differ by",
+        -ms, -share, r.engine, r.noise_ms);
+  return fmt::format("{} here: {:.1f} ms ({:.1f} %) {} with the {} engine", ms > 0 ? "faster" : "slower",
+                     std::fabs(ms), std::fabs(share), ms > 0 ? "less" : "more", r.engine);
 }
 
 std::string verdict(const TryReport& r) {
@@ -58,7 +60,10 @@ std::string to_json(const TryReport& r) {
   j["entries"] = {{"before", r.entries_before}, {"after", r.entries_after}};
   j["wall_ms"] = {{"plain", r.plain_ms}, {"sysvm", r.sysvm_ms}, {"noise", r.noise_ms}};
   j["verdict"] = !r.beyond_noise() ? "nothing to gain" : r.saved_ms() > 0 ? "faster" : "slower";
-  j["predicted"] = {{"entries", r.entries_predicted}, {"saved_ms", r.predicted_saved_ms}, {"text", r.predicted}, {"why", r.why}};
+  j["predicted"] = {{"entries", r.entries_predicted},
+                    {"saved_ms", r.predicted_saved_ms},
+                    {"text", r.predicted},
+                    {"why", r.why}};
   j["runs"] = {{"plain", r.plain_runs}, {"sysvm", r.sysvm_runs}};
   j["lost"] = r.lost;
   j["procedures"] = nlohmann::ordered_json::array();
@@ -85,8 +90,10 @@ std::string to_table(const TryReport& r) {
   row("wall time",
       fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
   if (r.entries_predicted)
-    row("predicted", fmt::format("{} entries ({:+.1f} % of those after); {}", grouped(r.entries_predicted),
-                                 r.entries_after ? 100 * (double(r.entries_predicted) / double(r.entries_after) - 1) : 0, r.predicted));
+    row("predicted",
+        fmt::format("{} entries ({:+.1f} % of those after); {}", grouped(r.entries_predicted),
+                    r.entries_after ? 100 * (double(r.entries_predicted) / double(r.entries_after) - 1) : 0,
+                    r.predicted));
   for (const std::string& why : r.why) row("why", why);
   row("recorded", fmt::format("{} calls, {} lost", grouped(r.syscalls), grouped(r.lost)));
 

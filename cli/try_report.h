@@ -31,12 +31,13 @@ struct TryReport {
   int exit_status = 0;
   uint64_t syscalls = 0;  // of the recorded run
   uint64_t entries_before = 0, entries_after = 0;
-  double plain_ms = 0, sysvm_ms = 0;  // the fastest untraced run of each kind; what `sysvm run` itself takes is in the second
-  double noise_ms = 0;                // how far runs of one kind lay apart
-  uint64_t entries_predicted = 0;     // by replay of the recorded run; 0: not predicted
-  std::string predicted;              // the wall time, in words (optimizer/verdict.h)
-  double predicted_saved_ms = 0;      // of the engine that ran
-  std::vector<std::string> why;       // nothing is gained, by name
+  // the fastest untraced run of each kind; what `sysvm run` itself takes is in the second
+  double plain_ms = 0, sysvm_ms = 0;
+  double noise_ms = 0;             // how far runs of one kind lay apart
+  uint64_t entries_predicted = 0;  // by replay of the recorded run; 0: not predicted
+  std::string predicted;           // the wall time, in words (optimizer/verdict.h)
+  double predicted_saved_ms = 0;   // of the engine that ran
+  std::vector<std::string> why;    // nothing is gained, by name
   int plain_runs = 0, sysvm_runs = 0;
   uint64_t lost = 0;  // events that the recorder lost
   std::vector<TryProcedure> procedures;

@@ -95,7 +95,8 @@ Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std
 }
 
 Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
-                             const std::function<Result<int>(Command&)>& start, const std::vector<std::string>& through) {
+                             const std::function<Result<int>(Command&)>& start,
+                             const std::vector<std::string>& through) {
   const std::string name = fmt::format("{}/{}", folder_.path, ++count_);
   TryRun run;
   run.out = name + ".out";
@@ -124,30 +125,33 @@ Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
 Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& exit_code,
                               const std::vector<std::string>& through) {
   uint64_t wall_ns = 0;
-  TryRun run = TRY(with(environment, [&](Command& command) -> Result<int> {
-    std::string path;
-    if (const auto wrong = find_executable(command, path)) {
-      exit_code = wrong->exit_code;
-      return error("{}", wrong->message);
-    }
-    Supervisor supervisor;
-    command.mask = supervisor.mask_before();
-  command.child_ignored = supervisor.child_ignored();
-    HeldChild child = TRY(HeldChild::start(command, path));
-    std::string step;
-    const uint64_t start = boottime_ns();
-    if (const int e = child.release(&step)) {
-      exit_code = e == ENOENT ? kExitNotFound : kExitNotExecutable;
-      return error("{}: {}: {}", command.argv[0], step, strerror(e));
-    }
-    while (supervisor.wait(child.pidfd(), child.pid(), -1) != Supervisor::Wake::kEnded) {
-    }
-    wall_ns = boottime_ns() - start;
-    int status = 0;
-    while (waitpid(child.pid(), &status, 0) < 0 && errno == EINTR) {
-    }
-    return status;
-  }, through));
+  TryRun run = TRY(with(
+      environment,
+      [&](Command& command) -> Result<int> {
+        std::string path;
+        if (const auto wrong = find_executable(command, path)) {
+          exit_code = wrong->exit_code;
+          return error("{}", wrong->message);
+        }
+        Supervisor supervisor;
+        command.mask = supervisor.mask_before();
+        command.child_ignored = supervisor.child_ignored();
+        HeldChild child = TRY(HeldChild::start(command, path));
+        std::string step;
+        const uint64_t start = boottime_ns();
+        if (const int e = child.release(&step)) {
+          exit_code = e == ENOENT ? kExitNotFound : kExitNotExecutable;
+          return error("{}: {}: {}", command.argv[0], step, strerror(e));
+        }
+        while (supervisor.wait(child.pidfd(), child.pid(), -1) != Supervisor::Wake::kEnded) {
+        }
+        wall_ns = boottime_ns() - start;
+        int status = 0;
+        while (waitpid(child.pid(), &status, 0) < 0 && errno == EINTR) {
+        }
+        return status;
+      },
+      through));
   run.wall_ms = static_cast<double>(wall_ns) / 1e6;
   return run;
 }

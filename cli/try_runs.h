@@ -46,7 +46,8 @@ class TryRuns {
                        const std::vector<std::string>& through = {});
   // One run that start() makes of the command; it gives the wait status.
   Result<TryRun> with(const std::vector<std::string>& environment,
-                      const std::function<Result<int>(Command&)>& start, const std::vector<std::string>& through = {});
+                      const std::function<Result<int>(Command&)>& start,
+                      const std::vector<std::string>& through = {});
 
   bool interrupted() const { return interrupted_; }  // ^C ended the last run: the user wants no more of them
   const std::string& folder() const { return folder_.path; }  // private; goes with this object

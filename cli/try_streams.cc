@@ -63,9 +63,7 @@ Result<CapturedInput> CapturedInput::capture(int fd, const std::string& folder) 
   }
 }
 
-CapturedInput::~CapturedInput() {
-  stop_feeder();
-}
+CapturedInput::~CapturedInput() { stop_feeder(); }
 
 void CapturedInput::stop_feeder() {
   if (feeder_.pid < 0) return;

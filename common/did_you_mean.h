@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The known word that a mistyped one was meant to be. Distance: insertions, deletions, replacements and swaps of
-// neighbours (optimal string alignment), at most a third of the word's length; a beginning of a word counts, too.
+// The known word that a mistyped one was meant to be. Distance: insertions, deletions, replacements and swaps
+// of neighbours (optimal string alignment), at most a third of the word's length; a beginning of a word
+// counts, too.
 // Tested by tests/common/did_you_mean_test.cc.
 #pragma once
 
@@ -20,7 +21,8 @@ inline size_t edit_distance(std::string_view a, std::string_view b) {
         continue;
       }
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }

@@ -27,7 +27,8 @@ void Signals::restore() const {
 }
 
 bool is_for_the_command(const siginfo_t& info, pid_t command) {
-  // By kill, sigqueue, tgkill; or by the kernel in our own name, when a write of ours failed (SIGPIPE, SIGXFSZ).
+  // By kill, sigqueue, tgkill; or by the kernel in our own name, when a write of ours failed (SIGPIPE,
+  // SIGXFSZ).
   if (info.si_code <= 0) return info.si_pid != command && info.si_pid != ::getpid();
   switch (info.si_signo) {  // by the kernel, and then to the terminal's group, the command among it
     case SIGINT:
@@ -68,7 +69,8 @@ void stop_self(int signal) {
     ::raise(SIGSTOP);
     return;
   }
-  struct sigaction standard {}, before{};
+  struct sigaction standard {
+  }, before{};
   standard.sa_handler = SIG_DFL;
   ::sigaction(signal, &standard, &before);
   ::raise(signal);
@@ -77,7 +79,8 @@ void stop_self(int signal) {
   ::sigaction(signal, &before, nullptr);
 }
 
-// A stopped process, or one that is not there: 'T', or 0. Only what may be called after fork in a process with threads.
+// A stopped process, or one that is not there: 'T', or 0. Only what may be called after fork in a process
+// with threads.
 char state_of(pid_t pid) {
   char path[32] = "/proc/", digits[12], stat[512];
   size_t at = 6, n = 0;
@@ -89,13 +92,15 @@ char state_of(pid_t pid) {
   if (fd < 0) return 0;
   const ssize_t have = ::read(fd, stat, sizeof stat);
   ::close(fd);
-  for (ssize_t i = have - 3; i > 0; --i)  // "PID (NAME) STATE ...": NAME may hold anything, what follows no ')'
+  // "PID (NAME) STATE ...": NAME may hold anything, what follows no ')'
+  for (ssize_t i = have - 3; i > 0; --i)
     if (stat[i] == ')') return stat[i + 2];
   return 0;
 }
 
-// Somebody may continue the command alone, and we sleep: whoever waits for us would wait for ever. So a process of ours
-// watches the two while we are stopped, and continues us when the command runs, or has ended. -1: there is none.
+// Somebody may continue the command alone, and we sleep: whoever waits for us would wait for ever. So a
+// process of ours watches the two while we are stopped, and continues us when the command runs, or has ended.
+// -1: there is none.
 pid_t watch(pid_t command) {
   const pid_t us = ::getpid(), watcher = ::fork();
   if (watcher != 0) return watcher;
@@ -117,8 +122,8 @@ void stop_like(int signal, pid_t command) {
       ::kill(watcher, SIGKILL);
       ::waitpid(watcher, nullptr, 0);
     }
-    // Whoever continued us may have continued the group. The kernel sends to a group under the lock that setpgid takes,
-    // so after it the command has its own SIGCONT, or will not have one.
+    // Whoever continued us may have continued the group. The kernel sends to a group under the lock that
+    // setpgid takes, so after it the command has its own SIGCONT, or will not have one.
     ::setpgid(0, ::getpgrp());
     sigset_t cont;
     sigemptyset(&cont);
@@ -128,7 +133,7 @@ void stop_like(int signal, pid_t command) {
     }
     siginfo_t info{};
     if (::waitid(P_PID, static_cast<id_t>(command), &info, WSTOPPED | WCONTINUED | WNOHANG) != 0) return;
-    if (info.si_pid == 0) ::kill(command, SIGCONT);          // still stopped by the signal that we obeyed
+    if (info.si_pid == 0) ::kill(command, SIGCONT);  // still stopped by the signal that we obeyed
     if (info.si_pid == 0 || info.si_code != CLD_STOPPED) return;
     signal = info.si_status;  // it went on and stopped again
   }

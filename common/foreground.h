@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// A command in the foreground with this process between it and its parent, because something is done after it ended.
-// It can tell as little as possible of that:
+// A command in the foreground with this process between it and its parent, because something is done after it
+// ended. It can tell as little as possible of that:
 //
 // - It starts with the signal mask and the ignored signals that this process was started with.
-// - A signal that is sent to this process alone is sent on to it, with the value of sigqueue. What the terminal sends
-//   reaches the whole group, so it is not sent on; nor is what the command itself sends.
-// - When the command stops, this process stops by the same signal, so that a shell sees a stopped job; continued, it
-//   continues the command, unless whoever continued the group did. Where somebody continues the command alone, this
-//   process goes on, too.
+// - A signal that is sent to this process alone is sent on to it, with the value of sigqueue. What the
+//   terminal sends reaches the whole group, so it is not sent on; nor is what the command itself sends.
+// - When the command stops, this process stops by the same signal, so that a shell sees a stopped job;
+//   continued, it continues the command, unless whoever continued the group did. Where somebody continues the
+//   command alone, this process goes on, too.
 // - When this process is killed, the command is too (PR_SET_PDEATHSIG), as a run without it would be.
 //
-// What remains: getppid; a signal sent to the whole group by kill, not by the terminal, arrives twice; SIGSTOP sent
-// to this process alone does not stop the command.
+// What remains: getppid; a signal sent to the whole group by kill, not by the terminal, arrives twice;
+// SIGSTOP sent to this process alone does not stop the command.
 // Tested by tests/run/wrapper_test.py and tests/tracer/cli_test.py.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small file as a whole. Made for what a user names: a folder, a pipe that nobody writes to, or a file without an end
-// is an error or an empty file, never a hang. Tested by tests/cli/bad_input_test.py.
+// A small file as a whole. Made for what a user names: a folder, a pipe that nobody writes to, or a file
+// without an end is an error or an empty file, never a hang. Tested by tests/cli/bad_input_test.py.
 #pragma once
 
 #include <fcntl.h>

@@ -26,7 +26,8 @@ Result<ReplacingFile> ReplacingFile::create(const std::string& path, mode_t mode
   if (exists && access(path.c_str(), W_OK) != 0) return error("{}: cannot create: {}", path, strerror(errno));
   std::string temporary = path + ".XXXXXX";
   UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd && exists && (errno == EACCES || errno == EPERM)) return as_it_is();  // a folder that takes no new files
+  // a folder that takes no new files
+  if (!fd && exists && (errno == EACCES || errno == EPERM)) return as_it_is();
   if (!fd) return error("{}: cannot create: {}", path, strerror(errno));
   ReplacingFile out(path, temporary, std::move(fd));
   if (!exists) {
@@ -34,7 +35,8 @@ Result<ReplacingFile> ReplacingFile::create(const std::string& path, mode_t mode
     umask(mask);
     mode &= ~mask;
   }
-  if (fchmod(out.fd(), exists ? st.st_mode & 07777 : mode) != 0) return error("{}: chmod: {}", path, strerror(errno));
+  if (fchmod(out.fd(), exists ? st.st_mode & 07777 : mode) != 0)
+    return error("{}: chmod: {}", path, strerror(errno));
   return out;
 }
 

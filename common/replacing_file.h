@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A file that appears under its name only when it is whole: written beside it, then renamed. Where the disk fills up or
-// the program is killed, what stood under the name before still does.
+// A file that appears under its name only when it is whole: written beside it, then renamed. Where the disk
+// fills up or the program is killed, what stood under the name before still does.
 //
-// What cannot be replaced is written to as it is: a device, a pipe, the target of a link, a file with several names, one in
-// a folder that takes no new files.
+// What cannot be replaced is written to as it is: a device, a pipe, the target of a link, a file with several
+// names, one in a folder that takes no new files.
 // Tested by tests/common/replacing_file_test.cc and tests/cli/full_disk_test.py.
 #pragma once
 
@@ -25,7 +25,8 @@ class ReplacingFile {
   ~ReplacingFile();  // without commit(): the new file is gone, the old one stays
 
   int fd() const { return fd_.get(); }
-  const std::string& place() const { return temporary_.empty() ? path_ : temporary_; }  // where it is being written
+  // where it is being written
+  const std::string& place() const { return temporary_.empty() ? path_ : temporary_; }
   Result<> commit();
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A value or an error that the caller can act on.
 //
-// An Error carries a message that says what, where and what was expected ("grep.svp: procedure 3, byte 14: jump
-// target 92 past end 40"). Libraries return Result<T>; only the command line logs or exits.
+// An Error carries a message that says what, where and what was expected ("grep.svp: procedure 3, byte 14:
+// jump target 92 past end 40"). Libraries return Result<T>; only the command line logs or exits.
 // Tested by tests/common/result_test.cc.
 #pragma once
 
@@ -52,10 +52,11 @@ class [[nodiscard]] Result {
 
 }  // namespace sysvm
 
-// TRY(expression): the value, or return the error upward. A GNU statement expression, as gcc and clang both have it.
-#define TRY(expression)                                  \
-  ({                                                     \
-    auto try_result_ = (expression);                     \
-    if (!try_result_) return try_result_.error();        \
-    std::move(try_result_).value();                      \
+// TRY(expression): the value, or return the error upward. A GNU statement expression, as gcc and clang both
+// have it.
+#define TRY(expression)                           \
+  ({                                              \
+    auto try_result_ = (expression);              \
+    if (!try_result_) return try_result_.error(); \
+    std::move(try_result_).value();               \
   })

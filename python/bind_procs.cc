@@ -37,7 +37,8 @@ std::string merge_parts(const std::vector<std::string>& parts) {
   return to_json(all);
 }
 
-MineReport report_of_part(const std::string& part, size_t max_sequences, size_t max_length, uint64_t min_count) {
+MineReport report_of_part(const std::string& part, size_t max_sequences, size_t max_length,
+                          uint64_t min_count) {
   return report(or_raise(mine_part_from_json(part)), {max_sequences, max_length, min_count});
 }
 

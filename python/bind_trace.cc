@@ -142,7 +142,10 @@ void bind_trace(py::module_& module) {
       .def("column", &column, py::arg("name"))
       .def("call_names", [](const SharedTable& t) { return texts(t->call_names); })
       .def("strings", [](const SharedTable& t) { return texts(t->strings); })
-      .def("names", [](const SharedTable& t, const std::string& name) { return texts(names_of(t, name).names); }, py::arg("column"))
+      .def(
+          "names",
+          [](const SharedTable& t, const std::string& name) { return texts(names_of(t, name).names); },
+          py::arg("column"))
       .def("info", &info);
   module.def("open_trace", &open_trace, py::arg("path"));
   py::class_<ChunkedTrace>(module, "ChunkedTrace")

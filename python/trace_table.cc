@@ -81,7 +81,8 @@ void name_strings(TraceTable& table) {
   }
 }
 
-// Registers hold 64 bits; of an int the kernel looks at the low half, and what a program left in the other is noise.
+// Registers hold 64 bits; of an int the kernel looks at the low half, and what a program left in the other is
+// noise.
 void sign_arguments(Columns& c, const TraceInfo& info) {
   enum Width : uint8_t { kWhole, kSigned, kUnsigned };
   struct Widths {
@@ -93,7 +94,8 @@ void sign_arguments(Columns& c, const TraceInfo& info) {
     Widths& w = known[call.nr];
     for (size_t i = 0; i < call.args.size() && i < 6; ++i) {
       const std::string& kind = call.args[i];
-      if (kind == "FD" || kind == "DIRFD" || kind == "INT" || kind == "PID" || kind == "SIG") w.of[i] = kSigned;
+      if (kind == "FD" || kind == "DIRFD" || kind == "INT" || kind == "PID" || kind == "SIG")
+        w.of[i] = kSigned;
       if (kind == "UINT" || kind == "MODE") w.of[i] = kUnsigned;
       w.any |= w.of[i] != kWhole;
     }
@@ -181,12 +183,15 @@ void add_context(TraceTable& table) {
       site.add({});
     } else {
       if (call && (e.nr == kExecve || e.nr == kExecveat) && e.ret == 0) place_of.clear();
-      auto [at, fresh] = place_of.try_emplace(e.site() ^ static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 48);
+      auto [at, fresh] =
+          place_of.try_emplace(e.site() ^ static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 48);
       if (fresh)
-        if (const auto place = mappings.place(e.pid, e.site(), e.ts_ns)) at->second = fmt::format("{}+{:#x}", place->path, place->offset);
+        if (const auto place = mappings.place(e.pid, e.site(), e.ts_ns))
+          at->second = fmt::format("{}+{:#x}", place->path, place->offset);
       site.add(at->second);
     }
-    const bool failed = !e.has(kSignal) && e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
+    const bool failed =
+        !e.has(kSignal) && e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
     table.error.push_back(static_cast<int16_t>(failed ? -e.ret : 0));
   }
   table.has_context = true;

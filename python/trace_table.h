@@ -31,7 +31,8 @@ struct TraceTable {
     std::vector<std::string> names;  // distinct
   };
   bool has_context = false;
-  Names exe, fd_path, site;   // the image that ran; what the first descriptor was opened as; file and offset of the call
+  // the image that ran; what the first descriptor was opened as; file and offset of the call
+  Names exe, fd_path, site;
   std::vector<int16_t> error;  // errno, 0: none
 
   size_t size() const { return call.size(); }

@@ -40,8 +40,8 @@ def where_it_waits(top: int) -> str:
 
 
 def end(child: subprocess.Popen, mark: str = "") -> None:
-    """Ends what is left of a run that has a session of its own: a child may hang where its parent has given up.
-    With a mark also what has left the session, known by the mark in its environment (`NAME=value`)."""
+    """Ends what is left of a run that has a session of its own: a child may hang where its parent has given
+    up. With a mark also what has left the session, known by the mark in its environment (`NAME=value`)."""
     below = tree(child.pid) if child.poll() is None else []
     for send in [lambda: os.killpg(child.pid, signal.SIGKILL)] + [lambda pid=pid: os.kill(pid, signal.SIGKILL)
                                                                  for pid in below[1:]]:

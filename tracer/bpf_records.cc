@@ -121,20 +121,11 @@ bool on_task(Pieces in, TraceSink& sink) {
   if (!in.good()) return false;
   const auto tid = static_cast<int32_t>(r.head.tid), pid = static_cast<int32_t>(r.head.pid);
   switch (r.head.kind) {
-    case REC_FORK:
-      sink.on_fork(pid, static_cast<int32_t>(r.parent), r.head.time);
-      return true;
-    case REC_THREAD:
-      sink.on_thread_end({tid, pid, r.head.time, r.next_seq, false});
-      return true;
-    case REC_HELD:
-      sink.on_held({tid, r.from, r.head.time});
-      return true;
-    case REC_EXIT:
-      sink.on_exit(pid, r.head.time, r.head.nr);
-      return true;
-    default:
-      return false;
+    case REC_FORK: sink.on_fork(pid, static_cast<int32_t>(r.parent), r.head.time); return true;
+    case REC_THREAD: sink.on_thread_end({tid, pid, r.head.time, r.next_seq, false}); return true;
+    case REC_HELD: sink.on_held({tid, r.from, r.head.time}); return true;
+    case REC_EXIT: sink.on_exit(pid, r.head.time, r.head.nr); return true;
+    default: return false;
   }
 }
 

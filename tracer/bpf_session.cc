@@ -55,7 +55,8 @@ Error explain(const char* step, int e) {
                step, strerror(e), libbpf_log);
 }
 
-// Room for some 10 ms of calls at full speed, 128 MiB over all processors, so that memory stays in proportion.
+// Room for some 10 ms of calls at full speed, 128 MiB over all processors, so that memory stays in
+// proportion.
 size_t ring_size(size_t cpus) {
   size_t size = 2u << 20;
   while (size > RING_MIN && size * cpus > (128u << 20)) size /= 2;
@@ -68,7 +69,7 @@ struct BpfSession::Impl {
   std::unique_ptr<BtfFile> btf;  // before the programs
   sysvm_trace_bpf* skel = nullptr;
   bpf_program *enter = nullptr, *exit = nullptr;  // those that run at each call
-  UniqueFd site;  // open as long as its inode is compared with
+  UniqueFd site;                                  // open as long as its inode is compared with
 
   ~Impl() { sysvm_trace_bpf__destroy(skel); }
 };
@@ -93,7 +94,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   sysvm_trace_bpf& skel = *impl.skel;
 
   const auto cpus = static_cast<size_t>(libbpf_num_possible_cpus());
-  const size_t ring_bytes = options.count_only       ? RING_MIN
+  const size_t ring_bytes = options.count_only        ? RING_MIN
                             : options.ring_bytes == 0 ? ring_size(cpus)
                                                       : options.ring_bytes;
   auto& settings = *skel.rodata;
@@ -112,7 +113,8 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   bpf_map__set_value_size(skel.maps.rings, static_cast<__u32>(CpuRings::value_size(ring_bytes)));
   bpf_map__set_max_entries(skel.maps.rings, static_cast<__u32>(rings));
   if (!options.count_only)
-    for (bpf_map* map : {skel.maps.counts, skel.maps.thread_counts, skel.maps.grams}) bpf_map__set_max_entries(map, 1);
+    for (bpf_map* map : {skel.maps.counts, skel.maps.thread_counts, skel.maps.grams})
+      bpf_map__set_max_entries(map, 1);
   const struct {
     bpf_program* program;
     bool load, attach;
@@ -163,12 +165,8 @@ Result<> BpfSession::run_once(void* program) {
   return Unit{};
 }
 
-Result<> BpfSession::trace_from_exec(int pidfd) {
-  return mark(pidfd, true);
-}
-Result<> BpfSession::trace_now(int pidfd) {
-  return mark(pidfd, false);
-}
+Result<> BpfSession::trace_from_exec(int pidfd) { return mark(pidfd, true); }
+Result<> BpfSession::trace_now(int pidfd) { return mark(pidfd, false); }
 
 Result<> BpfSession::mark(int pidfd, bool waiting) {
   task_state state{};
@@ -221,9 +219,7 @@ std::vector<ThreadEnd> BpfSession::threads_alive() const {
   return out;
 }
 
-void BpfSession::detach() {
-  sysvm_trace_bpf__detach(impl_->skel);
-}
+void BpfSession::detach() { sysvm_trace_bpf__detach(impl_->skel); }
 
 uint64_t BpfSession::missed_threads() const {
   return __atomic_load_n(&impl_->skel->bss->lost_storage, __ATOMIC_RELAXED);
@@ -245,9 +241,7 @@ uint64_t BpfSession::recursion_misses() const {
   return sum;
 }
 
-int BpfSession::start_cost_sample() const {
-  return bpf_enable_stats(BPF_STATS_RUN_TIME);
-}
+int BpfSession::start_cost_sample() const { return bpf_enable_stats(BPF_STATS_RUN_TIME); }
 
 ProgramCost BpfSession::cost() const {
   ProgramCost out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The eBPF programs of bpf/sysvm_trace.bpf.c, loaded and attached. While a session is attached every process of
-// the machine pays some 0.1 us for each of its calls, so it is detached the moment it is not needed any
+// The eBPF programs of bpf/sysvm_trace.bpf.c, loaded and attached. While a session is attached every process
+// of the machine pays some 0.1 us for each of its calls, so it is detached the moment it is not needed any
 // more. Tested by tests/tracer/.
 #pragma once
 
@@ -56,8 +56,8 @@ class BpfSession {
   uint64_t live_tasks() const;
   uint64_t seen_tasks() const;
 
-  // The kernel's own account of the programs' time. It costs time itself, so it is taken by samples: while the
-  // returned descriptor is open.
+  // The kernel's own account of the programs' time. It costs time itself, so it is taken by samples: while
+  // the returned descriptor is open.
   int start_cost_sample() const;
   ProgramCost cost() const;  // of the programs at entry and exit
 

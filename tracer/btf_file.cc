@@ -23,8 +23,9 @@ int name_target(bpf_program* program, bpf_prog_load_opts* opts, long) {
   const std::string_view section = bpf_program__section_name(program);
   const std::string target(section.substr(section.find('/') + 1));
   const bool iterator = section.starts_with("iter/");
-  const int id = iterator ? btf__find_by_name_kind(types_of_handlers, ("bpf_iter_" + target).c_str(), BTF_KIND_FUNC)
-                          : btf__find_by_name_kind(types_of_handlers, ("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF);
+  const int id =
+      iterator ? btf__find_by_name_kind(types_of_handlers, ("bpf_iter_" + target).c_str(), BTF_KIND_FUNC)
+               : btf__find_by_name_kind(types_of_handlers, ("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF);
   if (id < 0) return id;
   opts->attach_btf_id = static_cast<__u32>(id);
   // Had it been of this type before, libbpf would have looked for the types itself.
@@ -41,13 +42,16 @@ Result<std::vector<uint8_t>> kernels_own() {
     info.name = reinterpret_cast<uintptr_t>(name);
     info.name_len = sizeof name;
     __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0 || !info.kernel_btf || strcmp(name, "vmlinux") != 0) continue;
+    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0 || !info.kernel_btf ||
+        strcmp(name, "vmlinux") != 0)
+      continue;
     std::vector<uint8_t> out(info.btf_size);
     info = {};
     info.btf = reinterpret_cast<uintptr_t>(out.data());
     info.btf_size = static_cast<__u32>(out.size());
     size = sizeof info;
-    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0) return error("reading the kernel's types: {}", strerror(errno));
+    if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0)
+      return error("reading the kernel's types: {}", strerror(errno));
     return out;
   }
   return errno == EPERM ? error("asking the kernel for its types: {}", strerror(errno))
@@ -71,8 +75,10 @@ Result<std::unique_ptr<BtfFile>> BtfFile::open(const std::string& path) {
     return error("{}: types of another kernel than the one that runs", path);
   types_of_handlers = file->types_;
   LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = name_target);
-  file->handlers_[0] = libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_RAW_TP, &opts);
-  file->handlers_[1] = libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_ITER, &opts);
+  file->handlers_[0] =
+      libbpf_register_prog_handler("tp_btf+", BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_RAW_TP, &opts);
+  file->handlers_[1] =
+      libbpf_register_prog_handler("iter+", BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_TRACE_ITER, &opts);
   for (const int handler : file->handlers_)
     if (handler < 0) return error("libbpf takes no handler: {}", strerror(-handler));
   return file;

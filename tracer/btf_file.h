@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The kernel's types from a file, for where /sys/kernel/btf/vmlinux is hidden (a container, a chroot, no sysfs).
+// The kernel's types from a file, for where /sys/kernel/btf/vmlinux is hidden (a container, a chroot, no
+// sysfs).
 //
-// libbpf takes the places of members from any file, but looks for the functions that a program is attached to in that one
-// place only, and gives up. So while a BtfFile is there, sections of our kinds have a handler of ours that names them by
-// number. The kernel itself must have its types (CONFIG_DEBUG_INFO_BTF): this is no help where it was built without. A file
-// of another kernel would make programs read the wrong members without anybody noticing, so it is compared with what
-// the kernel says of itself.
+// libbpf takes the places of members from any file, but looks for the functions that a program is attached to
+// in that one place only, and gives up. So while a BtfFile is there, sections of our kinds have a handler of
+// ours that names them by number. The kernel itself must have its types (CONFIG_DEBUG_INFO_BTF): this is no
+// help where it was built without. A file of another kernel would make programs read the wrong members
+// without anybody noticing, so it is compared with what the kernel says of itself.
 // Tested by tests/tracer/cli_test.py.
 #pragma once
 

@@ -17,8 +17,7 @@ namespace sysvm {
 
 namespace {
 
-constexpr int kCalls =
-    200;  // in one round; four rounds fit into the smallest ring
+constexpr int kCalls = 200;  // in one round; four rounds fit into the smallest ring
 constexpr int kRounds = 4;
 
 // Nanoseconds for one getppid, the best of some rounds.

@@ -20,18 +20,19 @@ struct Class {
 };
 constexpr Class kClasses[] = {
     {"network",
-     "(sock|bind|connect|listen|accept|getsockname|getpeername|send(to|msg|mmsg|file)$|recv(from|msg|mmsg)$|shutdown|"
-     "setsockopt|getsockopt).*"},
+     "(sock|bind|connect|listen|accept|getsockname|getpeername|send(to|msg|mmsg|file)$|recv(from|msg|mmsg)$|"
+     "shutdown|setsockopt|getsockopt).*"},
     {"net", nullptr},  // strace's short form of network
     {"process",
-     "(clone|clone3|fork|vfork|execve|execveat|exit|exit_group|wait4|waitid|kill|tkill|tgkill|rt_sigqueueinfo|"
-     "rt_tgsigqueueinfo|pidfd_open|pidfd_send_signal|arch_prctl|unshare)"},
+     "(clone|clone3|fork|vfork|execve|execveat|exit|exit_group|wait4|waitid|kill|tkill|tgkill|"
+     "rt_sigqueueinfo|rt_tgsigqueueinfo|pidfd_open|pidfd_send_signal|arch_prctl|unshare)"},
     {"signal", "(rt_sig.*|signalfd4?|sigaltstack|kill|tkill|tgkill|pause|pidfd_send_signal)"},
     {"ipc", "(msg(get|snd|rcv|ctl)|sem(get|op|ctl|timedop)|shm(get|at|dt|ctl)|mq_.*)"},
     {"memory",
-     "(brk|mmap|munmap|mremap|mprotect|pkey_mprotect|madvise|process_madvise|mincore|mlock.*|munlock.*|msync|mbind|"
-     "move_pages|migrate_pages|[gs]et_mempolicy.*|remap_file_pages|shmat|shmdt|userfaultfd)"},
-    {"creds", "((get|set)(uid|gid|euid|egid|resuid|resgid|reuid|regid|fsuid|fsgid|groups)|capget|capset|prctl)"},
+     "(brk|mmap|munmap|mremap|mprotect|pkey_mprotect|madvise|process_madvise|mincore|mlock.*|munlock.*|"
+     "msync|mbind|move_pages|migrate_pages|[gs]et_mempolicy.*|remap_file_pages|shmat|shmdt|userfaultfd)"},
+    {"creds",
+     "((get|set)(uid|gid|euid|egid|resuid|resgid|reuid|regid|fsuid|fsgid|groups)|capget|capset|prctl)"},
     {"clock", "(clock_.*|adjtimex|gettimeofday|settimeofday|time)"},
     {"stat", "(stat|newfstatat|statx)"},
     {"lstat", "(lstat|newfstatat|statx)"},
@@ -45,7 +46,8 @@ CallSet by_names(const char* expression) {
   const std::regex pattern(expression, std::regex::extended);
   CallSet out;
   for (uint32_t nr = 0; nr < TRACE_NRS; ++nr)
-    if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr)) out[nr] = std::regex_match(row->name, pattern);
+    if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr))
+      out[nr] = std::regex_match(row->name, pattern);
   return out;
 }
 
@@ -64,9 +66,10 @@ Result<CallSet> calls_of_class(std::string_view name) {
   if (name == "desc") return with_argument({SYSVM_KIND_FD, SYSVM_KIND_DIRFD});
   for (const Class& c : kClasses)
     if (c.name == name) return by_names(c.names ? c.names : kClasses[0].names);
-  return error("-e: no class %{}; there are file, desc, network, process, signal, ipc, memory, creds, clock, stat, lstat, "
-               "fstat, statfs, fstatfs, pure",
-               name);
+  return error(
+      "-e: no class %{}; there are file, desc, network, process, signal, ipc, memory, creds, clock, stat, "
+      "lstat, fstat, statfs, fstatfs, pure",
+      name);
 }
 
 Result<CallSet> calls_of_word(std::string_view word) {
@@ -80,7 +83,8 @@ Result<CallSet> calls_of_word(std::string_view word) {
     try {
       const std::regex pattern{std::string(word.substr(1)), std::regex::extended};
       for (uint32_t nr = 0; nr < TRACE_NRS; ++nr)
-        if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr)) out[nr] = std::regex_search(row->name, pattern);
+        if (const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr))
+          out[nr] = std::regex_search(row->name, pattern);
     } catch (const std::regex_error& e) {
       return error("-e: {}: {}", word, e.what());
     }

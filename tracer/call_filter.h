@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Which calls are wanted, said in strace's words:
 //
-//     openat,close   trace=openat,close   trace=%file,!stat   trace=/^sched_   !getpid   all   none   signal=...
+//     openat,close   trace=openat,close   trace=%file,!stat   trace=/^sched_   !getpid   all   none
+//                    signal=...
 //
-// Classes: %file (a path is an argument), %desc (a descriptor is), %network, %process, %signal, %ipc, %memory, %creds,
-// %clock, %stat, %lstat, %fstat, %statfs, %pure. "?" before a name: no error if it is not known.
+// Classes: %file (a path is an argument), %desc (a descriptor is), %network, %process, %signal, %ipc,
+// %memory, %creds, %clock, %stat, %lstat, %fstat, %statfs, %pure. "?" before a name: no error if it is not
+// known.
 // Tested by tests/tracer/pieces_test.cc.
 #pragma once
 
@@ -15,7 +17,8 @@
 
 namespace sysvm {
 
-// Narrows wanted to what the expression names. Several -e give the sum of theirs, so the first one begins with none.
+// Narrows wanted to what the expression names. Several -e give the sum of theirs, so the first one begins
+// with none.
 Result<> add_filter(std::string_view expression, CallSet& wanted);
 
 }  // namespace sysvm

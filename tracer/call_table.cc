@@ -19,9 +19,7 @@ struct Data {
   uint32_t kind;
 };
 
-constexpr uint32_t kind(DataKind k) {
-  return static_cast<uint32_t>(k);
-}
+constexpr uint32_t kind(DataKind k) { return static_cast<uint32_t>(k); }
 
 // max: 4 buffers, 16 ready descriptors. What comes after is the exception, and only a hint is lost.
 constexpr Data kData[] = {

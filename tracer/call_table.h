@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The system call table as the eBPF programs want it: how many arguments, which of them are worth following, which
-// calls were asked for. Tested by tests/tracer/.
+// The system call table as the eBPF programs want it: how many arguments, which of them are worth following,
+// which calls were asked for. Tested by tests/tracer/.
 #pragma once
 
 #include <bitset>

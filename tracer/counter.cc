@@ -106,9 +106,7 @@ void finish(EntryCounts& out) {
             [](const ThreadCount& a, const ThreadCount& b) { return a.tid < b.tid; });
 }
 
-int32_t number_of(uint64_t key) {
-  return key < TRACE_NRS ? static_cast<int32_t>(key) : -1;
-}
+int32_t number_of(uint64_t key) { return key < TRACE_NRS ? static_cast<int32_t>(key) : -1; }
 
 void take_counts(const BpfSession& bpf, bool times, EntryCounts& out) {
   const std::vector<call_count> counts = bpf.counts();
@@ -127,7 +125,8 @@ void take_counts(const BpfSession& bpf, bool times, EntryCounts& out) {
   if (!times) return;
   for (const auto& [key, n] : bpf.grams()) {
     SequenceCount s;
-    for (size_t i = 0; i < s.nrs.size(); ++i) s.nrs[i] = number_of(key >> (16 * (TRACE_GRAM - 1 - i)) & 0xffff);
+    for (size_t i = 0; i < s.nrs.size(); ++i)
+      s.nrs[i] = number_of(key >> (16 * (TRACE_GRAM - 1 - i)) & 0xffff);
     s.count = n;
     out.sequences.push_back(s);
   }
@@ -140,7 +139,8 @@ Result<> count_bpf(const CountOptions& options, BpfSession& bpf, HeldChild& chil
   const uint64_t start = boottime_ns();
   exec_errno = child.release(&step);
   if (exec_errno) return Unit{};
-  while (supervisor.wait(child.pidfd(), child.pid(), options.progress ? 500 : 10'000) != Supervisor::Wake::kEnded) {
+  while (supervisor.wait(child.pidfd(), child.pid(), options.progress ? 500 : 10'000) !=
+         Supervisor::Wake::kEnded) {
     if (!options.progress) continue;
     EntryCounts so_far;
     take_counts(bpf, false, so_far);
@@ -188,9 +188,7 @@ Result<> count_ptrace(const CountOptions& options, HeldChild& child, Supervisor&
 
 }  // namespace
 
-uint64_t CallCount::returned() const {
-  return std::accumulate(slots.begin(), slots.end(), uint64_t{0});
-}
+uint64_t CallCount::returned() const { return std::accumulate(slots.begin(), slots.end(), uint64_t{0}); }
 
 double CallCount::quantile_ns(double share) const {
   if (returned() == 1) return static_cast<double>(ns);
@@ -198,7 +196,8 @@ double CallCount::quantile_ns(double share) const {
   double below = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
     const auto here = static_cast<double>(slots[i]);
-    if (here > 0 && below + here >= wanted) return static_cast<double>(1ull << i) * (1 + (wanted - below) / here);
+    if (here > 0 && below + here >= wanted)
+      return static_cast<double>(1ull << i) * (1 + (wanted - below) / here);
     below += here;
   }
   return 0;

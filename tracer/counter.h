@@ -39,8 +39,9 @@ struct CallCount {
   uint64_t inside = 0;  // of these, from the site file
   // With CountOptions::times:
   uint64_t errors = 0;
-  uint64_t ns = 0;                     // from entry to return, of those that returned
-  std::array<uint64_t, 32> slots{};    // of those, how many took 2^i ... 2^(i+1) - 1 ns; the last: longer, too
+  uint64_t ns = 0;  // from entry to return, of those that returned
+  // of those, how many took 2^i ... 2^(i+1) - 1 ns; the last: longer, too
+  std::array<uint64_t, 32> slots{};
   uint64_t returned() const;
   // The time that this share of the calls did not exceed, to within its slot; 0: none returned.
   double quantile_ns(double share) const;
@@ -60,11 +61,11 @@ struct ThreadCount {
 struct EntryCounts {
   uint64_t entries = 0;
   uint64_t inside = 0;
-  std::vector<CallCount> calls;      // most first
+  std::vector<CallCount> calls;          // most first
   std::vector<SequenceCount> sequences;  // calls in a row in one thread, most frequent first
   uint64_t sequences_lost = 0;           // calls after which there was no room for a new sequence
-  std::vector<ThreadCount> threads;  // that have ended, in order of tid
-  uint64_t tasks = 0;                // threads seen
+  std::vector<ThreadCount> threads;      // that have ended, in order of tid
+  uint64_t tasks = 0;                    // threads seen
   uint64_t left_running = 0;  // threads that outlived the command; their entries until then are in entries
   uint64_t lost = 0;          // threads that could not be followed: the counts are too low if not 0
   int wait_status = 0;

@@ -28,7 +28,7 @@ Result<> CpuRings::map(int fd, size_t cpus, size_t ring_bytes) {
   return Unit{};
 }
 
-uint64_t CpuRings::sum(__u64 cpu_ring::* counter) const {
+uint64_t CpuRings::sum(__u64 cpu_ring::*counter) const {
   uint64_t total = 0;
   for (size_t cpu = 0; cpu < cpus_; ++cpu) total += __atomic_load_n(&(ring(cpu)->*counter), __ATOMIC_RELAXED);
   return total;

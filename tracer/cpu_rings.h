@@ -2,9 +2,9 @@
 // The reader's side of the rings that the eBPF programs write, one for each processor (struct cpu_ring of
 // event.h), joined into one stream in order of time.
 //
-// A thread that moves between processors has records in several rings. They stay in order because a turn ends at a
-// moment taken before the first ring is looked at: what was made up to then is in the rings by the time they are
-// read, and what came later waits for the next turn. Tested by tests/tracer/.
+// A thread that moves between processors has records in several rings. They stay in order because a turn ends
+// at a moment taken before the first ring is looked at: what was made up to then is in the rings by the time
+// they are read, and what came later waits for the next turn. Tested by tests/tracer/.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +46,7 @@ class CpuRings {
   cpu_ring* ring(size_t cpu) const {
     return reinterpret_cast<cpu_ring*>(base_ + cpu * value_size(ring_bytes_));
   }
-  uint64_t sum(__u64 cpu_ring::* counter) const;
+  uint64_t sum(__u64 cpu_ring::*counter) const;
   const rec_head* record(const Cursor& c) const;
   void advance(Cursor& c, size_t bytes) const;
 

@@ -11,9 +11,7 @@ namespace sysvm {
 Drainer::Drainer(BpfSession& session, int interval_ms, size_t max_bytes)
     : session_(session), interval_ms_(interval_ms), max_bytes_(max_bytes), thread_([this] { run(); }) {}
 
-Drainer::~Drainer() {
-  stop();
-}
+Drainer::~Drainer() { stop(); }
 
 void Drainer::stop() {
   {
@@ -34,7 +32,8 @@ void Drainer::run() {
   if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_), [this] { return stop_ || asked_ != answered_; });
+    wake_.wait_for(lock, std::chrono::milliseconds(interval_ms_),
+                   [this] { return stop_ || asked_ != answered_; });
     if (stop_) return;
     const uint64_t asked = asked_;
     if (waiting_bytes_ <= max_bytes_) {
@@ -56,7 +55,8 @@ void Drainer::stay_off(int cpu) {
 }
 
 void Drainer::sync() {
-  std::this_thread::sleep_for(std::chrono::milliseconds(1));  // what is younger than the clocks agree is left to wait
+  // what is younger than the clocks agree is left to wait
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::unique_lock lock(mutex_);
   const uint64_t mine = ++asked_;
   wake_.notify_one();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The records that the eBPF programs put into the ring of their processor, and the settings and counters that they
- * share with user space. Included by the programs in bpf/ and by bpf_session.cc; never on disk (that is
+ * The records that the eBPF programs put into the ring of their processor, and the settings and counters that
+ * they share with user space. Included by the programs in bpf/ and by bpf_session.cc; never on disk (that is
  * traces/trace.proto).
  *
  * Tested by tests/tracer/.
@@ -61,7 +61,10 @@ struct rec_call {
 	__s64 ret;
 	__u64 ip;
 	__u64 caller;
-	/* Then: __u64 args[nargs]; struct rec_stat with EV_HAS_STAT; struct rec_tail with EV_HAS_TAIL, and its bytes. */
+	/*
+	 * Then: __u64 args[nargs]; struct rec_stat with EV_HAS_STAT; struct rec_tail with EV_HAS_TAIL, and
+	 * its bytes.
+	 */
 };
 
 struct rec_stat {
@@ -93,15 +96,17 @@ struct rec_exec {
 	__u64 start_code;  /* where the executable's text begins */
 	__u64 interp_base; /* AT_BASE of the auxiliary vector: where ld.so is, or 0 */
 	__u32 name_len;    /* bytes of the name given to execve, closing 0 included */
-	__u32 exe_len;     /* then of the file that runs, if it is another (the interpreter of a script), or 0 */
+	/* then of the file that runs, if it is another (the interpreter of a script), or 0 */
+	__u32 exe_len;
 	__u32 argv_len;    /* then of argv: words, each with its closing 0; the last may be cut */
 	__u32 pad;
 };
 
 /*
  * The ring of one processor. Its programs run one at a time, so the records need no lock: bytes are written
- * first, then head is moved. User space moves tail. Both count bytes since the beginning. A record is never split:
- * one that begins before the end of the ring goes on into the slack behind it, and the next begins a new lap.
+ * first, then head is moved. User space moves tail. Both count bytes since the beginning. A record is never
+ * split: one that begins before the end of the ring goes on into the slack behind it, and the next begins a
+ * new lap.
  */
 struct cpu_ring {
 	__u64 head;
@@ -126,7 +131,8 @@ struct call_desc {
 	__u8 is_statx;
 	__u8 hidden; /* not asked for */
 	__u8 data;   /* argument that points to data worth keeping */
-	__u8 data_len; /* argument that says how many elements it has; 0xfe: the result does; 0xfd: one; 0xfc: a msghdr */
+	/* argument that says how many elements it has; 0xfe: the result does; 0xfd: one; 0xfc: a msghdr */
+	__u8 data_len;
 	__u16 data_size; /* bytes of an element */
 	__u16 data_max;  /* bytes kept */
 	__u16 data_kind;

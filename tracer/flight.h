@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The flight recorder: keeps the last records in memory as they came, and makes a file of them when asked.
 //
-// What leaves the window goes through a sink without a file, which remembers the processes that live and where
-// their code lies; a snapshot begins with that. Memory is bounded: beyond max_bytes the window is shorter.
+// What leaves the window goes through a sink without a file, which remembers the processes that live and
+// where their code lies; a snapshot begins with that. Memory is bounded: beyond max_bytes the window is
+// shorter.
 // Tested by tests/tracer/.
 #pragma once
 

@@ -88,9 +88,7 @@ uint64_t status_field(pid_t tid, const char* name, int base) {
 PtraceSession::PtraceSession(TraceSink& sink, const CallSet& wanted, const Capture& capture)
     : sink_(sink), wanted_(wanted), capture_(capture) {}
 
-PtraceSession::~PtraceSession() {
-  let_go();
-}
+PtraceSession::~PtraceSession() { let_go(); }
 
 void PtraceSession::let_go() {
   released_ = true;
@@ -165,9 +163,7 @@ std::vector<ThreadEnd> PtraceSession::threads_alive() const {
   return out;
 }
 
-size_t PtraceSession::live_tasks() const {
-  return tasks_.size();
-}
+size_t PtraceSession::live_tasks() const { return tasks_.size(); }
 
 bool PtraceSession::ended(pid_t pid, int* status) const {
   auto it = exit_status_.find(pid);
@@ -239,9 +235,7 @@ void PtraceSession::on_stop(Task& task, int status) {
       if (trace(PTRACE_GETEVENTMSG, task.tid, 0, reinterpret_cast<unsigned long>(&message)) == 0)
         on_new_task(task, static_cast<pid_t>(message), event == PTRACE_EVENT_CLONE);
       break;
-    case PTRACE_EVENT_EXEC:
-      on_exec(task);
-      break;
+    case PTRACE_EVENT_EXEC: on_exec(task); break;
     case PTRACE_EVENT_EXIT:
       if (task.in_call && !task.waiting) emit(task, kNoExit, 0);
       task.in_call = false;
@@ -252,8 +246,7 @@ void PtraceSession::on_stop(Task& task, int status) {
         return;
       }
       break;
-    default:
-      break;
+    default: break;
   }
   resume(task);
 }

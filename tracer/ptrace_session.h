@@ -24,9 +24,11 @@ namespace sysvm {
 
 class PtraceSession {
  public:
-  explicit PtraceSession(TraceSink& sink, const CallSet& wanted = CallSet().set(), const Capture& capture = {});
+  explicit PtraceSession(TraceSink& sink, const CallSet& wanted = CallSet().set(),
+                         const Capture& capture = {});
   ~PtraceSession();
-  // Of all that still run; the trace ends here. handle_stops() and ended() may still be asked, for how a child ends.
+  // Of all that still run; the trace ends here. handle_stops() and ended() may still be asked, for how a
+  // child ends.
   void let_go();
 
   Result<> trace_from_exec(pid_t child);  // a held child, beginning with its next successful exec

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Turns the stream of a backend into a trace file. Without a file it only remembers the images of the processes that
-// live, so that a file can be begun later (flight.h).
+// Turns the stream of a backend into a trace file. Without a file it only remembers the images of the
+// processes that live, so that a file can be begun later (flight.h).
 #pragma once
 
 #include <array>

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
-#include <sched.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -135,7 +134,11 @@ class Recording {
     }
     report_.backend = bpf_ ? "bpf" : "ptrace";
     if (!bpf_ && (options_.all || !cgroup_.empty() || options_.window_ns))
-      return error("{} needs eBPF. {}", options_.all ? "-a" : options_.window_ns ? "--ring" : "--cgroup", report_.note);
+      return error("{} needs eBPF. {}",
+                   options_.all         ? "-a"
+                   : options_.window_ns ? "--ring"
+                                        : "--cgroup",
+                   report_.note);
     report_.setup_ns = boottime_ns() - begin;
     return Unit{};
   }
@@ -171,7 +174,8 @@ class Recording {
       bpf_->detach();
       if (drainer_) drainer_->stop();
       poll_bpf();
-      if (uint64_t n = bpf_->recursion_misses()) now_sink().lost(LossReason::kRecursion, n, start_ns_, boottime_ns());
+      if (uint64_t n = bpf_->recursion_misses())
+        now_sink().lost(LossReason::kRecursion, n, start_ns_, boottime_ns());
       if (bad_records_) now_sink().lost(LossReason::kConsumer, bad_records_, start_ns_, boottime_ns());
       for (const ThreadEnd& t : bpf_->threads_alive()) threads_left_.push_back(t);
     } else {
@@ -296,8 +300,9 @@ class Recording {
     report_.throttles = sink_->throttles();
     report_.throttled_ns = sink_->throttled_ns();
     if (bpf_ && sampled_bytes_)
-      report_.probe_ns = static_cast<uint64_t>(static_cast<double>(sampled_ns_) / static_cast<double>(sampled_bytes_) *
-                                               static_cast<double>(bpf_->rings().written()));
+      report_.probe_ns =
+          static_cast<uint64_t>(static_cast<double>(sampled_ns_) / static_cast<double>(sampled_bytes_) *
+                                static_cast<double>(bpf_->rings().written()));
     TraceStats stats;
     stats.events = report_.events;
     stats.lost = report_.lost;
@@ -328,12 +333,13 @@ class Recording {
       for (const int32_t pid : pids_) now_sink().attached(pid, boottime_ns());
       TRY(bpf_->add(pids_));
     }
-    if (!bpf_->live_tasks()) return error("no thread of process {} was found by eBPF", pids_.empty() ? 0 : pids_[0]);
+    if (!bpf_->live_tasks())
+      return error("no thread of process {} was found by eBPF", pids_.empty() ? 0 : pids_[0]);
     return Unit{};
   }
 
-  // Making the trace can wait, the traced program should not: this thread does not take a processor from it by
-  // waking up. The drainer, started after this, asks for its own priority.
+  // Making the trace can wait, the traced program should not: this thread does not take a processor from it
+  // by waking up. The drainer, started after this, asks for its own priority.
   static void work_behind() {
     const sched_param none{};
     (void)sched_setscheduler(0, SCHED_BATCH, &none);  // a wish; without it all works, too
@@ -343,7 +349,11 @@ class Recording {
     // Often enough that a ring cannot fill: 2 million events a second, 120 bytes each.
     const bool large = options_.ring_bytes == 0 || options_.ring_bytes >= (2u << 20);
     work_behind();
-    drainer_.emplace(*bpf_, options_.drain_interval_ms ? options_.drain_interval_ms : large ? 4 : 1, kMaxWaiting);
+    drainer_.emplace(*bpf_,
+                     options_.drain_interval_ms ? options_.drain_interval_ms
+                     : large                    ? 4
+                                                : 1,
+                     kMaxWaiting);
     sample_cost();
     if (child_) {
       TRY(bpf_->trace_from_exec(child_->pidfd()));

@@ -2,8 +2,8 @@
 // Records a command, or running processes, into a trace file. What `sysvm record` and `sysvm try` call.
 //
 // The recording ends when the command itself has ended; descendants that outlive it are left alone and
-// counted. Of running processes it ends with the last of them. Nothing is printed here, and standard output is never
-// touched. Tested by tests/tracer/.
+// counted. Of running processes it ends with the last of them. Nothing is printed here, and standard output
+// is never touched. Tested by tests/tracer/.
 #pragma once
 
 #include <cstdint>
@@ -40,13 +40,15 @@ struct RecordOptions {
 
   // How much. 0: no limit.
   uint64_t max_ns = 0, max_bytes = 0;
-  uint64_t window_ns = 0;  // flight recorder: keep only about the last so many; written at the end, and at SIGUSR1 to
-                           // a file of its own (output.1, output.2 ...)
+  // flight recorder: keep only about the last so many; written at the end, and at SIGUSR1 to a file of its
+  // own (output.1, output.2 ...)
+  uint64_t window_ns = 0;
 
-  // If the reader is late: hold the program back, or lose events and count them. Absent: hold back a command, but
-  // not what ran before us.
+  // If the reader is late: hold the program back, or lose events and count them. Absent: hold back a command,
+  // but not what ran before us.
   std::optional<bool> lossless;
-  size_t ring_bytes = 0;      // of each processor's ring: a power of two, at least RING_MIN; 0: as the machine is
+  // of each processor's ring: a power of two, at least RING_MIN; 0: as the machine is
+  size_t ring_bytes = 0;
   int drain_interval_ms = 0;  // between two looks into the rings; 0: as it should be. For tests
 };
 
@@ -58,15 +60,16 @@ struct RecordReport {
   uint64_t signals = 0, processes = 0, threads = 0;
   uint64_t events = 0;  // in the file: calls, signals, returns of forks in the child
   uint64_t lost = 0;
-  uint64_t left_running = 0;     // threads that outlived the command
-  uint64_t snapshots = 0;        // flight recorder: files written before the end
-  uint64_t bytes = 0;            // size of the file
-  uint64_t wall_ns = 0;          // command released to command ended
-  uint64_t setup_ns = 0;         // load and attach
-  uint64_t teardown_ns = 0;      // detach, last drain, close
-  uint64_t call_cost_ns = 0;     // what tracing added to one call, 0: not measured
-  uint64_t probe_ns = 0;         // time in the eBPF programs by the kernel's account, from samples; 0: not measured
-  uint64_t consumer_cpu_ns = 0;  // processor time of the recorder while the command ran
+  uint64_t left_running = 0;  // threads that outlived the command
+  uint64_t snapshots = 0;     // flight recorder: files written before the end
+  uint64_t bytes = 0;         // size of the file
+  uint64_t wall_ns = 0;       // command released to command ended
+  uint64_t setup_ns = 0;      // load and attach
+  uint64_t teardown_ns = 0;   // detach, last drain, close
+  uint64_t call_cost_ns = 0;  // what tracing added to one call, 0: not measured
+  // time in the eBPF programs by the kernel's account, from samples; 0: not measured
+  uint64_t probe_ns = 0;
+  uint64_t consumer_cpu_ns = 0;              // processor time of the recorder while the command ran
   uint64_t throttles = 0, throttled_ns = 0;  // threads held back so that nothing is lost
 };
 

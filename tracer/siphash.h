@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SipHash-2-4 (Aumasson and Bernstein, 2012): a hash under a key, from which its input cannot be found by trying.
+// SipHash-2-4 (Aumasson and Bernstein, 2012): a hash under a key, from which its input cannot be found by
+// trying.
 // Tested by tests/tracer/pieces_test.cc with the vectors of the paper.
 #pragma once
 

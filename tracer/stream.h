@@ -2,8 +2,8 @@
 // What a backend (eBPF or ptrace) tells while it traces, and who listens.
 //
 // Order: the fork or exec that makes an image comes before all its events; the events of one thread come in
-// order of return, and its end after them. String views live until the call ends. A view without data() means "no
-// string".
+// order of return, and its end after them. String views live until the call ends. A view without data() means
+// "no string".
 #pragma once
 
 #include <string>

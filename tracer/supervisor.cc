@@ -42,8 +42,10 @@ Supervisor::Supervisor(bool command, bool snapshots) : snapshots_(snapshots || !
   if (command) sigfillset(&set);
   for (int sig : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1}) sigaddset(&set, sig);
   sigprocmask(SIG_BLOCK, nullptr, &before_);
-  if (command) signals_of_command_.emplace();
-  else sigprocmask(SIG_BLOCK, &set, nullptr);
+  if (command)
+    signals_of_command_.emplace();
+  else
+    sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -63,7 +65,8 @@ void Supervisor::take(const siginfo_t& info, pid_t command, bool any_child, Wake
     if (any_child && wake == Wake::kTimeout) wake = Wake::kChild;
     // Of several children's news only the first has its details here: ask for the command's.
     siginfo_t stopped{};
-    if (!any_child && command && waitid(P_PID, static_cast<id_t>(command), &stopped, WSTOPPED | WNOHANG) == 0 &&
+    if (!any_child && command &&
+        waitid(P_PID, static_cast<id_t>(command), &stopped, WSTOPPED | WNOHANG) == 0 &&
         stopped.si_pid == command)
       stop_like(stopped.si_status, command);
     return;
@@ -89,7 +92,8 @@ Supervisor::Wake Supervisor::wait(int pidfd, pid_t command, int timeout_ms) {
   if (poll(fds, 2, timeout_ms) <= 0) return Wake::kTimeout;
   Wake wake = Wake::kTimeout;
   signalfd_siginfo info;
-  while (read(signals_.get(), &info, sizeof info) == sizeof info) take(info_of(info), command, pidfd < 0, wake);
+  while (read(signals_.get(), &info, sizeof info) == sizeof info)
+    take(info_of(info), command, pidfd < 0, wake);
   if (wake == Wake::kTimeout && (fds[1].revents & POLLIN)) wake = Wake::kEnded;
   return wake;
 }

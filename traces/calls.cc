@@ -20,11 +20,8 @@ std::vector<CallInfo> known_calls() {
         case SYSVM_KIND_INS:
         case SYSVM_KIND_OUTS:
         case SYSVM_KIND_IOV_IN:
-        case SYSVM_KIND_IOV_OUT:
-          kind += "(" + std::to_string(row->arg[i].param) + ")";
-          break;
-        default:
-          break;
+        case SYSVM_KIND_IOV_OUT: kind += "(" + std::to_string(row->arg[i].param) + ")"; break;
+        default: break;
       }
       call.args.push_back(std::move(kind));
     }

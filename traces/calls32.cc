@@ -41,15 +41,31 @@ int32_t call32_number(std::string_view name) {
 
 std::string_view call32_same_as(std::string_view name) {
   static const std::unordered_map<std::string_view, std::string_view> others = {
-      {"stat64", "stat"},           {"lstat64", "lstat"},         {"fstat64", "fstat"},
-      {"fstatat64", "newfstatat"},  {"mmap2", "mmap"},            {"fcntl64", "fcntl"},
-      {"statfs64", "statfs"},       {"fstatfs64", "fstatfs"},     {"truncate64", "truncate"},
-      {"ftruncate64", "ftruncate"}, {"getuid32", "getuid"},       {"getgid32", "getgid"},
-      {"geteuid32", "geteuid"},     {"getegid32", "getegid"},     {"chown32", "chown"},
-      {"lchown32", "lchown"},       {"fchown32", "fchown"},       {"ugetrlimit", "getrlimit"},
-      {"_newselect", "select"},     {"sendfile64", "sendfile"},   {"_llseek", "lseek"},
-      {"clock_gettime64", "clock_gettime"}, {"clock_nanosleep_time64", "clock_nanosleep"},
-      {"utimensat_time64", "utimensat"},    {"ppoll_time64", "ppoll"}};
+      {"stat64", "stat"},
+      {"lstat64", "lstat"},
+      {"fstat64", "fstat"},
+      {"fstatat64", "newfstatat"},
+      {"mmap2", "mmap"},
+      {"fcntl64", "fcntl"},
+      {"statfs64", "statfs"},
+      {"fstatfs64", "fstatfs"},
+      {"truncate64", "truncate"},
+      {"ftruncate64", "ftruncate"},
+      {"getuid32", "getuid"},
+      {"getgid32", "getgid"},
+      {"geteuid32", "geteuid"},
+      {"getegid32", "getegid"},
+      {"chown32", "chown"},
+      {"lchown32", "lchown"},
+      {"fchown32", "fchown"},
+      {"ugetrlimit", "getrlimit"},
+      {"_newselect", "select"},
+      {"sendfile64", "sendfile"},
+      {"_llseek", "lseek"},
+      {"clock_gettime64", "clock_gettime"},
+      {"clock_nanosleep_time64", "clock_nanosleep"},
+      {"utimensat_time64", "utimensat"},
+      {"ppoll_time64", "ppoll"}};
   auto it = others.find(name);
   return it != others.end() ? it->second : name;
 }

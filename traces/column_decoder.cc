@@ -59,10 +59,10 @@ struct ColumnDecoder::Block {
   std::array<std::vector<uint64_t>, 6> differences;
   std::vector<uint64_t> end_ns;  // of each thread
   struct LastArgs {
-    __m128i value[3], mask[3];  // mask: all ones if the call has that argument
-    std::array<uint64_t, 6> step;        // 1 if it has
+    __m128i value[3], mask[3];     // mask: all ones if the call has that argument
+    std::array<uint64_t, 6> step;  // 1 if it has
   };
-  std::vector<LastArgs> last;  // of each call
+  std::vector<LastArgs> last;                // of each call
   std::vector<size_t> with_stat, with_data;  // the events
 
   Bytes bytes(int number) const { return field[static_cast<size_t>(number)]; }
@@ -112,10 +112,11 @@ struct ColumnDecoder::Block {
                     fill_table(field[B::kCallArgsFieldNumber], call_args, AsIs<uint32_t>()) &&
                     fill_table(field[B::kFlagSetFieldNumber], flag_set, AsIs<uint32_t>());
     if (!ok) return error("a table of the columns is cut");
-    for (auto [number, to] : {std::pair{B::kSiteIpFieldNumber, &site_ip},
-                              std::pair{B::kSiteCallerFieldNumber, &site_caller}}) {
+    for (auto [number, to] :
+         {std::pair{B::kSiteIpFieldNumber, &site_ip}, std::pair{B::kSiteCallerFieldNumber, &site_caller}}) {
       const Bytes bytes = field[static_cast<size_t>(number)];
-      if (bytes.size() % 8) return error("a table of call sites has {} bytes, expected a multiple of 8", bytes.size());
+      if (bytes.size() % 8)
+        return error("a table of call sites has {} bytes, expected a multiple of 8", bytes.size());
       to->resize(bytes.size() / 8);
       if (!bytes.empty()) std::memcpy(to->data(), bytes.data(), bytes.size());
     }
@@ -199,8 +200,8 @@ struct ColumnDecoder::Block {
     return Unit{};
   }
 
-  // The first 2 * P argument columns: each event takes the next difference of those that its call has. Two columns
-  // are added at a time.
+  // The first 2 * P argument columns: each event takes the next difference of those that its call has. Two
+  // columns are added at a time.
   template <size_t P>
   void add_up(size_t n, Columns& out, std::array<const uint64_t*, 6>& next) {
     std::array<uint64_t*, 2 * P> to;
@@ -211,9 +212,9 @@ struct ColumnDecoder::Block {
     for (size_t i = 0; i < n; ++i) {
       LastArgs& row = rows[calls[i]];
       for (size_t p = 0; p < P; ++p) {
-        const __m128i difference = _mm_and_si128(_mm_set_epi64x(static_cast<int64_t>(*from[2 * p + 1]),
-                                                                static_cast<int64_t>(*from[2 * p])),
-                                                 row.mask[p]);
+        const __m128i difference = _mm_and_si128(
+            _mm_set_epi64x(static_cast<int64_t>(*from[2 * p + 1]), static_cast<int64_t>(*from[2 * p])),
+            row.mask[p]);
         row.value[p] = _mm_add_epi64(row.value[p], difference);
         _mm_storel_pd(reinterpret_cast<double*>(to[2 * p] + i), _mm_castsi128_pd(row.value[p]));
         _mm_storeh_pd(reinterpret_cast<double*>(to[2 * p + 1] + i), _mm_castsi128_pd(row.value[p]));
@@ -230,7 +231,8 @@ struct ColumnDecoder::Block {
       for (size_t k = 0; k < 6; ++k) row.step[k] = call_args[c] > k;
       for (size_t p = 0; p < 3; ++p) {
         row.value[p] = _mm_setzero_si128();
-        row.mask[p] = _mm_set_epi64x(-static_cast<int64_t>(row.step[2 * p + 1]), -static_cast<int64_t>(row.step[2 * p]));
+        row.mask[p] = _mm_set_epi64x(-static_cast<int64_t>(row.step[2 * p + 1]),
+                                     -static_cast<int64_t>(row.step[2 * p]));
       }
     }
     std::array<size_t, 6> values{};
@@ -260,7 +262,8 @@ struct ColumnDecoder::Block {
         std::fill_n(out.args[k].data(), n, 0);
       } else if (const auto needed = static_cast<size_t>(next[k] - differences[k].data());
                  values[k] != 0 && values[k] != needed) {
-        return error("column {} has {} values, expected {}", B::kArg0FieldNumber + static_cast<int>(k), values[k], needed);
+        return error("column {} has {} values, expected {}", B::kArg0FieldNumber + static_cast<int>(k),
+                     values[k], needed);
       }
     }
     return Unit{};

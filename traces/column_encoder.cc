@@ -123,7 +123,8 @@ struct ColumnEncoder::Tables {
   }
   uint32_t call(const Event& e) {
     bool fresh;
-    // A number of i386's table has nothing to do with x86-64's call of the same number, nor with its arguments.
+    // A number of i386's table has nothing to do with x86-64's call of the same number, nor with its
+    // arguments.
     const bool compat = e.has(kCompat);
     const uint32_t id = call_ids.number(static_cast<uint32_t>(e.nr) | (compat ? 1ull << 32 : 0), fresh);
     if (fresh) {
@@ -152,23 +153,39 @@ struct ColumnEncoder::Tables {
 ColumnEncoder::ColumnEncoder() : tables_(std::make_unique<Tables>()) {}
 ColumnEncoder::~ColumnEncoder() = default;
 
-void ColumnEncoder::set_args(int32_t nr, uint32_t count) {
-  tables_->args_of[nr] = std::min(count, 6u);
-}
+void ColumnEncoder::set_args(int32_t nr, uint32_t count) { tables_->args_of[nr] = std::min(count, 6u); }
 
 void ColumnEncoder::encode(std::span<const Event> events, std::span<const std::string_view> strings,
                            std::string& raw) {
   Tables& t = *tables_;
   t.clear();
-  enum { kGap, kDur, kThread, kSeq, kCall, kRet, kFlags, kPath0, kPath1, kSite, kArg0, kMode = kArg0 + 6, kSize, kDev, kIno, kDataKind,
-         kData, kColumns };
+  enum {
+    kGap,
+    kDur,
+    kThread,
+    kSeq,
+    kCall,
+    kRet,
+    kFlags,
+    kPath0,
+    kPath1,
+    kSite,
+    kArg0,
+    kMode = kArg0 + 6,
+    kSize,
+    kDev,
+    kIno,
+    kDataKind,
+    kData,
+    kColumns
+  };
   static constexpr uint32_t kFields[kColumns] = {
-      B::kGapNsFieldNumber,  B::kDurNsFieldNumber, B::kThreadFieldNumber, B::kSeqStepFieldNumber,
-      B::kCallFieldNumber,   B::kRetFieldNumber,   B::kFlagsFieldNumber,  B::kPath0FieldNumber,
-      B::kPath1FieldNumber,  B::kSiteFieldNumber,  B::kArg0FieldNumber,   B::kArg1FieldNumber,
-      B::kArg2FieldNumber,   B::kArg3FieldNumber,  B::kArg4FieldNumber,   B::kArg5FieldNumber,
-      B::kStModeFieldNumber, B::kStSizeFieldNumber, B::kStDevFieldNumber,
-      B::kInoStepFieldNumber, B::kDataKindFieldNumber, B::kDataFieldNumber};
+      B::kGapNsFieldNumber,    B::kDurNsFieldNumber,  B::kThreadFieldNumber, B::kSeqStepFieldNumber,
+      B::kCallFieldNumber,     B::kRetFieldNumber,    B::kFlagsFieldNumber,  B::kPath0FieldNumber,
+      B::kPath1FieldNumber,    B::kSiteFieldNumber,   B::kArg0FieldNumber,   B::kArg1FieldNumber,
+      B::kArg2FieldNumber,     B::kArg3FieldNumber,   B::kArg4FieldNumber,   B::kArg5FieldNumber,
+      B::kStModeFieldNumber,   B::kStSizeFieldNumber, B::kStDevFieldNumber,  B::kInoStepFieldNumber,
+      B::kDataKindFieldNumber, B::kDataFieldNumber};
   const size_t room = events.size() * kMaxVarint;
   buffer_.resize(room * kColumns);
   std::array<Column, kColumns> columns;
@@ -217,8 +234,10 @@ void ColumnEncoder::encode(std::span<const Event> events, std::span<const std::s
   }
 
   raw.clear();
-  put_table(raw, B::kTidFieldNumber, t.threads, [](auto& x) { return static_cast<uint64_t>(int64_t{x.tid}); });
-  put_table(raw, B::kPidFieldNumber, t.threads, [](auto& x) { return static_cast<uint64_t>(int64_t{x.pid}); });
+  put_table(raw, B::kTidFieldNumber, t.threads,
+            [](auto& x) { return static_cast<uint64_t>(int64_t{x.tid}); });
+  put_table(raw, B::kPidFieldNumber, t.threads,
+            [](auto& x) { return static_cast<uint64_t>(int64_t{x.pid}); });
   put_table(raw, B::kFirstSeqFieldNumber, t.threads, [](auto& x) { return x.first_seq; });
   put_table(raw, B::kCallNrFieldNumber, t.calls, [](auto& x) { return zigzag(x.nr); });
   put_table(raw, B::kCallArgsFieldNumber, t.calls, [](auto& x) { return x.args; });

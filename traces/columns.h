@@ -41,9 +41,9 @@ class ColumnDecoder {
  public:
   ColumnDecoder();
   ~ColumnDecoder();
-  // Fills out with exactly `events` events whose paths are numbers in strings; strings[0] stands for "none". The
-  // views look into raw. kReadAhead bytes (varint.h) behind raw may be read, whatever they hold. The message lacks
-  // file and byte; the caller adds them.
+  // Fills out with exactly `events` events whose paths are numbers in strings; strings[0] stands for "none".
+  // The views look into raw. kReadAhead bytes (varint.h) behind raw may be read, whatever they hold. The
+  // message lacks file and byte; the caller adds them.
   Result<> decode(std::span<const uint8_t> raw, size_t events, uint64_t first_ns, Columns& out,
                   std::vector<std::string_view>& strings);
   bool saw_unknown() const { return unknown_; }  // a column that this version does not know was stepped over

@@ -36,7 +36,8 @@ void Completeness::finish(const TraceInfo& info) {
   // The end of a life is the first that is not before its last event. What is left ended without any event.
   for (const Life& life : lives_) {
     auto& list = ends[life.tid];
-    auto end = std::find_if(list.begin(), list.end(), [&](const ThreadEnd* e) { return e->end_ns >= life.last_ns; });
+    auto end =
+        std::find_if(list.begin(), list.end(), [&](const ThreadEnd* e) { return e->end_ns >= life.last_ns; });
     if (end == list.end()) {
       ++open_ends_;
       continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Proves that a trace has every call, or finds where some are missing.
 //
-// Each thread numbers its events from 0, also those that are lost, and a ThreadEnd says how far it came. So the
-// numbers that no event carries are the missing ones, and the events around them say between when.
+// Each thread numbers its events from 0, also those that are lost, and a ThreadEnd says how far it came. So
+// the numbers that no event carries are the missing ones, and the events around them say between when.
 // Tested by tests/traces/completeness_test.cc.
 #pragma once
 
@@ -43,8 +43,8 @@ class Completeness {
   };
   void gap(int32_t tid, int32_t pid, uint64_t count, uint64_t from_ns, uint64_t to_ns);
 
-  std::vector<Life> lives_;                       // in order of their first event
-  std::unordered_map<int32_t, size_t> now_;       // tid -> the life that it is in
+  std::vector<Life> lives_;                  // in order of their first event
+  std::unordered_map<int32_t, size_t> now_;  // tid -> the life that it is in
   std::vector<Gap> gaps_;
   uint64_t missing_ = 0, open_ends_ = 0;
 };

@@ -63,9 +63,12 @@ void Descriptors::add(const TraceInfo& info, const Event& e) {
       const Process& p = info.processes[i];
       if (p.pid != e.pid || p.execed || p.start_ns > e.ts_ns) continue;
       auto parent = tables_.find(p.parent);
-      if (parent == tables_.end()) tables_.erase(e.pid);
-      else if (e.nr == SYS_clone && e.args[0] & kCloneFiles) tables_[e.pid] = parent->second;
-      else tables_[e.pid] = std::make_shared<Table>(*parent->second);
+      if (parent == tables_.end())
+        tables_.erase(e.pid);
+      else if (e.nr == SYS_clone && e.args[0] & kCloneFiles)
+        tables_[e.pid] = parent->second;
+      else
+        tables_[e.pid] = std::make_shared<Table>(*parent->second);
       return;
     }
     return;
@@ -74,41 +77,47 @@ void Descriptors::add(const TraceInfo& info, const Event& e) {
   const auto fd = static_cast<int32_t>(e.ret);
   auto argument = [&](size_t i) { return static_cast<int32_t>(e.args[i]); };
   if (makes_descriptor(e.nr)) {
-    std::string path = e.path[0] != kNoString && e.path[0] < info.strings.size() ? info.strings[e.path[0]] : std::string();
+    std::string path =
+        e.path[0] != kNoString && e.path[0] < info.strings.size() ? info.strings[e.path[0]] : std::string();
     const bool at = e.nr == SYS_openat || e.nr == SYS_openat2;
     if (at && argument(0) != AT_FDCWD) path = resolved(this->path(e.pid, argument(0)), std::move(path));
     const uint64_t flags = e.nr == SYS_open ? e.args[1] : e.nr == SYS_openat ? e.args[2] : 0;
     return open(e.pid, fd, std::move(path), flags & O_CLOEXEC);
   }
   switch (e.nr) {
-    case SYS_close:
-      table(e.pid).erase(argument(0));
-      break;
+    case SYS_close: table(e.pid).erase(argument(0)); break;
     case SYS_close_range: {
       Table& t = table(e.pid);
       const uint32_t first = static_cast<uint32_t>(e.args[0]), last = static_cast<uint32_t>(e.args[1]);
       if (!(e.args[2] & 4))  // CLOSE_RANGE_CLOEXEC
-        std::erase_if(t, [&](const auto& one) { return static_cast<uint32_t>(one.first) >= first && static_cast<uint32_t>(one.first) <= last; });
+        std::erase_if(t, [&](const auto& one) {
+          return static_cast<uint32_t>(one.first) >= first && static_cast<uint32_t>(one.first) <= last;
+        });
       break;
     }
     case SYS_dup:
     case SYS_dup2:
     case SYS_dup3:
-      if (fd != argument(0)) open(e.pid, fd, std::string(path(e.pid, argument(0))), e.nr == SYS_dup3 && e.args[2] & O_CLOEXEC);
+      if (fd != argument(0))
+        open(e.pid, fd, std::string(path(e.pid, argument(0))), e.nr == SYS_dup3 && e.args[2] & O_CLOEXEC);
       break;
     case SYS_fcntl:
       if (e.args[1] == F_DUPFD || e.args[1] == F_DUPFD_CLOEXEC)
         open(e.pid, fd, std::string(path(e.pid, argument(0))), e.args[1] == F_DUPFD_CLOEXEC);
       else if (e.args[1] == F_SETFD)
-        if (auto it = table(e.pid).find(argument(0)); it != table(e.pid).end()) it->second.closes_at_exec = e.args[2] & FD_CLOEXEC;
+        if (auto it = table(e.pid).find(argument(0)); it != table(e.pid).end())
+          it->second.closes_at_exec = e.args[2] & FD_CLOEXEC;
       break;
     case SYS_pipe:
     case SYS_pipe2:
     case SYS_socketpair:
-      if (e.has(kHasData) && e.data_kind == DataKind::kFds && e.data < info.strings.size() && info.strings[e.data].size() >= 8) {
+      if (e.has(kHasData) && e.data_kind == DataKind::kFds && e.data < info.strings.size() &&
+          info.strings[e.data].size() >= 8) {
         int32_t fds[2];
         memcpy(fds, info.strings[e.data].data(), sizeof fds);
-        for (const int32_t one : fds) open(e.pid, one, e.nr == SYS_socketpair ? "socket" : "pipe", e.nr == SYS_pipe2 && e.args[1] & O_CLOEXEC);
+        for (const int32_t one : fds)
+          open(e.pid, one, e.nr == SYS_socketpair ? "socket" : "pipe",
+               e.nr == SYS_pipe2 && e.args[1] & O_CLOEXEC);
       }
       break;
     case SYS_execve:
@@ -119,9 +128,11 @@ void Descriptors::add(const TraceInfo& info, const Event& e) {
       break;
     }
     default:
-      // Whatever else makes a descriptor: what it is of is not known, but the number no longer stands for what it did.
+      // Whatever else makes a descriptor: what it is of is not known, but the number no longer stands for
+      // what it did.
       if (const CallInfo* call = info.call(e.nr); call && call->result == "FD")
-        open(e.pid, fd, e.nr == SYS_socket || e.nr == SYS_accept || e.nr == SYS_accept4 ? "socket" : "", false);
+        open(e.pid, fd, e.nr == SYS_socket || e.nr == SYS_accept || e.nr == SYS_accept4 ? "socket" : "",
+             false);
   }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What each descriptor of each process was opened as, as a trace tells it from call to call: opens, duplicates, pipes,
-// sockets, forks, execs, closes. So a read has a path, although it names a number.
+// What each descriptor of each process was opened as, as a trace tells it from call to call: opens,
+// duplicates, pipes, sockets, forks, execs, closes. So a read has a path, although it names a number.
 //
-// What was open before the recording is not known, and neither is a descriptor that came over a socket. Paths are as
-// the program gave them, those that begin in an open directory with that directory's path in front. Calls are taken in
-// order of entry: of two that overlap in different threads one may see the other's descriptor too early.
+// What was open before the recording is not known, and neither is a descriptor that came over a socket. Paths
+// are as the program gave them, those that begin in an open directory with that directory's path in front.
+// Calls are taken in order of entry: of two that overlap in different threads one may see the other's
+// descriptor too early.
 // Tested by tests/traces/descriptors_test.cc.
 #pragma once
 
@@ -26,8 +27,8 @@ class Descriptors {
   void add(const TraceInfo& info, const Event& event);
   // "" if it is not known. Valid until the next add().
   std::string_view path(int32_t pid, int32_t fd) const;
-  // The path that the event's first descriptor argument stands for; of a call that makes a descriptor, that one's.
-  // To be asked before add(event).
+  // The path that the event's first descriptor argument stands for; of a call that makes a descriptor, that
+  // one's. To be asked before add(event).
   std::string_view path_of(const TraceInfo& info, const Event& event) const;
 
  private:

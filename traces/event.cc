@@ -1,28 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "traces/event.h"
 
-#include "traces/calls32.h"
-
 #include <algorithm>
+
+#include "traces/calls32.h"
 
 namespace sysvm {
 
 const char* to_string(LossReason reason) {
   switch (reason) {
-    case LossReason::kRingFull:
-      return "ring full";
-    case LossReason::kNoStorage:
-      return "no memory for a thread's state";
-    case LossReason::kRecursion:
-      return "probe was busy";
-    case LossReason::kMissedFork:
-      return "thread not followed";
-    case LossReason::kConsumer:
-      return "recorder failed";
-    case LossReason::kTask:
-      return "record of a fork, exec or end";
-    case LossReason::kText:
-      return "line of text not understood";
+    case LossReason::kRingFull: return "ring full";
+    case LossReason::kNoStorage: return "no memory for a thread's state";
+    case LossReason::kRecursion: return "probe was busy";
+    case LossReason::kMissedFork: return "thread not followed";
+    case LossReason::kConsumer: return "recorder failed";
+    case LossReason::kTask: return "record of a fork, exec or end";
+    case LossReason::kText: return "line of text not understood";
   }
   return "unknown reason";
 }

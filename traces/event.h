@@ -33,26 +33,29 @@ enum EventFlag : uint32_t {
       1u << 9,  // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
   kHasData = 1u << 10,  // data and data_kind are set
   // Of imported text, which does not show everything. A recorder never sets these.
-  kUnknownArg0 = 1u << 11,  // args[0] is not known: it is kPointerUnknown if the text shows what it points to, else 0;
-                            // the five bits after it are of args[1] to args[5]
+  // args[0] is not known: it is kPointerUnknown if the text shows what it points to, else 0; the five bits
+  // after it are of args[1] to args[5]
+  kUnknownArg0 = 1u << 11,
   kUnknownArg1 = 1u << 12,
   kUnknownArg2 = 1u << 13,
   kUnknownArg3 = 1u << 14,
   kUnknownArg4 = 1u << 15,
   kUnknownArg5 = 1u << 16,
-  kUnknownRet = 1u << 17,    // ret is not known: it is kUnknownError if the call failed, else 0
-  kUnknownValue = 1u << 18,  // ret, or an argument that is no pointer, is not known: nothing follows from the event
+  kUnknownRet = 1u << 17,  // ret is not known: it is kUnknownError if the call failed, else 0
+  // ret, or an argument that is no pointer, is not known: nothing follows from the event
+  kUnknownValue = 1u << 18,
 };
 
 inline constexpr uint64_t kPointerUnknown = 1;
 inline constexpr int64_t kUnknownError = -4095;  // an error that no kernel has
 
-// What Event::data holds: bytes that the call read or wrote through a pointer, as they were at its return. All
-// integers are little-endian, as in the program's memory.
+// What Event::data holds: bytes that the call read or wrote through a pointer, as they were at its return.
+// All integers are little-endian, as in the program's memory.
 enum class DataKind : uint32_t {
   kNone = 0,
-  kIovec = 1,   // first entries of the array: {u64 base, u64 length} each (readv, writev, sendmsg ...)
-  kEpoll = 2,   // events that epoll_wait gave, or the one of epoll_ctl: {u32 events, u64 data} packed, 12 bytes each
+  kIovec = 1,  // first entries of the array: {u64 base, u64 length} each (readv, writev, sendmsg ...)
+  // events that epoll_wait gave, or the one of epoll_ctl: {u32 events, u64 data} packed, 12 bytes each
+  kEpoll = 2,
   kDirent = 3,  // what getdents64 gave: {u8 d_type, name, 0} for each entry; the last may be cut
   kFds = 4,     // the two descriptors of pipe, pipe2, socketpair: i32 each
   kPoll = 5,    // struct pollfd {i32 fd, u16 events, u16 revents} each, after the call
@@ -107,8 +110,9 @@ struct TraceHeader {
   uint64_t boottime_ns = 0;  // one moment on both clocks
   uint64_t realtime_ns = 0;
   uint64_t call_cost_ns = 0;  // what tracing added to one call on this machine, 0 if not measured
-  std::string filter;         // calls that were recorded, as given to -e. Not "": sequences have calls missing
-  uint64_t window_ns = 0;     // flight recorder: only about the last so many are kept; 0: all
+  // calls that were recorded, as given to -e. Not "": sequences have calls missing
+  std::string filter;
+  uint64_t window_ns = 0;  // flight recorder: only about the last so many are kept; 0: all
   std::vector<CallInfo> calls;
 };
 
@@ -151,8 +155,8 @@ struct Loss {
   uint64_t from_ns = 0, to_ns = 0;  // no event was lost outside
 };
 
-// How far the numbering of a thread went. Events of a thread and its ThreadEnd prove that nothing is missing; a
-// thread without one ended when the recorder was killed. Ids are used again: a thread's numbers begin at 0.
+// How far the numbering of a thread went. Events of a thread and its ThreadEnd prove that nothing is missing;
+// a thread without one ended when the recorder was killed. Ids are used again: a thread's numbers begin at 0.
 struct ThreadEnd {
   int32_t tid = 0;
   int32_t pid = 0;
@@ -174,7 +178,7 @@ struct TraceStats {
   uint64_t wall_ns = 0;   // exec of the command to its end
   uint64_t probe_ns = 0;  // time inside the eBPF programs, 0 if not measured
   uint64_t probe_runs = 0;
-  uint64_t throttles = 0;  // how often the command was stopped so that nothing is lost
+  uint64_t throttles = 0;     // how often the command was stopped so that nothing is lost
   uint64_t throttled_ns = 0;  // of all threads together
   uint64_t consumer_ns = 0;   // processor time of the recorder
 };

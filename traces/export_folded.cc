@@ -36,7 +36,8 @@ Result<TraceInfo> export_folded(const std::string& path, FoldedWeight weight, co
       if (c.flags[i] & (kSignal | kForkChild)) continue;
       const bool failed = c.ret[i] < 0 && c.ret[i] >= -4095 && !(c.flags[i] & kRestarted);
       const int32_t nr = c.flags[i] & kCompat ? -2 : c.nr[i];
-      sums[{c.pid[i], nr, failed ? static_cast<int>(-c.ret[i]) : 0}] += weight == FoldedWeight::kTime ? c.dur_ns[i] : 1;
+      sums[{c.pid[i], nr, failed ? static_cast<int>(-c.ret[i]) : 0}] +=
+          weight == FoldedWeight::kTime ? c.dur_ns[i] : 1;
     }
     return true;
   });

@@ -23,9 +23,7 @@ Json number(int64_t n) {
   return n;
 }
 
-std::string line(const Json& j) {
-  return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string line(const Json& j) { return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 std::string hex(std::string_view bytes) {
   std::string out;
@@ -34,7 +32,8 @@ std::string hex(std::string_view bytes) {
 }
 
 const char* data_name(DataKind kind) {
-  static constexpr const char* kNames[] = {"none", "iovec", "epoll", "dirent", "fds", "poll", "bytes", "hash"};
+  static constexpr const char* kNames[] = {"none", "iovec", "epoll", "dirent",
+                                           "fds",  "poll",  "bytes", "hash"};
   const auto at = static_cast<size_t>(kind);
   return at < std::size(kNames) ? kNames[at] : "unknown";
 }
@@ -72,12 +71,17 @@ std::string ndjson_event(const TraceInfo& info, const Event& e) {
   for (size_t i = 0; i < (call ? std::min<size_t>(call->args.size(), 6) : 6); ++i)
     j["args"].push_back(e.knows(i) ? number(e.args[i]) : Json());
   j["ret"] = e.has(kNoExit) || e.has(kUnknownRet) ? Json() : number(e.ret);
-  if (e.has(kUnknownRet) && e.ret < 0) j["error"] = "unknown";
-  else if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted)) j["error"] = errno_name(static_cast<int>(-e.ret));
+  if (e.has(kUnknownRet) && e.ret < 0)
+    j["error"] = "unknown";
+  else if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted))
+    j["error"] = errno_name(static_cast<int>(-e.ret));
   if (e.path[0]) j["path"] = info.strings[e.path[0]];
   if (e.path[1]) j["path2"] = info.strings[e.path[1]];
   if (e.has(kHasStat))
-    j["stat"] = {{"mode", e.st_mode}, {"size", number(e.st_size)}, {"dev", number(e.st_dev)}, {"ino", number(e.st_ino)}};
+    j["stat"] = {{"mode", e.st_mode},
+                 {"size", number(e.st_size)},
+                 {"dev", number(e.st_dev)},
+                 {"ino", number(e.st_ino)}};
   if (e.has(kHasData)) j["data"] = {{"kind", data_name(e.data_kind)}, {"hex", hex(info.strings[e.data])}};
   if (e.flags) j["flags"] = e.flags;
   if (e.ip) j["ip"] = number(e.ip);

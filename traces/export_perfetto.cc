@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Perfetto's trace is a sequence of packets, each one protobuf message with a time stamp and an event. Written by
-// hand, a packet at a time: of its schema of thousands of messages these few fields are all that is needed. The
-// numbers are Perfetto's own: tests/traces/export_perfetto_test.cc reads the output with its published schema,
-// tests/cli/consumers_test.py in its trace processor.
+// Perfetto's trace is a sequence of packets, each one protobuf message with a time stamp and an event.
+// Written by hand, a packet at a time: of its schema of thousands of messages these few fields are all that
+// is needed. The numbers are Perfetto's own: tests/traces/export_perfetto_test.cc reads the output with its
+// published schema, tests/cli/consumers_test.py in its trace processor.
 #include <fmt/format.h>
 
 #include <map>
@@ -43,20 +43,43 @@ class Message {
 };
 
 // Field numbers, by message.
-namespace trace { enum { kPacket = 1 }; }
-namespace packet {
-enum { kClockSnapshot = 6, kTimestamp = 8, kSequence = 10, kTrackEvent = 11, kInterned = 12, kSequenceFlags = 13,
-       kTrackDescriptor = 60 };
-enum { kStateCleared = 1, kNeedsState = 2 };  // values of kSequenceFlags
+namespace trace {
+enum { kPacket = 1 };
 }
-namespace track { enum { kUuid = 1, kName = 2, kProcess = 3, kThread = 4, kParent = 5 }; }
-namespace process { enum { kPid = 1, kCmdline = 2, kName = 6 }; }
-namespace thread { enum { kPid = 1, kTid = 2, kName = 5 }; }
-namespace event { enum { kAnnotations = 4, kType = 9, kNameIid = 10, kTrack = 11, kCategory = 22, kName = 23 };
-enum { kBegin = 1, kEnd = 2, kInstant = 3 }; }
-namespace annotation { enum { kNameIid = 1, kUint = 3, kInt = 4, kString = 6, kName = 10 }; }
-namespace interned { enum { kEventNames = 2, kIid = 1, kName = 2 }; }
-namespace clocks { enum { kClock = 1, kPrimary = 2, kId = 1, kTimestamp = 2, kRealtime = 1, kBoottime = 6 }; }
+namespace packet {
+enum {
+  kClockSnapshot = 6,
+  kTimestamp = 8,
+  kSequence = 10,
+  kTrackEvent = 11,
+  kInterned = 12,
+  kSequenceFlags = 13,
+  kTrackDescriptor = 60
+};
+enum { kStateCleared = 1, kNeedsState = 2 };  // values of kSequenceFlags
+}  // namespace packet
+namespace track {
+enum { kUuid = 1, kName = 2, kProcess = 3, kThread = 4, kParent = 5 };
+}
+namespace process {
+enum { kPid = 1, kCmdline = 2, kName = 6 };
+}
+namespace thread {
+enum { kPid = 1, kTid = 2, kName = 5 };
+}
+namespace event {
+enum { kAnnotations = 4, kType = 9, kNameIid = 10, kTrack = 11, kCategory = 22, kName = 23 };
+enum { kBegin = 1, kEnd = 2, kInstant = 3 };
+}  // namespace event
+namespace annotation {
+enum { kNameIid = 1, kUint = 3, kInt = 4, kString = 6, kName = 10 };
+}
+namespace interned {
+enum { kEventNames = 2, kIid = 1, kName = 2 };
+}
+namespace clocks {
+enum { kClock = 1, kPrimary = 2, kId = 1, kTimestamp = 2, kRealtime = 1, kBoottime = 6 };
+}
 
 constexpr uint64_t kSequenceId = 1;
 constexpr uint64_t kLossTrack = 1;
@@ -138,9 +161,11 @@ class PerfettoWriter {
     begin.number(event::kNameIid, iid(name)).text(event::kCategory, "syscall");
     std::string args = format_call(info, e);
     args = args.substr(args.find('('));
-    begin.message(event::kAnnotations, Message().text(annotation::kName, "args").text(annotation::kString, utf8(args)));
     begin.message(event::kAnnotations,
-                  Message().text(annotation::kName, "return").text(annotation::kString, format_result(info, e)));
+                  Message().text(annotation::kName, "args").text(annotation::kString, utf8(args)));
+    begin.message(
+        event::kAnnotations,
+        Message().text(annotation::kName, "return").text(annotation::kString, format_result(info, e)));
     slice(e.ts_ns, event::kBegin, begin);
     slice(e.ts_ns + e.dur_ns, event::kEnd, track);
   }
@@ -158,7 +183,10 @@ class PerfettoWriter {
  private:
   void mark(int32_t tid, uint64_t ts_ns, std::string_view category, const std::string& name) {
     slice(ts_ns, event::kInstant,
-          Message().number(event::kTrack, thread_track(tid)).text(event::kCategory, category).text(event::kName, name));
+          Message()
+              .number(event::kTrack, thread_track(tid))
+              .text(event::kCategory, category)
+              .text(event::kName, name));
   }
   void missing(int32_t tid, uint64_t ts_ns, uint32_t count) {
     mark(tid, ts_ns, "loss", fmt::format("{} events of this thread missing", count));
@@ -171,9 +199,9 @@ class PerfettoWriter {
                 .number(packet::kSequence, kSequenceId)
                 .number(packet::kSequenceFlags, packet::kNeedsState)
                 .message(packet::kInterned,
-                         Message().message(interned::kEventNames, Message()
-                                                                      .number(interned::kIid, it->second)
-                                                                      .text(interned::kName, name))));
+                         Message().message(
+                             interned::kEventNames,
+                             Message().number(interned::kIid, it->second).text(interned::kName, name))));
     return it->second;
   }
   void descriptor(const Message& track) {

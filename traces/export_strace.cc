@@ -31,7 +31,8 @@ std::vector<End> ends_of(const TraceInfo& info) {
 
 std::string end_text(int32_t status) {
   if (WIFSIGNALED(status))
-    return fmt::format("+++ killed by {}{} +++", signal_name(WTERMSIG(status)), WCOREDUMP(status) ? " (core dumped)" : "");
+    return fmt::format("+++ killed by {}{} +++", signal_name(WTERMSIG(status)),
+                       WCOREDUMP(status) ? " (core dumped)" : "");
   return fmt::format("+++ exited with {} +++", WEXITSTATUS(status));
 }
 
@@ -40,13 +41,14 @@ std::string end_text(int32_t status) {
 Result<TraceInfo> export_strace(const std::string& path, const Output& out, StraceTimes times) {
   // Cut, not rounded: so no call ends after the thread's next begins.
   auto seconds = [&](uint64_t ns) {
-    return times == StraceTimes::kNanoseconds ? fmt::format("{}.{:09}", ns / 1'000'000'000, ns % 1'000'000'000)
-                                              : fmt::format("{}.{:06}", ns / 1'000'000'000, ns / 1000 % 1'000'000);
+    return times == StraceTimes::kNanoseconds
+               ? fmt::format("{}.{:09}", ns / 1'000'000'000, ns % 1'000'000'000)
+               : fmt::format("{}.{:06}", ns / 1'000'000'000, ns / 1000 % 1'000'000);
   };
   std::vector<End> ends;
   size_t next_end = 0;
   std::set<int32_t> compat;  // processes that strace would take for 32-bit ones
-  uint64_t shift = 0;  // from the trace's clock to the time of day, wrapping
+  uint64_t shift = 0;        // from the trace's clock to the time of day, wrapping
   auto prefix = [&](int32_t tid, uint64_t ts_ns) {
     return fmt::format("{:<5} {} ", tid, seconds(ts_ns + shift));
   };
@@ -68,9 +70,13 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
         if (!write_ends(e.ts_ns)) return false;
         std::string call = format_call(so_far, e);
         if (!e.has(kSignal) && e.has(kCompat) != (compat.count(e.pid) > 0)) {  // strace's own words for it
-          if (!out(fmt::format("strace: [ Process PID={} runs in {} bit mode. ]\n", e.pid, e.has(kCompat) ? 32 : 64))) return false;
-          if (e.has(kCompat)) compat.insert(e.pid);
-          else compat.erase(e.pid);
+          if (!out(fmt::format("strace: [ Process PID={} runs in {} bit mode. ]\n", e.pid,
+                               e.has(kCompat) ? 32 : 64)))
+            return false;
+          if (e.has(kCompat))
+            compat.insert(e.pid);
+          else
+            compat.erase(e.pid);
         }
         if (e.has(kCompat) && call.starts_with("i386_")) call.erase(0, 5);
         std::string line = prefix(e.tid, e.ts_ns) + call;

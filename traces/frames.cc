@@ -57,8 +57,8 @@ Result<> check_preamble(const MappedFile& file) {
   if (bytes.size() < kPreamble)
     return error("{}: cut after {} bytes, before its header", file.path(), bytes.size());
   if (bytes[kMagic.size()] != kVersion)
-    return error("{}: trace format version {}, this program reads version {}", file.path(), bytes[kMagic.size()],
-                 kVersion);
+    return error("{}: trace format version {}, this program reads version {}", file.path(),
+                 bytes[kMagic.size()], kVersion);
   for (size_t i = kMagic.size() + 1; i < kPreamble; ++i)
     if (bytes[i] != 0) return error("{}: byte {} is {}, expected 0", file.path(), i, bytes[i]);
   return Unit{};

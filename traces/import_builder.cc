@@ -2,7 +2,6 @@
 #include "traces/import_builder.h"
 
 #include <fmt/format.h>
-
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -34,8 +33,11 @@ int32_t ImportBuilder::number_of(std::string_view name) {
     std::unordered_map<std::string, int32_t> out;
     for (const CallInfo& call : calls()) out.emplace(call.name, call.nr);
     // Names that strace has, or had, for the kernel's own ones.
-    for (auto [other, name] : {std::pair{"pread", "pread64"}, {"pwrite", "pwrite64"}, {"fadvise", "fadvise64"},
-                               {"umount", "umount2"}, {"_exit", "exit"}})
+    for (auto [other, name] : {std::pair{"pread", "pread64"},
+                               {"pwrite", "pwrite64"},
+                               {"fadvise", "fadvise64"},
+                               {"umount", "umount2"},
+                               {"_exit", "exit"}})
       if (auto it = out.find(name); it != out.end()) out.emplace(other, it->second);
     return out;
   }();
@@ -44,7 +46,8 @@ int32_t ImportBuilder::number_of(std::string_view name) {
 }
 
 const CallInfo* ImportBuilder::call(int32_t nr) {
-  auto it = std::lower_bound(calls().begin(), calls().end(), nr, [](const CallInfo& c, int32_t n) { return c.nr < n; });
+  auto it = std::lower_bound(calls().begin(), calls().end(), nr,
+                             [](const CallInfo& c, int32_t n) { return c.nr < n; });
   return it != calls().end() && it->nr == nr ? &*it : nullptr;
 }
 
@@ -79,7 +82,8 @@ void ImportBuilder::add(const Event& event, const std::string* path0, const std:
   rows_.push_back(row);
   if (event.has(kSignal)) return;
   if (!event.has(kCompat) && call32_number(call(event.nr) ? call(event.nr)->name : "") < 0) t.only_64 = true;
-  const bool exec = event.has(kCompat) ? event.nr == 11 || event.nr == 358 : event.nr == SYS_execve || event.nr == SYS_execveat;
+  const bool exec = event.has(kCompat) ? event.nr == 11 || event.nr == 358
+                                       : event.nr == SYS_execve || event.nr == SYS_execveat;
   if (exec && event.ret == 0 && !event.has(kNoExit)) {
     t.image.clear();
     t.only_64 = false;
@@ -90,14 +94,17 @@ void ImportBuilder::add(const Event& event, const std::string* path0, const std:
     alive_.erase(t.tid);
     t.called_exit = event.nr == SYS_exit;
     if (event.nr == SYS_exit_group && event.knows(0))
-      lives_.push_back({event.ts_ns, at, Life::kEnd, static_cast<int32_t>(event.args[0] & 0xff) << 8, {}, {}, false});
+      lives_.push_back(
+          {event.ts_ns, at, Life::kEnd, static_cast<int32_t>(event.args[0] & 0xff) << 8, {}, {}, false});
   }
 }
 
-void ImportBuilder::child(int32_t parent_tid, int32_t tid, std::optional<bool> thread, const Event& call, uint64_t ts_ns) {
+void ImportBuilder::child(int32_t parent_tid, int32_t tid, std::optional<bool> thread, const Event& call,
+                          uint64_t ts_ns) {
   const size_t parent = task(parent_tid);
   auto it = now_.find(tid);
-  const bool adopt = it != now_.end() && !tasks_[it->second].maker && tasks_[it->second].first_ns >= call.ts_ns && it->second != parent;
+  const bool adopt = it != now_.end() && !tasks_[it->second].maker &&
+                     tasks_[it->second].first_ns >= call.ts_ns && it->second != parent;
   const size_t at = adopt ? it->second : fresh(tid);
   Task& t = tasks_[at];
   t.maker = parent;
@@ -168,8 +175,10 @@ void ImportBuilder::make_compat(Task& t) {
 
 void ImportBuilder::runs_32_bit(int32_t tid, bool now) {
   Task& t = tasks_[task(tid)];
-  if (!now) t.compat = false;
-  else if (!t.compat && !t.only_64) make_compat(t);
+  if (!now)
+    t.compat = false;
+  else if (!t.compat && !t.only_64)
+    make_compat(t);
 }
 
 bool ImportBuilder::is_32_bit(int32_t tid) const {
@@ -180,7 +189,8 @@ bool ImportBuilder::is_32_bit(int32_t tid) const {
 void ImportBuilder::not_understood(uint64_t line, std::string_view text, uint64_t ts_ns) {
   left_out(ts_ns);
   if (++report.not_understood <= 5)
-    report.examples.push_back(fmt::format("line {}: {}{}", line, text.substr(0, 120), text.size() > 120 ? "..." : ""));
+    report.examples.push_back(
+        fmt::format("line {}: {}{}", line, text.substr(0, 120), text.size() > 120 ? "..." : ""));
 }
 
 void ImportBuilder::left_out(uint64_t ts_ns) {
@@ -217,8 +227,10 @@ void ImportBuilder::settle() {
     const Task& t = tasks_[row.task];
     e.tid = t.tid;
     e.pid = process(row.task);
-    if (e.has(kForkChild)) e.ts_ns = std::min(e.ts_ns, t.first_ns);
-    else if (t.maker) ++e.seq;  // after the return from fork
+    if (e.has(kForkChild))
+      e.ts_ns = std::min(e.ts_ns, t.first_ns);
+    else if (t.maker)
+      ++e.seq;  // after the return from fork
   }
   std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
     if (a.event.ts_ns != b.event.ts_ns) return a.event.ts_ns < b.event.ts_ns;
@@ -301,7 +313,8 @@ Result<> ImportBuilder::write_file(const std::string& output) {
     const Event& e = row.event;
     TRY(live_until(e.ts_ns));
     // An id that is used again by a process that the text does not show being made.
-    const auto [leader, first] = e.tid == e.pid ? leaders.try_emplace(e.pid, row.task) : std::pair(leaders.end(), true);
+    const auto [leader, first] =
+        e.tid == e.pid ? leaders.try_emplace(e.pid, row.task) : std::pair(leaders.end(), true);
     if (!first && leader->second != row.task) {
       leader->second = row.task;
       if (!tasks_[row.task].maker) running[e.pid] = {};

@@ -2,9 +2,9 @@
 // What both importers end with: events of threads whose processes are known only when all text has been read,
 // turned into a trace file as the recorder would have written it.
 //
-// A thread id names one thread after the other: each life of an id is a Task of its own, with its own maker, process
-// and numbering. A child may be seen at work, and even gone, before the call that made it returns in its parent: the
-// call then adopts the life that began after it did.
+// A thread id names one thread after the other: each life of an id is a Task of its own, with its own maker,
+// process and numbering. A child may be seen at work, and even gone, before the call that made it returns in
+// its parent: the call then adopts the life that began after it did.
 // Tested by tests/traces/import_test.cc and tests/traces/import_tasks_test.cc.
 #pragma once
 
@@ -32,8 +32,8 @@ class ImportBuilder {
   // In order of return for each thread. seq and pid are set here.
   void add(const Event& event, const std::string* path0 = nullptr, const std::string* path1 = nullptr,
            const std::string* data = nullptr);
-  // A thread or process was made by a call that was entered at entered_ns and returned at ts_ns. thread: nothing if the
-  // text does not say; what becomes of the child then tells.
+  // A thread or process was made by a call that was entered at entered_ns and returned at ts_ns. thread:
+  // nothing if the text does not say; what becomes of the child then tells.
   void child(int32_t parent_tid, int32_t tid, std::optional<bool> thread, const Event& call, uint64_t ts_ns);
   void process_of(int32_t tid, int32_t pid);  // where the text tells it
   void is_process(int32_t tid);               // something showed that it is no thread of another
@@ -44,8 +44,9 @@ class ImportBuilder {
   // Of i386's table: from now on; calls since its exec, too, if nothing speaks against it.
   void runs_32_bit(int32_t tid, bool now);
   void not_understood(uint64_t line, std::string_view text, uint64_t ts_ns);  // counts as a loss
-  void left_out(uint64_t ts_ns);                                             // a call that the trace cannot hold: a loss
-  void note(std::string text);                                               // each once
+  // a call that the trace cannot hold: a loss
+  void left_out(uint64_t ts_ns);
+  void note(std::string text);  // each once
   bool is_32_bit(int32_t tid) const;
   void modes_are_told() { modes_told_ = true; }  // an exec without a word about it keeps to its table
   const std::set<int32_t>& alive() const { return alive_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whose text it is, by the shape of its lines and not by words in them: a log of strace may well mention perf's
-// tracepoints, and the other way round. Tested by tests/traces/import_test.cc.
+// Whose text it is, by the shape of its lines and not by words in them: a log of strace may well mention
+// perf's tracepoints, and the other way round. Tested by tests/traces/import_test.cc.
 #include "traces/import.h"
 #include "traces/strace_args.h"
 #include "traces/strace_lines.h"
@@ -38,9 +38,12 @@ ImportFormat guess_import_format(std::istream& text) {
     std::string_view line = held;
     if (i == 0) take(line, "\xef\xbb\xbf");
     while (line.ends_with('\r')) line.remove_suffix(1);
-    if (is_strace_line(line)) found = ImportFormat::kStrace;
-    else if (is_perf_script_line(line)) found = ImportFormat::kPerfScript;
-    else if (is_perf_trace_line(line)) found = ImportFormat::kPerfTrace;
+    if (is_strace_line(line))
+      found = ImportFormat::kStrace;
+    else if (is_perf_script_line(line))
+      found = ImportFormat::kPerfScript;
+    else if (is_perf_trace_line(line))
+      found = ImportFormat::kPerfTrace;
   }
   text.clear();
   text.seekg(0);

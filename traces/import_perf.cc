@@ -125,7 +125,8 @@ class PerfImport {
     if (minus || static_cast<int32_t>(*nr) != e.nr) e.flags |= kNrChanged;
     if (ret <= -512 && ret >= -516) e.flags |= kRestarted;
     if ((e.nr == SYS_execve || e.nr == SYS_execveat) && ret == 0) builder_.exec(tid, ts_ns, "", {});
-    if (e.nr == SYS_wait4 && ret > 0 && ret <= static_cast<int64_t>(kPidMax)) builder_.is_process(static_cast<int32_t>(ret));
+    if (e.nr == SYS_wait4 && ret > 0 && ret <= static_cast<int64_t>(kPidMax))
+      builder_.is_process(static_cast<int32_t>(ret));
     builder_.add(e);
     const bool is_clone = e.nr == SYS_clone;
     if ((is_clone || e.nr == SYS_fork || e.nr == SYS_vfork || e.nr == SYS_clone3) && ret > 0) {
@@ -146,7 +147,8 @@ class PerfImport {
 
   ImportBuilder builder_{"import-perf"};
   std::map<int32_t, Event> open_;
-  std::set<int32_t> made_, seen_, refused_;  // threads: made by a call here; of which a call was entered; in a call without a number
+  // threads: made by a call here; of which a call was entered; in a call without a number
+  std::set<int32_t> made_, seen_, refused_;
   uint64_t now_ns_ = 0;
 };
 
@@ -200,7 +202,8 @@ bool is_perf_script_line(std::string_view line) {
   const size_t tracepoint = line.find("raw_syscalls:sys_");
   int32_t pid, tid;
   uint64_t ts_ns;
-  return tracepoint != std::string_view::npos && PerfImport::take_head(line.substr(0, tracepoint), pid, tid, ts_ns);
+  return tracepoint != std::string_view::npos &&
+         PerfImport::take_head(line.substr(0, tracepoint), pid, tid, ts_ns);
 }
 
 }  // namespace sysvm

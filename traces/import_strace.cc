@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whole lines (strace_lines.h) in order, each to what happened: halves of calls joined, times made absolute, lines without
-// a process id given to the one that they are of.
+// Whole lines (strace_lines.h) in order, each to what happened: halves of calls joined, times made absolute,
+// lines without a process id given to the one that they are of.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -22,7 +22,8 @@ namespace sysvm {
 
 namespace {
 
-constexpr int32_t kMainTid = INT32_MAX;  // of lines without a process id, until one turns out to be theirs; no id is so large
+// of lines without a process id, until one turns out to be theirs; no id is so large
+constexpr int32_t kMainTid = INT32_MAX;
 constexpr uint64_t kNsPerDay = 86'400'000'000'000;
 
 class StraceImport {
@@ -37,24 +38,21 @@ class StraceImport {
   void heard(const StraceNotice& notice) {
     using What = StraceNotice::What;
     switch (notice.what) {
-      case What::kAttached:
-        attached_.insert(notice.pid);
-        break;
-      case What::kDetached:
-        builder_.end(notice.pid, clock_ns_, std::nullopt);
-        break;
+      case What::kAttached: attached_.insert(notice.pid); break;
+      case What::kDetached: builder_.end(notice.pid, clock_ns_, std::nullopt); break;
       case What::kMode32:
       case What::kModeX32:
       case What::kMode64:
         builder_.modes_are_told();
         // Without ids in front this is where the only process tells its own.
         if (!named_ && !main_ && !of_ && !attached_.count(notice.pid)) main_is(notice.pid);
-        if (notice.what == What::kModeX32) x32_.insert(notice.pid);
-        else x32_.erase(notice.pid);
+        if (notice.what == What::kModeX32)
+          x32_.insert(notice.pid);
+        else
+          x32_.erase(notice.pid);
         builder_.runs_32_bit(notice.pid, notice.what == What::kMode32);
         break;
-      case What::kOther:
-        break;
+      case What::kOther: break;
     }
   }
 
@@ -143,8 +141,7 @@ class StraceImport {
   uint64_t time_of(const StracePrefix& prefix) {
     using Clock = StracePrefix::Clock;
     switch (prefix.clock) {
-      case Clock::kNone:
-        return clock_ns_ += 1000;
+      case Clock::kNone: return clock_ns_ += 1000;
       case Clock::kTimeOfDay: {
         uint64_t ns = prefix.ns;
         while (clock_ns_ > ns + kNsPerDay / 2) ns += kNsPerDay;  // past midnight
@@ -155,17 +152,15 @@ class StraceImport {
         clock_ns_ = prefix.ns;
         saw_epoch_ |= prefix.ns > kPidMax * 1'000'000'000;
         break;
-      case Clock::kRelative:
-        clock_ns_ += prefix.ns;
-        break;
+      case Clock::kRelative: clock_ns_ += prefix.ns; break;
     }
     saw_time_ = true;
     if (!first_ns_) first_ns_ = clock_ns_;
     return clock_ns_;
   }
 
-  // strace puts ids in front of lines only while it follows more than one thread: lines without are of the first one,
-  // at the beginning, and of the only one that is left, later.
+  // strace puts ids in front of lines only while it follows more than one thread: lines without are of the
+  // first one, at the beginning, and of the only one that is left, later.
   int32_t thread_of(const StracePrefix& prefix) {
     if (of_) return of_;
     if (prefix.pid) {
@@ -183,7 +178,8 @@ class StraceImport {
   bool may_be_main(int32_t pid, std::string_view rest) const {
     if (attached_.count(pid) || made_.count(pid)) return false;
     auto it = pending_.find(kMainTid);
-    return it == pending_.end() || (take(rest, "<... ") && rest.starts_with(it->second.text.substr(0, it->second.text.find('('))));
+    return it == pending_.end() ||
+           (take(rest, "<... ") && rest.starts_with(it->second.text.substr(0, it->second.text.find('('))));
   }
 
   void main_is(int32_t pid) {
@@ -200,7 +196,8 @@ class StraceImport {
     // What strace prints before a call may end anywhere in its arguments.
     std::string text = pending.text;
     if (text.ends_with("<unfinished ...>")) text.resize(text.size() - 16);
-    if (!call(w, text + ") = ?") && !call(w, text + " = ?")) builder_.not_understood(pending.number, text, pending.ts_ns);
+    if (!call(w, text + ") = ?") && !call(w, text + " = ?"))
+      builder_.not_understood(pending.number, text, pending.ts_ns);
   }
 
   bool ended(const Where& w, std::string_view text) {
@@ -251,11 +248,14 @@ class StraceImport {
     e.args[0] = static_cast<uint64_t>(*sig);
     const auto code = member(text, "si_code");
     const auto value = code ? constant(*code) : std::nullopt;
-    if (value) e.args[1] = *value;
-    else e.flags |= kUnknownArg1;
+    if (value)
+      e.args[1] = *value;
+    else
+      e.flags |= kUnknownArg1;
     if (*sig == SIGCHLD)
       if (const auto pid = member(text, "si_pid"))
-        if (const auto child = constant(*pid); child && *child <= kPidMax) builder_.is_process(static_cast<int32_t>(*child));
+        if (const auto child = constant(*pid); child && *child <= kPidMax)
+          builder_.is_process(static_cast<int32_t>(*child));
     builder_.add(e);
     return true;
   }
@@ -284,7 +284,8 @@ class StraceImport {
     if (!whole.ends_with('(') && !text.starts_with(')') && !text.starts_with(',')) whole += ' ';
     whole += text;
     // A thread that is killed inside a resumed call.
-    if (const size_t again = whole.find(" <unfinished ...>)"); again != std::string::npos) whole.erase(again, 17);
+    if (const size_t again = whole.find(" <unfinished ...>)"); again != std::string::npos)
+      whole.erase(again, 17);
     return begun({w.tid, first.ts_ns, first.ip, first.number, w.ts_ns}, whole);
   }
 
@@ -317,8 +318,10 @@ class StraceImport {
     const std::string* path[2] = {};
     for (size_t k = 0; k < c.strings.size(); ++k)
       if (c.strings[k]) path[k] = &*c.strings[k];
-    if (c.is_exec && returned && e.ret == 0) builder_.exec(e.tid, end_ns, path[0] ? *path[0] : "", std::move(c.argv));
-    if (c.is_wait && returned && e.ret > 0 && e.ret <= static_cast<int64_t>(kPidMax)) builder_.is_process(static_cast<int32_t>(e.ret));
+    if (c.is_exec && returned && e.ret == 0)
+      builder_.exec(e.tid, end_ns, path[0] ? *path[0] : "", std::move(c.argv));
+    if (c.is_wait && returned && e.ret > 0 && e.ret <= static_cast<int64_t>(kPidMax))
+      builder_.is_process(static_cast<int32_t>(e.ret));
     builder_.add(e, path[0], path[1], e.has(kHasData) ? &c.data : nullptr);
     if (c.made) {
       made_.insert(*c.made);
@@ -372,7 +375,8 @@ Result<ImportReport> import_strace_files(const std::vector<std::string>& names, 
     std::ifstream text(names[file], std::ios::binary);
     if (!text) return error("{}: cannot open: {}", names[file], strerror(errno));
     if (!process_of_file(names[file]))
-      return error("{}: of several files, each must end in its process id, as those of strace -ff do", names[file]);
+      return error("{}: of several files, each must end in its process id, as those of strace -ff do",
+                   names[file]);
     uint64_t last_ns = 0;
     StraceLines lines(
         [&](uint64_t number, std::string_view line) {

@@ -28,7 +28,8 @@ class Watermark {
 
 }  // namespace
 
-Result<TraceInfo> for_each_in_order(const std::string& path, const std::function<void(const TraceInfo&)>& begin,
+Result<TraceInfo> for_each_in_order(const std::string& path,
+                                    const std::function<void(const TraceInfo&)>& begin,
                                     const EventVisitor& visit) {
   std::vector<Straggler> late;
   Watermark first_pass;

@@ -42,14 +42,17 @@ uint64_t OwnTime::held(int32_t tid, uint64_t until_ns) const {
   const auto found = held_.find(tid);
   if (found == held_.end()) return 0;
   const std::vector<Interval>& all = found->second;
-  auto after = std::partition_point(all.begin(), all.end(), [&](const Interval& i) { return i.from_ns < until_ns; });
+  auto after =
+      std::partition_point(all.begin(), all.end(), [&](const Interval& i) { return i.from_ns < until_ns; });
   if (after == all.begin()) return 0;
   const Interval& last = *--after;
   return last.before_ns + std::min(until_ns, last.to_ns) - last.from_ns;
 }
 
 uint64_t own_wall_ns(const TraceInfo& info, uint64_t calls, uint64_t first_ns, uint64_t last_ns) {
-  const uint64_t wall = info.stats && info.stats->wall_ns ? info.stats->wall_ns : last_ns > first_ns ? last_ns - first_ns : 0;
+  const uint64_t wall = info.stats && info.stats->wall_ns ? info.stats->wall_ns
+                        : last_ns > first_ns              ? last_ns - first_ns
+                                                          : 0;
   std::vector<Span> spans;
   for (const Throttle& t : info.throttles) spans.emplace_back(t.from_ns, t.to_ns);
   uint64_t other = calls * info.header.call_cost_ns;

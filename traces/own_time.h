@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The program's own time. A lossless recording holds threads back now and then (Throttle), which lengthens the time
-// between two calls: a program thinks there for longer than it would. Whatever asks how long something took or lay
-// between two calls of a thread asks here.
+// The program's own time. A lossless recording holds threads back now and then (Throttle), which lengthens
+// the time between two calls: a program thinks there for longer than it would. Whatever asks how long
+// something took or lay between two calls of a thread asks here.
 //
-// Only what was held is taken out, not what tracing adds to each call (TraceHeader::call_cost_ns): that is within the
-// calls as well as between them. Tested by tests/traces/own_time_test.cc and tests/optimizer/rehearsal_test.cc.
+// Only what was held is taken out, not what tracing adds to each call (TraceHeader::call_cost_ns): that is
+// within the calls as well as between them. Tested by tests/traces/own_time_test.cc and
+// tests/optimizer/rehearsal_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,9 @@ class OwnTime {
   std::unordered_map<int32_t, std::vector<Interval>> held_;
 };
 
-// How long the recording took, without the time for which a thread of it was held (threads held at the same moment
-// count once) and without what tracing added to each of its calls. first and last are used if the file does not say.
+// How long the recording took, without the time for which a thread of it was held (threads held at the same
+// moment count once) and without what tracing added to each of its calls. first and last are used if the file
+// does not say.
 uint64_t own_wall_ns(const TraceInfo& info, uint64_t calls, uint64_t first_ns, uint64_t last_ns);
 
 }  // namespace sysvm

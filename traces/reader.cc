@@ -26,11 +26,10 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 using Decompressor = std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)>;
 
-Decompressor make_decompressor() {
-  return {ZSTD_createDCtx(), ZSTD_freeDCtx};
-}
+Decompressor make_decompressor() { return {ZSTD_createDCtx(), ZSTD_freeDCtx}; }
 
-// The bytes stand in raw, which keeps its memory, and kReadAhead more may be read. The messages lack file and byte.
+// The bytes stand in raw, which keeps its memory, and kReadAhead more may be read. The messages lack file and
+// byte.
 Result<Bytes> decompress(ZSTD_DCtx* zstd, std::string_view packed, uint64_t size, std::string& raw) {
   if (size > kMaxRecord) return error("{} bytes when decompressed, at most {} are allowed", size, kMaxRecord);
   if (raw.size() < size + kReadAhead) raw.resize(size + kReadAhead);
@@ -40,7 +39,8 @@ Result<Bytes> decompress(ZSTD_DCtx* zstd, std::string_view packed, uint64_t size
   return Bytes{reinterpret_cast<const uint8_t*>(raw.data()), size};
 }
 
-// Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand for.
+// Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand
+// for.
 class Strings {
  public:
   explicit Strings(std::vector<std::string>& all) : all_(all), ids_(16, Hash{&all}, Equal{&all}) {}
@@ -121,7 +121,8 @@ Result<> take_header(const pb::Header& h, ZSTD_DCtx* zstd, TraceHeader& out) {
   if (!h.packed_calls().empty()) {
     std::string memory;
     const Bytes raw = TRY(decompress(zstd, h.packed_calls(), h.packed_calls_size(), memory));
-    if (!table.ParseFromArray(raw.data(), static_cast<int>(raw.size()))) return error("the header's call table is not a CallTable");
+    if (!table.ParseFromArray(raw.data(), static_cast<int>(raw.size())))
+      return error("the header's call table is not a CallTable");
   }
   for (const pb::Call& c : table.calls())
     out.calls.push_back(
@@ -181,15 +182,13 @@ void take_record(const pb::Record& record, TraceInfo& out) {
     }
     case pb::Record::kStats: {
       const pb::Stats& s = record.stats();
-      out.stats = TraceStats{s.events(),   s.lost(),       s.threads(),   s.wall_ns(),
-                             s.probe_ns(), s.probe_runs(), s.throttles(), s.throttled_ns(), s.consumer_ns()};
+      out.stats = TraceStats{s.events(),     s.lost(),      s.threads(),      s.wall_ns(),    s.probe_ns(),
+                             s.probe_runs(), s.throttles(), s.throttled_ns(), s.consumer_ns()};
       break;
     }
-    default:
-      break;  // index and trailer are for random access; an unknown record is a newer writer's
+    default: break;  // index and trailer are for random access; an unknown record is a newer writer's
   }
 }
-
 
 // A chunk's frame begins with field 2 of Record: known without parsing, so that another thread can do that.
 bool is_chunk(const Frame& frame) {
@@ -227,8 +226,9 @@ class Records {
 
   void newer(size_t offset) {
     if (info_.newer.empty())
-      info_.newer = fmt::format("{}: byte {}: written by a newer version; what this one does not know was skipped",
-                                file_.path(), offset);
+      info_.newer =
+          fmt::format("{}: byte {}: written by a newer version; what this one does not know was skipped",
+                      file_.path(), offset);
   }
   bool have_header() const { return have_header_; }
 
@@ -278,7 +278,8 @@ class Window {
     const size_t n = std::exchange(used_, 0);
     std::atomic<size_t> next{0};
     auto work = [&] {
-      for (size_t i; (i = next.fetch_add(1)) < n;) slots_[i].result = slots_[i].decoder.decode(slots_[i].frame);
+      for (size_t i; (i = next.fetch_add(1)) < n;)
+        slots_[i].result = slots_[i].decoder.decode(slots_[i].frame);
     };
     {
       std::vector<std::jthread> helpers;
@@ -286,7 +287,8 @@ class Window {
       work();
     }
     for (size_t i = 0; i < n; ++i) {
-      if (!slots_[i].result) return error("{}", damage_at(file, slots_[i].frame.offset, slots_[i].result.message()));
+      if (!slots_[i].result)
+        return error("{}", damage_at(file, slots_[i].frame.offset, slots_[i].result.message()));
       if (!deliver(slots_[i].decoder, slots_[i].frame)) return false;
     }
     return true;
@@ -337,13 +339,12 @@ Result<TraceInfo> walk(const std::string& path, unsigned threads, Deliver delive
     at = frame->end;
   }
   if (info.damage.empty() && !stopped) drain();
-  if (!records.have_header()) return error("{}", info.damage.empty() ? path + ": cut before its header" : info.damage);
+  if (!records.have_header())
+    return error("{}", info.damage.empty() ? path + ": cut before its header" : info.damage);
   return info;
 }
 
-unsigned default_threads() {
-  return std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
-}
+unsigned default_threads() { return std::clamp(std::thread::hardware_concurrency(), 1u, 8u); }
 
 // The string columns from numbers in a chunk's strings to those of all.
 void renumber(Columns& columns, const std::vector<std::string_view>& strings, Strings& all,
@@ -376,11 +377,12 @@ Result<ColumnTrace> read_columns(const std::string& path, unsigned threads) {
   std::vector<std::string> all{std::string()};
   Strings strings(all);
   std::vector<uint32_t> ids;
-  static_cast<TraceInfo&>(out) = TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
-    renumber(chunk.columns, chunk.strings, strings, ids);
-    out.columns.append(chunk.columns);
-    return true;
-  }));
+  static_cast<TraceInfo&>(out) =
+      TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+        renumber(chunk.columns, chunk.strings, strings, ids);
+        out.columns.append(chunk.columns);
+        return true;
+      }));
   out.strings = std::move(all);
   return out;
 }
@@ -390,11 +392,12 @@ Result<Trace> read_trace(const std::string& path, unsigned threads) {
   std::vector<std::string> all{std::string()};
   Strings strings(all);
   std::vector<uint32_t> ids;
-  static_cast<TraceInfo&>(trace) = TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
-    renumber(chunk.columns, chunk.strings, strings, ids);
-    for (size_t i = 0; i < chunk.columns.size(); ++i) trace.events.push_back(chunk.columns.event(i));
-    return true;
-  }));
+  static_cast<TraceInfo&>(trace) =
+      TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
+        renumber(chunk.columns, chunk.strings, strings, ids);
+        for (size_t i = 0; i < chunk.columns.size(); ++i) trace.events.push_back(chunk.columns.event(i));
+        return true;
+      }));
   trace.strings = std::move(all);
   auto earlier = [](const Event& a, const Event& b) {
     if (a.ts_ns != b.ts_ns) return a.ts_ns < b.ts_ns;
@@ -431,7 +434,8 @@ struct TraceFile::Impl {
     if (!record || !record->has_index()) return std::nullopt;
     const pb::Index& index = record->index();
     const int n = index.offset_size();
-    if (index.first_ns_size() != n || index.last_ns_size() != n || index.events_size() != n) return std::nullopt;
+    if (index.first_ns_size() != n || index.last_ns_size() != n || index.events_size() != n)
+      return std::nullopt;
     auto inside = [size](uint64_t offset) { return offset >= kPreamble && offset < size; };
     if (!std::all_of(index.offset().begin(), index.offset().end(), inside) ||
         !std::all_of(index.other().begin(), index.other().end(), inside))
@@ -465,9 +469,9 @@ Result<TraceFile> TraceFile::open(const std::string& path) {
   std::string& damage = impl->info.damage;
   auto take = [&](size_t at) -> size_t {
     const Result<Frame> frame = frame_at(file, at);
-    const Result<> taken = !frame                                        ? Result<>(frame.error())
+    const Result<> taken = !frame                                      ? Result<>(frame.error())
                            : is_chunk(*frame) && records.have_header() ? impl->take_chunk(*frame)
-                                                                        : records.take(*frame);
+                                                                       : records.take(*frame);
     if (!taken) damage = damage_at(file, at, taken.message());
     return frame ? frame->end : file.bytes().size();
   };

@@ -17,18 +17,18 @@
 
 namespace sysvm {
 
-// Everything, in memory: about 150 bytes for each event. Chunks are decoded by that many threads; 0: by as many as
-// there are processors, at most 8.
+// Everything, in memory: about 150 bytes for each event. Chunks are decoded by that many threads; 0: by as
+// many as there are processors, at most 8.
 Result<Trace> read_trace(const std::string& path, unsigned threads = 0);
 
-// All but the events. With the index of a closed file only a few places of it are touched, so a chunk's damage
-// is not noticed.
+// All but the events. With the index of a closed file only a few places of it are touched, so a chunk's
+// damage is not noticed.
 Result<TraceInfo> read_trace_info(const std::string& path);
 
-// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call). The
-// columns and info.strings, which Columns::path are indices into, are this chunk's and live until the visitor
-// returns: memory does not grow with the file. Decoded by that many threads (0: as read_trace), visited by one, in order.
-// Return false to stop. The TraceInfo is whole only at the end.
+// One chunk after the other in file order (each sorted in itself; neighbours overlap by the longest call).
+// The columns and info.strings, which Columns::path are indices into, are this chunk's and live until the
+// visitor returns: memory does not grow with the file. Decoded by that many threads (0: as read_trace),
+// visited by one, in order. Return false to stop. The TraceInfo is whole only at the end.
 using ChunkVisitor = std::function<bool(Columns& columns, const TraceInfo& info)>;
 Result<TraceInfo> for_each_chunk(const std::string& path, const ChunkVisitor& visit, unsigned threads = 1);
 

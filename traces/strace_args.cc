@@ -17,15 +17,17 @@ bool is_word(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'
 // Length of a quoted string with its quotes, or 0 if it does not end.
 size_t quoted_length(std::string_view text) {
   for (size_t i = 1; i < text.size(); ++i) {
-    if (text[i] == '\\') ++i;
-    else if (text[i] == '"') return i + 1;
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return i + 1;
   }
   return 0;
 }
 
-// Length of the <...> behind a descriptor, brackets inside counted; 0: no end. Paths have their < and > escaped, but not
-// those of old versions, and any path may end in "-": so what ends it is a > that something follows which can follow
-// a descriptor. The arrow of a connection, "TCP:[1.2.3.4:5->6.7.8.9:10]", is none.
+// Length of the <...> behind a descriptor, brackets inside counted; 0: no end. Paths have their < and >
+// escaped, but not those of old versions, and any path may end in "-": so what ends it is a > that something
+// follows which can follow a descriptor. The arrow of a connection, "TCP:[1.2.3.4:5->6.7.8.9:10]", is none.
 size_t decoration_length(std::string_view text) {
   auto may_follow = [&](size_t at) {
     if (at >= text.size()) return true;
@@ -34,12 +36,16 @@ size_t decoration_length(std::string_view text) {
   };
   // "UNIX-STREAM:[1->2, \"/a\"]", "NETLINK:[ROUTE:5]"
   size_t letters = 1;
-  while (letters < text.size() && (isupper(static_cast<unsigned char>(text[letters])) || isdigit(static_cast<unsigned char>(text[letters])) || text[letters] == '-' || text[letters] == 'v')) ++letters;
+  while (letters < text.size() &&
+         (isupper(static_cast<unsigned char>(text[letters])) ||
+          isdigit(static_cast<unsigned char>(text[letters])) || text[letters] == '-' || text[letters] == 'v'))
+    ++letters;
   const bool socket = letters > 1 && text.substr(letters).starts_with(":[");
   int depth = 0;
   size_t last = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') ++i;
+    if (text[i] == '\\')
+      ++i;
     else if (socket && text[i] == '"') {
       const size_t length = quoted_length(text.substr(i));
       if (length) i += length - 1;
@@ -47,7 +53,8 @@ size_t decoration_length(std::string_view text) {
       ++depth;
     } else if (text[i] == '>') {
       if (socket && text[i - 1] != ']') continue;
-      if (--depth > 0 && i + 1 < text.size() && text[i + 1] == '>') continue;  // of a device: 3</dev/null<char 1:3>>
+      // of a device: 3</dev/null<char 1:3>>
+      if (--depth > 0 && i + 1 < text.size() && text[i + 1] == '>') continue;
       if (depth <= 0 && may_follow(i + 1)) return i + 1;
       if (!last && may_follow(i + 1)) last = i + 1;
       if (depth < 0) depth = 0;
@@ -125,9 +132,11 @@ std::optional<std::vector<std::string>> take_arguments(std::string_view& text) {
       i = end + 4;
       continue;
     }
-    // The context of a file (--secontext) behind its path or descriptor: "/etc/passwd" [system_u:object_r:passwd_file_t:s0]
+    // The context of a file (--secontext) behind its path or descriptor: "/etc/passwd"
+    // [system_u:object_r:passwd_file_t:s0]
     if (c == ' ' && text.substr(i).starts_with(" [") && i > 0 && !current.ends_with("=>") &&
-        (text[i - 1] == '"' || text[i - 1] == '>' || text[i - 1] == '.' || (is_word(text[i - 1]) && depth == 0))) {
+        (text[i - 1] == '"' || text[i - 1] == '>' || text[i - 1] == '.' ||
+         (is_word(text[i - 1]) && depth == 0))) {
       const size_t end = text.find(']', i);
       if (end != std::string_view::npos && text.substr(i, end - i).find(':') != std::string_view::npos) {
         i = end + 1;
@@ -171,12 +180,14 @@ std::optional<Quoted> take_quoted(std::string_view& text) {
     if (c >= '0' && c <= '7') {  // one to three octal digits
       unsigned v = 0;
       size_t digits = 0;
-      for (; digits < 3 && text[i] >= '0' && text[i] <= '7'; ++digits, ++i) v = v * 8 + static_cast<unsigned>(text[i] - '0');
+      for (; digits < 3 && text[i] >= '0' && text[i] <= '7'; ++digits, ++i)
+        v = v * 8 + static_cast<unsigned>(text[i] - '0');
       --i;
       out.text += static_cast<char>(v);
     } else if (c == 'x') {
       unsigned v = 0;
-      const auto [end, problem] = std::from_chars(text.data() + i + 1, text.data() + std::min(i + 3, length - 1), v, 16);
+      const auto [end, problem] =
+          std::from_chars(text.data() + i + 1, text.data() + std::min(i + 3, length - 1), v, 16);
       if (problem != std::errc()) return std::nullopt;
       i = static_cast<size_t>(end - text.data()) - 1;
       out.text += static_cast<char>(v);
@@ -207,7 +218,8 @@ std::optional<uint64_t> take_number(std::string_view& text) {
   return v;
 }
 
-// makedev(0x8, 0x1); _IOC(_IOC_READ, 0x54, 0x1, 0x4) and its short forms, as <asm-generic/ioctl.h> puts numbers together.
+// makedev(0x8, 0x1); _IOC(_IOC_READ, 0x54, 0x1, 0x4) and its short forms, as <asm-generic/ioctl.h> puts
+// numbers together.
 std::optional<uint64_t> function_value(std::string_view name, const std::vector<std::string>& args) {
   uint64_t v[4] = {};
   if (args.size() > 4) return std::nullopt;
@@ -225,7 +237,8 @@ std::optional<uint64_t> function_value(std::string_view name, const std::vector<
     if (direction > 3 || type > 0xff || nr > 0xff || size > 0x3fff) return std::nullopt;
     return direction << 30 | size << 16 | type << 8 | nr;
   };
-  if (name == "makedev" && args.size() == 2) return makedev(static_cast<unsigned>(v[0]), static_cast<unsigned>(v[1]));
+  if (name == "makedev" && args.size() == 2)
+    return makedev(static_cast<unsigned>(v[0]), static_cast<unsigned>(v[1]));
   if (name == "_IOC" && args.size() == 4) return ioc(v[0], v[1], v[2], v[3]);
   if (name == "_IO" && args.size() == 2) return ioc(0, v[0], v[1], 0);
   if (name == "_IOW" && args.size() == 3) return ioc(1, v[0], v[1], v[2]);
@@ -234,7 +247,8 @@ std::optional<uint64_t> function_value(std::string_view name, const std::vector<
   return std::nullopt;
 }
 
-// Takes one number, name or NAME(...) from the front. Nothing, and the name in unknown, if its value is not known here.
+// Takes one number, name or NAME(...) from the front. Nothing, and the name in unknown, if its value is not
+// known here.
 std::optional<uint64_t> take_term(std::string_view& text, std::vector<std::string>* unknown) {
   if (text.empty()) return std::nullopt;
   if (isdigit(static_cast<unsigned char>(text.front()))) return take_number(text);

@@ -28,8 +28,8 @@ struct Quoted {
 };
 std::optional<Quoted> take_quoted(std::string_view& text);
 
-// O_RDONLY|O_CLOEXEC, -1, 0x10, 0644, makedev(0x8, 0x1), _IOC(_IOC_READ, 0x54, 0x1, 0x4), NULL, ~0, 1<<3. What has a name
-// that is not known here has no value; the name goes to unknown.
+// O_RDONLY|O_CLOEXEC, -1, 0x10, 0644, makedev(0x8, 0x1), _IOC(_IOC_READ, 0x54, 0x1, 0x4), NULL, ~0, 1<<3.
+// What has a name that is not known here has no value; the name goes to unknown.
 std::optional<uint64_t> constant(std::string_view text, std::vector<std::string>* unknown = nullptr);
 
 // The text after "name=" in a structure, strings left out, up to the next comma or bracket at its level.

@@ -17,7 +17,6 @@ namespace {
 
 constexpr int32_t kX32Bit = 0x40000000;
 
-
 void unknown_arg(Event& e, size_t i, bool pointer) {
   e.args[i] = pointer ? kPointerUnknown : 0;
   e.flags |= kUnknownArg0 << i;
@@ -46,10 +45,13 @@ std::optional<Named> find_call(std::string_view name, StraceAbi abi) {
   Named out;
   std::string_view number = name;
   std::optional<uint64_t> value;
-  if (take(number, "syscall_0x")) value = constant("0x" + std::string(number));
-  else if (take(number, "syscall_") || take(number, "SYS_")) value = constant(number);
+  if (take(number, "syscall_0x"))
+    value = constant("0x" + std::string(number));
+  else if (take(number, "syscall_") || take(number, "SYS_"))
+    value = constant(number);
   if (value) {
-    // No table has such numbers: -1 stands for a signal in a trace, and is what is left of a call that was refused.
+    // No table has such numbers: -1 stands for a signal in a trace, and is what is left of a call that was
+    // refused.
     if (*value > 0x7fffffff) return std::nullopt;
     out.nr = static_cast<int32_t>(*value);
     out.compat = abi == StraceAbi::k32;
@@ -86,7 +88,8 @@ bool restarted(std::string_view text, Event& e) {
   return false;
 }
 
-// "ENOENT (No such file or directory)", "ENOTSUPP (Unknown error 524)", "(errno 524)", "E??? (Unknown error 530)"
+// "ENOENT (No such file or directory)", "ENOTSUPP (Unknown error 524)", "(errno 524)", "E??? (Unknown error
+// 530)"
 void take_error(std::string_view text, Event& e) {
   auto failed_with = [&](uint64_t number) {
     if (number == 0 || number >= 4095) return unknown_result(e, true);
@@ -103,7 +106,8 @@ void take_error(std::string_view text, Event& e) {
   unknown_result(e, true);
 }
 
-// What a program wrote to the terminal while its write was under way stands where the size does: write(1, "ab\n", 3ab
+// What a program wrote to the terminal while its write was under way stands where the size does: write(1,
+// "ab\n", 3ab
 bool printed_over(std::string_view text, std::string_view written, int64_t ret, uint64_t& size) {
   const std::string digits = std::to_string(ret);
   if (ret <= 0 || !take(text, digits)) return false;
@@ -142,12 +146,15 @@ class Parser {
     take_values(*args);
     const int32_t what = named_.info ? named_.info->nr : -1;
     if (what == SYS_clone || what == SYS_clone3) clone_arguments(*args, what);
-    if ((what == SYS_pipe || what == SYS_pipe2 || what == SYS_socketpair) && e.ret == 0 && !e.has(kNoExit)) descriptors(*args, what);
+    if ((what == SYS_pipe || what == SYS_pipe2 || what == SYS_socketpair) && e.ret == 0 && !e.has(kNoExit))
+      descriptors(*args, what);
     out_.is_exec = what == SYS_execve || what == SYS_execveat;
     out_.is_wait = what == SYS_wait4;
     if (out_.is_exec) exec_arguments(*args, what == SYS_execve ? 1 : 2);
     const bool makes = what == SYS_clone || what == SYS_clone3 || what == SYS_fork || what == SYS_vfork;
-    if (makes && e.ret > 0 && !out_.made) out_.made = e.ret <= static_cast<int64_t>(kPidMax) ? std::optional(static_cast<int32_t>(e.ret)) : std::nullopt;
+    if (makes && e.ret > 0 && !out_.made)
+      out_.made =
+          e.ret <= static_cast<int64_t>(kPidMax) ? std::optional(static_cast<int32_t>(e.ret)) : std::nullopt;
     if (!makes) out_.made.reset();
     if (what == SYS_fork || what == SYS_vfork) out_.makes_thread = false;
     problem = {};
@@ -187,7 +194,8 @@ class Parser {
     if (const size_t at = text_.find(" in strace's PID NS"); at != std::string_view::npos)
       if (const size_t open = text_.rfind("/* ", at); open != std::string_view::npos) {
         std::string_view number = text_.substr(open + 3);
-        if (const auto pid = take_decimal(number); pid && *pid > 0 && *pid <= kPidMax) out_.made = static_cast<int32_t>(*pid);
+        if (const auto pid = take_decimal(number); pid && *pid > 0 && *pid <= kPidMax)
+          out_.made = static_cast<int32_t>(*pid);
       }
     const auto value = constant(text_.substr(0, text_.find_first_of(" <")));
     if (!value) return false;
@@ -212,8 +220,10 @@ class Parser {
       }
       if (info && i >= expected) break;
       if (!text.starts_with('"'))
-        if (const size_t in_out = text.find(" => "); in_out != std::string_view::npos) text = text.substr(0, in_out);
-      if (const size_t word = name_length(text); word && word < text.size() && text[word] == '=') text.remove_prefix(word + 1);
+        if (const size_t in_out = text.find(" => "); in_out != std::string_view::npos)
+          text = text.substr(0, in_out);
+      if (const size_t word = name_length(text); word && word < text.size() && text[word] == '=')
+        text.remove_prefix(word + 1);
       if (text.starts_with('"')) {
         unknown_arg(e, i, true);
         auto quoted = take_quoted(text);
@@ -221,7 +231,8 @@ class Parser {
         if (is_string) {
           if (quoted->cut) e.flags |= kPathCut;
           out_.strings.back() = std::move(quoted->text);
-        } else if ((kind.starts_with("IN(") || kind.starts_with("OUT(")) && !e.has(kHasData) && !e.has(kNoExit)) {
+        } else if ((kind.starts_with("IN(") || kind.starts_with("OUT(")) && !e.has(kHasData) &&
+                   !e.has(kNoExit)) {
           e.flags |= kHasData;
           e.data_kind = DataKind::kBytes;
           out_.data = std::move(quoted->text);
@@ -236,7 +247,8 @@ class Parser {
       std::vector<std::string> unknown;
       if (const auto value = constant(text, &unknown)) {
         e.args[i] = *value;
-      } else if (!(kind == "SIZE" && e.data_kind == DataKind::kBytes && printed_over(text, out_.data, e.ret, e.args[i]))) {
+      } else if (!(kind == "SIZE" && e.data_kind == DataKind::kBytes &&
+                   printed_over(text, out_.data, e.ret, e.args[i]))) {
         unknown_arg(e, i, false);
       }
       out_.unknown.insert(unknown.begin(), unknown.end());
@@ -271,21 +283,26 @@ class Parser {
       value = constant(*flags, nullptr);
       // One name that is not known here does not hide the others.
       const std::string padded = "|" + std::string(*flags) + "|";
-      if (value) out_.makes_thread = (*value & 0x10000) != 0;
-      else out_.makes_thread = padded.find("|CLONE_THREAD|") != std::string::npos;
+      if (value)
+        out_.makes_thread = (*value & 0x10000) != 0;
+      else
+        out_.makes_thread = padded.find("|CLONE_THREAD|") != std::string::npos;
     } else if (what == SYS_clone && !args.empty()) {  // -e raw=clone: the registers as they are
       if (const auto raw = constant(args[0])) out_.makes_thread = (*raw & 0x10000) != 0;
     }
     if (what != SYS_clone || !flags) return;
     static constexpr const char* kNames[] = {"flags", "child_stack", "parent_tid", "child_tidptr", "tls"};
-    e.flags &= ~(kUnknownArg0 | kUnknownArg1 | kUnknownArg2 | kUnknownArg3 | kUnknownArg4 | kUnknownArg5 | (e.has(kUnknownRet) ? 0u : uint32_t{kUnknownValue}));
+    e.flags &= ~(kUnknownArg0 | kUnknownArg1 | kUnknownArg2 | kUnknownArg3 | kUnknownArg4 | kUnknownArg5 |
+                 (e.has(kUnknownRet) ? 0u : uint32_t{kUnknownValue}));
     e.args = {};
     for (size_t i = 0; i < std::size(kNames); ++i) {
       auto text = member(all, kNames[i]);
       if (!text && i == 2) text = member(all, "parent_tidptr");
       if (!text) continue;
-      if (const auto v = constant(*text)) e.args[i] = *v;
-      else unknown_arg(e, i, i > 0);
+      if (const auto v = constant(*text))
+        e.args[i] = *v;
+      else
+        unknown_arg(e, i, i > 0);
     }
   }
 

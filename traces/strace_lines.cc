@@ -11,7 +11,8 @@ namespace sysvm {
 
 namespace {
 
-// A program that prints more in the middle of one call has lost its call: the log is then read from there on again.
+// A program that prints more in the middle of one call has lost its call: the log is then read from there on
+// again.
 constexpr size_t kMostPrintedLines = 1000, kMostPrintedBytes = 1 << 20;
 
 // Colours of a terminal: ESC [ ... m.
@@ -44,7 +45,8 @@ std::optional<StraceNotice> message_after_name(std::string_view text) {
     const std::string_view verb = text.substr(0, text.find(' '));
     const std::string_view more = text.substr(verb.size());
     // "attached with 3 threads", "attached - interrupt to quit", "attached (waiting for parent)"
-    const bool known = more.empty() || more.starts_with(" with ") || more.starts_with(" - ") || (more.starts_with(" (") && more.ends_with(')'));
+    const bool known = more.empty() || more.starts_with(" with ") || more.starts_with(" - ") ||
+                       (more.starts_with(" (") && more.ends_with(')'));
     if (!known) return std::nullopt;
     if (verb == "attached") return StraceNotice{What::kAttached, pid};
     if (verb == "detached") return StraceNotice{What::kDetached, pid};
@@ -54,7 +56,10 @@ std::optional<StraceNotice> message_after_name(std::string_view text) {
   if (take(text, "[ Process PID=")) {
     const int32_t pid = pid_of(text);
     if (!pid || !take(text, " runs in ") || !text.ends_with(" mode. ]")) return std::nullopt;
-    return StraceNotice{text.starts_with("32") ? What::kMode32 : text.starts_with("x32") ? What::kModeX32 : What::kMode64, pid};
+    return StraceNotice{text.starts_with("32")    ? What::kMode32
+                        : text.starts_with("x32") ? What::kModeX32
+                                                  : What::kMode64,
+                        pid};
   }
   return std::nullopt;
 }
@@ -82,14 +87,15 @@ size_t message_inside(std::string_view text, StraceNotice& notice) {
 }
 
 bool is_rule(std::string_view text) {  // "------ ----------- ---------"
-  return text.size() > 8 && text.find_first_not_of("- ") == std::string_view::npos && text.find("---- ----") != std::string_view::npos;
+  return text.size() > 8 && text.find_first_not_of("- ") == std::string_view::npos &&
+         text.find("---- ----") != std::string_view::npos;
 }
 
 // The head of a summary, whatever columns -U chose.
 bool is_summary_head(std::string_view text) {
   static constexpr std::array<std::string_view, 17> kColumns = {
-      "%", "time", "seconds", "usecs/call", "calls", "errors", "syscall", "total", "avg", "min", "max", "name",
-      "count", "shortest", "longest", "average", "total-time"};
+      "%",   "time", "seconds", "usecs/call", "calls",    "errors",  "syscall", "total",     "avg",
+      "min", "max",  "name",    "count",      "shortest", "longest", "average", "total-time"};
   size_t words = 0;
   while (!text.empty()) {
     skip_blanks(text);
@@ -102,8 +108,9 @@ bool is_summary_head(std::string_view text) {
   return words > 1;
 }
 
-// What a program printed may look like anything, an open quotation mark too. It begins somewhere in the last argument
-// that the call's first line has: that one is not known then. "" if the last line does not end the call.
+// What a program printed may look like anything, an open quotation mark too. It begins somewhere in the last
+// argument that the call's first line has: that one is not known then. "" if the last line does not end the
+// call.
 std::string without_print(std::string_view first, std::string_view last) {
   size_t closing = std::string_view::npos;
   for (size_t at = last.find(')'); at != std::string_view::npos; at = last.find(')', at + 1)) {
@@ -118,12 +125,18 @@ std::string without_print(std::string_view first, std::string_view last) {
   bool quoted = false;
   for (size_t i = begin; i < first.size(); ++i) {
     const char c = first[i];
-    if (quoted && c == '\\') ++i;
-    else if (c == '"') quoted = !quoted;
-    else if (quoted) continue;
-    else if (c == '(' || c == '[' || c == '{') ++depth;
-    else if (c == ')' || c == ']' || c == '}') --depth;
-    else if (c == ',' && depth == 0) begin = i + 1;
+    if (quoted && c == '\\')
+      ++i;
+    else if (c == '"')
+      quoted = !quoted;
+    else if (quoted)
+      continue;
+    else if (c == '(' || c == '[' || c == '{')
+      ++depth;
+    else if (c == ')' || c == ']' || c == '}')
+      --depth;
+    else if (c == ',' && depth == 0)
+      begin = i + 1;
   }
   const std::string cleaned = std::string(first.substr(0, begin)) + " ?" + std::string(last.substr(closing));
   const auto whole = take_strace_prefix(cleaned);
@@ -168,11 +181,8 @@ bool StraceLines::belongs_to_no_event(std::string_view text) {
     return true;
   }
   switch (table_) {
-    case Table::kNone:
-      return false;
-    case Table::kHead:
-      table_ = is_rule(text) ? Table::kRows : Table::kNone;
-      return table_ == Table::kRows;
+    case Table::kNone: return false;
+    case Table::kHead: table_ = is_rule(text) ? Table::kRows : Table::kNone; return table_ == Table::kRows;
     case Table::kRows: {
       const auto prefix = take_strace_prefix(text);
       if (prefix && prefix->event_follows()) {
@@ -182,9 +192,7 @@ bool StraceLines::belongs_to_no_event(std::string_view text) {
       if (is_rule(text)) table_ = Table::kTotal;
       return true;
     }
-    case Table::kTotal:
-      table_ = Table::kNone;
-      return text.find("total") != std::string_view::npos;
+    case Table::kTotal: table_ = Table::kNone; return text.find("total") != std::string_view::npos;
   }
   return false;
 }
@@ -223,7 +231,8 @@ void StraceLines::whole(uint64_t number, std::string_view text) {
   if (printed_.empty() && belongs_to_no_event(text)) return;
   const auto prefix = take_strace_prefix(text);
   const bool event = prefix && prefix->event_follows();
-  const bool call = event && !prefix->rest.starts_with('+') && !prefix->rest.starts_with('-') && !prefix->rest.starts_with('<');
+  const bool call = event && !prefix->rest.starts_with('+') && !prefix->rest.starts_with('-') &&
+                    !prefix->rest.starts_with('<');
   const bool ends_here = !call || text.ends_with("...>") || whole_strace_call(prefix->rest);
   if (!printed_.empty()) {
     // Another event begins: of the one before, the end is lost. But a program may print what looks like one.
@@ -239,7 +248,8 @@ void StraceLines::whole(uint64_t number, std::string_view text) {
       if (first && (text.ends_with("<unfinished ...>") || whole_strace_call(first->rest))) {
         return line_(printed_over(), joined);
       }
-      if (const std::string cleaned = last ? without_print(printed_.front().text, text) : std::string(); !cleaned.empty())
+      if (const std::string cleaned = last ? without_print(printed_.front().text, text) : std::string();
+          !cleaned.empty())
         return line_(printed_over(), cleaned);
       printed_bytes_ += text.size();
       printed_.push_back({number, std::string(text)});

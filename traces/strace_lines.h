@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The lines of a strace log as strace would have written them alone.
 //
-// A log that went to a terminal or to standard error has more in it than events: strace's own messages, which come at
-// any moment, even in the middle of a line
+// A log that went to a terminal or to standard error has more in it than events: strace's own messages, which
+// come at any moment, even in the middle of a line
 //
 //     [pid 500] clone(flags=CLONE_CHILD_CLEARTID|SIGCHLDstrace: Process 501 attached
 //      <unfinished ...>
@@ -13,9 +13,10 @@
 //     two
 //     )               = 8
 //
-// and what belongs to no event: stacks (-k), dumps of buffers (-e read=, -e write=), summaries (-C), blank lines, a byte
-// order mark, colours. Messages are taken out and reported, the halves of lines put together again, the rest left out.
-// What a program printed stays in its line: whoever reads the call sees that it is none of the call's.
+// and what belongs to no event: stacks (-k), dumps of buffers (-e read=, -e write=), summaries (-C), blank
+// lines, a byte order mark, colours. Messages are taken out and reported, the halves of lines put together
+// again, the rest left out. What a program printed stays in its line: whoever reads the call sees that it is
+// none of the call's.
 // Tested by tests/traces/import_pasted_test.cc.
 #pragma once
 
@@ -56,10 +57,11 @@ class StraceLines {
   Line line_;
   Notice notice_;
   uint64_t number_ = 0;
-  std::optional<Numbered> cut_;   // by a message; goes on in the next line
+  std::optional<Numbered> cut_;    // by a message; goes on in the next line
   std::vector<Numbered> printed_;  // a call that lacks its end, and what a program printed since
   size_t printed_bytes_ = 0;
-  enum class Table { kNone, kHead, kRows, kTotal } table_ = Table::kNone;  // the part of a summary (-C) that comes next
+  // the part of a summary (-C) that comes next
+  enum class Table { kNone, kHead, kRows, kTotal } table_ = Table::kNone;
 };
 
 // Whether such text has all of a call: its closing parenthesis and what it returned.

@@ -12,7 +12,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// "<comm>" behind a process id (-Y). The name may have anything in it, so it ends where a blank or bracket follows.
+// "<comm>" behind a process id (-Y). The name may have anything in it, so it ends where a blank or bracket
+// follows.
 bool skip_comm(std::string_view& text, std::string_view closing) {
   if (!text.starts_with('<')) return true;
   const size_t end = text.find(closing);
@@ -77,8 +78,7 @@ bool take_brackets(std::string_view& text, StracePrefix& p) {
     const size_t end = text.find("] ");
     if (end == std::string_view::npos) return false;
     const std::string_view inside = text.substr(1, end - 1);
-    if (inside.size() == 16 || inside.size() == 8)
-      p.ip = constant("0x" + std::string(inside)).value_or(0);
+    if (inside.size() == 16 || inside.size() == 8) p.ip = constant("0x" + std::string(inside)).value_or(0);
     text.remove_prefix(end + 2);
     skip_blanks(text);
   }
@@ -89,7 +89,8 @@ bool take_brackets(std::string_view& text, StracePrefix& p) {
 
 size_t name_length(std::string_view text) {
   size_t length = 0;
-  while (length < text.size() && (isalnum(static_cast<unsigned char>(text[length])) || text[length] == '_')) ++length;
+  while (length < text.size() && (isalnum(static_cast<unsigned char>(text[length])) || text[length] == '_'))
+    ++length;
   return length;
 }
 

@@ -3,8 +3,8 @@
 //
 //     [pid  1234<comm>] [context] 12:00:01.5 (+ 0.1) [ 257] [00007f0123456789] close(3) = 0
 //
-// A number in front may be a process id or a time: process ids are at most 4,194,304. strace -r pads its seconds, the
-// other clocks do not. Tested by tests/traces/import_test.cc.
+// A number in front may be a process id or a time: process ids are at most 4,194,304. strace -r pads its
+// seconds, the other clocks do not. Tested by tests/traces/import_test.cc.
 #pragma once
 
 #include <cstdint>

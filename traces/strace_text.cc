@@ -53,12 +53,29 @@ constexpr Flag kStatxMask[] = {{0xfff, "STATX_ALL"},   {0x7ff, "STATX_BASIC_STAT
                                {1024, "STATX_BLOCKS"}, {2048, "STATX_BTIME"},        {4096, "STATX_MNT_ID"}};
 constexpr Flag kPipe[] = {F(O_CLOEXEC), F(O_DIRECT), F(O_NONBLOCK)};
 constexpr Flag kFd[] = {F(FD_CLOEXEC)};
-constexpr Flag kClone[] = {
-    F(CLONE_VM),             F(CLONE_FS),          F(CLONE_FILES),   F(CLONE_SIGHAND), F(CLONE_PIDFD),
-    F(CLONE_PTRACE),         F(CLONE_VFORK),       F(CLONE_PARENT),  F(CLONE_THREAD),  F(CLONE_NEWNS),
-    F(CLONE_SYSVSEM),        F(CLONE_SETTLS),      F(CLONE_PARENT_SETTID), F(CLONE_CHILD_CLEARTID), F(CLONE_UNTRACED),
-    F(CLONE_CHILD_SETTID),   F(CLONE_NEWCGROUP),   F(CLONE_NEWUTS),  F(CLONE_NEWIPC),  F(CLONE_NEWUSER),
-    F(CLONE_NEWPID),         F(CLONE_NEWNET),      F(CLONE_IO)};
+constexpr Flag kClone[] = {F(CLONE_VM),
+                           F(CLONE_FS),
+                           F(CLONE_FILES),
+                           F(CLONE_SIGHAND),
+                           F(CLONE_PIDFD),
+                           F(CLONE_PTRACE),
+                           F(CLONE_VFORK),
+                           F(CLONE_PARENT),
+                           F(CLONE_THREAD),
+                           F(CLONE_NEWNS),
+                           F(CLONE_SYSVSEM),
+                           F(CLONE_SETTLS),
+                           F(CLONE_PARENT_SETTID),
+                           F(CLONE_CHILD_CLEARTID),
+                           F(CLONE_UNTRACED),
+                           F(CLONE_CHILD_SETTID),
+                           F(CLONE_NEWCGROUP),
+                           F(CLONE_NEWUTS),
+                           F(CLONE_NEWIPC),
+                           F(CLONE_NEWUSER),
+                           F(CLONE_NEWPID),
+                           F(CLONE_NEWNET),
+                           F(CLONE_IO)};
 #undef F
 
 template <size_t N>
@@ -89,21 +106,16 @@ std::string one_of(int64_t value, std::initializer_list<const char*> names) {
 
 std::string si_code_name(int sig, int32_t code) {
   switch (code) {
-    case SI_USER:
-      return "SI_USER";
-    case SI_KERNEL:
-      return "SI_KERNEL";
-    case SI_QUEUE:
-      return "SI_QUEUE";
-    case SI_TIMER:
-      return "SI_TIMER";
-    case SI_TKILL:
-      return "SI_TKILL";
-    default:
-      break;
+    case SI_USER: return "SI_USER";
+    case SI_KERNEL: return "SI_KERNEL";
+    case SI_QUEUE: return "SI_QUEUE";
+    case SI_TIMER: return "SI_TIMER";
+    case SI_TKILL: return "SI_TKILL";
+    default: break;
   }
   if (sig == SIGCHLD && code > 0)
-    return one_of(code - 1, {"CLD_EXITED", "CLD_KILLED", "CLD_DUMPED", "CLD_TRAPPED", "CLD_STOPPED", "CLD_CONTINUED"});
+    return one_of(code - 1,
+                  {"CLD_EXITED", "CLD_KILLED", "CLD_DUMPED", "CLD_TRAPPED", "CLD_STOPPED", "CLD_CONTINUED"});
   if (sig == SIGSEGV && (code == SEGV_MAPERR || code == SEGV_ACCERR))
     return code == SEGV_MAPERR ? "SEGV_MAPERR" : "SEGV_ACCERR";
   return std::to_string(code);
@@ -121,9 +133,7 @@ std::string format_mode(uint32_t mode) {
   return fmt::format("{}|{:#o}", type, mode & 07777);
 }
 
-std::string pointer(uint64_t value) {
-  return value ? fmt::format("{:#x}", value) : "NULL";
-}
+std::string pointer(uint64_t value) { return value ? fmt::format("{:#x}", value) : "NULL"; }
 
 // An argument that imported text does not show, or shows by what it points to.
 const char* unknown(uint64_t value) { return value == kPointerUnknown ? "{...}" : "?"; }
@@ -152,14 +162,15 @@ size_t argv_at(const Event& e) {
 const Process* image_of(const TraceInfo& info, const Event& e) {
   const Process* found = nullptr;
   for (const Process& p : info.processes)
-    if (p.pid == e.pid && p.execed && p.start_ns >= e.ts_ns && (!found || p.start_ns < found->start_ns)) found = &p;
+    if (p.pid == e.pid && p.execed && p.start_ns >= e.ts_ns && (!found || p.start_ns < found->start_ns))
+      found = &p;
   return found;
 }
 
 // The buffer of a read or write whose first bytes are in the trace.
 bool shows_data(const Event& e, std::string_view kind, const TraceInfo& info) {
-  return (kind.starts_with("IN(") || kind.starts_with("OUT(")) && e.has(kHasData) && e.data_kind == DataKind::kBytes &&
-         e.data < info.strings.size();
+  return (kind.starts_with("IN(") || kind.starts_with("OUT(")) && e.has(kHasData) &&
+         e.data_kind == DataKind::kBytes && e.data < info.strings.size();
 }
 
 std::string buffer(const Event& e, const std::string& bytes) {
@@ -181,13 +192,20 @@ std::string format_compat(const TraceInfo& info, const Event& e) {
     if (i) out += ", ";
     const std::string_view kind = call ? std::string_view(call->args[i]) : "PTR";
     const uint32_t id = (kind == "PATH" || kind == "STR") && strings < 2 ? e.path[strings++] : kNoString;
-    if (id != kNoString && id < info.strings.size()) out += quote(info.strings[id]);
-    else if (!e.knows(i)) out += unknown(e.args[i]);
-    else if (kind == "DIRFD" || kind == "FD" || kind == "INT" || kind == "PID") out += std::to_string(static_cast<int32_t>(e.args[i]));
-    else if (kind == "SIZE" || kind == "OFF" || kind == "UINT") out += std::to_string(e.args[i]);
-    else if (kind == "FLAGS" || kind == "CMD") out += e.args[i] ? fmt::format("{:#x}", e.args[i]) : "0";
-    else if (kind == "MODE") out += fmt::format("{:#o}", e.args[i]);
-    else out += pointer(e.args[i]);
+    if (id != kNoString && id < info.strings.size())
+      out += quote(info.strings[id]);
+    else if (!e.knows(i))
+      out += unknown(e.args[i]);
+    else if (kind == "DIRFD" || kind == "FD" || kind == "INT" || kind == "PID")
+      out += std::to_string(static_cast<int32_t>(e.args[i]));
+    else if (kind == "SIZE" || kind == "OFF" || kind == "UINT")
+      out += std::to_string(e.args[i]);
+    else if (kind == "FLAGS" || kind == "CMD")
+      out += e.args[i] ? fmt::format("{:#x}", e.args[i]) : "0";
+    else if (kind == "MODE")
+      out += fmt::format("{:#o}", e.args[i]);
+    else
+      out += pointer(e.args[i]);
   }
   return out + ")";
 }
@@ -197,32 +215,21 @@ std::string format_compat(const TraceInfo& info, const Event& e) {
 std::string named_value(int32_t nr, size_t arg, uint64_t raw) {
   const auto v = static_cast<uint32_t>(raw);
   switch (nr) {
-    case SYSVM_NR_open:
-      return arg == 1 ? open_flags(v) : "";
-    case SYSVM_NR_openat:
-      return arg == 2 ? open_flags(v) : "";
-    case SYSVM_NR_newfstatat:
-      return arg == 3 ? flags(v, kAt) : "";
+    case SYSVM_NR_open: return arg == 1 ? open_flags(v) : "";
+    case SYSVM_NR_openat: return arg == 2 ? open_flags(v) : "";
+    case SYSVM_NR_newfstatat: return arg == 3 ? flags(v, kAt) : "";
     case SYSVM_NR_statx:
       return arg == 2 ? flags(v, kAt, "AT_STATX_SYNC_AS_STAT") : arg == 3 ? flags(v, kStatxMask) : "";
-    case SYSVM_NR_unlinkat:
-      return arg == 2 ? flags(v, kAt) : "";
-    case SYSVM_NR_linkat:
-      return arg == 4 ? flags(v, kAt) : "";
-    case SYSVM_NR_access:
-      return arg == 1 ? flags(v, kAccess, "F_OK") : "";
-    case SYSVM_NR_faccessat:
-      return arg == 2 ? flags(v, kAccess, "F_OK") : "";
+    case SYSVM_NR_unlinkat: return arg == 2 ? flags(v, kAt) : "";
+    case SYSVM_NR_linkat: return arg == 4 ? flags(v, kAt) : "";
+    case SYSVM_NR_access: return arg == 1 ? flags(v, kAccess, "F_OK") : "";
+    case SYSVM_NR_faccessat: return arg == 2 ? flags(v, kAccess, "F_OK") : "";
     case SYSVM_NR_faccessat2:
       return arg == 2 ? flags(v, kAccess, "F_OK") : arg == 3 ? flags(v, kFaccessat) : "";
-    case SYSVM_NR_mmap:
-      return arg == 2 ? flags(v, kProt, "PROT_NONE") : arg == 3 ? flags(v, kMap) : "";
-    case SYSVM_NR_mprotect:
-      return arg == 2 ? flags(v, kProt, "PROT_NONE") : "";
-    case SYSVM_NR_pipe2:
-      return arg == 1 ? flags(v, kPipe) : "";
-    case SYSVM_NR_dup3:
-      return arg == 2 ? flags(v, kPipe) : "";
+    case SYSVM_NR_mmap: return arg == 2 ? flags(v, kProt, "PROT_NONE") : arg == 3 ? flags(v, kMap) : "";
+    case SYSVM_NR_mprotect: return arg == 2 ? flags(v, kProt, "PROT_NONE") : "";
+    case SYSVM_NR_pipe2: return arg == 1 ? flags(v, kPipe) : "";
+    case SYSVM_NR_dup3: return arg == 2 ? flags(v, kPipe) : "";
     case SYSVM_NR_lseek:
       return arg == 2 ? one_of(v, {"SEEK_SET", "SEEK_CUR", "SEEK_END", "SEEK_DATA", "SEEK_HOLE"}) : "";
     case SYSVM_NR_fadvise64:
@@ -231,8 +238,7 @@ std::string named_value(int32_t nr, size_t arg, uint64_t raw) {
                       : "";
     case SYSVM_NR_rt_sigprocmask:
       return arg == 0 ? one_of(v, {"SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK"}) : "";
-    default:
-      return "";
+    default: return "";
   }
 }
 
@@ -241,21 +247,11 @@ std::string named_value(int32_t nr, size_t arg, uint64_t raw) {
 std::string quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\t': out += "\\t"; break;
+      case '\r': out += "\\r"; break;
       default:
         if (static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) >= 127)
           out += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
@@ -281,7 +277,8 @@ std::string format_result(const TraceInfo& info, const Event& e) {
   if (e.has(kRestarted)) {
     static const char* const kNames[] = {"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "?",
                                          "ERESTART_RESTARTBLOCK"};
-    const bool known = e.ret <= -512 && e.ret > -512 - static_cast<int64_t>(std::size(kNames));  // a file may say anything
+    // a file may say anything
+    const bool known = e.ret <= -512 && e.ret > -512 - static_cast<int64_t>(std::size(kNames));
     return known ? fmt::format("? {}", kNames[-e.ret - 512]) : fmt::format("? {}", e.ret);
   }
   if (e.ret < 0 && e.ret >= -4095) {
@@ -302,13 +299,16 @@ std::string format_call_with(const TraceInfo& info, const Event& e, const Descri
     const std::string_view path = fds ? fds->path(e.pid, fd) : std::string_view();
     if (path.empty()) return {};
     std::string quoted = quote(path), out = "<";
-    for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2)) out += c == '<' ? "\\74" : c == '>' ? "\\76" : std::string(1, c);
+    for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2))
+      out += c == '<' ? "\\74" : c == '>' ? "\\76" : std::string(1, c);
     return out + ">";
   };
   if (e.has(kSignal))
-    return !e.knows(1) ? fmt::format("--- {0} {{si_signo={0}}} ---", signal_name(static_cast<int>(e.args[0])))
-                       : fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---", signal_name(static_cast<int>(e.args[0])),
-                       si_code_name(static_cast<int>(e.args[0]), static_cast<int32_t>(e.args[1])));
+    return !e.knows(1)
+               ? fmt::format("--- {0} {{si_signo={0}}} ---", signal_name(static_cast<int>(e.args[0])))
+               : fmt::format("--- {0} {{si_signo={0}, si_code={1}}} ---",
+                             signal_name(static_cast<int>(e.args[0])),
+                             si_code_name(static_cast<int>(e.args[0]), static_cast<int32_t>(e.args[1])));
   const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
   if (call && e.nr == SYSVM_NR_clone) return format_clone(e);
   if (e.has(kCompat)) return format_compat(info, e);
@@ -333,12 +333,13 @@ std::string format_call_with(const TraceInfo& info, const Event& e, const Descri
         out += quote(info.strings[id]) + (e.has(kPathCut) && info.strings[id].size() >= 4095 ? "..." : "");
       else
         out += e.knows(i) ? pointer(v) : unknown(v);
-    } else if (e.has(kHasData) && e.data_kind == DataKind::kFds && kind.starts_with("OUT") && e.data < info.strings.size() &&
-               info.strings[e.data].size() == 8) {
+    } else if (e.has(kHasData) && e.data_kind == DataKind::kFds && kind.starts_with("OUT") &&
+               e.data < info.strings.size() && info.strings[e.data].size() == 8) {
       int32_t fds[2];
       memcpy(fds, info.strings[e.data].data(), sizeof fds);
       out += fmt::format("[{}, {}]", fds[0], fds[1]);
-    } else if (const Process* image = i == argv_at(e) ? image_of(info, e) : nullptr; image && !image->argv.empty()) {
+    } else if (const Process* image = i == argv_at(e) ? image_of(info, e) : nullptr;
+               image && !image->argv.empty()) {
       out += '[';
       for (size_t k = 0; k < image->argv.size(); ++k) out += (k ? ", " : "") + quote(image->argv[k]);
       out += ']';
@@ -391,6 +392,8 @@ std::string format_call_with(const TraceInfo& info, const Event& e, const Descri
 }  // namespace
 
 std::string format_call(const TraceInfo& info, const Event& e) { return format_call_with(info, e, nullptr); }
-std::string format_call(const TraceInfo& info, const Event& e, const Descriptors& fds) { return format_call_with(info, e, &fds); }
+std::string format_call(const TraceInfo& info, const Event& e, const Descriptors& fds) {
+  return format_call_with(info, e, &fds);
+}
 
 }  // namespace sysvm

@@ -125,9 +125,9 @@ const Table& table() {
       S(WUNTRACED), S(W_OK), S(XATTR_CREATE), S(XATTR_REPLACE), S(X_OK), S(__WALL), S(__WCLONE),
       S(__WNOTHREAD), {"NULL", 0}, {"O_LARGEFILE", 0100000}, {"RSEQ_FLAG_UNREGISTER", 1},
       {"GRND_INSECURE", 4}, {"_IOC_NONE", 0}, {"_IOC_WRITE", 1}, {"_IOC_READ", 2}, {"MAP_HUGE_SHIFT", 26},
-      {"CLONE_CLEAR_SIGHAND", 0x100000000}, {"CLONE_INTO_CGROUP", 0x200000000}, {"CLONE_NEWTIME", 0x80}, {"MAP_32BIT", 0x40},
-      {"MAP_ANON", 0x20}, {"O_NDELAY", O_NONBLOCK}, {"SIGEV_NONE", 1}, {"STDIN_FILENO", 0}, {"STDOUT_FILENO", 1},
-      {"STDERR_FILENO", 2}, {"SYS_SECCOMP", 1}, {"SOL_IPV6", 41},
+      {"CLONE_CLEAR_SIGHAND", 0x100000000}, {"CLONE_INTO_CGROUP", 0x200000000}, {"CLONE_NEWTIME", 0x80},
+      {"MAP_32BIT", 0x40}, {"MAP_ANON", 0x20}, {"O_NDELAY", O_NONBLOCK}, {"SIGEV_NONE", 1},
+      {"STDIN_FILENO", 0}, {"STDOUT_FILENO", 1}, {"STDERR_FILENO", 2}, {"SYS_SECCOMP", 1}, {"SOL_IPV6", 41},
 #undef S
 #define SYSVM_FCNTL(cmd, name, effect, result, undo, flags, argument) {#name, cmd},
 #define SYSVM_IOCTL(cmd, name, effect, result, undo, flags, argument) {#name, cmd},
@@ -156,11 +156,24 @@ std::optional<int> errno_value(std::string_view name) {
     out.emplace("EOPNOTSUPP", EOPNOTSUPP);
     out.emplace("ENOTSUP", ENOTSUP);
     // The kernel's own, which no program should see and some do: <linux/errno.h>.
-    for (auto [name, number] : {std::pair{"ERESTARTSYS", 512}, {"ERESTARTNOINTR", 513}, {"ERESTARTNOHAND", 514},
-                                {"ENOIOCTLCMD", 515}, {"ERESTART_RESTARTBLOCK", 516}, {"EPROBE_DEFER", 517},
-                                {"EOPENSTALE", 518}, {"ENOPARAM", 519}, {"EBADHANDLE", 521}, {"ENOTSYNC", 522},
-                                {"EBADCOOKIE", 523}, {"ENOTSUPP", 524}, {"ETOOSMALL", 525}, {"ESERVERFAULT", 526},
-                                {"EBADTYPE", 527}, {"EJUKEBOX", 528}, {"EIOCBQUEUED", 529}, {"ERECALLCONFLICT", 530},
+    for (auto [name, number] : {std::pair{"ERESTARTSYS", 512},
+                                {"ERESTARTNOINTR", 513},
+                                {"ERESTARTNOHAND", 514},
+                                {"ENOIOCTLCMD", 515},
+                                {"ERESTART_RESTARTBLOCK", 516},
+                                {"EPROBE_DEFER", 517},
+                                {"EOPENSTALE", 518},
+                                {"ENOPARAM", 519},
+                                {"EBADHANDLE", 521},
+                                {"ENOTSYNC", 522},
+                                {"EBADCOOKIE", 523},
+                                {"ENOTSUPP", 524},
+                                {"ETOOSMALL", 525},
+                                {"ESERVERFAULT", 526},
+                                {"EBADTYPE", 527},
+                                {"EJUKEBOX", 528},
+                                {"EIOCBQUEUED", 529},
+                                {"ERECALLCONFLICT", 530},
                                 {"ENOGRACE", 531}})
       out.emplace(name, number);
     return out;

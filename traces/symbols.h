@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Names of constants as strace prints them, and their values on x86-64: O_CLOEXEC, AT_FDCWD, SIGCHLD, TCGETS ...
-// For reading text back; strace_text.h writes it. A name stands for one value wherever it appears.
+// Names of constants as strace prints them, and their values on x86-64: O_CLOEXEC, AT_FDCWD, SIGCHLD, TCGETS
+// ... For reading text back; strace_text.h writes it. A name stands for one value wherever it appears.
 // Tested by tests/traces/import_strace_test.cc.
 #pragma once
 

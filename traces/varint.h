@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Protobuf's variable-length numbers: seven bits in a byte, low ones first, the top bit says that more follow.
-// Most columns of a trace hold values below 128, so such bytes are taken 64 at once; a longer value is put together
-// from one 8-byte load without a branch that could be mispredicted. Tested by tests/traces/columns_test.cc.
+// Protobuf's variable-length numbers: seven bits in a byte, low ones first, the top bit says that more
+// follow. Most columns of a trace hold values below 128, so such bytes are taken 64 at once; a longer value
+// is put together from one 8-byte load without a branch that could be mispredicted. Tested by
+// tests/traces/columns_test.cc.
 #pragma once
 
 #include <emmintrin.h>
@@ -15,12 +16,8 @@ namespace sysvm {
 
 inline constexpr size_t kMaxVarint = 10;
 
-inline uint64_t zigzag(int64_t v) {
-  return static_cast<uint64_t>(v) << 1 ^ static_cast<uint64_t>(v >> 63);
-}
-inline int64_t unzigzag(uint64_t v) {
-  return static_cast<int64_t>(v >> 1 ^ (~(v & 1) + 1));
-}
+inline uint64_t zigzag(int64_t v) { return static_cast<uint64_t>(v) << 1 ^ static_cast<uint64_t>(v >> 63); }
+inline int64_t unzigzag(uint64_t v) { return static_cast<int64_t>(v >> 1 ^ (~(v & 1) + 1)); }
 
 inline uint8_t* put_varint(uint8_t* to, uint64_t v) {
   for (; v >= 0x80; v >>= 7) *to++ = static_cast<uint8_t>(v | 0x80);
@@ -39,11 +36,12 @@ inline bool get_varint(const uint8_t*& at, const uint8_t* end, uint64_t& v) {
   return false;
 }
 
-// A whole column: all numbers of [at, end), at most `most`, each through convert into out. Returns how many, or
-// kBadColumn if one is cut, longer than ten bytes, or one too many.
+// A whole column: all numbers of [at, end), at most `most`, each through convert into out. Returns how many,
+// or kBadColumn if one is cut, longer than ten bytes, or one too many.
 //
-// Where the numbers end is found for 64 bytes at once, from their top bits, and does not wait for the numbers before
-// it: a processor puts several together at a time. kReadAhead bytes behind end are looked at, whatever they hold.
+// Where the numbers end is found for 64 bytes at once, from their top bits, and does not wait for the numbers
+// before it: a processor puts several together at a time. kReadAhead bytes behind end are looked at, whatever
+// they hold.
 inline constexpr size_t kReadAhead = 64;
 inline constexpr size_t kBadColumn = ~size_t{0};
 

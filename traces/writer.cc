@@ -99,21 +99,23 @@ class StringTable {
     }
   }
   std::string all_;
-  std::vector<size_t> ends_;  // of string i + 1 in all_
+  std::vector<size_t> ends_;     // of string i + 1 in all_
   std::vector<uint32_t> slots_;  // number of a string, 0: free; the size is a power of two
   std::vector<std::string_view> views_;
 };
 
 Result<> is_trace(int fd, const std::string& path) {
   char magic[8];
-  if (pread(fd, magic, sizeof magic, 0) == sizeof magic && std::string_view(magic, 8) == kMagic) return Unit{};
-  return error("{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)", path);
+  if (pread(fd, magic, sizeof magic, 0) == sizeof magic && std::string_view(magic, 8) == kMagic)
+    return Unit{};
+  return error("{}: exists and is not a trace; it is not overwritten (remove it, or name another with -o)",
+               path);
 }
 
 }  // namespace
 
-// The chunk in the making, and what is kept from chunk to chunk so that memory is taken once: this runs beside
-// the program that is recorded, at a million events a second.
+// The chunk in the making, and what is kept from chunk to chunk so that memory is taken once: this runs
+// beside the program that is recorded, at a million events a second.
 struct TraceWriter::Pending {
   std::vector<Event> events;  // path: number of a string, from 1
   StringTable strings;
@@ -241,7 +243,8 @@ Result<> TraceWriter::add_to_batch(const R& record) {
   std::string& records = pending_->records;
   uint8_t length[kMaxVarint];
   const std::string bytes = record.SerializeAsString();
-  records.append(reinterpret_cast<char*>(length), static_cast<size_t>(put_varint(length, bytes.size()) - length));
+  records.append(reinterpret_cast<char*>(length),
+                 static_cast<size_t>(put_varint(length, bytes.size()) - length));
   records += bytes;
   return records.size() < (64u << 10) ? Result<>(Unit{}) : flush_batch();
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What one look at the machine found: a fact, whether it stands in the way, and the command that changes it.
 //
-// The looks are grouped by what they are for: record (the tracer), run (the shim), kernel (the module). Judging is
-// kept apart from looking: judge_* take what was read as text, so that tests can show them machines that are not here.
-// Tested by tests/cli/doctor_test.cc (the judges) and tests/cli/doctor_test.py (the program, in altered surroundings).
+// The looks are grouped by what they are for: record (the tracer), run (the shim), kernel (the module).
+// Judging is kept apart from looking: judge_* take what was read as text, so that tests can show them
+// machines that are not here.
+// Tested by tests/cli/doctor_test.cc (the judges) and tests/cli/doctor_test.py (the program, in altered
+// surroundings).
 #pragma once
 
 #include <string>
@@ -62,18 +64,19 @@ Check judge_tracer(std::string_view status);
 Check judge_lockdown(std::string_view lockdown, bool secure_boot, bool signatures_enforced);
 Check judge_isolation(std::string_view meltdown);
 // takes_modules: "yes", "no" (built without), "disabled" (kernel.modules_disabled=1).
-Check judge_module(int open_error, std::string_view takes_modules, bool loaded, bool has_headers, std::string_view release,
-                   std::string_view group);
+Check judge_module(int open_error, std::string_view takes_modules, bool loaded, bool has_headers,
+                   std::string_view release, std::string_view group);
 
-// What a module said whose device can be opened, in the order in which it is asked; errors are errnos, 0 for none.
+// What a module said whose device can be opened, in the order in which it is asked; errors are errnos, 0 for
+// none.
 struct ModuleAnswers {
   int query_error = 0;
   unsigned abi = 0;
   unsigned device_abi = 0;
   int calls = 0;
-  std::string version;      // of /sys/module/sysvm/version
-  int run_error = 0;        // of the page, or of one program that calls getpid
-  unsigned run_status = 0;  // enum sysvm_status
+  std::string version;        // of /sys/module/sysvm/version
+  int run_error = 0;          // of the page, or of one program that calls getpid
+  unsigned run_status = 0;    // enum sysvm_status
   bool asks_filters = false;  // the module parameter seccomp
 };
 Check judge_module_answers(const ModuleAnswers& answers, std::string_view status);

@@ -99,8 +99,8 @@ Check check_module() {
   const UniqueFd fd(open("/dev/sysvm", O_RDWR | O_CLOEXEC));
   const int open_error = errno;  // before what looks at the rest changes it
   if (!fd)
-    return judge_module(open_error, takes_modules(), access("/sys/module/sysvm", F_OK) == 0, has_headers(name.release),
-                        name.release, own_group());
+    return judge_module(open_error, takes_modules(), access("/sys/module/sysvm", F_OK) == 0,
+                        has_headers(name.release), name.release, own_group());
   return judge_module_answers(ask_module(fd.get()), read_text("/proc/self/status"));
 }
 
@@ -108,22 +108,26 @@ Check check_headers() {
   const utsname name = uname_of_this();
   if (has_headers(name.release))
     return {"headers", "kernel", State::kOk, fmt::format("/lib/modules/{}/build", name.release), ""};
-  return {"headers", "kernel", State::kMissing, fmt::format("/lib/modules/{}/build is not there", name.release),
-          headers_fix(name.release)};
+  return {"headers", "kernel", State::kMissing,
+          fmt::format("/lib/modules/{}/build is not there", name.release), headers_fix(name.release)};
 }
 
 Check check_lockdown() {
   // The variable's four bytes of attributes come first.
-  const std::string variable = read_text("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
+  const std::string variable =
+      read_text("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
   return judge_lockdown(read_text("/sys/kernel/security/lockdown"), variable.size() == 5 && variable[4] == 1,
                         trimmed(read_text("/sys/module/module/parameters/sig_enforce")) == "Y");
 }
 
-Check check_isolation() { return judge_isolation(read_text("/sys/devices/system/cpu/vulnerabilities/meltdown")); }
+Check check_isolation() {
+  return judge_isolation(read_text("/sys/devices/system/cpu/vulnerabilities/meltdown"));
+}
 
 std::vector<Check> all_checks() {
-  return {check_kernel(), check_btf(),    check_bpf(),    check_ptrace(),  check_cgroup2(),  check_libc(),     check_vdso(),
-          check_filter(), check_tracer(), check_module(), check_headers(), check_lockdown(), check_isolation()};
+  return {check_kernel(),  check_btf(),      check_bpf(),      check_ptrace(), check_cgroup2(),
+          check_libc(),    check_vdso(),     check_filter(),   check_tracer(), check_module(),
+          check_headers(), check_lockdown(), check_isolation()};
 }
 
 }  // namespace sysvm::doctor

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Can a program be recorded here? Tried, not asked: `bpftool feature probe` calls tracing programs unavailable on
-// kernels that load them.
+// Can a program be recorded here? Tried, not asked: `bpftool feature probe` calls tracing programs
+// unavailable on kernels that load them.
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -73,8 +73,10 @@ int try_ptrace() {
 Check check_btf() {
   if (access(kBtf, R_OK) == 0) return {"btf", "record", State::kOk, fmt::format("{} is readable", kBtf), ""};
   return {"btf", "record", State::kMissing, fmt::format("{}: {}", kBtf, strerror(errno)),
-          errno == EACCES ? "sudo chmod a+r /sys/kernel/btf/vmlinux"
-                          : "boot a kernel with CONFIG_DEBUG_INFO_BTF=y; Debian's has it: sudo apt-get install linux-image-amd64"};
+          errno == EACCES
+              ? "sudo chmod a+r /sys/kernel/btf/vmlinux"
+              : "boot a kernel with CONFIG_DEBUG_INFO_BTF=y; Debian's has it: sudo apt-get install "
+                "linux-image-amd64"};
 }
 
 Check check_bpf() {

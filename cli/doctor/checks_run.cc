@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Can a program be run with fewer entries here? That needs a C library whose system calls can be seen, and a process
-// that nobody else judges.
+// Can a program be run with fewer entries here? That needs a C library whose system calls can be seen, and a
+// process that nobody else judges.
 #include <dlfcn.h>
 #include <elf.h>
 #include <fmt/format.h>
@@ -24,8 +24,8 @@ Check check_libc() {
   const Analysis analysis = analyse(*image);
   const auto left = std::count_if(analysis.sites.begin(), analysis.sites.end(),
                                   [](const sysvm_site& site) { return (site.flags & SITE_LEFT) != 0; });
-  return judge_libc(fmt::format("{}, {}", version, info.dli_fname), analysis.object.verdict, analysis.sites.size(),
-                    static_cast<size_t>(left));
+  return judge_libc(fmt::format("{}, {}", version, info.dli_fname), analysis.object.verdict,
+                    analysis.sites.size(), static_cast<size_t>(left));
 }
 
 Check check_vdso() {

@@ -67,7 +67,8 @@ Check judge_kernel(std::string_view sysname, std::string_view release, std::stri
   unsigned major = 0, minor = 0;
   const char* end = release.data() + release.size();
   const auto first = std::from_chars(release.data(), end, major);
-  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '.') std::from_chars(first.ptr + 1, end, minor);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '.')
+    std::from_chars(first.ptr + 1, end, minor);
   // 5.11: the first with task storage for tracing programs and with syscall_work.
   if (major < 5 || (major == 5 && minor < 11)) {
     check.state = State::kMissing;
@@ -84,19 +85,23 @@ Check judge_bpf_error(int error, std::string_view lockdown, bool has_btf, std::s
   if (chosen(lockdown) == "confidentiality")
     check.fix = "boot with lockdown=integrity or none; until then: sysvm record --backend ptrace";
   else if (error == EPERM || error == EACCES)
-    check.fix = fmt::format("sudo setcap cap_bpf,cap_perfmon+ep {}; without rights: sysvm record --backend ptrace", program);
+    check.fix = fmt::format(
+        "sudo setcap cap_bpf,cap_perfmon+ep {}; without rights: sysvm record --backend ptrace", program);
   else if (!has_btf)
     check.fix = "a kernel with CONFIG_DEBUG_INFO_BTF (see btf); until then: sysvm record --backend ptrace";
   else
-    check.fix = "a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS; until then: sysvm record --backend ptrace";
+    check.fix =
+        "a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS; until then: sysvm record --backend ptrace";
   return check;
 }
 
 Check judge_ptrace(int error, std::string_view yama_scope) {
   const std::string_view scope = trimmed(yama_scope);
   const std::string yama = scope.empty() ? "no yama" : fmt::format("kernel.yama.ptrace_scope={}", scope);
-  if (error == 0) return {"ptrace", "record", State::kOk, fmt::format("a child can be traced ({})", yama), ""};
-  Check check{"ptrace", "record", State::kMissing, fmt::format("a child cannot be traced: {} ({})", strerror(error), yama), ""};
+  if (error == 0)
+    return {"ptrace", "record", State::kOk, fmt::format("a child can be traced ({})", yama), ""};
+  Check check{"ptrace", "record", State::kMissing,
+              fmt::format("a child cannot be traced: {} ({})", strerror(error), yama), ""};
   if (scope == "3")
     check.fix = "reboot with kernel.yama.ptrace_scope=1 in /etc/sysctl.d (3 cannot be lowered while running)";
   else if (scope == "2")
@@ -127,7 +132,8 @@ Check judge_libc(std::string_view what, unsigned verdict, size_t sites, size_t l
   const std::string fix = "a program of Debian 12's C library: sudo apt-get install --reinstall libc6";
   if (verdict == OBJECT_CLEAN)
     return {"libc", "run", State::kMissing, fmt::format("{}: no system calls were found in it", what), fix};
-  Check check{"libc", "run", State::kOk, fmt::format("{}: {} of {} system call sites can be seen", what, sites - left, sites), ""};
+  Check check{"libc", "run", State::kOk,
+              fmt::format("{}: {} of {} system call sites can be seen", what, sites - left, sites), ""};
   if (verdict == OBJECT_UNSEEN) {
     check.state = State::kMissing;
     check.found += "; others matter, so programs run plainly";
@@ -141,30 +147,38 @@ Check judge_filter(std::string_view status) {
   if (mode.empty() || mode == "0")
     return {"seccomp", "run", State::kOk, "no filter is set on this process", ""};
   const std::string_view filters = status_value(status, "Seccomp_filters");
-  return {"seccomp", "run", State::kMissing,
-          mode == "1" ? std::string("strict mode is set on this process")
-                      : fmt::format("{} filter{} set on this process: calls are made plainly",
-                                    filters.empty() ? "a" : filters, filters == "1" || filters.empty() ? " is" : "s are"),
-          mode == "1" ? "leave the sandbox that sets it"
-                      : "sysvm run --allow-seccomp -- CMD, where the filter may see calls that CMD has not made, as a container's default may"};
+  return {
+      "seccomp", "run", State::kMissing,
+      mode == "1"
+          ? std::string("strict mode is set on this process")
+          : fmt::format("{} filter{} set on this process: calls are made plainly",
+                        filters.empty() ? "a" : filters, filters == "1" || filters.empty() ? " is" : "s are"),
+      mode == "1"
+          ? "leave the sandbox that sets it"
+          : "sysvm run --allow-seccomp -- CMD, where the filter may see calls that CMD has not made, as a "
+            "container's default may"};
 }
 
 Check judge_tracer(std::string_view status) {
   const std::string_view tracer = status_value(status, "TracerPid");
-  if (tracer.empty() || tracer == "0") return {"traced", "run", State::kOk, "no tracer is attached to this process", ""};
-  return {"traced", "run", State::kMissing, fmt::format("process {} traces this one: calls are made plainly", tracer),
+  if (tracer.empty() || tracer == "0")
+    return {"traced", "run", State::kOk, "no tracer is attached to this process", ""};
+  return {"traced", "run", State::kMissing,
+          fmt::format("process {} traces this one: calls are made plainly", tracer),
           "run without strace, gdb or whatever it is"};
 }
 
 Check judge_lockdown(std::string_view lockdown, bool secure_boot, bool signatures_enforced) {
   const std::string_view level = chosen(lockdown);
   Check check{"lockdown", "kernel", State::kOk, "", ""};
-  check.found = fmt::format("lockdown {}, secure boot {}, module signatures {}", level.empty() ? "none" : level,
-                            secure_boot ? "on" : "off or unknown", signatures_enforced ? "enforced" : "not enforced");
+  check.found =
+      fmt::format("lockdown {}, secure boot {}, module signatures {}", level.empty() ? "none" : level,
+                  secure_boot ? "on" : "off or unknown", signatures_enforced ? "enforced" : "not enforced");
   if (signatures_enforced || (!level.empty() && level != "none")) {
     check.state = State::kLimited;
-    check.fix = "sign sysvm.ko with an enrolled key: mokutil --import KEY.der, then "
-                "/lib/modules/$(uname -r)/build/scripts/sign-file sha256 KEY.priv KEY.der sysvm.ko";
+    check.fix =
+        "sign sysvm.ko with an enrolled key: mokutil --import KEY.der, then "
+        "/lib/modules/$(uname -r)/build/scripts/sign-file sha256 KEY.priv KEY.der sysvm.ko";
   }
   return check;
 }
@@ -177,7 +191,8 @@ Check judge_isolation(std::string_view meltdown) {
   else if (text.find("PTI") != text.npos)
     check.found = "page-table isolation on: an entry is dear, so saving entries is worth more (sysvm bench)";
   else
-    check.found = fmt::format("page-table isolation off ({}): an entry is cheap, so saving entries is worth little", text);
+    check.found = fmt::format(
+        "page-table isolation off ({}): an entry is cheap, so saving entries is worth little", text);
   return check;
 }
 
@@ -187,21 +202,26 @@ std::string headers_fix(std::string_view release) {
          "(sudo apt-get install linux-image-amd64 linux-headers-amd64)";
 }
 
-Check judge_module(int open_error, std::string_view takes_modules, bool loaded, bool has_headers, std::string_view release,
-                   std::string_view group) {
+Check judge_module(int open_error, std::string_view takes_modules, bool loaded, bool has_headers,
+                   std::string_view release, std::string_view group) {
   Check check{"module", "kernel", State::kMissing, fmt::format("/dev/sysvm: {}", strerror(open_error)), ""};
   if (open_error == EACCES || open_error == EPERM)
-    check.fix = fmt::format("sudo chgrp {} /dev/sysvm && sudo chmod 0660 /dev/sysvm (docs/security.md says what is at stake); in a "
-                            "container: start it with --device /dev/sysvm --group-add GID, the number of that group on the host",
-                            group.empty() ? "GROUP" : group);
+    check.fix = fmt::format(
+        "sudo chgrp {} /dev/sysvm && sudo chmod 0660 /dev/sysvm (docs/security.md says what is at stake); "
+        "in a container: start it with --device /dev/sysvm --group-add GID, the number of that group on the "
+        "host",
+        group.empty() ? "GROUP" : group);
   else if (takes_modules == "no")
-    check.fix = "this kernel takes no modules: boot Debian's (sudo apt-get install linux-image-amd64), or look at the module "
-                "in the guest: scripts/guest-shell";
+    check.fix =
+        "this kernel takes no modules: boot Debian's (sudo apt-get install linux-image-amd64), or look at "
+        "the module in the guest: scripts/guest-shell";
   else if (takes_modules == "disabled")
     check.fix = "reboot: kernel.modules_disabled=1 cannot be undone while running";
   else if (loaded)
-    check.fix = "the module is loaded but its device is not here; in a container: start it with --device /dev/sysvm --group-add "
-                "GID (docs/module.md); else mount devtmpfs on /dev, or make the node that /sys/class/misc/sysvm/dev names";
+    check.fix =
+        "the module is loaded but its device is not here; in a container: start it with --device /dev/sysvm "
+        "--group-add GID (docs/module.md); else mount devtmpfs on /dev, or make the node that "
+        "/sys/class/misc/sysvm/dev names";
   else if (!has_headers)
     check.fix = headers_fix(release) + "; then make -C kmod && sudo insmod kmod/sysvm.ko";
   else
@@ -210,20 +230,23 @@ Check judge_module(int open_error, std::string_view takes_modules, bool loaded, 
 }
 
 Check judge_module_answers(const ModuleAnswers& answers, std::string_view status) {
-  Check check{"module", "kernel", State::kMissing, "", "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
+  Check check{"module", "kernel", State::kMissing, "",
+              "sudo rmmod sysvm && make -C kmod && sudo insmod kmod/sysvm.ko"};
   if (answers.query_error) {
-    check.found = fmt::format("/dev/sysvm does not answer a query: {}{}", strerror(answers.query_error),
-                              answers.query_error == ENOTTY ? " (a module of an older sysvm does not know it)" : "");
+    check.found =
+        fmt::format("/dev/sysvm does not answer a query: {}{}", strerror(answers.query_error),
+                    answers.query_error == ENOTTY ? " (a module of an older sysvm does not know it)" : "");
     return check;
   }
   const std::string version = answers.version.empty() ? "of unknown version" : "version " + answers.version;
   if (answers.abi != SYSVM_ABI_VERSION) {
-    check.found = fmt::format("/dev/sysvm, {}, speaks ABI {}, this program {}", version, answers.abi, SYSVM_ABI_VERSION);
+    check.found = fmt::format("/dev/sysvm, {}, speaks ABI {}, this program {}", version, answers.abi,
+                              SYSVM_ABI_VERSION);
     return check;
   }
   if (answers.device_abi != SYSVM_DEVICE_ABI_VERSION) {
-    check.found = fmt::format("/dev/sysvm, {}, speaks device ABI {}, this program {}", version, answers.device_abi,
-                              SYSVM_DEVICE_ABI_VERSION);
+    check.found = fmt::format("/dev/sysvm, {}, speaks device ABI {}, this program {}", version,
+                              answers.device_abi, SYSVM_DEVICE_ABI_VERSION);
     return check;
   }
   if (answers.run_error) {
@@ -241,15 +264,19 @@ Check judge_module_answers(const ModuleAnswers& answers, std::string_view status
   if (traced || filter.empty() || filter == "0") {
     check.found = fmt::format("/dev/sysvm, {}, makes no call of this process: {}", version,
                               traced ? "it is traced" : "it is audited, or a system call tracepoint is on");
-    check.fix = traced ? "run without strace, gdb or whatever it is"
-                       : "switch off raw_syscalls and syscalls in /sys/kernel/tracing/events; where auditd has been started: "
-                         "sudo auditctl -a never,task, then log in again (docs/security.md)";
+    check.fix =
+        traced ? "run without strace, gdb or whatever it is"
+               : "switch off raw_syscalls and syscalls in /sys/kernel/tracing/events; where auditd has been "
+                 "started: sudo auditctl -a never,task, then log in again (docs/security.md)";
     return check;
   }
-  check.found = fmt::format("/dev/sysvm, {}, makes no call of this process: a seccomp filter is set", version);
-  check.fix = answers.asks_filters ? "leave the sandbox that sets it"
-                                   : "on the host: echo Y | sudo tee /sys/module/sysvm/parameters/seccomp, the parameter seccomp=1 "
-                                     "(docs/security.md says what it does); then sysvm run --allow-seccomp -- CMD";
+  check.found =
+      fmt::format("/dev/sysvm, {}, makes no call of this process: a seccomp filter is set", version);
+  check.fix =
+      answers.asks_filters
+          ? "leave the sandbox that sets it"
+          : "on the host: echo Y | sudo tee /sys/module/sysvm/parameters/seccomp, the parameter seccomp=1 "
+            "(docs/security.md says what it does); then sysvm run --allow-seccomp -- CMD";
   return check;
 }
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
     return sysvm::front_run(std::vector<std::string>(argv + 2, argv + argc));
   const std::string tools = sysvm::tools_path();
   execve(tools.c_str(), argv, environ);
-  sysvm::say_error(tools + ": cannot be executed: " + std::strerror(errno) + "; it is installed beside sysvm");
+  sysvm::say_error(tools + ": cannot be executed: " + std::strerror(errno) +
+                   "; it is installed beside sysvm");
   return 125;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // sysvm run: a command under the shim.
 //
-// The usual case is a command that was run before: its start is kept (libsysvm/run/start.h), nothing it was made from
-// has changed, and nobody wants counters. Then the command takes this process's place after some twenty system calls.
-// Else a helper process makes the start first, or this process stays beside the command until it ends. The helper does
-// all that can fail; if it does, one line says so and the command runs plainly: a run never costs the job.
+// The usual case is a command that was run before: its start is kept (libsysvm/run/start.h), nothing it was
+// made from has changed, and nobody wants counters. Then the command takes this process's place after some
+// twenty system calls. Else a helper process makes the start first, or this process stays beside the command
+// until it ends. The helper does all that can fail; if it does, one line says so and the command runs
+// plainly: a run never costs the job.
 //
-// Standard output and error belong to the command. What we have to say goes to standard error only if something is
-// wrong, or if --verbose asks for it.
+// Standard output and error belong to the command. What we have to say goes to standard error only if
+// something is wrong, or if --verbose asks for it.
 // Tested by tests/run/wrapper_test.py and tests/shim/entry/run.py.
 #include <fcntl.h>
 #include <poll.h>
@@ -77,8 +78,10 @@ std::string read_all(int fd, int limit_ms, bool& late) {
       }
     }
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
-    if (n > 0) out.append(buffer, static_cast<size_t>(n));
-    else if (n == 0 || errno != EINTR) return out;
+    if (n > 0)
+      out.append(buffer, static_cast<size_t>(n));
+    else if (n == 0 || errno != EINTR)
+      return out;
   }
 }
 
@@ -96,8 +99,8 @@ class QuietLimit {
   struct sigaction before_;
 };
 
-// A process that is nobody's child here: no signal when it ends, nothing added to the times of the command's children.
-// Its output and errors go to the descriptor.
+// A process that is nobody's child here: no signal when it ends, nothing added to the times of the command's
+// children. Its output and errors go to the descriptor.
 bool start_helper(const std::vector<char*>& argv, int output, int inherited) {
   const std::string tools = tools_path();
   const long between = ::syscall(SYS_clone, 0, 0, 0, 0, 0);
@@ -129,12 +132,18 @@ Made make_start(const ShimOptions& o, const std::string& path) {
   const QuietLimit quiet;
   int fds[2] = {-1, -1};
   if (::pipe2(fds, O_CLOEXEC) != 0) return out.problem = std::strerror(errno), out;
-  UniqueFd from = above_standard(fds[0]), to = above_standard(fds[1]), bundle = above_standard(memory_file("sysvm-bundle").release());
+  UniqueFd from = above_standard(fds[0]), to = above_standard(fds[1]),
+           bundle = above_standard(memory_file("sysvm-bundle").release());
   if (!from || !to || !bundle) return out.problem = std::strerror(errno), out;
   const unsigned flags = o.strict | o.relaxed_age << 1 | o.allow_seccomp << 2 | o.symbols << 3;
-  const std::vector<std::string> words{"sysvm", "run-prepare", std::to_string(bundle.get()),
-                                       std::to_string(static_cast<int>(o.engine)), std::to_string(o.age_ms),
-                                       std::to_string(flags), o.procedures, path};
+  const std::vector<std::string> words{"sysvm",
+                                       "run-prepare",
+                                       std::to_string(bundle.get()),
+                                       std::to_string(static_cast<int>(o.engine)),
+                                       std::to_string(o.age_ms),
+                                       std::to_string(flags),
+                                       o.procedures,
+                                       path};
   if (!start_helper(pointers(words), to.get(), bundle.get())) return out.problem = std::strerror(errno), out;
   to.reset();
   bool late;
@@ -142,7 +151,9 @@ Made make_start(const ShimOptions& o, const std::string& path) {
   const size_t at = answer.find(kStartMagic);
   if (at != std::string::npos) out.start = unpack_start(std::string_view(answer).substr(at));
   if (!out.start) {
-    out.problem = late ? "its analysis takes longer than " + std::to_string(kHelperMs / 1000) + " s" : answer.empty() ? "its analysis ended early" : answer.substr(0, answer.find('\n'));
+    out.problem = late ? "its analysis takes longer than " + std::to_string(kHelperMs / 1000) + " s"
+                  : answer.empty() ? "its analysis ended early"
+                                   : answer.substr(0, answer.find('\n'));
     return out;
   }
   if (::lseek(bundle.get(), 0, SEEK_SET) == 0) out.bundle = read_all(bundle.get(), -1, late);
@@ -160,17 +171,20 @@ class Run {
       : options_(options), path_(std::move(path)), argv_(pointers(options.command)) {}
 
   int run() {
-    if (const char* off = std::getenv("SYSVM_DISABLE"); off && std::strcmp(off, "1") == 0 && !options_.counted())
+    if (const char* off = std::getenv("SYSVM_DISABLE");
+        off && std::strcmp(off, "1") == 0 && !options_.counted())
       return plainly();
     if (options_.prefetch) configure_prefetch();
     if (const std::string problem = engine_problem(options_.shim.engine); !problem.empty())
       return plainly(problem, kExitToolFailed);
-    if (file_state(path_.c_str()) == file_state("/proc/self/exe"))  // its command has what it asks for, not we
+    // its command has what it asks for, not we
+    if (file_state(path_.c_str()) == file_state("/proc/self/exe"))
       return options_.counted() ? beside(Start()) : plainly();
     folder_ = PrivateFolder::at_default_place("starts", false);
     const std::string key = start_key(options_.shim, path_, install_prefix());
     std::optional<Start> start = kept_start(folder_, key);
-    if (start) note_use(key);
+    if (start)
+      note_use(key);
     else if (Made made = make_start(options_.shim, path_); made.start) {
       start = std::move(made.start);
       bundle_ = std::move(made.bundle);
@@ -180,7 +194,8 @@ class Run {
       return plainly(made.problem, kExitToolFailed);
     }
     if (start->fault != kNoFault) {
-      if (options_.require) return say_error(start->message), start->fault <= kStale ? kExitUsage : kExitToolFailed;
+      if (options_.require)
+        return say_error(start->message), start->fault <= kStale ? kExitUsage : kExitToolFailed;
       if (start->fault == kBadProcedures) return plainly(start->message, kExitUsage);
       say_warning(start->message);
     }
@@ -198,8 +213,8 @@ class Run {
     for (const char* folder : {"/lib/", "/lib/sysvm/"}) {
       prefetcher_ = install_prefix() + folder + "sysvm-prefetch";
       if (::access(prefetcher_.c_str(), X_OK) != 0) continue;
-      prefetch_stats_ = prefetch_configure(prefetcher_.c_str(), options_.prefetch_depth, options_.shim.procedures.c_str(),
-                                           options_.counted());
+      prefetch_stats_ = prefetch_configure(prefetcher_.c_str(), options_.prefetch_depth,
+                                           options_.shim.procedures.c_str(), options_.counted());
       return;
     }
   }
@@ -218,16 +233,19 @@ class Run {
     return not_executed(path_, exec_in_place(path_, argv_.data(), with_us));
   }
 
-  // Counters are wanted, or there is no folder for the bundle: this process holds both in memory until the end.
+  // Counters are wanted, or there is no folder for the bundle: this process holds both in memory until the
+  // end.
   int beside(const Start& start) {
     const UniqueFd stats = above_standard(memory_file("sysvm-stats").release());
     const UniqueFd bundle = above_standard(memory_file("sysvm-bundle").release());
     const std::string problem = fill(start, stats.get(), bundle.get());
     if (!problem.empty()) return plainly(problem, kExitToolFailed);
-    return wait_for(start, Environment(start.library, start.library.empty() ? "" : memory_path(bundle.get())), stats.get());
+    return wait_for(start, Environment(start.library, start.library.empty() ? "" : memory_path(bundle.get())),
+                    stats.get());
   }
 
-  // Apart from beside(): the command must not start with what QuietLimit ignores. Returns the problem, if there is one.
+  // Apart from beside(): the command must not start with what QuietLimit ignores. Returns the problem, if
+  // there is one.
   std::string fill(const Start& start, int stats, int bundle) {
     const QuietLimit quiet;
     const bool plain = start.library.empty();
@@ -235,7 +253,8 @@ class Run {
     if (!plain && bytes.empty() && !folder_.read(start.bundle.c_str(), BUNDLE_MAX, bytes))
       return folder_.path() + "/" + start.bundle + ": cannot be read";
     if (stats < 0 || bundle < 0 || !start_counters(stats) ||
-        (!plain && (!place_bundle(bytes, memory_path(bundle), memory_path(stats)) || !write_all(bundle, bytes))))
+        (!plain &&
+         (!place_bundle(bytes, memory_path(bundle), memory_path(stats)) || !write_all(bundle, bytes))))
       return std::string("no memory for the counters: ") + std::strerror(errno);
     return "";
   }
@@ -243,7 +262,8 @@ class Run {
   int wait_for(const Start& start, const Environment& environment, int stats) {
     Ended ended;
     if (!supervise(path_, argv_.data(), environment.data(), ended) ||
-        (ended.exec_errno == E2BIG && !supervise(path_, argv_.data(), Environment("", "").data(), ended = Ended())))
+        (ended.exec_errno == E2BIG &&
+         !supervise(path_, argv_.data(), Environment("", "").data(), ended = Ended())))
       return plainly(std::string("no second process: ") + std::strerror(errno), kExitToolFailed);
     if (ended.exec_errno) return not_executed(path_, ended.exec_errno);
     prefetch_wait_end(prefetch_stats_);
@@ -255,10 +275,18 @@ class Run {
     const RunOptions& o = options_;
     char wall[32];
     std::snprintf(wall, sizeof wall, "%.6f", ended.wall_ms);
-    std::vector<std::string> words{"sysvm", "run-report", std::to_string(stats), std::to_string(ended.wait_status), wall,
-                                   std::to_string(static_cast<int>(o.shim.engine)), o.shim.procedures,
-                                   start.library.empty() ? start.message : "", o.stats, o.json ? "json" : "",
-                                   o.verbose ? "verbose" : "", o.shim.allow_seccomp ? "filter" : "",
+    std::vector<std::string> words{"sysvm",
+                                   "run-report",
+                                   std::to_string(stats),
+                                   std::to_string(ended.wait_status),
+                                   wall,
+                                   std::to_string(static_cast<int>(o.shim.engine)),
+                                   o.shim.procedures,
+                                   start.library.empty() ? start.message : "",
+                                   o.stats,
+                                   o.json ? "json" : "",
+                                   o.verbose ? "verbose" : "",
+                                   o.shim.allow_seccomp ? "filter" : "",
                                    std::to_string(prefetch_stats_)};
     words.insert(words.end(), o.command.begin(), o.command.end());
     const std::string tools = tools_path();

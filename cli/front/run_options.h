@@ -13,7 +13,7 @@ namespace sysvm {
 struct RunOptions {
   ShimOptions shim;
   std::string stats;
-  bool prefetch = false;  // until it costs nothing where it does not help (docs/benchmarks.md)
+  bool prefetch = false;        // until it costs nothing where it does not help (docs/benchmarks.md)
   unsigned prefetch_depth = 0;  // calls in flight, 0: by itself
   bool json = false, verbose = false, require = false, help = false;
   std::vector<std::string> command;

@@ -13,5 +13,6 @@ from .mining import Mined, Part, Sequence, merge, mine, mine_part
 from .procs import Procedure, ProcedureFile, load
 from .trace import FLAGS, Trace, chunks, open
 
-__all__ = ["FLAGS", "Diff", "Error", "Mined", "Part", "Procedure", "ProcedureFile", "Sequence", "Trace", "chunks", "diff", "load", "merge",
+__all__ = ["FLAGS", "Diff", "Error", "Mined", "Part", "Procedure", "ProcedureFile", "Sequence", "Trace",
+           "chunks", "diff", "load", "merge",
            "mine", "mine_part", "open"]

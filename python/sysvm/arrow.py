@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Columns as a stream of Arrow's C data interface, in a capsule (the "Arrow PyCapsule interface"), without pyarrow.
+"""Columns as a stream of Arrow's C data interface, in a capsule (the "Arrow PyCapsule interface"), without
+pyarrow.
 
-Numbers are passed as they lie in memory; categories become dictionaries of UTF-8 text. One batch has all rows. What was passed
-lives until the consumer calls release. Layout: https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html.
-Tested by tests/python/test_arrow.py, which reads it back by the same document.
+Numbers are passed as they lie in memory; categories become dictionaries of UTF-8 text. One batch has all
+rows. What was passed lives until the consumer calls release. Layout:
+https://arrow.apache.org/docs/format/CDataInterface.html and CStreamInterface.html. Tested by
+tests/python/test_arrow.py, which reads it back by the same document.
 """
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 _NULLABLE, _ORDERED = 2, 1
-_FORMATS = {"int8": b"c", "uint8": b"C", "int16": b"s", "uint16": b"S", "int32": b"i", "uint32": b"I", "int64": b"l", "uint64": b"L",
+_FORMATS = {"int8": b"c", "uint8": b"C", "int16": b"s", "uint16": b"S", "int32": b"i", "uint32": b"I",
+            "int64": b"l", "uint64": b"L",
             "float64": b"g"}
 _ENOMEM = 12
 
@@ -39,14 +42,19 @@ _GetSchema = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Stream), ctypes.POIN
 _GetNext = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Stream), ctypes.POINTER(_Array))
 _LastError = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(_Stream))
 
-_Schema._fields_ = [("format", ctypes.c_char_p), ("name", ctypes.c_char_p), ("metadata", ctypes.c_char_p), ("flags", ctypes.c_int64),
+_Schema._fields_ = [("format", ctypes.c_char_p), ("name", ctypes.c_char_p), ("metadata", ctypes.c_char_p),
+                    ("flags", ctypes.c_int64),
                     ("n_children", ctypes.c_int64), ("children", ctypes.POINTER(ctypes.POINTER(_Schema))),
-                    ("dictionary", ctypes.POINTER(_Schema)), ("release", _ReleaseSchema), ("private_data", ctypes.c_void_p)]
-_Array._fields_ = [("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64), ("n_buffers", ctypes.c_int64),
+                    ("dictionary", ctypes.POINTER(_Schema)), ("release", _ReleaseSchema),
+                    ("private_data", ctypes.c_void_p)]
+_Array._fields_ = [("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64),
+                   ("n_buffers", ctypes.c_int64),
                    ("n_children", ctypes.c_int64), ("buffers", ctypes.POINTER(ctypes.c_void_p)),
-                   ("children", ctypes.POINTER(ctypes.POINTER(_Array))), ("dictionary", ctypes.POINTER(_Array)), ("release", _ReleaseArray),
+                   ("children", ctypes.POINTER(ctypes.POINTER(_Array))),
+                   ("dictionary", ctypes.POINTER(_Array)), ("release", _ReleaseArray),
                    ("private_data", ctypes.c_void_p)]
-_Stream._fields_ = [("get_schema", _GetSchema), ("get_next", _GetNext), ("get_last_error", _LastError), ("release", _ReleaseStream),
+_Stream._fields_ = [("get_schema", _GetSchema), ("get_next", _GetNext), ("get_last_error", _LastError),
+                    ("release", _ReleaseStream),
                     ("private_data", ctypes.c_void_p)]
 
 # What has been passed on, until it is released: the consumer holds addresses, which Python does not count.
@@ -85,7 +93,8 @@ def _pointers(kind: Any, items: list[Any]) -> Any:
     return array
 
 
-def _fill_schema(out: _Schema, format: bytes, name: str, nullable: bool = False, children: list[_Schema] | None = None,
+def _fill_schema(out: _Schema, format: bytes, name: str, nullable: bool = False,
+                 children: list[_Schema] | None = None,
                  dictionary: _Schema | None = None) -> None:
     children = children or []
     links = _pointers(_Schema, children)
@@ -100,10 +109,12 @@ def _fill_schema(out: _Schema, format: bytes, name: str, nullable: bool = False,
     out.private_data = _keep([format, encoded, children, links, dictionary])
 
 
-def _fill_array(out: _Array, length: int, buffers: list[np.ndarray | None], nulls: int = 0, children: list[_Array] | None = None,
+def _fill_array(out: _Array, length: int, buffers: list[np.ndarray | None], nulls: int = 0,
+                children: list[_Array] | None = None,
                 dictionary: _Array | None = None, owner: Any = None) -> None:
     children = children or []
-    addresses = (ctypes.c_void_p * max(1, len(buffers)))(*[None if b is None else b.ctypes.data for b in buffers])
+    addresses = (ctypes.c_void_p * max(1, len(buffers)))(*[None if b is None else b.ctypes.data
+                                                           for b in buffers])
     links = _pointers(_Array, children)
     out.length, out.null_count, out.offset = length, nulls, 0
     out.n_buffers, out.n_children = len(buffers), len(children)
@@ -143,19 +154,22 @@ def _column_array(values: Any, owner: Any) -> _Array:
     nulls = int(len(known) - known.sum())
     # A consumer may look at the codes of nulls, too.
     valid = np.packbits(known, bitorder="little") if nulls else None
-    _fill_array(out, len(codes), [valid, np.where(known, codes, 0).astype(codes.dtype) if nulls else codes], nulls=nulls, dictionary=text,
+    _fill_array(out, len(codes), [valid, np.where(known, codes, 0).astype(codes.dtype) if nulls else codes],
+                nulls=nulls, dictionary=text,
                 owner=owner)
     return out
 
 
 def stream(columns: Mapping[str, Any], owner: Any) -> object:
-    """A capsule named "arrow_array_stream" with one batch: a struct of the columns. owner: whose memory they are in."""
+    """A capsule named "arrow_array_stream" with one batch: a struct of the columns. owner: whose memory they
+    are in."""
     out = _Stream()
     left = [True]
 
     def get_schema(_: Any, target: Any) -> int:
         try:
-            _fill_schema(target.contents, b"+s", "", children=[_column_schema(name, values) for name, values in columns.items()])
+            _fill_schema(target.contents, b"+s", "",
+                         children=[_column_schema(name, values) for name, values in columns.items()])
             return 0
         except MemoryError:
             return _ENOMEM
@@ -165,7 +179,8 @@ def stream(columns: Mapping[str, Any], owner: Any) -> object:
             if not left.pop():
                 raise IndexError
             rows = len(next(iter(columns.values()))) if columns else 0
-            _fill_array(target.contents, rows, [None], children=[_column_array(values, owner) for values in columns.values()])
+            _fill_array(target.contents, rows, [None],
+                        children=[_column_array(values, owner) for values in columns.values()])
             left.append(False)
             return 0
         except IndexError:  # the end: an array that is released
@@ -183,8 +198,10 @@ def stream(columns: Mapping[str, Any], owner: Any) -> object:
 
 
 _Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, _Destructor)(("PyCapsule_New", ctypes.pythonapi))
-_pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
+_new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p,
+                         _Destructor)(("PyCapsule_New", ctypes.pythonapi))
+_pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p,
+                                ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
 _NAME = b"arrow_array_stream"
 _streams: dict[int, _Stream] = {}
 

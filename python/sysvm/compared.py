@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Two recordings side by side: what was added, what is gone, what takes longer. Tested by tests/python/test_context.py."""
+"""Two recordings side by side: what was added, what is gone, what takes longer. Tested by
+tests/python/test_context.py."""
 from __future__ import annotations
 
 import html
@@ -21,7 +22,8 @@ class Diff:
         self.before, self.after = before, after
 
     def df(self, by: str = "call") -> pd.DataFrame:
-        """One row for each call ("call"), path ("path": of descriptors too), image ("exe") or both ("call and path").
+        """One row for each call ("call"), path ("path": of descriptors too), image ("exe") or both ("call and
+        path").
 
         before, after        how often it was made, int64
         added                after - before
@@ -39,13 +41,15 @@ class Diff:
         out["added"] = out.after - out.before
         out["before_ms"], out["after_ms"] = both.ns_l / 1e6, both.ns_r / 1e6
         out["slower_ms"] = out.after_ms - out.before_ms
-        out["state"] = np.select([out.before == 0, out.after == 0, out.added != 0], ["added", "gone", "changed"], "same")
+        out["state"] = np.select([out.before == 0, out.after == 0, out.added != 0],
+                                 ["added", "gone", "changed"], "same")
         order = np.lexsort((-out.added.abs(), -out.slower_ms.abs()))
         return out.iloc[order].reset_index()
 
     @staticmethod
     def _sums(trace: Trace, keys: list[str]) -> pd.DataFrame:
-        frame = trace.df([*({"path": "path"}.get(key, key) for key in keys), "dur_ns", *(["fd_path"] if "path" in keys else [])])
+        frame = trace.df([*({"path": "path"}.get(key, key) for key in keys), "dur_ns",
+                          *(["fd_path"] if "path" in keys else [])])
         names = []
         for key in keys:
             column = frame[key].astype(object)
@@ -62,8 +66,9 @@ class Diff:
         frame = self.df()
         counts = frame.state.value_counts()
         calls = f"{len(self.before):,} -> {len(self.after):,} events"
-        return (f"<sysvm.Diff: {calls}, {frame.before_ms.sum():,.1f} -> {frame.after_ms.sum():,.1f} ms in calls; of "
-                f"{len(frame)} calls {counts.get('added', 0)} added, {counts.get('gone', 0)} gone, {counts.get('changed', 0)} changed>")
+        time = f"{frame.before_ms.sum():,.1f} -> {frame.after_ms.sum():,.1f} ms in calls"
+        states = ", ".join(f"{counts.get(state, 0)} {state}" for state in ("added", "gone", "changed"))
+        return f"<sysvm.Diff: {calls}, {time}; of {len(frame)} calls {states}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>" + table_html(self.df().head(15))

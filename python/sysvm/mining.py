@@ -15,8 +15,8 @@ from .trace import Trace
 class Sequence:
     """Calls that were made one after the other, again and again.
 
-    In `calls`, "#0" is the result of call 0, "=0.1" equals argument 1 of call 0, "buf" is a buffer that the call fills,
-    "*" varies; what comes after "=" behind the call is its result.
+    In `calls`, "#0" is the result of call 0, "=0.1" equals argument 1 of call 0, "buf" is a buffer that the
+    call fills, "*" varies; what comes after "=" behind the call is its result.
     """
 
     calls: tuple[str, ...]
@@ -56,15 +56,15 @@ class Mined:
 
     def __repr__(self) -> str:
         share = 100 * self.covered / self.calls if self.calls else 0
-        return f"<sysvm.Mined: {len(self)} sequences cover {share:.0f} % of {self.calls:,} calls>\n" + "\n".join(
-            str(s) for s in self)
+        head = f"<sysvm.Mined: {len(self)} sequences cover {share:.0f} % of {self.calls:,} calls>"
+        return "\n".join([head, *map(str, self)])
 
 
 class Part:
     """What one recording, or several, say about sequences: counts, and the sources that nothing contradicts.
 
-    Parts are small and travel well (pickle, `str(part)`), so a fleet's recordings can be counted where they are and merged on
-    any engine that maps and reduces; the order does not matter:
+    Parts are small and travel well (pickle, `str(part)`), so a fleet's recordings can be counted where they
+    are and merged on any engine that maps and reduces; the order does not matter:
 
         parts = client.map(sysvm.mine_part, paths)              # dask.distributed
         mined = client.submit(sysvm.merge, parts).result().mined()
@@ -98,9 +98,11 @@ def merge(parts: Iterable[Part]) -> Part:
 
 
 def mine(*traces: Trace, max_sequences: int = 10, max_length: int = 16, min_count: int = 4) -> Mined:
-    """The contiguous sequences of calls that repeat in recordings, with the data flow between their arguments.
+    """The contiguous sequences of calls that repeat in recordings, with the data flow between their
+    arguments.
 
-    max_length: calls of the longest sequence; min_count: occurrences of the rarest. Reads the traces' files again.
+    max_length: calls of the longest sequence; min_count: occurrences of the rarest. Reads the traces' files
+    again.
     """
     parts = (mine_part(trace.path, max_sequences=max_sequences, max_length=max_length) for trace in traces)
     return merge(parts).mined(max_sequences=max_sequences, max_length=max_length, min_count=min_count)

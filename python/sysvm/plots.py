@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Plots of a recording, on matplotlib. Each draws into `ax`, or into a figure of its own, and returns the axes.
-Tested by tests/python/test_plots.py."""
+"""Plots of a recording, on matplotlib. Each draws into `ax`, or into a figure of its own, and returns the
+axes. Tested by tests/python/test_plots.py."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,8 @@ class TracePlots:
         self._trace = trace
 
     def timeline(self, ax: Any = None, *, threads: int = 20, most: int = 20_000) -> Any:
-        """Each thread a row, each call a bar from entry to return; colour by call. Of more than `most` calls the longest."""
+        """Each thread a row, each call a bar from entry to return; colour by call. Of more than `most` calls
+        the longest."""
         df = self._trace.df(["ts_ns", "dur_ns", "tid", "call"])
         ids = df.tid.value_counts().index[:threads]
         ax = _axes(ax, 1.5 + 0.3 * len(ids))
@@ -54,18 +55,21 @@ class TracePlots:
                     ax.broken_barh(spans, (row - 0.4, 0.8), color=f"C{min(i, 9)}", label=label)
                     label = None
         ax.set_yticks(range(len(ids)), [str(tid) for tid in ids])
-        ax.set(xlabel="ms", ylabel="thread", title="calls" + (f" ({left_out:,} left out)" if left_out else ""))
+        ax.set(xlabel="ms", ylabel="thread", title="calls"
+               + (f" ({left_out:,} left out)" if left_out else ""))
         if len(calls):
             ax.legend(loc="upper right", fontsize="small")
         return ax
 
     def latency(self, ax: Any = None, *, calls: int = 8) -> Any:
-        """How the times of the calls that took most are spread: for each duration, the share of calls that took at most that."""
+        """How the times of the calls that took most are spread: for each duration, the share of calls that
+        took at most that."""
         df = self._trace.df(["call", "dur_ns"])
         ax = _axes(ax)
         for call in df.groupby("call", observed=True).dur_ns.sum().nlargest(calls).index:
             times = np.sort(df.dur_ns[df.call == call].to_numpy()) / 1e3
-            ax.step(np.maximum(times, 1e-3), np.arange(1, len(times) + 1) / len(times), where="post", label=_label(str(call)))
+            ax.step(np.maximum(times, 1e-3), np.arange(1, len(times) + 1) / len(times), where="post",
+                    label=_label(str(call)))
         ax.set(xscale="log", xlabel="us", ylabel="share of calls", ylim=(0, 1), title="time in calls")
         if len(df):
             ax.legend(fontsize="small")
@@ -80,13 +84,16 @@ class TracePlots:
         if len(df):
             since = (df.ts_ns - df.ts_ns.min()) / 1e6
             low, high = np.log10(df.dur_ns.min() / 1e3), np.log10(df.dur_ns.max() / 1e3) + 1e-9
-            counts, x, y = np.histogram2d(since, df.dur_ns / 1e3, bins=(bins, np.logspace(low, high, max(2, bins // 2))))
-            mesh = ax.pcolormesh(x, y, np.ma.masked_equal(counts.T, 0), norm="log" if counts.max() > 1 else None)
+            counts, x, y = np.histogram2d(since, df.dur_ns / 1e3,
+                                          bins=(bins, np.logspace(low, high, max(2, bins // 2))))
+            mesh = ax.pcolormesh(x, y, np.ma.masked_equal(counts.T, 0),
+                                 norm="log" if counts.max() > 1 else None)
             ax.figure.colorbar(mesh, ax=ax, label="calls")
         return ax
 
     def sequences(self, ax: Any = None, *, most: int = 10) -> Any:
-        """The sequences that repeat: how many calls each covers. Reads the trace's file again (sysvm.mine)."""
+        """The sequences that repeat: how many calls each covers. Reads the trace's file again
+        (sysvm.mine)."""
         from .mining import mine
         mined = list(mine(self._trace, max_sequences=most))
         ax = _axes(ax, 1.5 + 0.4 * len(mined))

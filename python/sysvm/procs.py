@@ -40,7 +40,8 @@ class Procedure:
         return self._raw.text()
 
     def __repr__(self) -> str:
-        return (f"<sysvm.Procedure '{self.name}': {self.mode}, {len(self.followers)} followers, {len(self.code)} bytes, "
+        return (f"<sysvm.Procedure '{self.name}': {self.mode}, {len(self.followers)} followers, "
+                f"{len(self.code)} bytes, "
                 f"seen {self.seen:,} times>")
 
 
@@ -59,8 +60,8 @@ class ProcedureFile:
         self.path = path
         self._procedures = [Procedure(p) for p in raw.procedures]
         self.notes: dict[str, Any] = _notes(raw.notes)
-        """What the compiler wrote about its work: costs, a real occurrence of each procedure, what was left out. Not checked:
-        whoever made the file may have written anything."""
+        """What the compiler wrote about its work: costs, a real occurrence of each procedure, what was left
+        out. Not checked: whoever made the file may have written anything."""
 
     def __iter__(self) -> Iterator[Procedure]:
         return iter(self._procedures)
@@ -76,7 +77,8 @@ class ProcedureFile:
 
     def _repr_html_(self) -> str:
         return table_html(pd.DataFrame({"procedure": [p.name for p in self], "mode": [p.mode for p in self],
-                                        "followers": [len(p.followers) for p in self], "bytes": [len(p.code) for p in self],
+                                        "followers": [len(p.followers) for p in self],
+                                        "bytes": [len(p.code) for p in self],
                                         "seen": [p.seen for p in self]}))
 
     def __repr__(self) -> str:
@@ -87,8 +89,8 @@ class ProcedureFile:
 def load(path: str | os.PathLike[str]) -> ProcedureFile:
     """Reads a procedure file and checks all of it, code included.
 
-    Raises FileNotFoundError and the like if the file cannot be opened; sysvm.Error, with what, where and what was expected, if
-    anything in it is wrong.
+    Raises FileNotFoundError and the like if the file cannot be opened; sysvm.Error, with what, where and what
+    was expected, if anything in it is wrong.
     """
     name = os.fspath(path)
     with open(name, "rb"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""How names of a traced program are shown. They may hold anything: control characters reach no terminal, markup no page, and
-marks that turn the direction of text turn nothing. Tested by tests/python/test_context.py."""
+"""How names of a traced program are shown. They may hold anything: control characters reach no terminal,
+markup no page, and marks that turn the direction of text turn nothing. Tested by
+tests/python/test_context.py."""
 from __future__ import annotations
 
 import html

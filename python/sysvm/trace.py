@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from .plots import TracePlots
 
 DEFAULT_COLUMNS = ("ts_ns", "dur_ns", "pid", "tid", "call", "a0", "a1", "a2", "a3", "a4", "a5", "ret", "path")
-MORE_COLUMNS = ("path2", "nr", "seq", "flags", "ip", "caller", "st_mode", "st_size", "st_dev", "st_ino", "errno", "exe", "fd_path",
+MORE_COLUMNS = ("path2", "nr", "seq", "flags", "ip", "caller", "st_mode", "st_size", "st_dev", "st_ino",
+                "errno", "exe", "fd_path",
                 "site", "comm", "flag_names")
 
 # Bits of `flags`; EventFlag of traces/trace.proto has the same names.
 FLAGS = {1 << bit: name for bit, name in enumerate((
-    "NO_ENTER", "NO_EXIT", "RESTARTED", "FORK_CHILD", "COMPAT", "PATH_FAULT", "PATH_CUT", "SIGNAL", "HAS_STAT", "NR_CHANGED", "HAS_DATA",
-    "UNKNOWN_ARG0", "UNKNOWN_ARG1", "UNKNOWN_ARG2", "UNKNOWN_ARG3", "UNKNOWN_ARG4", "UNKNOWN_ARG5", "UNKNOWN_RET", "UNKNOWN_VALUE"))}
+    "NO_ENTER", "NO_EXIT", "RESTARTED", "FORK_CHILD", "COMPAT", "PATH_FAULT", "PATH_CUT", "SIGNAL",
+    "HAS_STAT", "NR_CHANGED", "HAS_DATA",
+    "UNKNOWN_ARG0", "UNKNOWN_ARG1", "UNKNOWN_ARG2", "UNKNOWN_ARG3", "UNKNOWN_ARG4", "UNKNOWN_ARG5",
+    "UNKNOWN_RET", "UNKNOWN_VALUE"))}
 
 
 def _flag_text(flags: int) -> str:
@@ -37,16 +40,18 @@ def _flag_text(flags: int) -> str:
 class Trace:
     """One recording, in memory. Make one with sysvm.open().
 
-    Events are system calls, in order of their entry; a signal that was delivered to a handler is an event with
-    `call` "signal", its number in `a0`.
+    Events are system calls, in order of their entry; a signal that was delivered to a handler is an event
+    with `call` "signal", its number in `a0`.
     """
 
-    def __init__(self, table: _sysvm.TraceTable, path: str, rows: npt.NDArray[np.int64] | None = None) -> None:
+    def __init__(self, table: _sysvm.TraceTable, path: str,
+                 rows: npt.NDArray[np.int64] | None = None) -> None:
         self._table = table
         self._rows = rows
         self.path = path
         self.info: dict[str, Any] = table.info()
-        """Command, machine, processes, losses; `damage` says what is wrong with the file, "" if nothing is."""
+        """Command, machine, processes, losses; `damage` says what is wrong with the file, "" if nothing
+        is."""
         self._calls = pd.CategoricalDtype(table.call_names())
         self._texts: dict[str, tuple[pd.CategoricalDtype, npt.NDArray[np.int32] | None]] = {}
 
@@ -59,14 +64,17 @@ class Trace:
             command = command[:57] + "..."
         damage = f", damaged: {self.info['damage']}" if self.info["damage"] else ""
         part = f" of {len(self._table):,}" if self._rows is not None else ""
-        return (f"<sysvm.Trace of '{printable(command)}': {len(self):,}{part} events, {len(self.info['processes'])} processes, "
+        return (f"<sysvm.Trace of '{printable(command)}': {len(self):,}{part} events, "
+                f"{len(self.info['processes'])} processes, "
                 f"{self.info['lost']:,} lost{damage}>")
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, then the calls that took most time."""
         df = self.df(["call", "dur_ns", "errno"])
-        calls = df.groupby("call", observed=True).agg(calls=("dur_ns", "size"), errors=("errno", "count"), total_ms=("dur_ns", "sum"))
-        calls["errors"] = df[df.errno != 0].groupby("call", observed=True).size().reindex(calls.index, fill_value=0)
+        calls = df.groupby("call", observed=True).agg(calls=("dur_ns", "size"), errors=("errno", "count"),
+                                                      total_ms=("dur_ns", "sum"))
+        calls["errors"] = df[df.errno != 0].groupby("call", observed=True).size().reindex(calls.index,
+                                                                                          fill_value=0)
         calls["total_ms"] = (calls.total_ms / 1e6).round(3)
         calls = calls.sort_values("total_ms", ascending=False).head(10).reset_index()
         return f"<p>{html.escape(repr(self))}</p>" + table_html(calls)
@@ -74,8 +82,8 @@ class Trace:
     def column(self, name: str) -> npt.NDArray[Any]:
         """One column as a read-only array of length len(self). Of a whole trace it shares the trace's memory.
 
-        Times, arguments, results and sizes are int64. `call`, `path`, `path2`, `exe`, `fd_path` and `site` are codes here
-        (-1: none); df() has them as categories. Raises KeyError for an unknown name.
+        Times, arguments, results and sizes are int64. `call`, `path`, `path2`, `exe`, `fd_path` and `site`
+        are codes here (-1: none); df() has them as categories. Raises KeyError for an unknown name.
         """
         array = self._table.column(name)
         if array.dtype == np.uint64:
@@ -92,18 +100,18 @@ class Trace:
         pid, tid process and thread                           call    name, categorical
         a0..a5   arguments, int64, as the kernel takes them: a descriptor of -100 is -100
         ret      result, -errno on error, int64
-        path     first string argument, categorical, NaN if the call has none; a byte that is no UTF-8 reads \\xff
+        path     first string argument, categorical, NaN if the call has none; bytes outside UTF-8 read \\xff
 
         columns chooses others, also:
 
-        path2    second string argument                       fd_path what the first descriptor was opened as, or the new one
-        errno    0 if there was no error, int16               exe     path of the image that ran; comm: its last part
-        site     file and offset of the call                  flags   bits of FLAGS; flag_names: in words
+        path2    second string argument            fd_path path of the first descriptor, or of the new one
+        errno    0 if there was no error, int16    exe     path of the program that ran; comm: its last part
+        site     file and offset of the call       flags   bits of FLAGS; flag_names: in words
         nr, seq, ip, caller, st_mode, st_size, st_dev, st_ino
 
-        time_index: the index is the time of day (a DatetimeIndex in UTC) if the recording knows it, else the time since boot
-        (a TimedeltaIndex). The numbers of a whole trace share its memory, so they are read-only: df.copy() gives a frame that
-        can be changed.
+        time_index: the index is the time of day (a DatetimeIndex in UTC) if the recording knows it, else the
+        time since boot (a TimedeltaIndex). The numbers of a whole trace share its memory, so they are
+        read-only: df.copy() gives a frame that can be changed.
         """
         data = {name: self._series(name) for name in (DEFAULT_COLUMNS if columns is None else columns)}
         index = self._time_index() if time_index else None
@@ -112,10 +120,12 @@ class Trace:
     def _series(self, name: str) -> Any:
         if name == "comm":
             exe = self._series("exe")
-            return exe.map({one: one.rsplit("/", 1)[-1] for one in exe.categories}) if len(exe.categories) else exe
+            last_part = {one: one.rsplit("/", 1)[-1] for one in exe.categories}
+            return exe.map(last_part) if last_part else exe
         if name == "flag_names":
             flags, codes = np.unique(self.column("flags"), return_inverse=True)
-            return pd.Categorical.from_codes(codes, categories=[_flag_text(int(f)) for f in flags]) if len(flags) else pd.Categorical([])
+            texts = [_flag_text(int(f)) for f in flags]
+            return pd.Categorical.from_codes(codes, categories=texts) if texts else pd.Categorical([])
         codes = self.column(name)
         if name == "call":
             return pd.Categorical.from_codes(codes, dtype=self._calls)
@@ -127,7 +137,8 @@ class Trace:
     def _time_index(self) -> pd.Index:
         ns = self.column("ts_ns")
         if self.info["realtime_ns"]:
-            return pd.DatetimeIndex(ns + (self.info["realtime_ns"] - self.info["boottime_ns"]), tz="UTC", name="time")
+            return pd.DatetimeIndex(ns + (self.info["realtime_ns"] - self.info["boottime_ns"]), tz="UTC",
+                                    name="time")
         return pd.TimedeltaIndex(ns, unit="ns", name="time")
 
     def _categories(self, kind: str) -> tuple[pd.CategoricalDtype, npt.NDArray[np.int32] | None]:
@@ -135,7 +146,8 @@ class Trace:
             names = self._table.strings() if kind == "strings" else self._table.names(kind)
             number = {name: i for i, name in enumerate(dict.fromkeys(names))}
             recode = None
-            if len(number) < len(names):  # different bytes, same text: "\\xff" as one byte and as four characters
+            # different bytes, same text: "\\xff" as one byte and as four characters
+            if len(number) < len(names):
                 recode = np.array([number[name] for name in names] + [-1], dtype=np.int32)
             self._texts[kind] = pd.CategoricalDtype(np.array(list(number), dtype=object)), recode
         return self._texts[kind]
@@ -144,8 +156,9 @@ class Trace:
                between: tuple[float, float] | None = None, path: str | None = None) -> Trace:
         """The events that all of the given conditions hold for, as a Trace that shares this one's memory.
 
-        calls: names; a name that no event has raises KeyError. pid: processes or threads. between: seconds since the first
-        event, the end excluded. path: a pattern (*, ?, [...]) for `path`, or for `fd_path` where the call names a descriptor.
+        calls: names; a name that no event has raises KeyError. pid: processes or threads. between: seconds
+        since the first event, the end excluded. path: a pattern (*, ?, [...]) for `path`, or for `fd_path`
+        where the call names a descriptor.
         """
         keep = np.ones(len(self), dtype=bool)
         if calls is not None:
@@ -168,12 +181,13 @@ class Trace:
 
     def _matches(self, name: str, pattern: str) -> npt.NDArray[np.bool_]:
         values = self._series(name)
-        good = np.array([fnmatch.fnmatchcase(one, pattern) for one in values.categories] + [False], dtype=bool)
+        good = np.array([fnmatch.fnmatchcase(one, pattern) for one in values.categories] + [False],
+                        dtype=bool)
         return good[values.codes]
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The columns of df() for whatever speaks Arrow's PyCapsule interface (polars.from_arrow(t), duckdb ...). Numbers are
-        not copied."""
+        """The columns of df() for whatever speaks Arrow's PyCapsule interface (polars.from_arrow(t), duckdb
+        ...). Numbers are not copied."""
         return stream({name: self._series(name) for name in DEFAULT_COLUMNS}, self)
 
     @property
@@ -183,12 +197,13 @@ class Trace:
         return TracePlots(self)
 
 
-def open(file: str | os.PathLike[str], /, *, calls: str | Iterable[str] | None = None, pid: int | Iterable[int] | None = None,
+def open(file: str | os.PathLike[str], /, *, calls: str | Iterable[str] | None = None,
+         pid: int | Iterable[int] | None = None,
          between: tuple[float, float] | None = None, path: str | None = None) -> Trace:
     """Reads a recording. A cut or damaged file gives what is readable (see Trace.info["damage"]).
 
-    The conditions are those of Trace.filter(). Raises FileNotFoundError, PermissionError and the like if the file cannot be
-    opened, sysvm.Error if it is not a trace, or of another version.
+    The conditions are those of Trace.filter(). Raises FileNotFoundError, PermissionError and the like if the
+    file cannot be opened, sysvm.Error if it is not a trace, or of another version.
     """
     name = _readable(file)
     trace = Trace(_sysvm.open_trace(name), name)
@@ -204,14 +219,16 @@ def _readable(file: str | os.PathLike[str]) -> str:
 
 
 def chunks(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """The events of a recording that need not fit into memory: one DataFrame after the other, of up to 8,192 events.
+    """The events of a recording that need not fit into memory: one DataFrame after the other, of up to 8,192
+    events.
 
-    Rows are as in Trace.df(), in order of time within a frame; neighbours overlap by the longest call. Categories are
-    those of the frame alone: convert to str before joining frames.
+    Rows are as in Trace.df(), in order of time within a frame; neighbours overlap by the longest call.
+    Categories are those of the frame alone: convert to str before joining frames.
 
         >>> sum(int((df.call == "read").sum()) for df in sysvm.chunks("big.trace", ["call"]))
 
-    Raises FileNotFoundError and the like if the file cannot be opened; sysvm.Error if it is no trace, or at a damaged chunk.
+    Raises FileNotFoundError and the like if the file cannot be opened; sysvm.Error if it is no trace, or at a
+    damaged chunk.
     """
     name = _readable(path)
     file = _sysvm.open_chunks(name)

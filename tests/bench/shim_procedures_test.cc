@@ -23,8 +23,9 @@ struct Case {
 };
 
 TEST(ShimProcedures, PassTheCheckAndAnswerWhatTheLoopAsks) {
-  for (const Case& c : {Case{"forward", 0, 0}, Case{"watched", 0, 0}, Case{"fstat", 0, SHIM_LOOP_CALLS},
-                        Case{"read", 64, SHIM_LOOP_CALLS}, Case{"read", SHIM_LOOP_SIZE_MAX, SHIM_LOOP_CALLS}}) {
+  for (const Case& c :
+       {Case{"forward", 0, 0}, Case{"watched", 0, 0}, Case{"fstat", 0, SHIM_LOOP_CALLS},
+        Case{"read", 64, SHIM_LOOP_CALLS}, Case{"read", SHIM_LOOP_SIZE_MAX, SHIM_LOOP_CALLS}}) {
     const auto file = from_text(procedure_text(c.what, c.size), c.what);
     ASSERT_TRUE(file) << file.message();
     ASSERT_EQ((*file).procs.size(), 1u);

@@ -163,7 +163,9 @@ static bool run(struct attempt *a, const struct step *s)
 	} else {
 		err = a->engine->resume(s->number);
 	}
-	/* The kernel may ask a program to come back in a moment, whenever it likes: after a slow call, say. */
+	/*
+	 * The kernel may ask a program to come back in a moment, whenever it likes: after a slow call, say.
+	 */
 	while (!err && !a->engine->scripted && page->status == SYSVM_YIELD) {
 		a->before.runs++;
 		err = a->engine->resume(page->fuel);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Traces and procedure files that are not what mine, compile, explain, replay and run expect: taken for each other, empty, cut
-short, with gaps, of another version, contradicting each other. A message says what, where and what was expected; the exit
-status is the documented one; nothing is overwritten, nothing hangs, nothing crashes.
+"""Traces and procedure files that are not what mine, compile, explain, replay and run expect: taken for each
+other, empty, cut short, with gaps, of another version, contradicting each other. A message says what, where
+and what was expected; the exit status is the documented one; nothing is overwritten, nothing hangs, nothing
+crashes.
 """
 import json
 import os
@@ -71,26 +72,36 @@ OF_TRACES = ["info", "dump", "mine", "compile", "replay of"]
 OF_PROCEDURES = ["explain", "disasm", "run", "replay -P"]
 BAD = {
     # what: (commands, the file made in a folder, words of the message behind its name)
-    "a procedure file for a trace": (OF_TRACES, lambda f, g: g / "good.svp", ["a procedure file", "expected a trace"]),
-    "a text for a trace": (OF_TRACES, lambda f, g: written(f, "text", b"hello, this is a letter\n"), ["not a trace", "SYSVMTRC"]),
+    "a procedure file for a trace": (OF_TRACES, lambda f, g: g / "good.svp",
+                                     ["a procedure file", "expected a trace"]),
+    "a text for a trace": (OF_TRACES, lambda f, g: written(f, "text", b"hello, this is a letter\n"),
+                           ["not a trace", "SYSVMTRC"]),
     "nothing for a trace": (OF_TRACES, lambda f, g: written(f, "none", b""), ["empty file, so not a trace"]),
-    "a trace cut in its preamble": (OF_TRACES, lambda f, g: written(f, "cut", (g / "good.trace").read_bytes()[:11]),
+    "a trace cut in its preamble": (OF_TRACES,
+                                    lambda f, g: written(f, "cut", (g / "good.trace").read_bytes()[:11]),
                                     ["cut after 11 bytes"]),
-    "a trace cut in its header": (OF_TRACES, lambda f, g: written(f, "cut", (g / "good.trace").read_bytes()[:400]),
+    "a trace cut in its header": (OF_TRACES, lambda f, g: written(f, "cut",
+                                                                  (g / "good.trace").read_bytes()[:400]),
                                   ["byte 16", "is cut after"]),
-    "a trace of a later format": (OF_TRACES, lambda f, g: written(f, "later", (g / "good.trace").read_bytes()[:8] + b"\x63" +
-                                                                  (g / "good.trace").read_bytes()[9:]), ["version 99"]),
+    "a trace of a later format": (OF_TRACES, lambda f, g: written(f, "later",
+                                                                  (g / "good.trace").read_bytes()[:8]
+                                                                  + b"\x63" +
+                                                                  (g / "good.trace").read_bytes()[9:]),
+                                                                  ["version 99"]),
     "a folder for a trace": (OF_TRACES, lambda f, g: f, ["not a regular file, so not a trace"]),
     "a pipe for a trace": (OF_TRACES, lambda f, g: fifo(f), ["not a regular file, so not a trace"]),
     "/dev/null for a trace": (OF_TRACES, lambda f, g: "/dev/null", ["not a regular file, so not a trace"]),
-    "a trace for procedures": (["explain", "run", "replay -P"], lambda f, g: g / "good.trace", ["a trace", "expected a procedure file"]),
-    "a text for procedures": (["explain", "run", "replay -P"], lambda f, g: written(f, "text", b"hello, this is a letter\n" * 9),
+    "a trace for procedures": (["explain", "run", "replay -P"], lambda f, g: g / "good.trace",
+                               ["a trace", "expected a procedure file"]),
+    "a text for procedures": (["explain", "run", "replay -P"],
+                              lambda f, g: written(f, "text", b"hello, this is a letter\n" * 9),
                               ["no procedure file", "SYSVMSVP"]),
     "nothing for procedures": (["explain", "run", "replay -P"], lambda f, g: written(f, "none", b""),
                                ["no procedure file: 0 bytes", "header of 40"]),
     "a folder for procedures": (OF_PROCEDURES, lambda f, g: f, ["a folder, expected a file"]),
     "a pipe without a writer for procedures": (OF_PROCEDURES, lambda f, g: fifo(f), ["fifo"]),
-    "/dev/null for procedures": (["explain", "run", "replay -P"], lambda f, g: "/dev/null", ["no procedure file: 0 bytes"]),
+    "/dev/null for procedures": (["explain", "run", "replay -P"], lambda f, g: "/dev/null",
+                                 ["no procedure file: 0 bytes"]),
     "/dev/zero for procedures": (OF_PROCEDURES, lambda f, g: "/dev/zero", ["more than 16777216 bytes"]),
 }
 
@@ -105,10 +116,11 @@ def test_a_file_that_is_something_else(tmp_path, good, command, what):
 
 def test_procedures_may_come_through_a_pipe(good):
     whole = (good / "good.svp").read_bytes()
-    assert run(SYSVM, "explain", "/dev/stdin", input=whole).stdout == run(SYSVM, "explain", good / "good.svp").stdout != b""
+    assert run(SYSVM, "explain", "/dev/stdin", input=whole).stdout == run(SYSVM, "explain",
+                                                                          good / "good.svp").stdout != b""
 
 
-# --- procedure files of other versions, and cut ones -------------------------------------------------------------------
+# --- procedure files of other versions, and cut ones ---
 
 def checksum(data, sum=0xcbf29ce484222325):
     for byte in data:
@@ -132,9 +144,11 @@ def test_the_versions_are_where_this_test_changes_them(good):
 
 
 @pytest.mark.parametrize("command", OF_PROCEDURES)
-@pytest.mark.parametrize("version, abi, says", [(0, 1, ["older sysvm", "compile it anew", "format version 0", "expected 1"]),
+@pytest.mark.parametrize("version, abi, says",
+                         [(0, 1, ["older sysvm", "compile it anew", "format version 0", "expected 1"]),
                                                 (2, 1, ["newer sysvm", "format version 2", "expected 1"]),
-                                                (1, 0, ["older sysvm", "compile it anew", "ABI version 0", "expected 1"]),
+                                                (1, 0, ["older sysvm", "compile it anew", "ABI version 0",
+                                                        "expected 1"]),
                                                 (1, 2, ["newer sysvm", "ABI version 2", "expected 1"])])
 def test_procedures_of_another_version(tmp_path, good, command, version, abi, says):
     path = written(tmp_path, "other.svp", with_versions((good / "good.svp").read_bytes(), version, abi))
@@ -146,10 +160,11 @@ def test_procedures_cut_short(tmp_path, good, command):
     whole = (good / "good.svp").read_bytes()
     for size in [1, 7, 8, 39, 40, 41, 300, len(whole) // 2, len(whole) - 8, len(whole) - 1]:
         path = written(tmp_path, "cut.svp", whole[:size])
-        refused(run(SYSVM, *words_for(command, path, tmp_path, good)), 2, "cut.svp", "expected" if size < 40 else f"{size}")
+        refused(run(SYSVM, *words_for(command, path, tmp_path, good)), 2, "cut.svp",
+                "expected" if size < 40 else f"{size}")
 
 
-# --- nothing that is worth keeping is overwritten --------------------------------------------------------------------
+# --- nothing that is worth keeping is overwritten ---
 
 @pytest.mark.parametrize("content", [b"SYSVMTRC a trace, nearly", b"dear reader", b"x"])
 def test_only_a_procedure_file_is_overwritten(tmp_path, good, content):
@@ -162,10 +177,11 @@ def test_only_a_procedure_file_is_overwritten(tmp_path, good, content):
     assert run(SYSVM, "compile", good / "good.trace", "-o", again).returncode == 0
 
 
-# --- traces with too little in them --------------------------------------------------------------------------------
+# --- traces with too little in them ---
 
 def header_of(trace):
-    """The preamble and the first record: what is in a file when the recorder is killed before anything was made."""
+    """The preamble and the first record: what is in a file when the recorder is killed before anything was
+    made."""
     whole = trace.read_bytes()
     said = run(SYSVM, "info", written(trace.parent, "head.trace", whole[:400])).stderr.decode()
     size, after = map(int, re.search(r"byte 16: record of (\d+) bytes is cut after (\d+)", said).groups())
@@ -178,9 +194,11 @@ def test_a_trace_without_a_call(tmp_path, good):
     assert mined.returncode == 0 and mined.stdout.startswith(b"0 calls"), mined.stdout
     assert b"none.trace: no call was recorded" in mined.stderr
     made = run(SYSVM, "compile", trace, "-o", tmp_path / "none.svp")
-    assert made.returncode == 0 and b"0 procedures" in made.stdout and b"nothing to gain" in made.stdout, made.stdout
+    assert made.returncode == 0 and b"0 procedures" in made.stdout and b"nothing to gain" in made.stdout, \
+        made.stdout
     assert b"none.trace: no call was recorded" in made.stderr
-    assert run(SYSVM, "explain", tmp_path / "none.svp").stdout == b"no procedures: every call is made plainly\n"
+    assert run(SYSVM, "explain",
+               tmp_path / "none.svp").stdout == b"no procedures: every call is made plainly\n"
     ran = run(SYSVM, "run", "-P", tmp_path / "none.svp", "--", "echo", "hi")
     assert (ran.returncode, ran.stdout) == (0, b"hi\n")
 
@@ -192,10 +210,11 @@ def test_a_trace_with_one_call(tmp_path):
     told = json.loads(mined.stdout)
     assert (told["calls"], told["covered"], told["sequences"], told["ideal_entries"]) == (1, 0, [], 1)
     made = run(SYSVM, "compile", trace, "-o", tmp_path / "one.svp")
-    assert made.returncode == 0 and b"0 procedures" in made.stdout and b"nothing to gain" in made.stdout, made.stdout
+    assert made.returncode == 0 and b"0 procedures" in made.stdout and b"nothing to gain" in made.stdout, \
+        made.stdout
 
 
-# --- a trace with gaps ---------------------------------------------------------------------------------------------
+# --- a trace with gaps ---
 
 def stretches(trace):
     """Lengths of the runs of calls without a hole in the numbering."""
@@ -229,31 +248,35 @@ def test_nothing_is_mined_across_a_real_gap(tmp_path):
     assert mined.returncode == 0 and b"sequences are cut there" in mined.stderr, mined.stderr
     for sequence in json.loads(mined.stdout)["sequences"]:
         if sequence["loop"]:
-            assert sequence["rounds"][1] * len(sequence["calls"]) <= max(whole), (sequence, sorted(whole)[-3:])
+            assert sequence["rounds"][1] * len(sequence["calls"]) <= max(whole), \
+                (sequence, sorted(whole)[-3:])
     made = run(SYSVM, "compile", trace, "-o", tmp_path / "gap.svp")
     assert made.returncode == 0 and b"sequences are cut there" in made.stderr, made.stderr
 
 
-# --- recordings that contradict each other ----------------------------------------------------------------------------
+# --- recordings that contradict each other ---
 
 def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     one = imported(tmp_path, "one", rounds(20))
     # The same calls: but what is looked at and read is another descriptor each time, whatever was opened.
     varying = ROUND.replace("(3,", "({fd},").replace("close(3)", "close({fd})")
-    other = imported(tmp_path, "other", "".join(varying.format(t=1 + i, i=i, fd=5 + i * i % 7) for i in range(20)))
+    other = imported(tmp_path, "other", "".join(varying.format(t=1 + i, i=i, fd=5 + i * i % 7)
+                                                for i in range(20)))
     alone = run(SYSVM, "mine", one).stdout.decode()
     assert "read(#0, buf, 4096) = n" in alone or "read(#0, buf, 4096) = 90" in alone, alone
     assert "no source holds in all" not in alone
     both = run(SYSVM, "mine", one, other).stdout.decode()
     assert "newfstatat(*, \"\", buf, 0x1000)" in both and "#0" not in both.split("varies\n")[1], both
-    assert "1 of the arguments could be told in some of the recordings, but no source holds in all" in both, both
+    assert "1 of the arguments could be told in some of the recordings, but no source holds in all" in both, \
+        both
     # The others are equal to that one, and as little known before the sequence begins.
     assert "? read(=1.0, buf, 4096)" in both and "0 of 4 behind the first known" in both, both
     assert run(SYSVM, "mine", other, one).stdout.decode() == both
     told = json.loads(run(SYSVM, "mine", "--json", one, other).stdout)
     assert told["sequences"][0]["contradicted"] == 1
 
-    # The compiler bets on what most occurrences do, and says what it costs; where they are even, it says why there is none.
+    # The compiler bets on what most occurrences do, and says what it costs; where they are even, it says why
+    # there is none.
     even = run(SYSVM, "compile", one, other, "-o", tmp_path / "even.svp").stdout.decode()
     few = imported(tmp_path, "few", rounds(2, ROUND.replace("(3,", "(5,").replace("close(3)", "close(5)")))
     made = json.loads(run(SYSVM, "compile", "--json", one, few, "-o", tmp_path / "few.svp").stdout)
@@ -262,13 +285,15 @@ def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     assert "0 procedures" in even and "40  openat flags 0x0: too few go on with newfstatat" in even, even
 
 
-# --- what is said of a trace -------------------------------------------------------------------------------------------
+# --- what is said of a trace ---
 
 def test_names_of_files_do_not_reach_the_terminal_as_they_are(tmp_path):
-    absent = ROUND.replace("f{i}", "/\\33[31mf\\377").replace("= 3", "= -1 ENOENT (No such file or directory)").splitlines()[0]
+    absent = ROUND.replace("f{i}", "/\\33[31mf\\377")
+    absent = absent.replace("= 3", "= -1 ENOENT (No such file or directory)").splitlines()[0]
     trace = imported(tmp_path, "names", rounds(20) + rounds(40, absent + "\n"))
     names = tmp_path / "names.svp"
-    for words, named in ((["mine", trace], True), (["compile", trace, "-o", names], True), (["explain", names], False),
+    for words, named in ((["mine", trace], True), (["compile", trace, "-o", names], True),
+                         (["explain", names], False),
                          (["mine", "--json", trace], True), (["explain", "--json", names], True)):
         done = run(SYSVM, *words)
         assert done.returncode == 0, done.stderr
@@ -279,11 +304,14 @@ def test_names_of_files_do_not_reach_the_terminal_as_they_are(tmp_path):
 def test_what_an_entry_costs_elsewhere_decides_there(good, tmp_path):
     told = {}
     for crossing in (5, 165, 5000):
-        done = run(SYSVM, "compile", "--json", "--crossing", crossing, good / "good.trace", "-o", tmp_path / "x.svp")
+        done = run(SYSVM, "compile", "--json", "--crossing", crossing, good / "good.trace", "-o",
+                   tmp_path / "x.svp")
         assert done.returncode == 0, done.stderr
         told[crossing] = json.loads(done.stdout)
     assert [p for p in told[5]["procedures"] if p["mode"] == "run_ahead"] == []
     assert "more time than they cost: pays from" in json.dumps(told[5]["dropped"])
-    saved = [[p["saved_ns"] for p in told[c]["procedures"] if p["mode"] == "run_ahead"][0] for c in (165, 5000)]
+    saved = [[p["saved_ns"] for p in told[c]["procedures"] if p["mode"] == "run_ahead"][0]
+             for c in (165, 5000)]
     assert 0 < saved[0] < saved[1]
-    refused(run(SYSVM, "compile", "--crossing", "0", good / "good.trace", "-o", tmp_path / "y.svp"), 2, "--crossing")
+    refused(run(SYSVM, "compile", "--crossing", "0", good / "good.trace", "-o", tmp_path / "y.svp"), 2,
+            "--crossing")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Bad input, at the command line: a message that says what, where and what was expected, the documented exit status, and
-never a crash, a hang, or a changed result of the program that is run.
+"""Bad input, at the command line: a message that says what, where and what was expected, the documented exit
+status, and never a crash, a hang, or a changed result of the program that is run.
 
-One table for what goes wrong before or around a command, one for files that are not what they should be, then the
-programs that the shim must leave alone. Subcommands that do not exist are left out of the rows.
+One table for what goes wrong before or around a command, one for files that are not what they should be, then
+the programs that the shim must leave alone. Subcommands that do not exist are left out of the rows.
 """
 import json
 import os
@@ -20,7 +20,8 @@ from tiny_elf import i386_program
 
 RUNNERS = [c for c in ("record", "stat", "run", "try") if c in commands()]
 READERS = [c for c in ("info", "dump", "mine", "compile", "explain", "disasm", "asm") if c in commands()]
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+          "--bounding-set=-all"]
 
 
 def check(done, status, *says):
@@ -45,7 +46,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- a command that cannot be run -----------------------------------------------------------------------------------
+# --- a command that cannot be run ---
 
 def a_file(folder, name, content=b"", mode=0o755):
     path = folder / name
@@ -58,9 +59,11 @@ CANNOT_RUN = {
     # what: (CMD made in a folder, exit status, words of the message)
     "nowhere in PATH": (lambda folder: "no-such-command", 127, ["no-such-command", "not found"]),
     "a path that is not there": (lambda folder: str(folder / "absent"), 127, ["absent"]),
-    "a file without the right to execute": (lambda folder: a_file(folder, "plain", b"#!/bin/sh\n", 0o644), 126, ["plain"]),
+    "a file without the right to execute": (lambda folder: a_file(folder, "plain", b"#!/bin/sh\n", 0o644),
+                                            126, ["plain"]),
     "a folder": (lambda folder: str(folder), 126, []),
-    "a script of an interpreter that is not there": (lambda folder: a_file(folder, "script", b"#!/no/such/interpreter\n"), 127,
+    "a script of an interpreter that is not there": (lambda folder: a_file(folder, "script",
+                                                                           b"#!/no/such/interpreter\n"), 127,
                                                      ["script"]),
 }
 
@@ -86,17 +89,21 @@ USAGE = {
     "no command": [[c] for c in RUNNERS],
     "an unknown option": [[c, "--bogus", "--", "true"] for c in RUNNERS],
     "an option without its value": [["record", "-o"], ["run", "-P"], ["try", "--in-copy"]],
-    "an engine that does not exist": [["run", "--engine", "warp", "--", "true"], ["try", "--engine", "warp", "--", "true"]],
-    "a backend that does not exist": [["record", "--backend", "warp", "--", "true"], ["stat", "--backend", "warp", "--", "true"]],
+    "an engine that does not exist": [["run", "--engine", "warp", "--", "true"],
+                                      ["try", "--engine", "warp", "--", "true"]],
+    "a backend that does not exist": [["record", "--backend", "warp", "--", "true"],
+                                      ["stat", "--backend", "warp", "--", "true"]],
     "a process and a command": [["record", "-p", "1", "--", "true"]],
     "a number that is none": [["record", "-p", "many"], ["run", "--age", "soon", "--", "true"]],
-    "a user that does not exist": [["record", "-u", "no-such-user", "--", "true"], ["stat", "-u", "no-such-user", "--", "true"]],
+    "a user that does not exist": [["record", "-u", "no-such-user", "--", "true"],
+                                   ["stat", "-u", "no-such-user", "--", "true"]],
     "no file": [[c] for c in READERS],
     "a word too many": [["doctor", "word"], ["bench", "word"]],
 }
 
 
-@pytest.mark.parametrize("words", [pytest.param(words, id=f"{what}: {' '.join(words)}") for what, rows in USAGE.items()
+@pytest.mark.parametrize("words", [pytest.param(words, id=f"{what}: {' '.join(words)}") for what,
+                                   rows in USAGE.items()
                                    for words in rows if words[0] in commands()])
 def test_usage_error(folder, words):
     done = run(SYSVM, *words)
@@ -112,7 +119,7 @@ def test_end_of_the_command_is_ours(folder, command):
     assert run(SYSVM, command, "--", "sh", "-c", "kill -TERM $$").returncode == -signal.SIGTERM
 
 
-# --- no rights, no module -------------------------------------------------------------------------------------------
+# --- no rights, no module ---
 
 def as_nobody(*words):
     return run(*(NOBODY if os.getuid() == 0 else []), *words)
@@ -170,7 +177,7 @@ def test_process_that_does_not_exist(folder):
     check(run(SYSVM, "record", "-p", ended.pid), 125, ended.pid)
 
 
-# --- files that are not what they should be -------------------------------------------------------------------------
+# --- files that are not what they should be ---
 
 NOT_A_FILE = {
     "absent": lambda folder: "absent",
@@ -213,7 +220,8 @@ def recorded(tmp_path_factory):
 
 
 def cuts(size):
-    """Every byte of the start and the end, a sample between; tests/traces/damage_test.cc cuts at every byte of all."""
+    """Every byte of the start and the end, a sample between; tests/traces/damage_test.cc cuts at every byte
+    of all."""
     return sorted(set(range(0, 64)) | set(range(64, size, size // 100)) | set(range(size - 64, size)))
 
 
@@ -234,8 +242,10 @@ def test_trace_cut_at_any_byte(folder, recorded, command):
             check(done, 2, "cut.trace")
         if command == "dump":  # what it prints is the start of the whole
             assert complete.startswith(done.stdout), size
-        elif done.returncode == 0:  # cut between two chunks: nothing is damaged, but it says what is missing, if anything
-            assert b"complete   no" in done.stdout or without_file(done.stdout) == without_file(complete), size
+        # cut between two chunks: nothing is damaged, but it says what is missing, if anything
+        elif done.returncode == 0:
+            assert b"complete   no" in done.stdout or without_file(done.stdout) == without_file(complete), \
+                size
 
 
 @pytest.mark.parametrize("command", [c for c in ("info", "dump", "compile") if c in commands()])
@@ -274,7 +284,7 @@ def test_procedure_file_cut_short_is_refused(folder, recorded):
         assert done.stdout == b"hi\n", size
 
 
-# --- programs that the shim must leave alone ------------------------------------------------------------------------
+# --- programs that the shim must leave alone ---
 
 def compiled(folder, name, text, *flags):
     (folder / f"{name}.c").write_text(text)
@@ -319,7 +329,8 @@ def test_setuid_program_runs_plainly(folder, recorded):
     os.chmod(program, 0o4755)
     shutil.copy(recorded[0] / "small.svp", folder / "small.svp")
     (folder / "small.svp").chmod(0o644)
-    said = same_under(["run", "-P", folder / "small.svp"], [program], before=NOBODY if os.getuid() == 0 else [])
+    said = same_under(["run", "-P", folder / "small.svp"], [program],
+                      before=NOBODY if os.getuid() == 0 else [])
     assert "set" in said
 
 
@@ -341,7 +352,8 @@ def test_filter_set_by_the_program_itself(folder, recorded):
 def test_unknown_libc_changes_nothing(folder, recorded):
     libc = Path("/lib/x86_64-linux-gnu/libc.so.6").resolve().read_bytes()
     note = libc.index(b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0") + 16
-    (folder / "libc.so.6").write_bytes(libc[:note] + bytes(20) + libc[note + 20:])  # a build-id that nobody knows
+    # a build-id that nobody knows
+    (folder / "libc.so.6").write_bytes(libc[:note] + bytes(20) + libc[note + 20:])
     words = ["/lib64/ld-linux-x86-64.so.2", "--library-path", folder, "/bin/cat", *recorded[1][1:]]
     for _ in range(2):  # when it is met for the first time, and when it is known
         same_under(under_shim(recorded), words)
@@ -352,7 +364,8 @@ def test_patched_libc_with_garbage_where_calls_are_is_left_alone(folder, recorde
     getppid = libc.index(b"\xb8\x6e\0\0\0\x0f\x05")  # mov $110, %eax; syscall
     libc[getppid:getppid + 5] = b"\x6a\x6e\x58\x90\x90"  # the same by other instructions: push $110; pop %rax
     (folder / "libc.so.6").write_bytes(libc)
-    program = compiled(folder, "asks", "#include <stdio.h>\n#include <unistd.h>\nint main(void) { return getppid() < 1; }\n")
+    program = compiled(folder, "asks",
+                       "#include <stdio.h>\n#include <unistd.h>\nint main(void) { return getppid() < 1; }\n")
     words = ["/lib64/ld-linux-x86-64.so.2", "--library-path", folder, program]
     assert run(*words).returncode == 0
     for _ in range(2):
@@ -362,6 +375,7 @@ def test_patched_libc_with_garbage_where_calls_are_is_left_alone(folder, recorde
 def test_disabled_by_the_environment(folder, recorded):
     _, words, output = recorded
     stats = folder / "stats.json"
-    done = run(SYSVM, *under_shim(recorded, "--stats", stats), "--", *words, env={**os.environ, "SYSVM_DISABLE": "1"})
+    done = run(SYSVM, *under_shim(recorded, "--stats", stats), "--", *words,
+               env={**os.environ, "SYSVM_DISABLE": "1"})
     assert (done.returncode, done.stdout) == (0, output)
     assert json.loads(stats.read_text())["answered"] == 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A page with random contents: header, registers, code. Whatever stands there, a run ends with a status that the ABI
-// names, and the process lives. What random *valid* programs do is compared by tests/fuzz/engines, and what the
-// module makes of such pages by tests/qemu/test_fuzz.c.
+// A page with random contents: header, registers, code. Whatever stands there, a run ends with a status that
+// the ABI names, and the process lives. What random *valid* programs do is compared by tests/fuzz/engines,
+// and what the module makes of such pages by tests/qemu/test_fuzz.c.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kPages = 3000;
 
-// In a child: now and then such a page is a valid program, and then it makes real calls with random arguments.
+// In a child: now and then such a page is a valid program, and then it makes real calls with random
+// arguments.
 int run_random_pages(unsigned seed) {
   alarm(60);
   std::mt19937_64 random(seed);
@@ -27,7 +28,8 @@ int run_random_pages(unsigned seed) {
   for (int i = 0; i < kPages; ++i) {
     auto* words = reinterpret_cast<uint64_t*>(page);
     for (size_t w = 0; w < SYSVM_PAGE_SIZE / sizeof *words; ++w) words[w] = random();
-    if (i % 2) page->code_len = static_cast<uint32_t>(random() % (SYSVM_PAGE_CODE_MAX + 2));  // else: nearly always too long
+    // else: nearly always too long
+    if (i % 2) page->code_len = static_cast<uint32_t>(random() % (SYSVM_PAGE_CODE_MAX + 2));
     if (sysvm_run(vm, SYSVM_PROC_PAGE, 10000)) return 11;
     if (page->status == SYSVM_IDLE || page->status > SYSVM_YIELD) return 12;
     if (page->status == SYSVM_INVALID) {

@@ -7,9 +7,12 @@ import pytest
 
 from sysvm_program import SYSVM, run
 
-ALWAYS = ["crossing_ns", "crossing_inline_ns", "fstat_ns", "openat_close_ns", "close_ns", "read_4k_ns", "read_at_end_ns",
-          "whole_file_ns", "user_run_ns", "user_insn_ns", "user_jump_ns", "user_call_ns", "verify_insn_ns", "verify_byte_ns"]
-WHERE_POSSIBLE = ["kernel_run_ns", "kernel_insn_ns", "kernel_jump_ns", "kernel_call_ns", "shim_miss_ns", "shim_hit_ns",
+ALWAYS = ["crossing_ns", "crossing_inline_ns", "fstat_ns", "openat_close_ns", "close_ns", "read_4k_ns",
+          "read_at_end_ns",
+          "whole_file_ns", "user_run_ns", "user_insn_ns", "user_jump_ns", "user_call_ns", "verify_insn_ns",
+          "verify_byte_ns"]
+WHERE_POSSIBLE = ["kernel_run_ns", "kernel_insn_ns", "kernel_jump_ns", "kernel_call_ns", "shim_miss_ns",
+                  "shim_hit_ns",
                   "shim_read_hit_ns", "shim_read_hit_4k_ns", "start_ns", "launch_ns"]
 
 

@@ -35,7 +35,8 @@ TEST(CallSummary, EqualTimesHaveThatPercentile) {
 TEST(CallSummary, PercentilesAreThoseOfTheSortedTimes) {
   std::mt19937_64 dice(7);
   std::vector<uint64_t> times;
-  for (int i = 0; i < 20000; ++i) times.push_back(static_cast<uint64_t>(std::exp(std::normal_distribution<>(7, 1.5)(dice))));
+  for (int i = 0; i < 20000; ++i)
+    times.push_back(static_cast<uint64_t>(std::exp(std::normal_distribution<>(7, 1.5)(dice))));
   const CallSummary::Row row = summary_of(times);
   std::sort(times.begin(), times.end());
   for (const double share : {0.01, 0.25, 0.5, 0.9, 0.99, 0.999}) {

@@ -5,7 +5,8 @@ import os
 
 from sysvm_program import BIN, SYSVM, run
 
-NAMES = ["kernel", "btf", "bpf", "ptrace", "cgroup2", "libc", "vdso", "seccomp", "traced", "module", "headers",
+NAMES = ["kernel", "btf", "bpf", "ptrace", "cgroup2", "libc", "vdso", "seccomp", "traced", "module",
+         "headers",
          "lockdown", "isolation"]
 
 
@@ -48,13 +49,15 @@ def test_filter_is_noticed():
 
 
 def test_tracer_is_noticed():
-    status, ready, checks = doctor("strace", "-f", "-qq", "-e", "trace=none", "-e", "signal=none", "-o", "/dev/null")
+    status, ready, checks = doctor("strace", "-f", "-qq", "-e", "trace=none", "-e", "signal=none", "-o",
+                                   "/dev/null")
     assert checks["traced"]["state"] == "missing"
     assert not ready["run_user"] and status == 1
 
 
 def test_without_rights_names_setcap():
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+              "--bounding-set=-all"]
     _, ready, checks = doctor(*(nobody if os.getuid() == 0 else []))
     assert checks["bpf"]["state"] == "missing" and "setcap cap_bpf,cap_perfmon+ep" in checks["bpf"]["fix"]
     assert ready["record"] == "ptrace"

@@ -11,7 +11,8 @@ import pytest
 from sysvm_program import SYSVM, run
 from trace_text import CALLS, EVENTS, make_trace
 
-READING = [["dump"], ["info"], ["report"], ["mine"], ["export", "strace"], ["export", "ndjson"], ["export", "perfetto"],
+READING = [["dump"], ["info"], ["report"], ["mine"], ["export", "strace"], ["export", "ndjson"],
+           ["export", "perfetto"],
            ["export", "folded"]]
 
 
@@ -29,7 +30,9 @@ def lines(*words):
 def test_one_line_for_each_event_in_order_of_entry(trace):
     shown = lines(trace)
     assert len(shown) == EVENTS
-    assert shown[1].split(None, 2)[2].startswith('openat(AT_FDCWD, "/tmp/<b>&\\"\\n\\377", O_RDONLY|O_CLOEXEC) = 3 <0.000010>')
+    assert shown[1].split(None,
+                          2)[2].startswith('openat(AT_FDCWD, "/tmp/<b>&\\"\\n\\377", O_RDONLY|O_CLOEXEC) = '
+                                           '3 <0.000010>')
     assert shown[-1].endswith("exit_group(3) = ?")
 
 
@@ -77,7 +80,8 @@ def on_terminal(words, stream="stdout", status=0, **environment):
     """Standard output, or error, as a terminal sees it."""
     main, child = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CLICOLOR_FORCE")}
-    process = subprocess.Popen([SYSVM, *map(str, words)], **{stream: child}, env=clean | {"TERM": "xterm"} | environment)
+    process = subprocess.Popen([SYSVM, *map(str, words)], **{stream: child},
+                               env=clean | {"TERM": "xterm"} | environment)
     os.close(child)
     text = b""
     while True:
@@ -103,7 +107,8 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(trace):
 
 
 def test_doctor_and_messages_follow_no_color_too():
-    assert b"\033[" in on_terminal(["doctor"], status=None) and b"\033[" not in on_terminal(["doctor"], status=None, NO_COLOR="1")
+    assert b"\033[" in on_terminal(["doctor"], status=None)
+    assert b"\033[" not in on_terminal(["doctor"], status=None, NO_COLOR="1")
     wrong = ["dump", "/no/such/file"]
     assert b"\033[" in on_terminal(wrong, stream="stderr", status=2)
     assert b"\033[" not in on_terminal(wrong, stream="stderr", status=2, NO_COLOR="1")
@@ -117,9 +122,11 @@ def long_trace(tmp_path_factory):
     return make_trace(tmp_path_factory.mktemp("long"), text)
 
 
-@pytest.mark.parametrize("command", [["dump"], ["dump", "--json"], ["export", "strace"], ["export", "ndjson"], ["export", "perfetto"]])
+@pytest.mark.parametrize("command", [["dump"], ["dump", "--json"], ["export", "strace"], ["export", "ndjson"],
+                                     ["export", "perfetto"]])
 def test_a_reader_that_goes_away_ends_it_without_a_word(long_trace, command):
-    process = subprocess.Popen([SYSVM, *command, str(long_trace)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([SYSVM, *command, str(long_trace)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
     process.stdout.read(100)
     process.stdout.close()
     assert process.wait(60) == -signal.SIGPIPE

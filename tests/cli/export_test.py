@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sysvm export, against those who read such files: strace's own tool, a JSON schema, what flame graphs are made of."""
+"""sysvm export, against those who read such files: strace's own tool, a JSON schema, what flame graphs are
+made of."""
 import json
 import re
 import shutil

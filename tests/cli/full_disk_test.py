@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A full disk and a closed pipe: every command that writes says so, with a status that is not 0, and leaves no half file under the
-name that was asked for, nor anything else."""
+"""A full disk and a closed pipe: every command that writes says so, with a status that is not 0, and leaves
+no half file under the name that was asked for, nor anything else."""
 import os
 import subprocess
 
@@ -9,9 +9,12 @@ import pytest
 from sysvm_program import SYSVM, run
 from trace_text import make_trace
 
-TO_STANDARD_OUTPUT = [["info"], ["info", "--json"], ["info", "--verify"], ["info", "--verify", "--json"], ["dump"], ["dump", "--json"],
-                      ["dump", "-c"], ["report"], ["export", "strace"], ["export", "ndjson"], ["export", "perfetto"], ["export", "folded"]]
-TO_A_FILE = [["report"], ["export", "strace"], ["export", "ndjson"], ["export", "perfetto"], ["export", "folded"]]
+TO_STANDARD_OUTPUT = [["info"], ["info", "--json"], ["info", "--verify"], ["info", "--verify", "--json"],
+                      ["dump"], ["dump", "--json"],
+                      ["dump", "-c"], ["report"], ["export", "strace"], ["export", "ndjson"],
+                      ["export", "perfetto"], ["export", "folded"]]
+TO_A_FILE = [["report"], ["export", "strace"], ["export", "ndjson"], ["export", "perfetto"],
+             ["export", "folded"]]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,8 @@ def trace(tmp_path_factory):
 
 def to(path, words, **options):
     with open(path, "wb") as out:
-        return subprocess.run([SYSVM, *map(str, words)], stdout=out, stderr=subprocess.PIPE, timeout=60, **options)
+        return subprocess.run([SYSVM, *map(str, words)], stdout=out, stderr=subprocess.PIPE, timeout=60,
+                              **options)
 
 
 @pytest.mark.parametrize("words", TO_STANDARD_OUTPUT, ids=" ".join)
@@ -30,7 +34,8 @@ def test_a_full_disk_is_told(trace, words):
     assert done.returncode == 125 and b"No space left" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["help", "dump"], ["dump", "--help"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["help", "dump"], ["dump", "--help"]],
+                         ids=" ".join)
 def test_a_full_disk_is_told_by_the_help_too(words):
     done = to("/dev/full", words)
     assert done.returncode == 125 and b"No space left" in done.stderr, done.stderr
@@ -38,7 +43,8 @@ def test_a_full_disk_is_told_by_the_help_too(words):
 
 @pytest.mark.parametrize("words", TO_STANDARD_OUTPUT, ids=" ".join)
 def test_a_closed_standard_output_is_told(trace, words):
-    done = subprocess.run([SYSVM, *words, trace], stdout=None, stderr=subprocess.PIPE, timeout=60, preexec_fn=lambda: os.close(1))
+    done = subprocess.run([SYSVM, *words, trace], stdout=None, stderr=subprocess.PIPE, timeout=60,
+                          preexec_fn=lambda: os.close(1))
     assert done.returncode == 125 and done.stderr, done.stderr
 
 

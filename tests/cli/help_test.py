@@ -52,7 +52,8 @@ def test_help_goes_to_standard_output_with_status_0(command, flag):
 
 @pytest.mark.parametrize("command", commands())
 def test_man_page_has_the_options_of_the_help_and_no_others(command):
-    page = set(OPTION.findall(re.split(r"^# EXIT STATUS", man_page(command), flags=re.M)[0].split("# OPTIONS")[1]))
+    page = set(OPTION.findall(re.split(r"^# EXIT STATUS", man_page(command),
+                                       flags=re.M)[0].split("# OPTIONS")[1]))
     assert page == options_of_help(command)
 
 
@@ -82,8 +83,10 @@ def test_help_fits_80_columns(command):
     assert run(SYSVM, "help", command, env=os.environ | {"COLUMNS": "80"}).stdout == done.stdout
 
 
-@pytest.mark.parametrize("words,meant", [(["recrod"], "record"), (["dump", "--colour", "x"], "--color"), (["dump", "-e", "opneat", "x"], "openat"),
-                                         (["export", "strac", "x"], "strace"), (["dump", "--color", "nevr", "x"], "never")])
+@pytest.mark.parametrize("words,meant", [(["recrod"], "record"), (["dump", "--colour", "x"], "--color"),
+                                         (["dump", "-e", "opneat", "x"], "openat"),
+                                         (["export", "strac", "x"], "strace"),
+                                         (["dump", "--color", "nevr", "x"], "never")])
 def test_a_mistyped_word_is_answered_with_the_nearest_known_one(words, meant):
     done = run(SYSVM, *words)
     assert done.returncode == 2 and f"did you mean '{meant}'?".encode() in done.stderr
@@ -102,7 +105,8 @@ def test_bash_offers_the_options_of_the_help(command):
 @pytest.mark.parametrize("words, values", [
     (("record", "--backend"), {"auto", "bpf", "ptrace"}), (("stat", "--backend"), {"auto", "bpf", "ptrace"}),
     (("dump", "--color"), {"auto", "always", "never"}), (("import", "--format"), {"auto", "strace", "perf"}),
-    (("run", "--engine"), {"auto", "kernel", "user"}), (("export",), {"strace", "perfetto", "ndjson", "folded"})])
+    (("run", "--engine"), {"auto", "kernel", "user"}),
+    (("export",), {"strace", "perfetto", "ndjson", "folded"})])
 def test_bash_offers_the_values_that_an_option_takes(words, values):
     assert completions(SYSVM, *words, "") == values
     first = sorted(values)[0]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A property of imports, for each way in which strace can be told to print: everything is understood, the calls are those of the
-plain log, and what is exported as strace's text and imported again is the same.
+"""A property of imports, for each way in which strace can be told to print: everything is understood, the
+calls are those of the plain log, and what is exported as strace's text and imported again is the same.
 
-`make check` runs the options one by one; the target check-import-options each pair of them too (SYSVM_ALL_OPTIONS=1)."""
+`make check` runs the options one by one; the target check-import-options each pair of them too
+(SYSVM_ALL_OPTIONS=1)."""
 import itertools
 import json
 import os
@@ -17,20 +18,29 @@ pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
 
 # What each option changes. "raw": strings are shown as addresses.
 OPTIONS = {
-    "plain": [], "-r": ["-r"], "-t": ["-t"], "-tt": ["-tt"], "-ttt": ["-ttt"], "-T": ["-T"], "-ttt -T": ["-ttt", "-T"],
-    "ns": ["--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns"], "-r ns": ["--relative-timestamps=ns"],
-    "-ttt -r": ["-ttt", "-r"], "-i": ["-i"], "-n": ["-n"], "-y": ["-y"], "-yy": ["-yy"], "--decode-fds": ["--decode-fds=all"],
-    "-Y": ["-Y"], "--decode-pids": ["--decode-pids=comm,pidns"], "-v": ["-v"], "-x": ["-x"], "-xx": ["-xx"], "-s 4": ["-s", "4"],
-    "-s 4096": ["-s", "4096"], "-a 0": ["-a", "0"], "-a 90": ["-a", "90"], "-X raw": ["-X", "raw"], "-X abbrev": ["-X", "abbrev"],
+    "plain": [], "-r": ["-r"], "-t": ["-t"], "-tt": ["-tt"], "-ttt": ["-ttt"], "-T": ["-T"],
+    "-ttt -T": ["-ttt", "-T"],
+    "ns": ["--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns"],
+    "-r ns": ["--relative-timestamps=ns"],
+    "-ttt -r": ["-ttt", "-r"], "-i": ["-i"], "-n": ["-n"], "-y": ["-y"], "-yy": ["-yy"],
+    "--decode-fds": ["--decode-fds=all"],
+    "-Y": ["-Y"], "--decode-pids": ["--decode-pids=comm,pidns"], "-v": ["-v"], "-x": ["-x"], "-xx": ["-xx"],
+    "-s 4": ["-s", "4"],
+    "-s 4096": ["-s", "4096"], "-a 0": ["-a", "0"], "-a 90": ["-a", "90"], "-X raw": ["-X", "raw"],
+    "-X abbrev": ["-X", "abbrev"],
     "-X verbose": ["-X", "verbose"], "-e raw": ["-e", "raw=all"], "-e raw=openat": ["-e", "raw=openat,close"],
-    "dumps": ["-e", "read=all", "-e", "write=all"], "-C": ["-C"], "-C -U": ["-C", "-U", "name,calls,time"], "-q": ["-q"], "-qq": ["-qq"],
-    "-k": ["-k"], "-D": ["-D"], "--secontext": ["--secontext"], "-w -C": ["-w", "-C"], "no abbreviation": ["-e", "abbrev=none"],
+    "dumps": ["-e", "read=all", "-e", "write=all"], "-C": ["-C"], "-C -U": ["-C", "-U", "name,calls,time"],
+    "-q": ["-q"], "-qq": ["-qq"],
+    "-k": ["-k"], "-D": ["-D"], "--secontext": ["--secontext"], "-w -C": ["-w", "-C"],
+    "no abbreviation": ["-e", "abbrev=none"],
     "-e verbose=none": ["-e", "verbose=none"],
 }
 RAW = {"-e raw", "-e raw=openat"}
 # Each thread's calls are compared; these vary from run to run.
-VARIES = {"brk", "mmap", "clone", "clone3", "vfork", "fork", "wait4", "getpid", "gettid", "getppid", "set_tid_address", "getrandom",
-          "munmap", "mprotect", "arch_prctl", "pread64", "prlimit64", "rseq", "set_robust_list", "rt_sigreturn", "restart_syscall"}
+VARIES = {"brk", "mmap", "clone", "clone3", "vfork", "fork", "wait4", "getpid", "gettid", "getppid",
+          "set_tid_address", "getrandom",
+          "munmap", "mprotect", "arch_prctl", "pread64", "prlimit64", "rseq", "set_robust_list",
+          "rt_sigreturn", "restart_syscall"}
 COMMAND = ["sh", "-c", "cat a.txt absent.txt | wc -l >/dev/null; kill -USR1 $$ || true; exit 3"]
 
 
@@ -74,7 +84,9 @@ def shape(trace):
         # Of an int only the low half counts; raw text has the other as it was.
         if "args" in e:
             e["args"] = [None if a is None else int(a) & 0xffffffff for a in e["args"]]
-        out.append(json.dumps({key: e.get(key) for key in ("pid", "tid", "call", "signal", "args", "ret", "error", "path", "path2", "stat",
+        out.append(json.dumps({key: e.get(key)
+                               for key in ("pid", "tid", "call", "signal", "args", "ret", "error", "path",
+                                           "path2", "stat",
                                                            "data")}))
     return sorted(out)
 
@@ -83,7 +95,8 @@ def record(folder, name, options, files=False):
     for old in folder.glob(f"{name}.txt*"):
         old.unlink()
     text = folder / f"{name}.txt"
-    done = subprocess.run(["strace", "-ff" if files else "-f", *options, "-o", text, *COMMAND], cwd=folder, capture_output=True, timeout=60)
+    done = subprocess.run(["strace", "-ff" if files else "-f", *options, "-o", text, *COMMAND], cwd=folder,
+                          capture_output=True, timeout=60)
     if b"strace: " in done.stderr and not list(folder.glob(f"{name}.txt*")):
         pytest.skip("this strace cannot: " + done.stderr.decode(errors="replace")[:100])
     if done.returncode != 138 and done.returncode != -10:  # killed by SIGUSR1
@@ -123,13 +136,16 @@ def test_a_file_for_each_process(folder, plain):
 
 
 def test_a_log_on_standard_error_between_what_programs_print(folder, plain):
-    """The calls are those of the plain log, although strace's messages and the programs' own output stand between them."""
-    done = subprocess.run(["strace", "-f", *["sh", "-c", "cat a.txt; (cat a.txt); ls a.txt absent.txt"]], cwd=folder, stderr=subprocess.STDOUT,
+    """The calls are those of the plain log, although strace's messages and the programs' own output stand
+    between them."""
+    done = subprocess.run(["strace", "-f", *["sh", "-c", "cat a.txt; (cat a.txt); ls a.txt absent.txt"]],
+                          cwd=folder, stderr=subprocess.STDOUT,
                           stdout=subprocess.PIPE, timeout=60)
     (folder / "mixed.txt").write_bytes(done.stdout)
     done = run(SYSVM, "import", folder / "mixed.txt", "-o", folder / "mixed.trace")
     assert done.returncode == 0
-    subprocess.run(["strace", "-f", "-o", folder / "alone.txt", "sh", "-c", "cat a.txt; (cat a.txt); ls a.txt absent.txt"], cwd=folder,
+    subprocess.run(["strace", "-f", "-o", folder / "alone.txt", "sh", "-c",
+                    "cat a.txt; (cat a.txt); ls a.txt absent.txt"], cwd=folder,
                    capture_output=True, timeout=60)
     alone = by_thread(imported(folder, folder / "alone.txt", "alone"))
     assert [len(thread) for thread in by_thread(folder / "mixed.trace")] == [len(thread) for thread in alone]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sysvm import: the same programs recorded by sysvm, by strace and by perf are the same calls; an imported trace is mined and
-compiled like any other."""
+"""sysvm import: the same programs recorded by sysvm, by strace and by perf are the same calls; an imported
+trace is mined and compiled like any other."""
 import json
 import os
 import shutil
@@ -17,7 +17,9 @@ PROGRAMS = {
     "cat": ["cat", "a.txt", "absent.txt"],
     "children": ["sh", "-c", "cat a.txt | wc -l; ls absent; (exit 3); kill -USR1 $$ || true"],
     "execs": ["env", "true"],
-    "threads": ["/usr/bin/python3", "-S", "-c", "import threading, os\nt = [threading.Thread(target=os.stat, args=('a.txt',)) for _ in range(3)]\n"
+    "threads": ["/usr/bin/python3", "-S", "-c",
+                "import threading, os\n"
+                "t = [threading.Thread(target=os.stat, args=('a.txt',)) for _ in range(3)]\n"
                 "for x in t: x.start(); x.join()"],
 }
 
@@ -35,8 +37,10 @@ def events(trace):
     return [json.loads(line) for line in done.stdout.splitlines()[1:]]
 
 
-# Results that differ from run to run: addresses and ids. Calls that ld.so, python or the kernel make differently each time.
-VARIES = {"brk", "mmap", "clone", "clone3", "vfork", "fork", "wait4", "getpid", "gettid", "getppid", "set_tid_address", "futex", "getrandom",
+# Results that differ from run to run: addresses and ids. Calls that ld.so, python or the kernel make
+# differently each time.
+VARIES = {"brk", "mmap", "clone", "clone3", "vfork", "fork", "wait4", "getpid", "gettid", "getppid",
+          "set_tid_address", "futex", "getrandom",
           "mremap"}
 TIMING = {"futex", "sched_yield", "restart_syscall", "rt_sigreturn", "munmap", "madvise"}
 
@@ -45,7 +49,8 @@ def by_thread(trace):
     """For each thread, in order of its first event: (call, error or result, path) of all its calls."""
     threads = {}
     for e in events(trace):
-        if "signal" in e or e.get("flags", 0) & 8 or e["call"] in TIMING:  # 8: the return from fork in the child
+        # 8: the return from fork in the child
+        if "signal" in e or e.get("flags", 0) & 8 or e["call"] in TIMING:
             continue
         result = e.get("error") or (None if e["call"] in VARIES else e["ret"])
         path = e.get("path") if e["call"] not in ("execve",) else os.path.basename(e.get("path", ""))
@@ -81,7 +86,8 @@ def strace(folder, words, *options):
 
 
 @needs_strace
-@pytest.mark.parametrize("options", [[], ["-y"], ["-yy", "-s", "4", "-n", "-i"]], ids=["plain", "-y", "-yy -n -i"])
+@pytest.mark.parametrize("options", [[], ["-y"], ["-yy", "-s", "4", "-n", "-i"]],
+                         ids=["plain", "-y", "-yy -n -i"])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_strace_and_ptrace_saw_the_same_calls(folder, program, options):
     ours, theirs = record(folder, "ptrace", PROGRAMS[program]), strace(folder, PROGRAMS[program], *options)
@@ -105,11 +111,13 @@ def test_strace_and_bpf_saw_the_same_calls(folder):
 @pytest.mark.skipif(not shutil.which("perf") or os.getuid() != 0, reason="perf needs root")
 def test_perf_and_ptrace_saw_the_same_calls(folder):
     words = PROGRAMS["cat"]
-    done = run("perf", "record", "-q", "-m", "16M", "-o", "perf.data", "-e", "raw_syscalls:sys_enter,raw_syscalls:sys_exit", "--", *words)
+    done = run("perf", "record", "-q", "-m", "16M", "-o", "perf.data", "-e",
+               "raw_syscalls:sys_enter,raw_syscalls:sys_exit", "--", *words)
     if not (folder / "perf.data").exists():
         pytest.skip("perf record does not work here: " + done.stderr.decode(errors="replace")[:200])
     with open(folder / "perf.txt", "wb") as out:
-        subprocess.run(["perf", "script", "-i", "perf.data", "-F", "comm,pid,tid,time,event,trace"], stdout=out,
+        subprocess.run(["perf", "script", "-i", "perf.data", "-F", "comm,pid,tid,time,event,trace"],
+                       stdout=out,
                        stderr=subprocess.DEVNULL, check=True)
     trace = folder / "perf.trace"
     done = run(SYSVM, "import", "perf.txt", "-o", trace)
@@ -145,7 +153,8 @@ def test_standard_input_and_quiet(folder):
 def test_what_is_not_understood_is_told_with_its_line(folder):
     (folder / "x.txt").write_text("100 1700000000.5 close(3) = 0 <0.1>\nnot a call\n")
     done = run(SYSVM, "import", "x.txt", "-o", "x.trace")
-    assert done.returncode == 0 and b"1 lines were not understood" in done.stderr and b"line 2: not a call" in done.stderr
+    assert done.returncode == 0 and b"1 lines were not understood" in done.stderr
+    assert b"line 2: not a call" in done.stderr
 
 
 def test_other_files_are_left_alone_and_other_text_refused(folder):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""compile --profile, from end to end: a program is recorded while it does one thing, run while it does another, and compiled
-again with the counters of that run. What missed is narrowed or left out, what hit stays as it is, byte for byte.
+"""compile --profile, from end to end: a program is recorded while it does one thing, run while it does
+another, and compiled again with the counters of that run. What missed is narrowed or left out, what hit stays
+as it is, byte for byte.
 """
 import json
 
@@ -60,7 +61,8 @@ def folder(tmp_path, monkeypatch):
     run("sh", "-c", "sleep 1.1; cat f*")  # reading ahead leaves every atime alone (relatime)
     recorded = run(SYSVM, "record", "-q", "-o", "visits.trace", "--", "./visits", "2", "100")
     assert recorded.returncode == 0, recorded.stderr
-    assert run(SYSVM, "run", "--", "./visits", "2", "1").returncode == 0  # its object file is known from now on
+    # its object file is known from now on
+    assert run(SYSVM, "run", "--", "./visits", "2", "1").returncode == 0
     return tmp_path
 
 
@@ -82,12 +84,14 @@ def name_of(procedure):
 
 
 def ran(name, *words):
-    done = run(SYSVM, "run", "--engine", "user", "--age", "1000", "-P", f"{name}.svp", "--stats", f"{name}.json", "--", "./visits", *words)
+    done = run(SYSVM, "run", "--engine", "user", "--age", "1000", "-P", f"{name}.svp", "--stats",
+               f"{name}.json", "--", "./visits", *words)
     assert done.returncode == 0, done.stderr
     counters = json.loads((open(f"{name}.json")).read())
     if any(counters["off"].values()):
         pytest.skip(f"the program ran plainly here: {counters['off']}")
-    return {p["trigger"].split(",")[2].strip(): p for p in counters["procedures"] if p.get("trigger", "").startswith("openat")}
+    return {p["trigger"].split(",")[2].strip(): p for p in counters["procedures"]
+            if p.get("trigger", "").startswith("openat")}
 
 
 def test_what_misses_is_narrowed_until_it_hits(folder):
@@ -102,7 +106,8 @@ def test_what_misses_is_narrowed_until_it_hits(folder):
     assert name_of(second["0"]) == "openat: newfstatat read", said
     assert second["0x80000"] == first["0x80000"]
 
-    # Still one of two is missed half of the time; and the profile of the shorter one does not bring the longer one back.
+    # Still one of two is missed half of the time; and the profile of the shorter one does not bring the
+    # longer one back.
     counters = ran("second", "2", "100", "1", "100")
     assert counters["0"]["misses"] >= 90, counters
     third, said = compiled("third", "--profile", "second.json")
@@ -134,7 +139,8 @@ def test_what_hits_stays_as_it_is(folder):
 
 def test_counters_that_are_none_are_refused(folder):
     (folder / "bad.json").write_text('{"procedures": [3]}')
-    for path, says in (("bad.json", b"a procedure that is no object"), ("visits.c", b"not what 'sysvm run --stats' writes"),
+    for path, says in (("bad.json", b"a procedure that is no object"),
+                       ("visits.c", b"not what 'sysvm run --stats' writes"),
                        ("absent.json", b"absent.json"), (".", b"a folder")):
         done = run(SYSVM, "compile", "visits.trace", "-o", "x.svp", "--profile", path)
         assert done.returncode == 2 and says in done.stderr, done.stderr

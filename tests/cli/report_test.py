@@ -18,7 +18,8 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
-        self.loads += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action") or name.startswith("on")]
+        self.loads += [value for name, value in attributes
+                       if name in ("src", "href", "srcset", "data", "action") or name.startswith("on")]
 
     def handle_data(self, data):
         self.text += data
@@ -33,7 +34,8 @@ def report(trace, *options):
 def test_hostile_names_are_text(tmp_path):
     page = Page(report(make_trace(tmp_path)))
     assert "<script>alert(1)</script>" in page.text
-    assert page.tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "code", "table", "tr", "th", "td", "span", "p",
+    assert page.tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "code", "table", "tr",
+                         "th", "td", "span", "p",
                          "pre"}
     assert page.loads == []
 

@@ -23,4 +23,5 @@ def run(*command, **options):
 def commands():
     """The names of the subcommands, from the one table."""
     text = (SOURCE / "cli" / "commands.inc").read_text()
-    return [line.split("(")[1].split(",")[0] for line in text.splitlines() if line.startswith("SYSVM_COMMAND(")]
+    return [line.split("(")[1].split(",")[0] for line in text.splitlines()
+            if line.startswith("SYSVM_COMMAND(")]

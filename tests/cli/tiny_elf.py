@@ -21,7 +21,8 @@ def i386_program():
     ])
     code = code[:11] + struct.pack("<I", address + len(code)) + code[15:]
     size = HEADERS + len(code) + len(text)
-    header = b"\x7fELF" + bytes([1, 1, 1]) + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, address, 52, 0, 0, 52, 32, 1,
+    header = b"\x7fELF" + bytes([1, 1, 1]) + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, address, 52, 0,
+                                                                    0, 52, 32, 1,
                                                                      0, 0, 0)
     program = struct.pack("<IIIIIIII", 1, 0, BASE, BASE, size, size, 5, 0x1000)
     return header + program + code + text

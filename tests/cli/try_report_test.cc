@@ -54,7 +54,8 @@ TEST(TryReport, TheVerdictIsOfWhatWasMeasuredAndComesFirst) {
     EXPECT_LT(at, table.find("  identical ")) << table;
     return table.substr(at, table.find('\n', at) - at);
   };
-  EXPECT_NE(verdict().find("slower here: 0.5 ms (4.0 %) more with the user engine"), std::string::npos) << verdict();
+  EXPECT_NE(verdict().find("slower here: 0.5 ms (4.0 %) more with the user engine"), std::string::npos)
+      << verdict();
   r.noise_ms = 0.6;
   EXPECT_NE(verdict().find("nothing to gain here: +0.5 ms (+4.0 %)"), std::string::npos) << verdict();
   EXPECT_EQ(nlohmann::json::parse(to_json(r))["verdict"], "nothing to gain");
@@ -71,7 +72,8 @@ TEST(TryReport, WhatWasPredictedStandsBesideIt) {
   r.predicted = "slower: about 1 ms more";
   r.why = {"4100 of 5000 calls are write"};
   const std::string table = to_table(r);
-  EXPECT_NE(table.find("305,415 entries (-1.0 % of those after); slower: about 1 ms more"), std::string::npos) << table;
+  EXPECT_NE(table.find("305,415 entries (-1.0 % of those after); slower: about 1 ms more"), std::string::npos)
+      << table;
   EXPECT_NE(table.find("4100 of 5000 calls are write"), std::string::npos) << table;
   EXPECT_EQ(nlohmann::json::parse(to_json(r))["predicted"]["entries"], 305415);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""sysvm try, from outside: a real command recorded, compiled, run again. Each test is one promise of the command line.
+"""sysvm try, from outside: a real command recorded, compiled, run again. Each test is one promise of the
+command line.
 """
 import json
 import os
@@ -25,7 +26,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*args, **more) -> subprocess.CompletedProcess:
     more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([SYSVM, "try", *map(str, args)], capture_output=True, text=True, timeout=300, **more)
+    return subprocess.run([SYSVM, "try", *map(str, args)], capture_output=True, text=True, timeout=300,
+                          **more)
 
 
 def report(*args, **more) -> dict:
@@ -61,7 +63,8 @@ def test_strict_gives_no_late_close_and_still_fewer_entries(tree: Path) -> None:
 
 def test_entries_before_is_what_the_recording_counted(tree: Path) -> None:
     r = report("--", "grep", "-r", "define", tree)
-    assert abs(r["entries"]["before"] - r["syscalls"]) <= 2  # two runs of one program; ld.so may differ by a call
+    # two runs of one program; ld.so may differ by a call
+    assert abs(r["entries"]["before"] - r["syscalls"]) <= 2
 
 
 def test_the_table_says_which_engine_and_hides_the_output(tree: Path) -> None:
@@ -156,7 +159,8 @@ def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path, tree: Path) 
 
 
 def test_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
-    child = subprocess.Popen([SYSVM, "try", "--", "sh", "-c", "touch started; sleep 60"], stdin=subprocess.DEVNULL,
+    child = subprocess.Popen([SYSVM, "try", "--", "sh", "-c", "touch started; sleep 60"],
+                             stdin=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
                              env={**os.environ, "TMPDIR": str(tmp_path)})
     deadline = time.monotonic() + 120

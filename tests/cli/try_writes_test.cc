@@ -110,7 +110,8 @@ TEST_F(Databases, AFileWithoutANameIsNobodys) {
   EXPECT_EQ(after({call(SYS_openat, 0, O_RDWR | O_TMPFILE, 2), on(SYS_write, 3, 100)}), nothing_);
   Event link = call(SYS_linkat, 0, 0, 1, 0);
   t_.header.calls = {{SYS_linkat, "linkat", {}, "ZERO"}};
-  EXPECT_EQ(after({call(SYS_openat, 0, O_RDWR | O_TMPFILE, 2), link}), std::vector<std::string>{"linkat data.db"});
+  EXPECT_EQ(after({call(SYS_openat, 0, O_RDWR | O_TMPFILE, 2), link}),
+            std::vector<std::string>{"linkat data.db"});
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * under_filter CMD...: runs CMD below a seccomp filter that allows everything. A filter that changes nothing is the
- * hardest one: whoever ignores it gets the right results and has still done what may be judged.
+ * under_filter CMD...: runs CMD below a seccomp filter that allows everything. A filter that changes nothing
+ * is the hardest one: whoever ignores it gets the right results and has still done what may be judged.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -19,10 +19,10 @@ from help_test import options_of_help
 pytestmark = pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
 
 # Nothing is printed between a list and DONE but the list: no prompt, no bell, no pages.
-SETUP = r"""PS1= PS2= LISTMAX=0; unsetopt prompt_sp prompt_cr beep list_beep list_ambiguous zle_bracketed_paste; unset zle_bracketed_paste
-fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D
-done-now() {{ local line=$BUFFER; BUFFER=; zle -I; print -r -- "DONE<$line>"; }}; zle -N done-now; bindkey '^Xd' done-now
-print -r -- "SET""UP"
+SETUP = r"""PS1= PS2= LISTMAX=0; unsetopt prompt_sp prompt_cr beep list_beep list_ambiguous
+zle_bracketed_paste; unset zle_bracketed_paste fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D
+done-now() {{ local line=$BUFFER; BUFFER=; zle -I; print -r -- "DONE<$line>"; }}; zle -N done-now; bindkey
+'^Xd' done-now print -r -- "SET""UP"
 """
 
 
@@ -31,7 +31,8 @@ class Zsh:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 2000, 200, 0, 0))
         environment = {**os.environ, "TERM": "dumb", "PATH": f"{BIN}:{os.environ['PATH']}"}
-        self.process = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
+        self.process = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs,
+                                        env=environment,
                                         start_new_session=True)
         os.close(theirs)
         self.terminal = ours
@@ -66,10 +67,12 @@ def zsh():
 
 
 def test_it_loads_without_a_word(zsh):
-    assert "_sysvm" not in zsh.errors.replace("_sysvm=", "") and "not found" not in zsh.errors and "error" not in zsh.errors
+    assert "_sysvm" not in zsh.errors.replace("_sysvm=", "") and "not found" not in zsh.errors
+    assert "error" not in zsh.errors
 
 
-@pytest.mark.parametrize("begun, whole", [("sysvm rec", "sysvm record "), ("sysvm doc", "sysvm doctor "), ("sysvm expo", "sysvm export "),
+@pytest.mark.parametrize("begun, whole", [("sysvm rec", "sysvm record "), ("sysvm doc", "sysvm doctor "),
+                                          ("sysvm expo", "sysvm export "),
                                           ("sysvm record --backend b", "sysvm record --backend bpf "),
                                           ("sysvm run --engine k", "sysvm run --engine kernel "),
                                           ("sysvm export perf", "sysvm export perfetto "),
@@ -86,7 +89,8 @@ def test_it_offers_the_commands(zsh):
 @pytest.mark.parametrize("command", commands())
 def test_it_offers_the_options_of_the_help(zsh, command):
     after, offered = zsh.complete(f"sysvm {command} --")
-    assert {word for word in offered if re.fullmatch("--[a-z][-a-z]*", word)} | set(re.findall(r" (--[a-z][-a-z]*) ", after)) == options_of_help(command)
+    names = {word for word in offered if re.fullmatch("--[a-z][-a-z]*", word)}
+    assert names | set(re.findall(r" (--[a-z][-a-z]*) ", after)) == options_of_help(command)
 
 
 def test_what_stands_behind_the_separator_is_a_command_of_its_own(zsh):

@@ -16,10 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Folder {
-  Folder() : path(std::string(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp") + "/replacing.XXXXXX") { mkdtemp(path.data()); }
+  Folder() : path(std::string(getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp") + "/replacing.XXXXXX") {
+    mkdtemp(path.data());
+  }
   ~Folder() { fs::remove_all(path); }
   std::string operator/(const char* name) const { return path + "/" + name; }
-  size_t files() const { return static_cast<size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator())); }
+  size_t files() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
+  }
   std::string path;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the assembler: any text, any room for code and message. What it makes without an error and the verifier accepts
-// must read the same again.
+// Fuzzes the assembler: any text, any room for code and message. What it makes without an error and the
+// verifier accepts must read the same again.
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<uint8_t> code(data[0] * 8), starts(SYSVM_STARTS_SIZE(data[0] * 8));
   std::vector<char> message(1 + data[1]);
   size_t len = ~size_t{0};
-  const int err = sysvm_assemble(text.c_str(), code.data(), code.size(), &len, message.data(), message.size());
+  const int err =
+      sysvm_assemble(text.c_str(), code.data(), code.size(), &len, message.data(), message.size());
   if (std::memchr(message.data(), 0, message.size()) == nullptr) abort();
   if (err) {
     if (len || (message.size() > 4 && std::strncmp(message.data(), "line", 4))) abort();

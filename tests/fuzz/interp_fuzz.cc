@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the interpreter: verified code over a page that another thread rewrites while it runs (at every call, load,
-// store and poll, header and registers alike), in a world that answers anything. It must stay within the page, its fuel
-// and its own count, and end with a status that the ABI names. Input: 16 bytes of settings, then code.
+// Fuzzes the interpreter: verified code over a page that another thread rewrites while it runs (at every
+// call, load, store and poll, header and registers alike), in a world that answers anything. It must stay
+// within the page, its fuel and its own count, and end with a status that the ABI names. Input: 16 bytes of
+// settings, then code.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -19,13 +20,9 @@ struct World {
   unsigned char memory[64];
 };
 
-World* world_of(sysvm_env* env) {
-  return reinterpret_cast<World*>(env);
-}
+World* world_of(sysvm_env* env) { return reinterpret_cast<World*>(env); }
 
-uint64_t next(World* w) {
-  return w->state = w->state * 6364136223846793005u + 1442695040888963407u;
-}
+uint64_t next(World* w) { return w->state = w->state * 6364136223846793005u + 1442695040888963407u; }
 
 void rewrite_page(World* w) {
   if (!w->hostile) return;
@@ -77,7 +74,8 @@ __u32 poll(sysvm_env* env) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 16) return 0;
-  // A copy that ends where the code ends: one byte beyond is the sanitizer's to find. The fuzzer's END saves it the search.
+  // A copy that ends where the code ends: one byte beyond is the sanitizer's to find. The fuzzer's END saves
+  // it the search.
   std::vector<uint8_t> code(data + 16, data + size);
   code.push_back(SYSVM_OP_END);
   std::vector<uint8_t> starts(SYSVM_STARTS_SIZE(code.size()));
@@ -85,14 +83,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (sysvm_verify(code.data(), code.size(), starts.data(), &error_at, nullptr, 0)) return 0;
 
   auto page = std::vector<sysvm_page>(1);
-  World world{.env = {.call = call, .load = load, .store = store, .poll = poll, .args = {}, .calls = 0, .stop = 0, .nr = 0},
+  World world{.env = {.call = call,
+                      .load = load,
+                      .store = store,
+                      .poll = poll,
+                      .args = {},
+                      .calls = 0,
+                      .stop = 0,
+                      .nr = 0},
               .state = 0,
               .page = page.data(),
               .hostile = data[7] % 2 == 1,
               .fuel = 0,
               .memory = {}};
   std::memcpy(&world.state, data, 8);
-  for (size_t i = 0; i < sizeof(sysvm_page); i++) reinterpret_cast<uint8_t*>(page.data())[i] = data[8 + i % 8];
+  for (size_t i = 0; i < sizeof(sysvm_page); i++)
+    reinterpret_cast<uint8_t*>(page.data())[i] = data[8 + i % 8];
   for (int i = 0; i < SYSVM_NREGS; i += 2) page[0].reg[i] = i % 64;
   const sysvm_program program{code.data(), starts.data(), uint32_t(code.size()), 0};
   long restart = 0;

@@ -154,7 +154,8 @@ static long enter(unsigned int command) {
   current->regs.ax = how == 0xff ? 0 : -ENOSYS;
   if (command == SYSVM_IOC_RUN && how & 1) {
     current->regs.orig_ax = __NR_fadvise64;
-    ret = sysvm_run_fadvise(&file, how % 4, how & 2 ? SYSVM_PROC_PAGE : how % 4, how == 0xf7 ? 0 : SYSVM_ADVICE_RUN);
+    ret = sysvm_run_fadvise(&file, how % 4, how & 2 ? SYSVM_PROC_PAGE : how % 4,
+                            how == 0xf7 ? 0 : SYSVM_ADVICE_RUN);
   } else {
     current->regs.orig_ax = __NR_ioctl;
     ret = sysvm_fops.unlocked_ioctl(&file, command, 4096);
@@ -337,7 +338,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   while (left) act();
   for (i = 0; i < 4; i++) unmap(&vmas[i]);
   sysvm_fops.release(NULL, &file);
-  if (objects || charges || contexts || held || locks_held || file.refs != 1 || mms[0].refs || mms[1].refs || pids[0].refs || pids[1].refs ||
+  if (objects || charges || contexts || held || locks_held || file.refs != 1 || mms[0].refs || mms[1].refs ||
+      pids[0].refs || pids[1].refs ||
       pids[2].refs)
     abort();
   return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The corpus without a fuzzer: each file of a folder once through the fuzz target that this is linked to, so that every
-// `make check` looks at what was ever found to matter.
+// The corpus without a fuzzer: each file of a folder once through the fuzz target that this is linked to, so
+// that every `make check` looks at what was ever found to matter.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the analyser of object files: any bytes as a file. Whatever it would patch must be proven from the file, and fit
-// where the shim puts it; anything else is the sanitizers' to find.
+// Fuzzes the analyser of object files: any bytes as a file. Whatever it would patch must be proven from the
+// file, and fit where the shim puts it; anything else is the sanitizers' to find.
 #include <cstdlib>
 #include <string>
 

@@ -38,9 +38,7 @@ void mend_checksums(unsigned char* base, size_t size) {
   h->checksum = svp_checksum(s, table, svp_checksum(h, sizeof *h, SVP_CHECKSUM_START));
 }
 
-uint64_t read_all(const void* p, size_t n) {
-  return svp_checksum(p, n, 0);
-}
+uint64_t read_all(const void* p, size_t n) { return svp_checksum(p, n, 0); }
 
 uint64_t use(const svp& svp) {
   uint64_t sum = read_all(svp.notes, svp.notes_size);

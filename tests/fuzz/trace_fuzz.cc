@@ -4,8 +4,9 @@
 //   0  frames as they are                    2  a column block, decompressed
 //   1  payloads of frames, checksums right   3  records of a batch, compressed and framed rightly
 //
-// What has events is also written out in one format; the byte's upper half says in which. Text is import_fuzz.cc's.
-// One file in memory for all inputs and one thread: an input takes a fraction of a millisecond.
+// What has events is also written out in one format; the byte's upper half says in which. Text is
+// import_fuzz.cc's. One file in memory for all inputs and one thread: an input takes a fraction of a
+// millisecond.
 #include <sys/mman.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -31,7 +32,9 @@ struct MemoryFile {
   int fd = memfd_create("fuzz", MFD_CLOEXEC);
   std::string path = "/proc/self/fd/" + std::to_string(fd);
   void put(const std::string& bytes) const {
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) abort();
+    if (ftruncate(fd, 0) != 0 ||
+        pwrite(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+      abort();
   }
 };
 
@@ -133,18 +136,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const MemoryFile file;
   const std::string text(reinterpret_cast<const char*>(data), size);
   switch (mode % 4) {
-    case 0:
-      file.put(preamble() + text);
-      break;
-    case 1:
-      file.put(preamble() + (size && data[size - 1] % 2 ? header() : "") + framed(data, size));
-      break;
-    case 2:
-      decode_block(data, size);
-      return 0;
-    case 3:
-      file.put(preamble() + header() + batch(data, size));
-      break;
+    case 0: file.put(preamble() + text); break;
+    case 1: file.put(preamble() + (size && data[size - 1] % 2 ? header() : "") + framed(data, size)); break;
+    case 2: decode_block(data, size); return 0;
+    case 3: file.put(preamble() + header() + batch(data, size)); break;
   }
   read_all(file.path, mode >> 4);
   return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the verifier: any bytes. Its verdict must be the one of the few lines below that say what valid code is, its
-// message must name a byte of the code, and what it accepts must come back from its text byte for byte.
+// Fuzzes the verifier: any bytes. Its verdict must be the one of the few lines below that say what valid code
+// is, its message must name a byte of the code, and what it accepts must come back from its text byte for
+// byte.
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -17,7 +18,8 @@ sysvm_opcode_info info_at(const std::vector<uint8_t>& code, size_t at) {
   return at + 1 < code.size() ? sysvm_opcode_lookup(SYSVM_OP_EXT(code[at + 1])) : sysvm_opcode_info{};
 }
 
-// Valid: instructions one after the other, prefixes before calls only, jumps to where one starts, END or JMP last.
+// Valid: instructions one after the other, prefixes before calls only, jumps to where one starts, END or JMP
+// last.
 bool is_valid(const std::vector<uint8_t>& code, std::vector<bool>* starts) {
   std::vector<std::pair<size_t, long>> jumps;
   uint8_t last = 0;

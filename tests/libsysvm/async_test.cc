@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs on helper threads. Nothing here is timed: what must overlap would wait for ever if it did not, and what must have
-// ended is looked at when it says so.
-#include "sysvm_async.h"
-
+// Runs on helper threads. Nothing here is timed: what must overlap would wait for ever if it did not, and
+// what must have ended is looked at when it says so.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "sysvm.hpp"
+#include "sysvm_async.h"
 
 namespace {
 
@@ -61,7 +60,8 @@ class Async : public ::testing::Test {
     const auto code = p.code();
     char message[160];
     uint32_t proc = ~0u;
-    EXPECT_EQ(sysvm_async_define(pool, code.data(), code.size(), 0, &proc, message, sizeof message), 0) << message;
+    EXPECT_EQ(sysvm_async_define(pool, code.data(), code.size(), 0, &proc, message, sizeof message), 0)
+        << message;
     return proc;
   }
   // r0: descriptor to read from, r1: buffer, r2: descriptor to write to.
@@ -98,10 +98,11 @@ TEST_F(Async, ResultsAreThoseOfTheSameSynchronousRun) {
   open();
   sysvm::Program p;  // digits of a number, and an error at the end of some
   const auto n = p.input(0), sum = p.result(1, 0);
-  p.loop_while([&] { return n != 0; }, [&] {
-    p.set(sum, sum + n % 10);
-    p.set(n, n / 10);
-  });
+  p.loop_while([&] { return n != 0; },
+               [&] {
+                 p.set(sum, sum + n % 10);
+                 p.set(n, n / 10);
+               });
   p.if_(sum % 3 == 0, [&] { p.call.close(-1); });
   p.if_(sum % 3 == 1, [&] { p.load<uint8_t>(p.value(0)); });
   const uint32_t proc = define(p);
@@ -167,7 +168,8 @@ TEST_F(Async, CallsThatBlockOverlap) {
   std::vector<std::unique_ptr<Request>> requests;
   for (int i = 0; i < kRequests; i++) {
     requests.push_back(std::make_unique<Request>(
-        proc, std::initializer_list<uint64_t>{uint64_t(pipes[i + 1].fd[0]), uint64_t(&bytes[i]), uint64_t(pipes[i].fd[1])}));
+        proc, std::initializer_list<uint64_t>{uint64_t(pipes[i + 1].fd[0]), uint64_t(&bytes[i]),
+                                              uint64_t(pipes[i].fd[1])}));
     ASSERT_EQ(sysvm_async_submit(pool, requests[i].get()), 0);
   }
   ASSERT_EQ(sysvm_async_wait(pool, requests[0].get(), 0), -ETIMEDOUT);
@@ -248,7 +250,8 @@ TEST_F(Async, RefusesWhatIsWrong) {
   sysvm_async_options engine = options(1), reserved = options(1);
   engine.engine = 9;
   reserved.reserved[1] = 1;
-  for (const sysvm_async_options& bad : {options(257), options(1, 0, -1), options(1, 0, 500), engine, reserved})
+  for (const sysvm_async_options& bad :
+       {options(257), options(1, 0, -1), options(1, 0, 500), engine, reserved})
     EXPECT_EQ(sysvm_async_open(&none, &bad), -EINVAL);
   open();
   Request r(7, {});
@@ -268,7 +271,8 @@ TEST_F(Async, RefusesWhatIsWrong) {
   EXPECT_STREQ(message, "byte 0: unknown opcode 0xff");
 }
 
-// What follows ends or changes a process: each runs in one of its own, and says by its exit status what was wrong.
+// What follows ends or changes a process: each runs in one of its own, and says by its exit status what was
+// wrong.
 int in_a_process_of_its_own(int (*test)()) {
   const pid_t pid = fork();
   if (!pid) exit(test());
@@ -359,7 +363,9 @@ int fork_with_runs_under_way() {
     w.fuel = 100;
     w.registers[0] = output;
     w.registers[1] = reinterpret_cast<uintptr_t>("c");
-    if (sysvm_async_submit(another.pool, &w) || sysvm_async_wait(another.pool, &w, -1) || w.status != SYSVM_DONE) _exit(14);
+    if (sysvm_async_submit(another.pool, &w) || sysvm_async_wait(another.pool, &w, -1) ||
+        w.status != SYSVM_DONE)
+      _exit(14);
     sysvm_async_close(another.pool);
     _exit(0);
   }

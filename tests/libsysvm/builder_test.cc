@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The C++ builder: each construct by what the program that it makes does.
-#include "sysvm.hpp"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "assemble.h"
+#include "sysvm.hpp"
 
 namespace {
 
@@ -58,9 +57,9 @@ TEST(Builder, ComparisonsAreThoseOfCxx) {
   for (int64_t x : numbers)
     for (int64_t y : numbers) {
       ASSERT_EQ(m.run(proc, {uint64_t(x), uint64_t(y)}), uint32_t{SYSVM_DONE});
-      const uint64_t expected = (x == y) | (x != y) << 1 | (x < y) << 2 | (x <= y) << 3 | (x > y) << 4 | (x >= y) << 5 |
-                                (x < 1) << 6 | (x >= 1) << 7 | (uint64_t(x) < uint64_t(y)) << 8 |
-                                (uint64_t(x) <= uint64_t(y)) << 9;
+      const uint64_t expected = (x == y) | (x != y) << 1 | (x < y) << 2 | (x <= y) << 3 | (x > y) << 4 |
+                                (x >= y) << 5 | (x < 1) << 6 | (x >= 1) << 7 |
+                                (uint64_t(x) < uint64_t(y)) << 8 | (uint64_t(x) <= uint64_t(y)) << 9;
       EXPECT_EQ(m.reg(2), expected) << x << " " << y;
     }
 }
@@ -71,14 +70,16 @@ TEST(Builder, ArithmeticIsThatOfUnsignedNumbers) {
   const auto out = p.input(2);
   int i = 0;
   auto keep = [&](sysvm::Value v) { p.store<uint64_t>(out, 8 * i++, v); };
-  keep(a + b), keep(a - b), keep(a * b), keep(a / b), keep(a % b), keep(a & b), keep(a | b), keep(a ^ b), keep(a << 3),
-      keep(a >> 3), keep(a + 5), keep(a - 5), keep(a & -4), keep(a + (int64_t{1} << 40)), keep(a & 0xf0f0f0f0f0);
+  keep(a + b), keep(a - b), keep(a * b), keep(a / b), keep(a % b), keep(a & b), keep(a | b), keep(a ^ b),
+      keep(a << 3), keep(a >> 3), keep(a + 5), keep(a - 5), keep(a & -4), keep(a + (int64_t{1} << 40)),
+      keep(a & 0xf0f0f0f0f0);
   Machine m(SYSVM_ENGINE_USER);
   const uint64_t x = 0xfffffffffffff123, y = 77;
   uint64_t got[15];
   ASSERT_EQ(m.run(m.define(p), {x, y, uint64_t(got)}), uint32_t{SYSVM_DONE});
-  const uint64_t expected[] = {x + y,  x - y,  x * y, x / y, x % y,           x & y,  x | y,
-                               x ^ y,  x << 3, x >> 3, x + 5, x - 5, x & ~3ull, x + (1ull << 40), x & 0xf0f0f0f0f0};
+  const uint64_t expected[] = {x + y,           x - y,  x * y,  x / y, x % y, x & y,     x | y,
+                               x ^ y,           x << 3, x >> 3, x + 5, x - 5, x & ~3ull, x + (1ull << 40),
+                               x & 0xf0f0f0f0f0};
   for (int k = 0; k < 15; k++) EXPECT_EQ(got[k], expected[k]) << k;
 }
 
@@ -86,8 +87,9 @@ TEST(Builder, LoadsExtendAsTheirTypeDoes) {
   const uint64_t memory = 0x8182838485868788;
   Program p;
   const auto at = p.input(0);
-  const auto a = p.load<int8_t>(at), b = p.load<uint8_t>(at), c = p.load<int16_t>(at), d = p.load<uint16_t>(at),
-             e = p.load<int32_t>(at), f = p.load<uint32_t>(at), g = p.load<uint64_t>(at), h = p.load<uint8_t>(at, 7);
+  const auto a = p.load<int8_t>(at), b = p.load<uint8_t>(at), c = p.load<int16_t>(at),
+             d = p.load<uint16_t>(at), e = p.load<int32_t>(at), f = p.load<uint32_t>(at),
+             g = p.load<uint64_t>(at), h = p.load<uint8_t>(at, 7);
   Machine m(SYSVM_ENGINE_USER);
   ASSERT_EQ(m.run(m.define(p), {uint64_t(&memory)}), uint32_t{SYSVM_DONE});
   EXPECT_EQ(m.reg(a), uint64_t(int64_t{int8_t(0x88)}));
@@ -106,12 +108,14 @@ TEST(Builder, LoopsBreakAndGoOnWhereTheySay) {
   p.loop([&] {
     p.set(i, i + 1);
     p.if_(i > 10, [&] { p.break_(); });
-    p.if_(i % 2 == 0, [&] { p.next_(); }, [&] { p.set(sum, sum + i); });
+    p.if_(
+        i % 2 == 0, [&] { p.next_(); }, [&] { p.set(sum, sum + i); });
     const auto j = p.value(0);
-    p.loop_while([&] { return j < 2; }, [&] {
-      p.set(j, j + 1);
-      p.set(sum, sum + 100);
-    });
+    p.loop_while([&] { return j < 2; },
+                 [&] {
+                   p.set(j, j + 1);
+                   p.set(sum, sum + 100);
+                 });
   });
   Machine m(SYSVM_ENGINE_USER);
   ASSERT_EQ(m.run(m.define(p)), uint32_t{SYSVM_DONE}) << m.status_text();
@@ -158,22 +162,25 @@ TEST(RunThrough, GoesOnUntilAllFuelIsSpent) {
   sysvm_watch_signals(m.vm(), &counter);
   Program counts;  // a signal at each round does not end it either
   const auto at = counts.input(0), n = counts.result(1, 0);
-  counts.loop_while([&] { return n < 50; }, [&] {
-    counts.set(n, n + 1);
-    counts.store<uint64_t>(at, 0, n);
-  });
+  counts.loop_while([&] { return n < 50; },
+                    [&] {
+                      counts.set(n, n + 1);
+                      counts.store<uint64_t>(at, 0, n);
+                    });
   EXPECT_EQ(m.run(m.define(counts), {uint64_t(&counter)}), uint32_t{SYSVM_DONE}) << m.status_text();
   EXPECT_EQ(m.page().runs, 4u + 51u);
 }
 
-// In the guest these run on the module (tests/qemu); elsewhere BEST is the user engine, and the results are the same.
+// In the guest these run on the module (tests/qemu); elsewhere BEST is the user engine, and the results are
+// the same.
 void run_what_the_module_leaves_to_us(int rounds) {
   Program p;
   const auto fd = p.input(0), argument = p.input(1), flags = p.result(2, 0), parents = p.result(3, 0);
-  p.loop_while([&] { return parents < 3; }, [&] {
-    p.call.getppid();
-    p.set(parents, parents + 1);
-  });
+  p.loop_while([&] { return parents < 3; },
+               [&] {
+                 p.call.getppid();
+                 p.set(parents, parents + 1);
+               });
   p.set(flags, p.attempt.ioctl(fd, FIOASYNC, argument));  // not on the module's list
   p.set(parents, parents + 100);
   int fds[2], off = 0;
@@ -195,9 +202,7 @@ void run_what_the_module_leaves_to_us(int rounds) {
   close(fds[1]);
 }
 
-TEST(Best, MakesPlainlyWhatTheModuleLeavesToUserSpace) {
-  run_what_the_module_leaves_to_us(10);
-}
+TEST(Best, MakesPlainlyWhatTheModuleLeavesToUserSpace) { run_what_the_module_leaves_to_us(10); }
 
 TEST(Best, UnderAFilterEveryCallIsMadePlainly) {
   const pid_t pid = fork();

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# consumer_test.sh BUILD SOURCE CMAKE: libsysvm as someone else gets it. Installed to a prefix, the examples are compiled
-# with what pkg-config says and nothing else, and run; the library shows what its map says, each symbol with a
-# version, documented by a header and a man page.
+# consumer_test.sh BUILD SOURCE CMAKE: libsysvm as someone else gets it. Installed to a prefix, the examples
+# are compiled with what pkg-config says and nothing else, and run; the library shows what its map says, each
+# symbol with a version, documented by a header and a man page.
 set -eu
 build=$1
 source=$2
@@ -30,8 +30,10 @@ for example in read_file.c du_directory.cc copy_metadata.cc echo_server.cc; do
 done
 "$source/tests/libsysvm/examples_test.sh" "$prefix/work" ''
 
-# The name that a program asks for has the version of the interface, and programs ask for versioned symbols only.
-readelf -d du_directory | grep -q 'NEEDED.*\[libsysvm\.so\.0\]' || fail "no libsysvm.so.0 in what du_directory needs"
+# The name that a program asks for has the version of the interface, and programs ask for versioned symbols
+# only.
+readelf -d du_directory | grep -q 'NEEDED.*\[libsysvm\.so\.0\]' ||
+	fail "no libsysvm.so.0 in what du_directory needs"
 offered=$(nm -D --defined-only "$prefix/lib/libsysvm.so.0" "$prefix/lib/libsysvm-async.so.0" |
 	awk 'NF == 3 && $2 != "A" { print $3 }' | sort)
 [ -n "$offered" ] || fail "no symbols"
@@ -40,7 +42,8 @@ for symbol in $offered; do
 	case $symbol in
 	*@@LIBSYSVM_*) ;;
 	*) # a wrapper of the C library's function
-		grep -q "^WRAP([a-z]*, $name," "$source/libsysvm/async_guard.c" || fail "$symbol has no version"
+		grep -q "^WRAP([a-z]*, $name," "$source/libsysvm/async_guard.c" ||
+			fail "$symbol has no version"
 		continue
 		;;
 	esac
@@ -66,8 +69,10 @@ cat >async.c <<-'END'
 		struct sysvm_async *pool;
 		struct sysvm_request r = {.fuel = 1};
 
-		return sysvm_async_open(&pool, NULL) || sysvm_async_define(pool, &end, 1, 0, &r.proc, NULL, 0) ||
-		       sysvm_async_submit(pool, &r) || sysvm_async_wait(pool, &r, -1) || r.status != SYSVM_DONE;
+		return sysvm_async_open(&pool, NULL) ||
+		       sysvm_async_define(pool, &end, 1, 0, &r.proc, NULL, 0) ||
+		       sysvm_async_submit(pool, &r) ||
+		       sysvm_async_wait(pool, &r, -1) || r.status != SYSVM_DONE;
 	}
 END
 # shellcheck disable=SC2046

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# examples_test.sh DIR [PREFIX]: the examples (DIR/PREFIXread_file and so on) do what the tools of the system do.
+# examples_test.sh DIR [PREFIX]: the examples (DIR/PREFIXread_file and so on) do what the tools of the system
+# do.
 set -eu
 bin=$1/${2-example_}
 work=$(mktemp -d)
@@ -30,7 +31,8 @@ done
 head -c 12345 /dev/zero >"$work/tree/.dots"
 head -c 70000 /dev/urandom >"$work/tree/sub/deep/x"
 ln -s nowhere "$work/tree/link"
-expected=$( (cd "$work/tree" && find . .. -maxdepth 1 ! -path '../*' -printf '%b\n') | awk '{ n++; b += $1 } END { print n, b * 512 }')
+expected=$( (cd "$work/tree" && find . .. -maxdepth 1 ! -path '../*' -printf '%b\n') |
+	awk '{ n++; b += $1 } END { print n, b * 512 }')
 got=$("${bin}du_directory" "$work/tree")
 [ "$got" = "$expected" ] || fail "du_directory: $got, expected $expected"
 "${bin}du_directory" "$work/file" 2>/dev/null && fail "du_directory: success for a file"

@@ -214,7 +214,8 @@ TEST(Svp, BrokenRulesAreNamed) {
        [](File& f) { f.triggers[0].path_arg = 2; }},
       {"procedure 0 (open-read), trigger 0: argument 2: value has bits outside of mask: it never matches",
        [](File& f) { f.triggers[0].arg[2].value = 4; }},
-      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask, string, name, under or row",
+      {"procedure 0 (open-read), trigger 0: argument 0: expected any, const, mask, string, name, under or "
+       "row",
        [](File& f) { f.triggers[0].arg[0] = {SVP_ARG_REG, 1, 0, 0, 0, 0}; }},
       {"procedure 0 (open-read), trigger 0: argument 5: the system call does not have it",
        [](File& f) { f.triggers[0].arg[5].kind = SVP_ARG_CONST; }},
@@ -279,9 +280,12 @@ TEST(Svp, ALoopWithABitFlippedIsRefused) {
 TEST(Svp, BrokenRulesOfLoopsAreNamed) {
   const std::string no_room = "procedure 0: its loop's records do not fit its staging area of 8192";
   const std::string not_its_own = "procedure 0: its loop's followers are none, past its own, or more than 8";
-  const std::string unknown = "procedure 0: its loop has an unknown flag, or it does not run ahead, as mode 2";
-  const std::string rows = "procedure 0 (open-read), trigger 0: argument 1: a row whose names would overlap, or lie too far apart";
-  const std::string of_3 = "procedure 0 (open-read), follower 3: ", of_4 = "procedure 0 (open-read), follower 4: ";
+  const std::string unknown =
+      "procedure 0: its loop has an unknown flag, or it does not run ahead, as mode 2";
+  const std::string rows =
+      "procedure 0 (open-read), trigger 0: argument 1: a row whose names would overlap, or lie too far apart";
+  const std::string of_3 = "procedure 0 (open-read), follower 3: ",
+                    of_4 = "procedure 0 (open-read), follower 4: ";
   const struct {
     std::string message;
     std::function<void(File&)> breaks;
@@ -309,16 +313,19 @@ TEST(Svp, BrokenRulesOfLoopsAreNamed) {
       {unknown, [](File& f) { f.loops[0].flags = 2; }},
       {unknown, [](File& f) { f.loops[0].reserved[5] = 1; }},
       {unknown, [](File& f) { f.proc.mode = SVP_FUSE; }},
-      {of_3 + "argument 2: reaches past the loop's record", [](File& f) { f.followers[3].arg[2].value = 64; }},
+      {of_3 + "argument 2: reaches past the loop's record",
+       [](File& f) { f.followers[3].arg[2].value = 64; }},
       {of_4 + "argument 2: reaches past the loop's record", [](File& f) { f.followers[4].arg[2].size = 33; }},
-      {of_3 + "argument 2: lies over the record's results", [](File& f) { f.followers[3].arg[2].value = 16; }},
+      {of_3 + "argument 2: lies over the record's results",
+       [](File& f) { f.followers[3].arg[2].value = 16; }},
       {of_3 + "argument 2: its place in the staging area is smaller than the structure",
        [](File& f) { f.followers[3].arg[2].size = 136; }},
       {of_3 + "argument 3: an entry's name, but this is no path of a loop's follower",
        [](File& f) { f.followers[3].arg[3] = {SVP_ARG_NAME, 0, 0, 0, 0, 0}; }},
       {of_3 + "argument 1: an entry's name, but this is no path of a loop's follower",
        [](File& f) { f.loops[0].first = 4, f.loops[0].followers = 1; }},
-      {of_3 + "argument 1: an entry's name, but this is no path of a loop's follower", [](File& f) { f.loops.clear(); }},
+      {of_3 + "argument 1: an entry's name, but this is no path of a loop's follower",
+       [](File& f) { f.loops.clear(); }},
       {of_4 + "argument 0: a field that its kind does not use is not 0",
        [](File& f) { f.followers[4].arg[0].value = 1; }},
       {"procedure 0 (open-read), trigger 0: argument 2: an entry, but the system call takes no path here",

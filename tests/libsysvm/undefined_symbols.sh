@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# undefined_symbols.sh NM "OBJECT;OBJECT...": fails if the objects together need a symbol that none of them defines.
+# undefined_symbols.sh NM "OBJECT;OBJECT...": fails if the objects together need a symbol that none of them
+# defines.
 set -eu
 nm=$1
 objects=$(printf '%s' "$2" | tr ';' ' ')
@@ -11,6 +12,7 @@ needed=$($nm -u $objects | awk '$1 == "U" && $2 != "_GLOBAL_OFFSET_TABLE_" { pri
 [ -n "$defined" ] || { echo "no symbols in: $objects"; exit 1; }
 status=0
 for symbol in $needed; do
-  printf '%s\n' "$defined" | grep -qx "$symbol" || { echo "not defined in the shim's objects: $symbol"; status=1; }
+  printf '%s\n' "$defined" | grep -qx "$symbol" ||
+  	{ echo "not defined in the shim's objects: $symbol"; status=1; }
 done
 exit $status

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# sysvm-dkms is installed, upgraded, removed and purged, in a copy of this machine's tree that goes away (an overlay in a mount
-# namespace); nothing of this machine changes. $1: a folder for the packages. Exit status 77: not root, or no dkms here.
+# sysvm-dkms is installed, upgraded, removed and purged, in a copy of this machine's tree that goes away (an
+# overlay in a mount namespace); nothing of this machine changes. $1: a folder for the packages. Exit status
+# 77: not root, or no dkms here.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 if [ -z "${SYSVM_PACKAGING_INSIDE:-}" ]; then
@@ -34,8 +35,10 @@ grep -q 'GROUP="sysvm"' $work/tree/usr/lib/udev/rules.d/60-sysvm.rules || fail "
 ! grep -v '^#' $work/tree/etc/modules-load.d/sysvm.conf || fail "nothing to be loaded at boot"
 ! grep -v '^#' $work/tree/etc/modprobe.d/sysvm.conf || fail "no parameter to be set"
 # Each parameter of the module is explained there.
-sed -n 's/^module_param\(_named\)\?(\([a-z_]*\),.*/\2/p' $work/tree/usr/src/sysvm-"$version"/*.c | while read -r name; do
-	grep -q "^# options sysvm $name=" $work/tree/etc/modprobe.d/sysvm.conf || { echo "expected: $name in modprobe.d/sysvm.conf"; exit 1; }
+sed -n 's/^module_param\(_named\)\?(\([a-z_]*\),.*/\2/p' $work/tree/usr/src/sysvm-"$version"/*.c |
+while read -r name; do
+	grep -q "^# options sysvm $name=" $work/tree/etc/modprobe.d/sysvm.conf ||
+		{ echo "expected: $name in modprobe.d/sysvm.conf"; exit 1; }
 done
 echo 'options sysvm max_contexts=7' >>$work/tree/etc/modprobe.d/sysvm.conf
 
@@ -49,5 +52,6 @@ in_tree dpkg --force-depends -r sysvm-dkms || fail "to remove"
 test -f $work/tree/etc/modprobe.d/sysvm.conf || fail "settings to stay until purge"
 ! test -e $work/tree/usr/lib/udev/rules.d/60-sysvm.rules || fail "no udev rule"
 in_tree dpkg -P sysvm-dkms || fail "to purge"
-! ls $work/tree/etc/modprobe.d/sysvm.conf $work/tree/etc/modules-load.d/sysvm.conf 2>/dev/null || fail "no settings"
+! ls $work/tree/etc/modprobe.d/sysvm.conf $work/tree/etc/modules-load.d/sysvm.conf 2>/dev/null ||
+	fail "no settings"
 ! find $work/tree/usr/src $work/tree/var/lib/dkms -name 'sysvm*' | grep . || fail "nothing left"

@@ -95,7 +95,8 @@ class Beside(unittest.TestCase):
         links = [os.readlink(f"/proc/{prefetcher}/fd/{n}") for n in os.listdir(f"/proc/{prefetcher}/fd")]
         mine = os.readlink(f"/proc/{pid}/fd/1")
         self.assertNotIn(mine, links)
-        self.assertTrue(all(l == "/dev/null" or l.startswith(("anon_inode:", "pidfd:", "/memfd:", "/proc/")) for l in links), links)
+        self.assertTrue(all(l == "/dev/null" or l.startswith(("anon_inode:", "pidfd:", "/memfd:", "/proc/"))
+                            for l in links), links)
         self.assertEqual(os.readlink(f"/proc/{prefetcher}/cwd"), "/")
         self.assertEqual(os.getsid(prefetcher), prefetcher)
         self.assertEqual(Path(f"/proc/{prefetcher}/oom_score_adj").read_text().strip(), "1000")
@@ -109,12 +110,14 @@ class Beside(unittest.TestCase):
                    "print(r.ru_maxrss, r.ru_minflt, r.ru_utime)\n"
                    "import signal; print(signal.sigpending())\n")
         for _ in range(2):  # the first makes the start, with a helper of its own; the second finds it kept
-            out = subprocess.run([SYSVM, "run", "--prefetch=auto", "--", "/usr/bin/python3", "-c", program], stdout=subprocess.PIPE, text=True)
+            out = subprocess.run([SYSVM, "run", "--prefetch=auto", "--", "/usr/bin/python3", "-c", program],
+                                 stdout=subprocess.PIPE, text=True)
         self.assertEqual(out.stdout, "none\n0 0 0.0\nset()\n")
 
     def test_it_keeps_no_pipe_open(self):
         # A stopped prefetcher cannot end; whoever reads the command's output hears of its end all the same.
-        run, pid, prefetcher = self.start("--", "sh", "-c", "echo out; exec sleep 60", stdout=subprocess.PIPE, text=True)
+        run, pid, prefetcher = self.start("--", "sh", "-c", "echo out; exec sleep 60", stdout=subprocess.PIPE,
+                                          text=True)
         os.kill(prefetcher, signal.SIGSTOP)
         try:
             os.kill(pid, signal.SIGKILL)
@@ -131,7 +134,8 @@ class Beside(unittest.TestCase):
             os.setgroups([])
             os.setresgid(65533, 65533, 65533)
             os.setresuid(65533, 65533, 65533)
-        run = subprocess.Popen([SYSVM, "run", "--prefetch=auto", "--", "sh", "-c", "echo $$; exec sleep 60"], stdout=subprocess.PIPE,
+        run = subprocess.Popen([SYSVM, "run", "--prefetch=auto", "--", "sh", "-c", "echo $$; exec sleep 60"],
+                               stdout=subprocess.PIPE,
                                text=True, preexec_fn=poor, cwd="/")
         line = run.stdout.readline()
         if not line:
@@ -142,7 +146,8 @@ class Beside(unittest.TestCase):
 
     def test_a_bad_word_is_a_usage_error(self):
         for word in ("", "x", "0", "65", "-1", "3x"):
-            run = subprocess.run([SYSVM, "run", "--prefetch", word, "--", "true"], stderr=subprocess.PIPE, text=True)
+            run = subprocess.run([SYSVM, "run", "--prefetch", word, "--", "true"], stderr=subprocess.PIPE,
+                                 text=True)
             self.assertEqual(run.returncode, 2, word)
             self.assertIn("off, auto", run.stderr)
 
@@ -187,11 +192,13 @@ class Slow(unittest.TestCase):
         return end
 
     def run_in_mount(self, *words, prefetch="auto", during=None, victims=()):
-        """Output, status, and what the prefetcher did, of a command on the tree that nobody has looked at yet."""
+        """Output, status, and what the prefetcher did, of a command on the tree that nobody has looked at
+        yet."""
         end = self.mounted()
         stats = self.folder + "/stats"
         try:
-            run = subprocess.Popen([SYSVM, "run", f"--prefetch={prefetch}", "--stats", stats, "--", *words], cwd=self.mount,
+            run = subprocess.Popen([SYSVM, "run", f"--prefetch={prefetch}", "--stats", stats, "--", *words],
+                                   cwd=self.mount,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if during:
                 during(run)
@@ -248,7 +255,8 @@ class Slow(unittest.TestCase):
         self.assertGreater(done["directories"], 10, done)
 
     def test_without_the_prefetcher_in_mid_run_the_command_goes_on(self):
-        plain = subprocess.run(["du", "-s", "--apparent-size", "."], cwd=self.tree, stdout=subprocess.PIPE).stdout
+        plain = subprocess.run(["du", "-s", "--apparent-size", "."], cwd=self.tree,
+                               stdout=subprocess.PIPE).stdout
         for sent in (signal.SIGKILL, signal.SIGSTOP):
             victims = []
 
@@ -259,7 +267,8 @@ class Slow(unittest.TestCase):
                     time.sleep(0.1)
                     for v in victims:
                         os.kill(v, sent)
-            out, errors, status, done, _ = self.run_in_mount("du", "-s", "--apparent-size", ".", during=during,
+            out, errors, status, done, _ = self.run_in_mount("du", "-s", "--apparent-size", ".",
+                                                             during=during,
                                                              victims=victims)
             self.assertEqual((out, errors, status), (plain, b"", 0))
             self.assertTrue(victims)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file system that shows a folder and answers after a while, as a network does: for tests and figures of the prefetcher. Read only;
- * answers may be kept by the kernel for as long as it likes, so what was asked once is cached: names and attributes, entries,
- * contents. Opens, which FUSE asks for each time, are answered at once.
+ * A file system that shows a folder and answers after a while, as a network does: for tests and figures of
+ * the prefetcher. Read only; answers may be kept by the kernel for as long as it likes, so what was asked
+ * once is cached: names and attributes, entries, contents. Opens, which FUSE asks for each time, are answered
+ * at once.
  *
  *     slow_fs FOLDER MOUNTPOINT MICROSECONDS [TRACE]     ends when it is unmounted
  *
@@ -71,7 +72,8 @@ static int open_directory(const char *path, struct fuse_file_info *fi)
 	return 0;
 }
 
-static int read_directory(const char *path, void *to, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *fi,
+static int read_directory(const char *path, void *to, fuse_fill_dir_t fill, off_t offset,
+			  struct fuse_file_info *fi,
 			  enum fuse_readdir_flags flags)
 {
 	DIR *dir = (DIR *)(uintptr_t)fi->fh;
@@ -147,7 +149,8 @@ static const struct fuse_operations operations = {
 
 int main(int argc, char **argv)
 {
-	char *words[] = {argv[0], argc > 2 ? argv[2] : NULL, "-f", "-o", "ro,default_permissions,fsname=sysvm-slow,subtype=sysvm-slow,max_threads=64", NULL};
+	char *words[] = {argv[0], argc > 2 ? argv[2] : NULL, "-f", "-o",
+			 "ro,default_permissions,fsname=sysvm-slow,subtype=sysvm-slow,max_threads=64", NULL};
 
 	if (argc < 4 || argc > 5) {
 		fprintf(stderr, "usage: slow_fs FOLDER MOUNTPOINT MICROSECONDS [TRACE]\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The walk over trees with everything in them that must not be opened, crossed or changed. Each test fails without the rule that
-// it is named after. Watches (inotify) count opens from outside: an open with O_PATH is none.
+// The walk over trees with everything in them that must not be opened, crossed or changed. Each test fails
+// without the rule that it is named after. Watches (inotify) count opens from outside: an open with O_PATH is
+// none.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -53,7 +54,8 @@ class Tree : public testing::Test {
     bool ended = false;
   };
   // Walks everything below the root, until nothing is left to do.
-  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE, const std::function<void(struct walk*)>& prepare = {}) const {
+  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE,
+            const std::function<void(struct walk*)>& prepare = {}) const {
     Done out;
     walk_options o{};
     o.depth = 4;
@@ -83,7 +85,8 @@ class Tree : public testing::Test {
 
 class Watch {
  public:
-  explicit Watch(const std::string& path, uint32_t events = IN_OPEN | IN_ACCESS) : fd_(::inotify_init1(IN_NONBLOCK)) {
+  explicit Watch(const std::string& path, uint32_t events = IN_OPEN | IN_ACCESS)
+      : fd_(::inotify_init1(IN_NONBLOCK)) {
     EXPECT_GE(::inotify_add_watch(fd_, path.c_str(), events), 0) << path;
   }
   ~Watch() { ::close(fd_); }
@@ -91,7 +94,9 @@ class Watch {
     alignas(inotify_event) char buffer[65536];
     int n = 0;
     for (ssize_t got; (got = ::read(fd_, buffer, sizeof buffer)) > 0;)
-      for (char* p = buffer; p < buffer + got; p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len) ++n;
+      for (char* p = buffer; p < buffer + got;
+           p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len)
+        ++n;
     return n;
   }
 
@@ -100,12 +105,14 @@ class Watch {
 };
 
 timespec atime_of(const std::string& path) {
-  struct stat st{};
+  struct stat st {};
   EXPECT_EQ(::lstat(path.c_str(), &st), 0) << path;
   return st.st_atim;
 }
 
-bool operator==(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+bool operator==(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
 
 void set_times(const std::string& path, std::time_t access, std::time_t change) {
   const timespec times[2] = {{access, 0}, {change, 0}};
@@ -159,7 +166,8 @@ TEST_F(Tree, FifosSocketsAndDevicesAreNeverOpened) {
   ::close(s);
 }
 
-// A file system without types of entries (DT_UNKNOWN) leads here as well: the type is asked of what was opened with O_PATH.
+// A file system without types of entries (DT_UNKNOWN) leads here as well: the type is asked of what was
+// opened with O_PATH.
 TEST_F(Tree, OfAListOnlyRegularFilesAreOpened) {
   ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
   ASSERT_EQ(::symlink("behind", at("link").c_str()), 0);
@@ -179,7 +187,8 @@ TEST_F(Tree, OfAListOnlyRegularFilesAreOpened) {
     len += size;
   }
   const int fd = ::open(root_.c_str(), O_PATH | O_DIRECTORY);
-  const Done done = walk(0, WALK_ATIME_RELATIVE, [&](struct walk* w) { EXPECT_TRUE(walk_list(w, fd, entries, len, 5)); });
+  const Done done =
+      walk(0, WALK_ATIME_RELATIVE, [&](struct walk* w) { EXPECT_TRUE(walk_list(w, fd, entries, len, 5)); });
   EXPECT_EQ(done.stats.listed, 5u);
   EXPECT_EQ(done.stats.files, 1u);
   EXPECT_EQ(fifo.events() + behind.events(), 0);
@@ -244,7 +253,9 @@ TEST_F(Tree, WhereEachReadMovesAnAtimeOthersDirectoriesAreLeftAlone) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     if (::setresuid(65534, 65534, 65534)) ::_exit(77);
-    ::_exit(walk(0, WALK_ATIME_ALWAYS).stats.refused == 1 && walk(0, WALK_ATIME_RELATIVE).stats.refused == 0 ? 0 : 1);
+    ::_exit(walk(0, WALK_ATIME_ALWAYS).stats.refused == 1 && walk(0, WALK_ATIME_RELATIVE).stats.refused == 0
+                ? 0
+                : 1);
   }
   int status = 0;
   ::waitpid(pid, &status, 0);
@@ -283,7 +294,8 @@ TEST_F(Tree, NoLeaseIsBroken) {
   ASSERT_TRUE(leases_read(files, 16, &count));
   EXPECT_GE(count, 1u);
   const Watch watch(at("leased"), IN_OPEN);
-  const Done done = walk(1 << 20, WALK_ATIME_RELATIVE, [&](struct walk* w) { walk_leases(w, files, count, false); });
+  const Done done =
+      walk(1 << 20, WALK_ATIME_RELATIVE, [&](struct walk* w) { walk_leases(w, files, count, false); });
   EXPECT_EQ(done.stats.files, 1u);
   EXPECT_EQ(broken, 0);
   EXPECT_EQ(watch.events(), 0);
@@ -297,7 +309,8 @@ TEST_F(Tree, MountsAreNotCrossed) {
   const int status = in_own_mounts([&] {
     if (::mount("tmpfs", at("d/other").c_str(), "tmpfs", 0, nullptr)) return 77;
     if (::mkdir(at("d/other/below").c_str(), 0755)) return 2;
-    if (::mount(at("d").c_str(), at("d/again").c_str(), nullptr, MS_BIND | MS_REC, nullptr)) return 3;  // a loop
+    // a loop
+    if (::mount(at("d").c_str(), at("d/again").c_str(), nullptr, MS_BIND | MS_REC, nullptr)) return 3;
     const Watch watch(at("d/other"));
     const Done done = walk(1 << 20);
     // The root and "d", nothing of either mount.
@@ -307,7 +320,8 @@ TEST_F(Tree, MountsAreNotCrossed) {
   EXPECT_EQ(status, 0);
 }
 
-// A direct automount: its root is the trap. Nobody serves the pipe: whoever triggers it waits until the test ends it.
+// A direct automount: its root is the trap. Nobody serves the pipe: whoever triggers it waits until the test
+// ends it.
 TEST_F(Tree, NoAutomountIsStarted) {
   for (const char* name : {"d", "d/auto", "e"}) folder(name);
   const int status = in_own_mounts([&] {
@@ -340,10 +354,10 @@ TEST_F(Tree, NoAutomountIsStarted) {
 
 TEST(Mounts, PseudoFileSystemsAreNotReadAhead) {
   for (const char* path : {"/proc", "/sys", "/dev"}) {
-    struct statx st{};
+    struct statx st {};
     walk_atime atime;
     ASSERT_EQ(::statx(AT_FDCWD, path, 0, STATX_BASIC_STATS | STATX_MNT_ID, &st), 0) << path;
-    struct statx root{};
+    struct statx root {};
     ASSERT_EQ(::statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS | STATX_MNT_ID, &root), 0);
     if (st.stx_mnt_id == root.stx_mnt_id) continue;  // a folder here
     EXPECT_FALSE(mounts_allowed(::getpid(), st.stx_mnt_id, &atime)) << path;

@@ -23,13 +23,16 @@ def make_trace(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of grep over 60 files, and beside it the procedures compiled from it (grep.trace, grep.svp)."""
+    """A recording of grep over 60 files, and beside it the procedures compiled from it (grep.trace,
+    grep.svp)."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "tree").mkdir()
     for i in range(60):
         (folder / "tree" / f"f{i}").write_text(f"line {i}\n" * (i + 1))
     trace = folder / "grep.trace"
-    subprocess.run([BIN / "sysvm", "record", "-q", "-o", trace, "--", "grep", "-rc", "line", folder / "tree"], check=True,
+    subprocess.run([BIN / "sysvm", "record", "-q", "-o", trace, "--", "grep", "-rc", "line", folder / "tree"],
+                   check=True,
                    stdout=subprocess.DEVNULL)
-    subprocess.run([BIN / "sysvm", "compile", trace, "-o", folder / "grep.svp"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([BIN / "sysvm", "compile", trace, "-o", folder / "grep.svp"], check=True,
+                   stdout=subprocess.DEVNULL)
     return trace

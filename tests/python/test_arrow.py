@@ -11,8 +11,10 @@ from sysvm import arrow
 
 
 def take(capsule):
-    """The stream itself; what the capsule held is marked as released, as the protocol wants when it is moved out."""
-    address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))(
+    """The stream itself; what the capsule held is marked as released, as the protocol wants when it is moved
+    out."""
+    address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object,
+                                ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))(
         capsule, b"arrow_array_stream")
     return arrow._Stream.from_address(address)
 
@@ -21,7 +23,8 @@ def buffer(array, i, dtype, count):
     if not array.buffers[i]:
         return None
     size = np.dtype(dtype).itemsize * count
-    return np.frombuffer((ctypes.c_char * size).from_address(array.buffers[i]), dtype=dtype, count=count).copy()
+    return np.frombuffer((ctypes.c_char * size).from_address(array.buffers[i]), dtype=dtype,
+                         count=count).copy()
 
 
 @pytest.fixture
@@ -45,7 +48,8 @@ def test_the_schema_is_that_of_the_frame(opened):
     trace, _, schema, array = opened
     df = trace.df()
     assert schema.format == b"+s" and schema.n_children == array.n_children == len(df.columns)
-    formats = {schema.children[i].contents.name.decode(): schema.children[i].contents.format for i in range(schema.n_children)}
+    formats = {schema.children[i].contents.name.decode(): schema.children[i].contents.format
+               for i in range(schema.n_children)}
     assert list(formats) == list(df.columns)
     assert formats["ts_ns"] == formats["a0"] == formats["ret"] == b"l" and formats["pid"] == b"i"
 
@@ -60,12 +64,14 @@ def test_numbers_and_texts_are_those_of_the_frame(opened):
     assert ts.buffers[1] == trace.column("ts_ns").ctypes.data, "numbers are not copied"
     path = array.children[names.index("path")].contents
     codes = buffer(path, 1, np.dtype(df.path.cat.codes.dtype), path.length)
-    valid = np.unpackbits(buffer(path, 0, np.uint8, (path.length + 7) // 8), bitorder="little")[: path.length].astype(bool)
+    valid = np.unpackbits(buffer(path, 0, np.uint8, (path.length + 7) // 8),
+                          bitorder="little")[: path.length].astype(bool)
     text = path.dictionary.contents
     offsets = buffer(text, 1, np.int64, text.length + 1)
     letters = buffer(text, 2, np.uint8, int(offsets[-1])).tobytes()
     words = [letters[offsets[i]:offsets[i + 1]].decode() for i in range(text.length)]
-    assert [words[c] if v else None for c, v in zip(codes, valid)] == list(df.path.astype(object).where(df.path.notna(), None))
+    shown = [words[c] if v else None for c, v in zip(codes, valid)]
+    assert shown == list(df.path.astype(object).where(df.path.notna(), None))
     assert path.null_count == df.path.isna().sum()
 
 

@@ -22,7 +22,8 @@ def test_parts_merge_to_what_one_process_mines(recorded: Path) -> None:
 
 def test_dask_maps_and_merges(recorded: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="python3-distributed is not installed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
+                                  dashboard_address=None,
                                   silence_logs=50) as cluster, distributed.Client(cluster) as client:
         parts = client.map(sysvm.mine_part, [str(recorded)] * 3, pure=False)
         merged = client.submit(sysvm.merge, parts).result()

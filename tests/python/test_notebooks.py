@@ -14,7 +14,8 @@ def test_all_cells_run(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, object] = {}
     for cell in json.loads(notebook.read_text())["cells"]:
         if cell["cell_type"] == "code":
-            assert cell["outputs"] == [] and cell["execution_count"] is None, "commit notebooks without output"
+            assert cell["outputs"] == [] and cell["execution_count"] is None, \
+                "commit notebooks without output"
             exec(compile("".join(cell["source"]), str(notebook), "exec"), names)
 
 

@@ -26,7 +26,8 @@ def test_a_plot_of_nothing_is_empty(recorded, name) -> None:
 def test_the_timeline_has_a_row_for_each_thread(recorded) -> None:
     t = sysvm.open(recorded)
     ax = t.plot.timeline()
-    assert {label.get_text() for label in ax.get_yticklabels()} == {str(tid) for tid in set(t.df(["tid"]).tid)}
+    assert {label.get_text() for label in ax.get_yticklabels()} == {str(tid)
+                                                                    for tid in set(t.df(["tid"]).tid)}
     assert "left out" in t.plot.timeline(most=10).get_title()
     matplotlib.pyplot.close("all")
 

@@ -29,7 +29,8 @@ def test_load_lists_the_procedures(recorded: Path) -> None:
 
 
 def test_disasm_is_what_the_disassembler_prints(recorded: Path) -> None:
-    done = subprocess.run([BIN / "sysvm", "disasm", recorded.with_suffix(".svp")], capture_output=True, text=True, check=True)
+    done = subprocess.run([BIN / "sysvm", "disasm", recorded.with_suffix(".svp")], capture_output=True,
+                          text=True, check=True)
     printed = [line.strip() for line in done.stdout.splitlines()]
     for proc in sysvm.load(recorded.with_suffix(".svp")):
         assert proc.code and proc.disasm().strip().endswith("end")

@@ -11,7 +11,8 @@ import sysvm
 
 def test_columns_and_types(make_trace) -> None:
     df = sysvm.open(make_trace(100, 10)).df()
-    assert list(df.columns) == ["ts_ns", "dur_ns", "pid", "tid", "call", "a0", "a1", "a2", "a3", "a4", "a5", "ret", "path"]
+    assert list(df.columns) == ["ts_ns", "dur_ns", "pid", "tid", "call", "a0", "a1", "a2", "a3", "a4", "a5",
+                                "ret", "path"]
     assert len(df) == 100
     assert df.ts_ns.dtype == df.dur_ns.dtype == df.ret.dtype == df.a0.dtype == np.int64
     assert isinstance(df.call.dtype, pd.CategoricalDtype) and isinstance(df.path.dtype, pd.CategoricalDtype)
@@ -41,7 +42,8 @@ def test_bytes_that_are_no_utf8_are_escaped(make_trace) -> None:
     assert t.info["command"] == ["cat", "a\\xffb"]
     paths = t.df().path
     assert paths[0] == "/\\xff" and paths[50] == "/f0"  # the byte; the four characters are row 100
-    assert paths[100] == paths[150] == "/\\xff" and len(set(paths.cat.categories)) == len(paths.cat.categories)
+    assert paths[100] == paths[150] == "/\\xff"
+    assert len(set(paths.cat.categories)) == len(paths.cat.categories)
 
 
 def test_chosen_columns_only(make_trace) -> None:
@@ -73,8 +75,8 @@ def test_no_python_object_for_each_event(make_trace) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(df) == 200_000
-    # numpy buffers count too: two code columns and their checks. An int object for each event would be 28 bytes a piece
-    # and 11 columns: 60 MB.
+    # numpy buffers count too: two code columns and their checks. An int object for each event would be 28
+    # bytes a piece and 11 columns: 60 MB.
     assert peak < 6 * 2**20
 
 
@@ -107,7 +109,8 @@ def test_chunks_are_frames_with_all_rows(make_trace) -> None:
     frames = list(sysvm.chunks(path, ["ts_ns", "a1", "call", "path"]))
     assert len(frames) == 50 and all(len(frame) == 100 for frame in frames)
     whole = sysvm.open(path).df(["ts_ns", "a1", "call", "path"])
-    joined = pd.concat([frame.astype({"call": str, "path": str}) for frame in frames]).sort_values("ts_ns", kind="stable")
+    joined = pd.concat([frame.astype({"call": str, "path": str}) for frame in frames])
+    joined = joined.sort_values("ts_ns", kind="stable")
     assert list(joined.a1) == list(whole.a1) and list(joined.path) == list(whole.path.astype(str))
 
 

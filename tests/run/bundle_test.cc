@@ -99,9 +99,8 @@ TEST(Bundle, IsRefusedWithARangeThatLiesOutside) {
       {"expected bytes", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->expect_len = 200; }},
       {"patch behind the syscall", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->patch = 0x2000; }},
       {"fix", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->fixes = 1, s->fix[0].at = 40; }},
-      {"path without an end", [](sysvm_bundle* b, sysvm_object*, sysvm_site*) {
-         std::memset(b->stats_path, '/', sizeof b->stats_path);
-       }},
+      {"path without an end", [](sysvm_bundle* b, sysvm_object*,
+                                 sysvm_site*) { std::memset(b->stats_path, '/', sizeof b->stats_path); }},
       {"relative path", [](sysvm_bundle* b, sysvm_object*, sysvm_site*) { b->bundle_path[0] = 'x'; }},
   };
   for (const Change& change : changes) {

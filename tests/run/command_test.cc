@@ -42,7 +42,8 @@ TEST_F(CommandTest, SaysWhyACommandCannotBeRun) {
   const struct {
     std::string word;
     int code;
-  } cases[] = {{"nonexistent-command", 127}, {folder_ + "/none", 127}, {"", 127}, {folder_, 126}, {data, 126}};
+  } cases[] = {
+      {"nonexistent-command", 127}, {folder_ + "/none", 127}, {"", 127}, {folder_, 126}, {data, 126}};
   for (const auto& c : cases) {
     const auto found = find_command(c.word);
     ASSERT_TRUE(std::holds_alternative<CommandError>(found)) << c.word;
@@ -60,21 +61,25 @@ TEST_F(CommandTest, LooksAtAScriptsInterpreter) {
 TEST_F(CommandTest, KnowsWhatHasToRunPlainly) {
   std::ifstream in("/usr/bin/env", std::ios::binary);
   std::string env((std::istreambuf_iterator<char>(in)), {});
-  const auto plain = [&](const std::string& path) { return std::get<FoundCommand>(find_command(path)).plain; };
+  const auto plain = [&](const std::string& path) {
+    return std::get<FoundCommand>(find_command(path)).plain;
+  };
   EXPECT_EQ(plain(write("setuid", env, 04755)), "setuid or setgid");
   std::string narrow = env;
   narrow[4] = 1;  // ELFCLASS32
   EXPECT_EQ(plain(write("narrow", narrow, 0755)), "not a 64-bit x86 program");
   std::string other = env;
   const std::string loader = "/lib64/ld-linux-x86-64.so.2";
-  other.replace(other.find(loader), loader.size(), std::string("/lib/ld-musl-x86_64.so.1\0\0\0", loader.size()));
+  other.replace(other.find(loader), loader.size(),
+                std::string("/lib/ld-musl-x86_64.so.1\0\0\0", loader.size()));
   EXPECT_NE(plain(write("musl", other, 0755)).find("loaded by /lib/ld-musl-x86_64.so.1"), std::string::npos);
 }
 
 TEST_F(CommandTest, ListsWhatTheLoaderWouldMap) {
   const auto objects = loaded_objects(std::get<FoundCommand>(find_command("env")));
   const auto has = [&](const std::string& part) {
-    return std::any_of(objects.begin(), objects.end(), [&](const auto& o) { return o.find(part) != std::string::npos; });
+    return std::any_of(objects.begin(), objects.end(),
+                       [&](const auto& o) { return o.find(part) != std::string::npos; });
   };
   EXPECT_TRUE(has("/env"));
   EXPECT_TRUE(has("ld-linux-x86-64"));

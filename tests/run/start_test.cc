@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one run leaves to the next: read back as written, refused with any byte changed, gone when a file has changed.
+// What one run leaves to the next: read back as written, refused with any byte changed, gone when a file has
+// changed.
 #include "libsysvm/run/start.h"
 
 #include <fcntl.h>
@@ -90,7 +91,9 @@ TEST(Start, DoesNotHoldWhenAFileHasChanged) {
 TEST(Start, HasAKeyForEverythingThatDecidesIt) {
   std::set<std::string> keys;
   ShimOptions o;
-  const auto add = [&](const char* what) { EXPECT_TRUE(keys.insert(start_key(o, "/bin/true", "/usr")).second) << what; };
+  const auto add = [&](const char* what) {
+    EXPECT_TRUE(keys.insert(start_key(o, "/bin/true", "/usr")).second) << what;
+  };
   add("as it is");
   o.strict = true, add("strict");
   o.relaxed_age = true, add("relaxed");
@@ -127,7 +130,8 @@ TEST_F(EnvironmentTest, KeepsTheOrderAndOtherLibrariesFirst) {
   using Words = std::vector<std::string>;
   EXPECT_EQ(with({"A=1", "B=2"}), (Words{"A=1", "B=2", "LD_PRELOAD=/ours.so", ours_}));
   EXPECT_EQ(plain_, (Words{"A=1", "B=2"}));
-  EXPECT_EQ(with({"A=1", "LD_PRELOAD=/x.so", "B=2"}), (Words{"A=1", "LD_PRELOAD=/x.so:/ours.so", "B=2", "SYSVM_BUNDLE=", ours_}));
+  EXPECT_EQ(with({"A=1", "LD_PRELOAD=/x.so", "B=2"}),
+            (Words{"A=1", "LD_PRELOAD=/x.so:/ours.so", "B=2", "SYSVM_BUNDLE=", ours_}));
   EXPECT_EQ(plain_, (Words{"A=1", "LD_PRELOAD=/x.so", "B=2"}));
   EXPECT_EQ(with({"SYSVM_BUNDLE=/old\n/old.so", "A=1"}), (Words{"A=1", "LD_PRELOAD=/ours.so", ours_}));
   EXPECT_EQ(with({"LD_PRELOAD="}), (Words{"LD_PRELOAD=:/ours.so", "SYSVM_BUNDLE=", ours_}));

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Whoever runs a command with `sysvm run` cannot tell, and whatever is wrong around it, the command runs.
 
-Usual runs (nothing to do afterwards) are compared with a plain run in everything that `seen place` prints. Runs with
---stats stay beside the command: signals, stops and ends go through them.
+Usual runs (nothing to do afterwards) are compared with a plain run in everything that `seen place` prints.
+Runs with --stats stay beside the command: signals, stops and ends go through them.
 """
 import ctypes
 import json
@@ -62,7 +62,8 @@ def cache(home):
 
 
 def run(home, *words, **more):
-    return subprocess.run([str(w) for w in words], env=home, capture_output=True, stdin=subprocess.DEVNULL, timeout=WAIT, **more)
+    return subprocess.run([str(w) for w in words], env=home, capture_output=True, stdin=subprocess.DEVNULL,
+                          timeout=WAIT, **more)
 
 
 def procedures(home):
@@ -85,7 +86,7 @@ def bundle(home):
     return [os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".bundle")]
 
 
-# --- in place ---------------------------------------------------------------------------------------------------------
+# --- in place ---
 
 def in_circumstances(home, words):
     """In a group of its own, with signals blocked and ignored, and a descriptor."""
@@ -95,7 +96,8 @@ def in_circumstances(home, words):
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGCHLD})
-    process = subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=start)
+    process = subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=start)
     out, err = process.communicate(timeout=WAIT)
     own = process.pid
     return process.returncode, out.decode().replace("group %d" % own, "group SELF"), err.decode()
@@ -124,10 +126,12 @@ def test_exit_status_with_sigchld_ignored(home):
 
 def test_a_second_start_analyses_nothing(home):
     run(home, SYSVM, "run", "--", "true")
-    before = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns for n in os.listdir(os.path.join(cache(home), "starts"))}
+    before = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns
+              for n in os.listdir(os.path.join(cache(home), "starts"))}
     broken = dict(home)
     done = run(broken, SYSVM, "run", "--", "true")
-    after = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns for n in os.listdir(os.path.join(cache(home), "starts"))}
+    after = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns
+             for n in os.listdir(os.path.join(cache(home), "starts"))}
     assert (done.returncode, done.stderr, before) == (0, b"", after)
 
 
@@ -156,7 +160,7 @@ def test_a_start_goes_when_what_it_was_made_from_changes(home, what):
     assert done.returncode == 0 and done.stderr == b"" and os.stat(name).st_ino != before
 
 
-# --- beside the command -----------------------------------------------------------------------------------------------
+# --- beside the command ---
 
 def start(home, words, **more):
     process = subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
@@ -166,8 +170,10 @@ def start(home, words, **more):
     return process, int(ready[1])
 
 
-FORWARDED = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTERM,
-             signal.SIGPIPE, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG, signal.SIGIO, signal.SIGTSTP, signal.SIGTTIN,
+FORWARDED = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM,
+             signal.SIGTERM,
+             signal.SIGPIPE, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG, signal.SIGIO, signal.SIGTSTP,
+             signal.SIGTTIN,
              signal.SIGCHLD, signal.SIGVTALRM, signal.SIGRTMIN + 3]
 
 
@@ -201,7 +207,8 @@ def test_a_plain_run_because_of_a_limit_inherits_nothing_of_ours(home):
 def test_a_home_with_a_line_break(home):
     odd = os.path.join(home["HOME"], "odd\nhome")
     os.mkdir(odd)
-    done = run(dict(home, HOME=odd), SYSVM, "run", "--", "sh", "-c", "env | grep -c -e SYSVM_BUNDLE -e LD_PRELOAD")
+    done = run(dict(home, HOME=odd), SYSVM, "run", "--", "sh", "-c",
+               "env | grep -c -e SYSVM_BUNDLE -e LD_PRELOAD")
     assert done.stdout == b"0\n"
     one_line(done, "line break", "not kept")
 
@@ -216,11 +223,13 @@ def test_a_queued_signal_keeps_its_value(home):
 
 
 def test_a_signal_from_the_command_itself_is_not_sent_back(home):
-    done = run(home, *staying(home, "sh", "-c", "trap 'echo got' USR1; kill -USR1 $PPID; sleep 0.2; echo end"))
+    done = run(home, *staying(home, "sh", "-c",
+                              "trap 'echo got' USR1; kill -USR1 $PPID; sleep 0.2; echo end"))
     assert done.stdout == b"end\n" and done.returncode == 0
 
 
-@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGSEGV, signal.SIGKILL])
+@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGSEGV,
+                                  signal.SIGKILL])
 def test_the_wrapper_ends_by_the_commands_signal(home, ends):
     done = run(home, *staying(home, "sh", "-c", "kill -%d $$" % ends))
     assert done.returncode == -ends
@@ -269,7 +278,8 @@ def until(what):
 
 @pytest.mark.parametrize("stop", [signal.SIGTSTP, signal.SIGTTIN, signal.SIGSTOP])
 def test_a_stopped_command_is_a_stopped_job(home, stop):
-    """As a shell sees it: the job stops by the command's signal; SIGCONT to the wrapper alone continues both."""
+    """As a shell sees it: the job stops by the command's signal; SIGCONT to the wrapper alone continues
+    both."""
     process, pid = start(home, staying(home, SEEN, "stop"), preexec_fn=lambda: os.setpgid(0, 0))
     os.kill(pid, stop)
     waited, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -310,7 +320,8 @@ def test_a_command_that_a_child_of_its_own_continues_ends(home, stop):
 
 
 def in_terminal(home, words, keys):
-    """Runs words on a terminal of its own; for each key waits for its text first. What came out, and the status."""
+    """Runs words on a terminal of its own; for each key waits for its text first. What came out, and the
+    status."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execve(words[0], words, home)
@@ -349,7 +360,8 @@ def test_stop_and_go_on_under_a_shell(home, mode):
     words = [SEEN, "stop"]
     words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--", *words]
     script = "ulimit -c 0; set -m; %s; echo stopped $?; fg >/dev/null; echo ended $?" % " ".join(words)
-    out, status = in_terminal(home, ["/bin/bash", "-c", script], [(b"ready", b"\x1a"), (b"going on", b"\x1c")])
+    out, status = in_terminal(home, ["/bin/bash", "-c", script],
+                              [(b"ready", b"\x1a"), (b"going on", b"\x1c")])
     assert b"stopped 148" in out and out.count(b"going on") == 1 and b"ended 131" in out, out
 
 
@@ -360,14 +372,15 @@ def test_counters_are_right_beside(home):
     assert counts["processes"] == 1 and counts["seen"] > 0 and counts["exit_status"] == 0
 
 
-# --- a run never costs the job ----------------------------------------------------------------------------------------
+# --- a run never costs the job ---
 
 def one_line(done, *parts):
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 1 and lines[0].startswith("sysvm: ") and all(p in lines[0] for p in parts), lines
 
 
-@pytest.mark.parametrize("name, text, part", [("missing.svp", None, "No such file"), ("bad.svp", b"SYSVMSVPrubbish", "bad.svp"),
+@pytest.mark.parametrize("name, text, part", [("missing.svp", None, "No such file"),
+                                              ("bad.svp", b"SYSVMSVPrubbish", "bad.svp"),
                                               ("empty.svp", b"", "empty.svp")])
 def test_without_usable_procedures_the_command_runs(home, name, text, part):
     path = os.path.join(home["HOME"], name)
@@ -408,8 +421,10 @@ def test_an_engine_that_is_not_there(home):
     assert run(home, SYSVM, "run", "--require", "--engine", "kernel", "--", "echo", "job").returncode == 125
 
 
-@pytest.mark.parametrize("text, part", [("exit 0", "ended early"), ("kill -9 $$", "ended early"), ("echo rubbish; echo more", "rubbish"),
-                                        ("printf SYSVSTR1rubbish", "SYSVSTR1rubbish"), ("exec sleep 30", "longer than"), (None, "No such file")])
+@pytest.mark.parametrize("text, part", [("exit 0", "ended early"), ("kill -9 $$", "ended early"),
+                                        ("echo rubbish; echo more", "rubbish"),
+                                        ("printf SYSVSTR1rubbish", "SYSVSTR1rubbish"),
+                                        ("exec sleep 30", "longer than"), (None, "No such file")])
 def test_a_helper_that_fails(home, text, part):
     """The front program in a tree of its own, where the program that analyses is something else."""
     tree = os.path.join(home["HOME"], "tree")
@@ -447,11 +462,13 @@ def test_small_limits_do_not_cost_the_job(home, limit, kept):
     with_us = staying(home, *words) if "beside" in kept else [SYSVM, "run", "--", *words]
     done = run(home, *with_us, preexec_fn=lower)
     assert (done.returncode, done.stdout) == (5, b"job\n"), done.stderr
-    assert all(l.startswith(b"sysvm: ") for l in done.stderr.splitlines()) and len(done.stderr.splitlines()) <= 2
+    assert all(l.startswith(b"sysvm: ") for l in done.stderr.splitlines())
+    assert len(done.stderr.splitlines()) <= 2
     assert os.listdir(home["TMPDIR"]) == []
 
 
-@pytest.mark.parametrize("change", [{"HOME": None}, {"HOME": "relative"}, {"HOME": "/nonexistent/at/all"}, {"HOME": "/proc"},
+@pytest.mark.parametrize("change", [{"HOME": None}, {"HOME": "relative"}, {"HOME": "/nonexistent/at/all"},
+                                    {"HOME": "/proc"},
                                     {"TMPDIR": "/nonexistent"}, {"TMPDIR": ""}, {"TMPDIR": None}])
 def test_odd_home_and_tmpdir(home, change):
     env = dict(home)
@@ -477,7 +494,8 @@ def test_without_a_second_process(home):
         os.setuid(65534)
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     env = dict(home, HOME="/nonexistent")
-    for words in ([SYSVM, "run", "--", "/bin/echo", "job"], [SYSVM, "run", "--json", "--", "/bin/echo", "job"]):
+    for words in ([SYSVM, "run", "--", "/bin/echo", "job"],
+                  [SYSVM, "run", "--json", "--", "/bin/echo", "job"]):
         try:
             done = run(env, *words, preexec_fn=lower)
         except PermissionError:
@@ -505,7 +523,7 @@ def test_arguments_that_only_just_fit(home):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-# --- the cache --------------------------------------------------------------------------------------------------------
+# --- the cache ---
 
 def test_a_damaged_start_or_bundle_is_made_anew(home):
     words = [SYSVM, "run", "-P", procedures(home), "--", "sh", "-c", "echo $0; exit 5"]
@@ -594,7 +612,8 @@ def test_a_full_disk(home, size):
     """A cache on a file system with room for nothing, for some of it, for almost all of it."""
     svp = procedures(home)
     os.mkdir(os.path.join(home["HOME"], ".cache"))
-    script = ("mount -t tmpfs -o mode=700,size=%s none %s/.cache || exit 77; for i in 1 2; do %s run -P %s -- "
+    script = ("mount -t tmpfs -o mode=700,size=%s none %s/.cache || exit 77; for i in 1 2; do %s run -P %s "
+              "-- "
               "sh -c 'echo job; exit 5'; test $? = 5 || exit 6; done" % (size, home["HOME"], SYSVM, svp))
     done = run(home, "unshare", "-m", "sh", "-c", script)
     if done.returncode in (1, 77):
@@ -617,7 +636,8 @@ def test_a_first_run_that_is_killed_leaves_a_usable_cache(home):
 def test_what_the_recording_saw_executed_is_known_in_the_first_run(home):
     """A program that only a shell starts is in no closure of the command."""
     trace, svp = os.path.join(home["HOME"], "t.trace"), os.path.join(home["HOME"], "t.svp")
-    shell = ["sh", "-c", "/usr/bin/sort /dev/null; for i in 1 2 3 4 5 6; do /bin/cat /etc/passwd /etc/group; done"]
+    shell = ["sh", "-c",
+             "/usr/bin/sort /dev/null; for i in 1 2 3 4 5 6; do /bin/cat /etc/passwd /etc/group; done"]
     recorded = run(home, SYSVM, "record", "-o", trace, "--", *shell)
     assert recorded.returncode == 0, recorded.stderr
     assert run(home, SYSVM, "compile", trace, "-o", svp).returncode == 0
@@ -654,7 +674,8 @@ def test_commands_share_a_bundle_and_old_ones_go(home):
 
 def test_many_first_runs_at_once(home):
     words = [SYSVM, "run", "-P", procedures(home), "--", "sh", "-c", "echo job; exit 5"]
-    processes = [subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(24)]
+    processes = [subprocess.Popen(words, env=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                 for _ in range(24)]
     for p in processes:
         out, err = p.communicate(timeout=WAIT)
         assert (p.returncode, out, err) == (5, b"job\n", b"")

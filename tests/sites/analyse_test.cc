@@ -34,22 +34,59 @@ const Case kCases[] = {
     {"no syscall, its bytes inside an immediate", {0xb8, 0x0f, 0x05, 0, 0, 0xc3}, -2, 0, 0, OBJECT_CLEAN},
     {"mov $39,%eax; syscall; ret", {0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3}, 0, 0, 39, OBJECT_PATCHED},
     {"mov $1,%eax; mov %rcx,%r10; syscall: the 5-byte one, not the near one",
-     {0xb8, 1, 0, 0, 0, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3}, 0, 0, 1, OBJECT_PATCHED},
+     {0xb8, 1, 0, 0, 0, 0x49, 0x89, 0xca, 0x0f, 0x05, 0xc3},
+     0,
+     0,
+     1,
+     OBJECT_PATCHED},
     {"cmpb $0,x(%rip); je over; xor %eax,%eax; syscall: rip-relative and branch are copied",
-     {0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3}, 0, 0, 0, OBJECT_PATCHED},
+     {0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3},
+     0,
+     0,
+     0,
+     OBJECT_PATCHED},
     {"a jump lands between patch and syscall: leaky, and write is not harmless",
-     {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}, 0, SITE_LEAKY, 1, OBJECT_UNSEEN},
-    {"the same, but the call is futex", {0xb8, 0xca, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}, 0,
-     SITE_LEAKY | SITE_HARMLESS, 202, OBJECT_PATCHED},
-    {"call; syscall: nothing to overwrite", {0xe8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3}, -1, SITE_LEFT, -1, OBJECT_UNSEEN},
-    {"push before the syscall changes the stack pointer", {0xb8, 1, 0, 0, 0, 0x53, 0x0f, 0x05, 0xc3}, -1, SITE_LEFT, 1,
+     {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3},
+     0,
+     SITE_LEAKY,
+     1,
+     OBJECT_UNSEEN},
+    {"the same, but the call is futex",
+     {0xb8, 0xca, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3},
+     0,
+     SITE_LEAKY | SITE_HARMLESS,
+     202,
+     OBJECT_PATCHED},
+    {"call; syscall: nothing to overwrite",
+     {0xe8, 0, 0, 0, 0, 0x0f, 0x05, 0xc3},
+     -1,
+     SITE_LEFT,
+     -1,
+     OBJECT_UNSEEN},
+    {"push before the syscall changes the stack pointer",
+     {0xb8, 1, 0, 0, 0, 0x53, 0x0f, 0x05, 0xc3},
+     -1,
+     SITE_LEFT,
+     1,
      OBJECT_UNSEEN},
     {"call; mov %edx,%eax; syscall; ret; 5 bytes of padding: hop",
-     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0}, 5, SITE_HOP, -1, OBJECT_PATCHED},
+     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0},
+     5,
+     SITE_HOP,
+     -1,
+     OBJECT_PATCHED},
     {"the same, but something jumps to the padding",
-     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xeb, 0xf9}, -1, SITE_LEFT, -1,
+     {0xe8, 0, 0, 0, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xeb, 0xf9},
+     -1,
+     SITE_LEFT,
+     -1,
      OBJECT_UNSEEN},
-    {"the restorer", {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}, -1, SITE_LEFT | SITE_HARMLESS, 15, OBJECT_PATCHED},
+    {"the restorer",
+     {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05},
+     -1,
+     SITE_LEFT | SITE_HARMLESS,
+     15,
+     OBJECT_PATCHED},
     {"int $0x80", {0xb8, 1, 0, 0, 0, 0xcd, 0x80, 0xc3}, -2, 0, 0, OBJECT_UNSEEN},
     {"sysenter", {0x0f, 0x34, 0xc3}, -2, 0, 0, OBJECT_UNSEEN},
 };
@@ -77,8 +114,7 @@ TEST(Analyse, FindsTheSafePlaceOfEachShape) {
 
 TEST(Analyse, RelocatesWhatItCopies) {
   // cmpb $0,0x10(%rip); je +4; xor %eax,%eax; syscall
-  const Analysis a =
-      analyse_code({0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3});
+  const Analysis a = analyse_code({0x80, 0x3d, 0x10, 0, 0, 0, 0, 0x74, 0x04, 0x31, 0xc0, 0x0f, 0x05, 0xc3});
   ASSERT_EQ(a.sites.size(), 1u);
   const sysvm_site& s = a.sites[0];
   ASSERT_EQ(s.fixes, 2);
@@ -110,7 +146,8 @@ std::string refuted(const ElfImage& image, const Analysis& a) {
   std::string out;
   for (const sysvm_site& s : a.sites)
     if (!(s.flags & SITE_LEFT))
-      if (const site_doubt doubt = proof.admit(s)) out += fmt::format("{:#x}: {}\n", s.patch, doubt_text(doubt));
+      if (const site_doubt doubt = proof.admit(s))
+        out += fmt::format("{:#x}: {}\n", s.patch, doubt_text(doubt));
   return out;
 }
 
@@ -125,8 +162,8 @@ TEST(Analyse, SeesTheCLibrary) {
     leaky += (s.flags & SITE_LEAKY) != 0;
     left += (s.flags & SITE_LEFT) != 0;
   }
-  std::printf("libc: %zu sites, %u patched (%u through padding, %u leaky), %u left\n", a.sites.size(), patched, hops,
-              leaky, left);
+  std::printf("libc: %zu sites, %u patched (%u through padding, %u leaky), %u left\n", a.sites.size(),
+              patched, hops, leaky, left);
   EXPECT_EQ(a.object.verdict, static_cast<uint32_t>(OBJECT_PATCHED)) << a.object.unseen << " unseen";
   EXPECT_GE(patched, 500u);
   EXPECT_EQ(refuted(*image, a), "");
@@ -136,7 +173,8 @@ TEST(Analyse, SeesTheCLibrary) {
   ASSERT_TRUE(dladdr(reinterpret_cast<void*>(&syscall), &info));
   const uint64_t offset = reinterpret_cast<uint64_t>(&syscall) - reinterpret_cast<uint64_t>(info.dli_fbase);
   bool seen = false;
-  for (const sysvm_site& s : a.sites) seen |= s.syscall > offset && s.syscall < offset + 64 && !(s.flags & SITE_LEFT);
+  for (const sysvm_site& s : a.sites)
+    seen |= s.syscall > offset && s.syscall < offset + 64 && !(s.flags & SITE_LEFT);
   EXPECT_TRUE(seen) << "syscall() is not intercepted";
 }
 
@@ -149,10 +187,12 @@ TEST(Analyse, SeesTheLoader) {
   EXPECT_EQ(refuted(*image, a), "");
 }
 
-// A place within reach of a hop is found first, then a better one: the slot once held the nearer instructions twice.
+// A place within reach of a hop is found first, then a better one: the slot once held the nearer instructions
+// twice.
 TEST(Analyse, StartsEachPlaceWithAnEmptyCopy) {
   // call; mov $202,%eax; xor $0x80,%sil; syscall; ret; padding
-  const Bytes code{0xe8, 0, 0, 0, 0, 0xb8, 0xca, 0, 0, 0, 0x40, 0x80, 0xf6, 0x80, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0};
+  const Bytes code{0xe8, 0,    0,    0,    0,    0xb8, 0xca, 0,    0,    0, 0x40,
+                   0x80, 0xf6, 0x80, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0};
   const Analysis a = analyse_code(code);
   ASSERT_EQ(a.sites.size(), 1u);
   const sysvm_site& s = a.sites[0];
@@ -180,9 +220,12 @@ TEST(Analyse, SaysWhyNothingIsKnown) {
 TEST(Analyse, SaysWhyWithFigures) {
   const auto why = [](const BuiltElf& elf) { return why_unseen(analyse(built_image(elf))); };
   EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}}), "");
-  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}, .flags = PF_R | PF_W | PF_X}), "its text can be written");
-  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xcd, 0x80, 0xc3}, .functions = {{0, 7}}}),
-            "2 of 3 system calls cannot be seen: in no function that .eh_frame knows (1), of 32-bit programs (1)");
+  EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}, .flags = PF_R | PF_W | PF_X}),
+            "its text can be written");
+  EXPECT_EQ(
+      why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xcd, 0x80, 0xc3},
+           .functions = {{0, 7}}}),
+      "2 of 3 system calls cannot be seen: in no function that .eh_frame knows (1), of 32-bit programs (1)");
   EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}}),
             "1 of 1 system calls cannot be seen: something jumps past the place where it is seen (1)");
 }
@@ -222,14 +265,16 @@ TEST(ElfImageOpen, RefusesHeadersThatCannotBe) {
   };
   for (const Case& c : cases) {
     Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
-    c.make(*reinterpret_cast<Elf64_Ehdr*>(file.data()), *reinterpret_cast<Elf64_Phdr*>(file.data() + sizeof(Elf64_Ehdr)));
+    c.make(*reinterpret_cast<Elf64_Ehdr*>(file.data()),
+           *reinterpret_cast<Elf64_Phdr*>(file.data() + sizeof(Elf64_Ehdr)));
     const auto image = ElfImage::from_bytes("built", file);
     ASSERT_FALSE(image) << c.message;
     EXPECT_NE(image.message().find(c.message), std::string::npos) << image.message();
   }
 }
 
-// Executable segments that overlap, or more than the table holds: not known, and no more work than the file is large.
+// Executable segments that overlap, or more than the table holds: not known, and no more work than the file
+// is large.
 TEST(Analyse, GivesUpOnSegmentsThatOverlap) {
   Bytes file = build_elf({.code = Bytes(20000, 0x90), .cut = 10000});
   auto* headers = reinterpret_cast<Elf64_Phdr*>(file.data() + sizeof(Elf64_Ehdr));
@@ -242,7 +287,8 @@ TEST(Analyse, GivesUpOnSegmentsThatOverlap) {
 TEST(Analyse, WaitsUntilAChangeWouldShow) {
   const std::string path = ::testing::TempDir() + "/fresh";
   const Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
   const auto image = ElfImage::open(path);
   ASSERT_TRUE(image);
   const Analysis a = analyse(*image);
@@ -251,7 +297,8 @@ TEST(Analyse, WaitsUntilAChangeWouldShow) {
   EXPECT_GE(static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec),
             a.object.identity.ctime_ns + 10000000u);
   EXPECT_EQ(a.object.why, static_cast<uint32_t>(WHY_NOTHING));
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
   EXPECT_EQ(analyse(*image).object.why, static_cast<uint32_t>(WHY_CHANGED));
   unlink(path.c_str());
 }
@@ -268,11 +315,13 @@ TEST(ElfImageOpen, SurvivesATruncatedFile) {
   unlink(path.c_str());
 }
 
-// Any byte of a small object changed: no crash, and whatever is patched is proven from the file as it is then.
+// Any byte of a small object changed: no crash, and whatever is patched is proven from the file as it is
+// then.
 TEST(ElfImageOpen, SurvivesAnyByteChanged) {
-  const Bytes good = build_elf({.code = {0xe8, 0,    0,    0,    0, 0x80, 0x3d, 0x10, 0,    0,    0, 0, 0x74, 0x04, 0x31,
-                                         0xc0, 0x0f, 0x05, 0xc3, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0, 0},
-                                .functions = {{0, 19}, {20, 25, {2}}}});
+  const Bytes good = build_elf(
+      {.code = {0xe8, 0,    0,    0,    0, 0x80, 0x3d, 0x10, 0,    0,    0,    0,    0x74, 0x04, 0x31,
+                0xc0, 0x0f, 0x05, 0xc3, 0, 0x89, 0xd0, 0x0f, 0x05, 0xc3, 0x0f, 0x1f, 0x44, 0,    0},
+       .functions = {{0, 19}, {20, 25, {2}}}});
   unsigned analysed = 0, patched = 0;
   for (size_t i = 0; i < good.size(); ++i) {
     if (good[i] == 0 && i % 512 > 64) continue;  // padding

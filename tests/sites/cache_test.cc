@@ -49,7 +49,8 @@ TEST_F(Cache, KeepsAnAnalysisPrivately) {
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].path, kLoader);
   ASSERT_EQ(all[0].sites.size(), (*first).sites.size());
-  EXPECT_EQ(0, std::memcmp(all[0].sites.data(), (*first).sites.data(), all[0].sites.size() * sizeof(sysvm_site)));
+  EXPECT_EQ(
+      0, std::memcmp(all[0].sites.data(), (*first).sites.data(), all[0].sites.size() * sizeof(sysvm_site)));
 }
 
 TEST_F(Cache, TakesADamagedFileForAbsent) {

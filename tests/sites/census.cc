@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// site_census FILE...: how many system calls of each file can be seen, how many are left alone, and why; and for every
-// one that would be patched the proof once more, from nothing but file and table. One line of JSON for each file, for
-// scripts/census. Exit status 1 if a proof does not hold.
+// site_census FILE...: how many system calls of each file can be seen, how many are left alone, and why; and
+// for every one that would be patched the proof once more, from nothing but file and table. One line of JSON
+// for each file, for scripts/census. Exit status 1 if a proof does not hold.
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -36,14 +36,16 @@ int main(int argc, char** argv) {
       leaky += (s.flags & SITE_LEAKY) != 0;
       if (const site_doubt doubt = proof.admit(s)) {
         ++refuted;
-        std::fprintf(stderr, "%s: site at %#llx: %s\n", argv[i], static_cast<unsigned long long>(s.patch), doubt_text(doubt));
+        std::fprintf(stderr, "%s: site at %#llx: %s\n", argv[i], static_cast<unsigned long long>(s.patch),
+                     doubt_text(doubt));
       }
     }
     held &= refuted == 0;
-    std::printf("{\"path\": \"%s\", \"verdict\": %u, \"why\": \"%s\", \"sites\": %zu, \"patched\": %u, \"hops\": %u, "
-                "\"leaky\": %u, \"unseen\": %u, \"refuted\": %u, \"ms\": %.1f, \"left\": {",
-                argv[i], a.object.verdict, why_text(a.object.why), a.sites.size(), patched, hops, leaky, a.object.unseen,
-                refuted, took.count());
+    std::printf(
+        "{\"path\": \"%s\", \"verdict\": %u, \"why\": \"%s\", \"sites\": %zu, \"patched\": %u, \"hops\": %u, "
+        "\"leaky\": %u, \"unseen\": %u, \"refuted\": %u, \"ms\": %.1f, \"left\": {",
+        argv[i], a.object.verdict, why_text(a.object.why), a.sites.size(), patched, hops, leaky,
+        a.object.unseen, refuted, took.count());
     const char* comma = "";
     for (const auto& [doubt, count] : left) {
       std::printf("%s\"%s\": [%u, %u]", comma, doubt_text(doubt), count.first, count.second);

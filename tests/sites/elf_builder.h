@@ -19,9 +19,9 @@ using Bytes = std::vector<uint8_t>;
 constexpr uint64_t kText = 0x1000;
 
 struct BuiltFunction {
-  uint32_t begin, end;         // in the code
-  Bytes rows = {};             // where the rule for unwinding changes, in steps
-  bool lands = false;          // has a landing pad table
+  uint32_t begin, end;  // in the code
+  Bytes rows = {};      // where the rule for unwinding changes, in steps
+  bool lands = false;   // has a landing pad table
 };
 
 struct BuiltElf {
@@ -29,8 +29,8 @@ struct BuiltElf {
   std::vector<BuiltFunction> functions = {};  // none named: one, all of the code
   bool frames = true;
   uint32_t flags = PF_R | PF_X;
-  uint32_t cut = 0;    // a second executable segment begins here
-  uint32_t entry = 0;  // in the code
+  uint32_t cut = 0;      // a second executable segment begins here
+  uint32_t entry = 0;    // in the code
   bool compact = false;  // no padding in the file
 };
 
@@ -55,7 +55,8 @@ inline Bytes build_elf(const BuiltElf& from) {
   put(base + 4, int32_t(header - 4));
   put(base + 8, n);
   out.resize(base + header);
-  const Bytes cie{kCie - 4, 0, 0, 0, 0, 0, 0, 0, 1, 'z', 'L', 'R', 0, 1, 0x78, 16, 2, 0x1b, 0x1b, 0x0c, 7, 8, 0x90, 1};
+  const Bytes cie{kCie - 4, 0, 0,    0,  0, 0,    0,    0,    1, 'z', 'L',  'R',
+                  0,        1, 0x78, 16, 2, 0x1b, 0x1b, 0x0c, 7, 8,   0x90, 1};
   out.insert(out.end(), cie.begin(), cie.end());
   out.resize(base + header + kCie);
   for (uint32_t i = 0; i < n; ++i) {
@@ -91,7 +92,8 @@ inline Bytes build_elf(const BuiltElf& from) {
   };
   const uint64_t first = from.cut ? from.cut : from.code.size();
   segment(PT_LOAD, from.flags, offset, kText, first);
-  if (from.cut) segment(PT_LOAD, from.flags, offset + from.cut, kText + from.cut, from.code.size() - from.cut);
+  if (from.cut)
+    segment(PT_LOAD, from.flags, offset + from.cut, kText + from.cut, from.code.size() - from.cut);
   if (from.frames) {
     segment(PT_LOAD, PF_R, base, kFrames, out.size() - base);
     segment(PT_GNU_EH_FRAME, PF_R, base, kFrames, header);

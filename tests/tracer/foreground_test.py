@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A command that is recorded or counted gets its signals, and its parent its status: common/foreground.h, in the tracer."""
+"""A command that is recorded or counted gets its signals, and its parent its status: common/foreground.h, in
+the tracer."""
 import os
 import resource
 import signal
@@ -18,7 +19,8 @@ WAIT = 60
 CAN_BPF = run(SYSVM, "stat", "--backend", "bpf", "--", "true").returncode == 0
 BACKENDS = ["bpf", "ptrace"] if CAN_BPF else ["ptrace"]
 WAYS = [(command, backend) for command in ("record", "stat") for backend in BACKENDS]
-SENT_ON = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM,
+SENT_ON = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+           signal.SIGALRM,
            signal.SIGPIPE, signal.SIGWINCH, signal.SIGCONT, signal.SIGRTMIN + 3]
 
 pytestmark = pytest.mark.parametrize("way", WAYS, ids=lambda w: "-".join(w))
@@ -50,7 +52,8 @@ def words(way, tmp_path, *command):
 
 
 def start(way, tmp_path, *command, **more):
-    process = subprocess.Popen(words(way, tmp_path, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    process = subprocess.Popen(words(way, tmp_path, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               **more)
     STARTED.append(process)
     ready = process.stdout.readline().split()
     assert ready and ready[0] == b"ready", process.stderr.read()
@@ -83,9 +86,11 @@ def test_the_command_starts_with_the_signals_that_we_started_with(way, tmp_path)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    done = subprocess.run(words(way, tmp_path, SEEN, "place"), capture_output=True, timeout=WAIT, preexec_fn=odd)
+    done = subprocess.run(words(way, tmp_path, SEEN, "place"), capture_output=True, timeout=WAIT,
+                          preexec_fn=odd)
     said = [l for l in done.stdout.decode().splitlines() if l.split()[0] in ("ignored", "blocked")]
-    plain = subprocess.run([SEEN, "place"], capture_output=True, timeout=WAIT, preexec_fn=odd).stdout.decode().splitlines()
+    plain = subprocess.run([SEEN, "place"], capture_output=True, timeout=WAIT,
+                           preexec_fn=odd).stdout.decode().splitlines()
     assert said == [l for l in plain if l.split()[0] in ("ignored", "blocked")]
 
 
@@ -106,7 +111,8 @@ def test_killed_we_leave_no_command(way, tmp_path):
 
 def test_a_stopped_command_stops_us(way, tmp_path):
     if way[1] == "ptrace":
-        return  # only the command stops then, as man/sysvm-record.1.scd says: its stops are the tracer's to handle
+        # only the command stops then, as man/sysvm-record.1.scd says: its stops are the tracer's to handle
+        return
     process, pid = start(way, tmp_path, SEEN, "stop", preexec_fn=lambda: os.setpgid(0, 0))
     os.kill(pid, signal.SIGTSTP)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -123,5 +129,6 @@ def test_a_limit_that_our_trace_meets_does_not_end_the_command(way, tmp_path):
     def lower():
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
     script = "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); : </dev/null; done; kill -l >/dev/null; echo end"
-    done = subprocess.run(words(way, tmp_path, "sh", "-c", script), capture_output=True, timeout=WAIT, preexec_fn=lower)
+    done = subprocess.run(words(way, tmp_path, "sh", "-c", script), capture_output=True, timeout=WAIT,
+                          preexec_fn=lower)
     assert done.stdout == b"end\n", done.stderr

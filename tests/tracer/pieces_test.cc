@@ -38,7 +38,8 @@ TEST(CallFilter, TakesStracesWords) {
   const CallSet network = filter("%network");
   EXPECT_TRUE(network[SYS_connect] && network[SYS_recvmsg] && network[SYS_accept4] && !network[SYS_read]);
   EXPECT_EQ(network, filter("%net"));
-  EXPECT_TRUE(filter("%memory")[SYS_mmap] && filter("%process")[SYS_execve] && filter("%signal")[SYS_rt_sigaction]);
+  EXPECT_TRUE(filter("%memory")[SYS_mmap] && filter("%process")[SYS_execve] &&
+              filter("%signal")[SYS_rt_sigaction]);
 }
 
 TEST(CallFilter, SaysWhatItDoesNotKnow) {
@@ -73,7 +74,8 @@ TEST(Dirents, AreTypeAndName) {
   using namespace std::string_literals;
   const std::string two = entry(4, ".") + entry(8, "a file with a name");
   EXPECT_EQ(compact_dirents(two), "\4.\0\10a file with a name\0"s);
-  EXPECT_EQ(compact_dirents(std::string_view(two).substr(0, 24 + 25)), "\4.\0\10a file"s) << "the last may be cut";
+  EXPECT_EQ(compact_dirents(std::string_view(two).substr(0, 24 + 25)), "\4.\0\10a file"s)
+      << "the last may be cut";
   EXPECT_EQ(compact_dirents(""), "");
   EXPECT_EQ(compact_dirents(std::string(64, '\0')), "") << "a length of 0 ends it";
 }

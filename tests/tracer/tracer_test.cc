@@ -26,9 +26,7 @@ namespace sysvm {
 namespace {
 
 Backend backend = Backend::kBpf;
-bool is_bpf() {
-  return backend == Backend::kBpf;
-}
+bool is_bpf() { return backend == Backend::kBpf; }
 
 Command workload(std::vector<std::string> args) {
   Command command;
@@ -288,7 +286,8 @@ TEST(Record, KeepsTheStructuresThatDataFlowNeeds) {
     EXPECT_EQ(at<uint64_t>(iov, 24), 5u);
   }
   const int32_t pipe_nr = r.all(SYS_pipe).empty() ? SYS_pipe2 : SYS_pipe;
-  const std::string fds = data_of(r, pipe_nr, DataKind::kFds), pair = data_of(r, SYS_socketpair, DataKind::kFds);
+  const std::string fds = data_of(r, pipe_nr, DataKind::kFds),
+                    pair = data_of(r, SYS_socketpair, DataKind::kFds);
   ASSERT_EQ(fds.size(), 8u);
   EXPECT_EQ(static_cast<int32_t>(r.all(SYS_readv).back().args[0]), at<int32_t>(fds, 0));
   EXPECT_EQ(static_cast<int32_t>(r.all(SYS_writev).back().args[0]), at<int32_t>(fds, 4));
@@ -300,7 +299,8 @@ TEST(Record, KeepsTheStructuresThatDataFlowNeeds) {
   }
   const std::string polled = data_of(r, SYS_poll, DataKind::kPoll);
   EXPECT_EQ(at<int32_t>(polled, 0), at<int32_t>(pair, 4));
-  EXPECT_NE(data_of(r, SYS_getdents64, DataKind::kDirent).find("\10a file with a name\0"s), std::string::npos);
+  EXPECT_NE(data_of(r, SYS_getdents64, DataKind::kDirent).find("\10a file with a name\0"s),
+            std::string::npos);
 }
 
 // Contents are kept only if asked for; as a hash they say no more than that two buffers are equal.
@@ -334,7 +334,8 @@ TEST(Record, KeepsContentsOnlyAsAskedFor) {
   for (const std::string& s : one.trace.strings) EXPECT_EQ(s.find("swordfish"), std::string::npos);
 }
 
-// getppid is called through libc's syscall(), so the word at the stack pointer is the way back into the workload.
+// getppid is called through libc's syscall(), so the word at the stack pointer is the way back into the
+// workload.
 TEST(Record, KeepsTheCallersAddress) {
   const Recorded r = record_workload(workload({"vforks", "3"}));
   const MappingIndex index(r.trace);
@@ -381,8 +382,8 @@ TEST(Record, EndsWithTheCommandAndCountsWhoIsLeft) {
   EXPECT_EQ(r.report.left_running, 1u);
 }
 
-// Threads without a C library, which make exactly 1 + n + 1 events each: the return of their clone, n calls, exit.
-// The ring holds a fraction of what they make between two looks of the reader.
+// Threads without a C library, which make exactly 1 + n + 1 events each: the return of their clone, n calls,
+// exit. The ring holds a fraction of what they make between two looks of the reader.
 constexpr uint32_t kStorm = 30000;
 struct Storm {
   RecordReport report;
@@ -468,8 +469,8 @@ TEST(Record, CountsEveryLossByThread) {
   EXPECT_EQ(storm.report.throttles, 0u);
 }
 
-// A parent that waits for stops, a child that sleeps in epoll_wait, and a third process that is held back all the
-// time: the program itself ends with 0 only if it noticed nothing.
+// A parent that waits for stops, a child that sleeps in epoll_wait, and a third process that is held back all
+// the time: the program itself ends with 0 only if it noticed nothing.
 TEST(Record, HoldingBackIsInvisible) {
   const std::string file = testing::TempDir() + "tracer_test.held." + std::to_string(getpid());
   RecordOptions options;
@@ -592,6 +593,4 @@ int main(int argc, char** argv) {
 
 }  // namespace sysvm
 
-int main(int argc, char** argv) {
-  return sysvm::main(argc, argv);
-}
+int main(int argc, char** argv) { return sysvm::main(argc, argv); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs that know how many calls they make. Each mode makes a given number of getppid calls, which nothing else
- * makes, in a situation that tracers get wrong. Usage: workload MODE [N].
+ * Programs that know how many calls they make. Each mode makes a given number of getppid calls, which nothing
+ * else makes, in a situation that tracers get wrong. Usage: workload MODE [N].
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -334,7 +334,8 @@ static int contents(void)
 	char text[] = "the password is swordfish", back[64];
 	int fds[2];
 
-	if (pipe(fds) || write(fds[1], text, sizeof(text)) != sizeof(text) || read(fds[0], back, 64) != sizeof(text))
+	if (pipe(fds) || write(fds[1], text, sizeof(text)) != sizeof(text) ||
+		    read(fds[0], back, 64) != sizeof(text))
 		return 1;
 	mark(count);
 	return 0;
@@ -398,8 +399,8 @@ static void notice(int sig)
 }
 
 /*
- * One child makes count calls as fast as it can, another sleeps in epoll_wait, we wait for either to stop, to go
- * on or to end. 0 if nobody saw anything but the ends.
+ * One child makes count calls as fast as it can, another sleeps in epoll_wait, we wait for either to stop, to
+ * go on or to end. 0 if nobody saw anything but the ends.
  */
 static int unnoticed(void)
 {
@@ -424,7 +425,8 @@ static int unnoticed(void)
 		mark(count);
 		_exit(noticed ? 5 : 0);
 	}
-	if (waitpid(busy, &status, WUNTRACED | WCONTINUED) != busy || !WIFEXITED(status) || WEXITSTATUS(status))
+	if (waitpid(busy, &status, WUNTRACED | WCONTINUED) != busy || !WIFEXITED(status) ||
+		    WEXITSTATUS(status))
 		return 6;
 	if (write(ready[1], "r", 1) != 1)
 		return 7;
@@ -439,11 +441,13 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(void);
 	} modes[] = {
-		{"calls", calls},	{"forks", forks},	    {"threads", threads},   {"exec_thread", exec_thread},
-		{"seccomp", seccomp},	{"exit_threads", exit_threads}, {"sigkill", sigkill}, {"vforks", vforks},
-		{"sigreturn", sigreturns}, {"page_end", page_end},   {"compat", compat},	    {"orphan", orphan},
-		{"stats", stats},	{"raw_threads", raw_threads}, {"unnoticed", unnoticed},
-		{"restart", restart},	{"structures", structures}, {"contents", contents}, {"pace", pace},
+		{"calls", calls}, {"forks", forks}, {"threads", threads},
+		{"exec_thread", exec_thread}, {"seccomp", seccomp}, {"exit_threads", exit_threads},
+		{"sigkill", sigkill}, {"vforks", vforks}, {"sigreturn", sigreturns},
+		{"page_end", page_end}, {"compat", compat}, {"orphan", orphan},
+		{"stats", stats}, {"raw_threads", raw_threads}, {"unnoticed", unnoticed},
+		{"restart", restart}, {"structures", structures}, {"contents", contents},
+		{"pace", pace},
 	};
 
 	self = argv[0];

@@ -5,13 +5,28 @@
 #include <utility>
 
 // Before other headers come, which define the same macros as x86-64's numbers. A selection of all ages.
-constexpr std::pair<const char*, int> kOfHeader[] = {
-    {"restart_syscall", __NR_restart_syscall}, {"exit", __NR_exit}, {"read", __NR_read}, {"open", __NR_open}, {"close", __NR_close},
-    {"execve", __NR_execve}, {"oldstat", __NR_oldstat}, {"mmap", __NR_mmap}, {"stat", __NR_stat}, {"_llseek", __NR__llseek},
-    {"_newselect", __NR__newselect}, {"mmap2", __NR_mmap2}, {"stat64", __NR_stat64}, {"fstat64", __NR_fstat64},
-    {"fcntl64", __NR_fcntl64}, {"exit_group", __NR_exit_group}, {"openat", __NR_openat}, {"fstatat64", __NR_fstatat64},
-    {"arch_prctl", __NR_arch_prctl}, {"clock_gettime64", __NR_clock_gettime64}, {"openat2", __NR_openat2},
-    {"faccessat2", __NR_faccessat2}};
+constexpr std::pair<const char*, int> kOfHeader[] = {{"restart_syscall", __NR_restart_syscall},
+                                                     {"exit", __NR_exit},
+                                                     {"read", __NR_read},
+                                                     {"open", __NR_open},
+                                                     {"close", __NR_close},
+                                                     {"execve", __NR_execve},
+                                                     {"oldstat", __NR_oldstat},
+                                                     {"mmap", __NR_mmap},
+                                                     {"stat", __NR_stat},
+                                                     {"_llseek", __NR__llseek},
+                                                     {"_newselect", __NR__newselect},
+                                                     {"mmap2", __NR_mmap2},
+                                                     {"stat64", __NR_stat64},
+                                                     {"fstat64", __NR_fstat64},
+                                                     {"fcntl64", __NR_fcntl64},
+                                                     {"exit_group", __NR_exit_group},
+                                                     {"openat", __NR_openat},
+                                                     {"fstatat64", __NR_fstatat64},
+                                                     {"arch_prctl", __NR_arch_prctl},
+                                                     {"clock_gettime64", __NR_clock_gettime64},
+                                                     {"openat2", __NR_openat2},
+                                                     {"faccessat2", __NR_faccessat2}};
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The hand-made column block is what trace.proto says: the generated class reads it, and the decoder reads what
-// the generated class makes of it.
+// The hand-made column block is what trace.proto says: the generated class reads it, and the decoder reads
+// what the generated class makes of it.
 #include "traces/columns.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,8 @@ namespace {
 
 std::string encode(const std::vector<Event>& events, const std::vector<std::string_view>& strings) {
   ColumnEncoder encoder;
-  for (const CallInfo& call : sample_header().calls) encoder.set_args(call.nr, static_cast<uint32_t>(call.args.size()));
+  for (const CallInfo& call : sample_header().calls)
+    encoder.set_args(call.nr, static_cast<uint32_t>(call.args.size()));
   std::string raw;
   encoder.encode(events, strings, raw);
   return raw;
@@ -24,7 +25,8 @@ std::string encode(const std::vector<Event>& events, const std::vector<std::stri
 Result<> decode(std::string& raw, size_t n, Columns& columns, std::vector<std::string_view>& strings) {
   ColumnDecoder decoder;
   raw.reserve(raw.size() + kReadAhead);
-  return decoder.decode({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, n, 1'000'000, columns, strings);
+  return decoder.decode({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, n, 1'000'000, columns,
+                        strings);
 }
 
 std::vector<Event> events(uint32_t n) {
@@ -54,7 +56,8 @@ TEST(Columns, AreTheMessageThatTheSchemaDescribes) {
   EXPECT_EQ(block.gap_ns(0), 0);
   EXPECT_EQ(block.gap_ns(1), 700);
   EXPECT_EQ(block.gap_ns(2), 1400 - 100);
-  EXPECT_EQ(std::vector<uint64_t>(block.path0().begin(), block.path0().end()), (std::vector<uint64_t>{1, 0, 0, 1}));
+  EXPECT_EQ(std::vector<uint64_t>(block.path0().begin(), block.path0().end()),
+            (std::vector<uint64_t>{1, 0, 0, 1}));
   EXPECT_EQ(block.ret(1), 1);
   EXPECT_EQ(block.ret(0), -2);
   EXPECT_EQ(block.arg0_size(), 3);  // getpid has none
@@ -91,12 +94,13 @@ TEST(Columns, ThatAreLeftOutAreZeros) {
 TEST(Columns, OfANewerWriterAreSteppedOver) {
   std::string raw = encode(events(10), {});
   // Field 62, three bytes.
-  raw += "\xf2\x03\x03" "abc";
+  raw += "\xf2\x03\x03abc";
   raw.reserve(raw.size() + kReadAhead);
   ColumnDecoder decoder;
   Columns columns;
   std::vector<std::string_view> strings;
-  ASSERT_TRUE(decoder.decode({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, 10, 1'000'000, columns, strings));
+  ASSERT_TRUE(decoder.decode({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, 10, 1'000'000,
+                             columns, strings));
   EXPECT_TRUE(decoder.saw_unknown());
   EXPECT_EQ(columns.event(9).ret, sample_event(9).ret);
 }
@@ -121,15 +125,17 @@ TEST(Columns, SayWhichColumnIsWrong) {
   EXPECT_EQ(message([](auto& b) { b.set_call(0, 4); }), "column 13: index past the end of its table of 4");
   EXPECT_EQ(message([](auto& b) { b.add_path0(1); }), "column 34 has not 10 values");
   EXPECT_EQ(message([](auto& b) {
-    for (int i = 0; i < 10; ++i) b.add_path0(1);
-  }), "column 34: string 10 of 0");
+              for (int i = 0; i < 10; ++i) b.add_path0(1);
+            }),
+            "column 34: string 10 of 0");
   EXPECT_EQ(message([](auto& b) { b.add_tid(1); }), "the columns of a table differ in length");
   EXPECT_EQ(message([](auto& b) { b.add_arg5(1); }), "column 41 has 1 values, expected 0");
   EXPECT_EQ(message([](auto& b) { b.mutable_arg0()->RemoveLast(); }),
             fmt::format("column 36 has {} values, expected {}", arg0 - 1, arg0));
   EXPECT_EQ(message([](auto& b) {
-    for (int i = 0; i < 11; ++i) b.add_arg5(1);
-  }), "column 41 is cut, or has more than 10 values");
+              for (int i = 0; i < 11; ++i) b.add_arg5(1);
+            }),
+            "column 41 is cut, or has more than 10 values");
 }
 
 struct Same {
@@ -137,7 +143,8 @@ struct Same {
 };
 
 // With the instruction PEXT and without.
-size_t get_both(const std::vector<uint8_t>& bytes, const uint8_t* end, size_t most, std::vector<uint64_t>& got) {
+size_t get_both(const std::vector<uint8_t>& bytes, const uint8_t* end, size_t most,
+                std::vector<uint64_t>& got) {
   got.assign(most, 0);
   const size_t n = get_varints_with<false>(bytes.data(), end, most, got.data(), Same());
   if (kHasPext) {
@@ -174,7 +181,8 @@ TEST(Varints, ComeBackWhateverTheirLength) {
 }
 
 TEST(Zigzag, IsItsOwnInverse) {
-  for (int64_t v : {int64_t{0}, int64_t{-1}, int64_t{1}, INT64_MIN, INT64_MAX}) EXPECT_EQ(unzigzag(zigzag(v)), v);
+  for (int64_t v : {int64_t{0}, int64_t{-1}, int64_t{1}, INT64_MIN, INT64_MAX})
+    EXPECT_EQ(unzigzag(zigzag(v)), v);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Holes are found, by thread and interval; a trace without any is proven whole.
-#include <gtest/gtest.h>
-
 #include "traces/completeness.h"
+
+#include <gtest/gtest.h>
 
 namespace sysvm {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What `sysvm export perfetto` writes, read with Perfetto's own schema as published (perfetto/perfetto_trace.proto): every
-// field is one that the schema has, and tracks, slices, names, clocks and losses mean what they should.
-// tests/cli/consumers_test.py opens the same in Perfetto's trace processor.
+// What `sysvm export perfetto` writes, read with Perfetto's own schema as published
+// (perfetto/perfetto_trace.proto): every field is one that the schema has, and tracks, slices, names, clocks
+// and losses mean what they should. tests/cli/consumers_test.py opens the same in Perfetto's trace processor.
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/util/json_util.h>
@@ -58,14 +58,17 @@ class Schema {
       EXPECT_FALSE(f->options().deprecated()) << f->full_name();
       if (f->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) continue;
       if (!f->is_repeated()) expect_known(r.GetMessage(m, f));
-      for (int i = 0; f->is_repeated() && i < r.FieldSize(m, f); ++i) expect_known(r.GetRepeatedMessage(m, f, i));
+      for (int i = 0; f->is_repeated() && i < r.FieldSize(m, f); ++i)
+        expect_known(r.GetRepeatedMessage(m, f, i));
     }
   }
   pb::DescriptorPool pool_;
   pb::DynamicMessageFactory factory_{&pool_};
 };
 
-uint64_t number(const json& j) { return j.is_string() ? std::stoull(j.get<std::string>()) : j.get<uint64_t>(); }
+uint64_t number(const json& j) {
+  return j.is_string() ? std::stoull(j.get<std::string>()) : j.get<uint64_t>();
+}
 int32_t id(const json& j) { return static_cast<int32_t>(number(j)); }
 
 std::string exported(const std::string& path) {
@@ -110,7 +113,8 @@ Seen look(Schema& schema, const std::string& bytes) {
   for (const json& p : trace["packet"]) {
     EXPECT_EQ(p["trusted_packet_sequence_id"], 1);
     const int flags = p.value("sequence_flags", 0);
-    EXPECT_EQ((flags & cleared) != 0, first) << "names are forgotten where the state is cleared: once, at the start";
+    EXPECT_EQ((flags & cleared) != 0, first)
+        << "names are forgotten where the state is cleared: once, at the start";
     first = false;
     if (p.contains("clock_snapshot")) seen.clocks = p["clock_snapshot"];
     if (p.contains("interned_data"))
@@ -150,7 +154,8 @@ Seen look(Schema& schema, const std::string& bytes) {
     Seen::Slice s{ts, ts, "", e["categories"][0], json::object()};
     s.name = e.contains("name_iid") ? names.at(number(e["name_iid"])) : e["name"].get<std::string>();
     for (const json& a : e.value("debug_annotations", json::array()))
-      s.annotations[a["name"].get<std::string>()] = a.contains("uint_value") ? a["uint_value"] : a["string_value"];
+      s.annotations[a["name"].get<std::string>()] =
+          a.contains("uint_value") ? a["uint_value"] : a["string_value"];
     if (e["type"] == "TYPE_INSTANT") {
       seen.marks[tid_of.at(track)].push_back(s);
     } else {
@@ -219,11 +224,19 @@ TEST(ExportPerfetto, HasATrackForEachThreadAndShowsLosses) {
   const json none = json::object();
   ASSERT_EQ(seen.threads.size(), 2u);
   EXPECT_EQ(seen.threads.at(100),
-            (Slices{{1000, 1100, "getpid", "syscall", {{"args", "()"}, {"return", "-1 EPERM (Operation not permitted)"}}},
+            (Slices{{1000,
+                     1100,
+                     "getpid",
+                     "syscall",
+                     {{"args", "()"}, {"return", "-1 EPERM (Operation not permitted)"}}},
                     {1100, 1200, "getpid", "syscall", {{"args", "()"}, {"return", "100"}}},
                     {1400, 1500, "getpid", "syscall", {{"args", "()"}, {"return", "100"}}}}));
-  EXPECT_EQ(seen.threads.at(101), (Slices{{1050, 3650, "openat", "syscall",
-                                           {{"args", R"((0, "/\001<>\"\377", O_RDONLY))"}, {"return", "0"}}}}));
+  EXPECT_EQ(seen.threads.at(101),
+            (Slices{{1050,
+                     3650,
+                     "openat",
+                     "syscall",
+                     {{"args", R"((0, "/\001<>\"\377", O_RDONLY))"}, {"return", "0"}}}}));
   EXPECT_EQ(seen.losses, (Slices{{2900, 3100, "9 lost: ring full", "loss", {{"count", "9"}}}}));
   EXPECT_EQ(seen.marks.at(100), (Slices{{1400, 1400, "2 events of this thread missing", "loss", none},
                                         {1600, 1600, "SIGCHLD", "signal", none},
@@ -232,8 +245,9 @@ TEST(ExportPerfetto, HasATrackForEachThreadAndShowsLosses) {
   ASSERT_EQ(seen.clocks["clocks"].size(), 2u);
   std::map<int, uint64_t> clocks;
   for (const json& c : seen.clocks["clocks"]) clocks[c["clock_id"]] = number(c["timestamp"]);
-  EXPECT_EQ(clocks, (std::map<int, uint64_t>{{schema.number_of("BUILTIN_CLOCK_BOOTTIME"), 500},
-                                             {schema.number_of("BUILTIN_CLOCK_REALTIME"), 1'700'000'000'000'000'000}}));
+  EXPECT_EQ(clocks, (std::map<int, uint64_t>{
+                        {schema.number_of("BUILTIN_CLOCK_BOOTTIME"), 500},
+                        {schema.number_of("BUILTIN_CLOCK_REALTIME"), 1'700'000'000'000'000'000}}));
   EXPECT_EQ(seen.clocks["primary_trace_clock"], "BUILTIN_CLOCK_BOOTTIME");
 }
 
@@ -249,16 +263,21 @@ TEST_P(ExportPerfettoSample, HasEveryCall) {
   const std::string path = sample(GetParam());
   std::map<int32_t, std::vector<Seen::Slice>> calls;
   std::map<int32_t, size_t> marks;
-  const auto info = for_each_in_order(path, [](const TraceInfo&) {}, [&](const Event& e, const TraceInfo& info) {
-    if (e.has(kSignal) || e.has(kForkChild)) {
-      ++marks[e.tid];
-      return true;
-    }
-    const std::string text = format_call(info, e);
-    calls[e.tid].push_back({e.ts_ns, e.ts_ns + e.dur_ns, info.call_name(e.nr), "syscall",
-                            {{"args", text.substr(text.find('('))}, {"return", format_result(info, e)}}});
-    return true;
-  });
+  const auto info = for_each_in_order(
+      path, [](const TraceInfo&) {},
+      [&](const Event& e, const TraceInfo& info) {
+        if (e.has(kSignal) || e.has(kForkChild)) {
+          ++marks[e.tid];
+          return true;
+        }
+        const std::string text = format_call(info, e);
+        calls[e.tid].push_back({e.ts_ns,
+                                e.ts_ns + e.dur_ns,
+                                info.call_name(e.nr),
+                                "syscall",
+                                {{"args", text.substr(text.find('('))}, {"return", format_result(info, e)}}});
+        return true;
+      });
   ASSERT_TRUE(info);
   Schema schema;
   const Seen seen = look(schema, exported(path));
@@ -269,7 +288,8 @@ TEST_P(ExportPerfettoSample, HasEveryCall) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ExportPerfettoSample,
-                         testing::Values("find", "git_status", "grep", "ls", "nginx", "python", "redis", "sqlite3", "tar"),
+                         testing::Values("find", "git_status", "grep", "ls", "nginx", "python", "redis",
+                                         "sqlite3", "tar"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

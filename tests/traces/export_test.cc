@@ -79,8 +79,11 @@ TEST(InOrder, MergesCallsThatLastOverChunks) {
 TEST(ExportStrace, ComesBackThroughTheImport) {
   TempFile file, again;
   write_overlapping(file.path());
-  const std::string text = exported([&](const Output& out) { return export_strace(file.path(), out, StraceTimes::kNanoseconds); });
-  EXPECT_NE(text.find("101   0.000001050 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002600>\n"), std::string::npos) << text;
+  const std::string text =
+      exported([&](const Output& out) { return export_strace(file.path(), out, StraceTimes::kNanoseconds); });
+  EXPECT_NE(text.find("101   0.000001050 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002600>\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("100   0.000099000 +++ killed by SIGKILL +++\n"), std::string::npos) << text;
   std::istringstream in(text);
   auto report = import_strace(in, "x", again.path());
@@ -100,15 +103,18 @@ TEST(ExportStrace, CutsTimesToMicrosecondsAsStraceHasThem) {
   TempFile file;
   write_overlapping(file.path());
   const std::string text = exported([&](const Output& out) { return export_strace(file.path(), out); });
-  EXPECT_NE(text.find("101   0.000001 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002>\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("101   0.000001 openat(0, \"/\\001<>\\\"\\377\", O_RDONLY) = 100 <0.000002>\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("100   0.000099 +++ killed by SIGKILL +++\n"), std::string::npos) << text;
 }
 
 TEST(ExportFolded, IsWhatFlameGraphsTake) {
   TempFile file;
   write_overlapping(file.path());
-  EXPECT_EQ(exported([&](const Output& out) { return export_folded(file.path(), FoldedWeight::kCount, out); }),
-            "a_b_c;getpid 27\na_b_c;getpid;EPERM 3\na_b_c;openat 1\n");
+  EXPECT_EQ(
+      exported([&](const Output& out) { return export_folded(file.path(), FoldedWeight::kCount, out); }),
+      "a_b_c;getpid 27\na_b_c;getpid;EPERM 3\na_b_c;openat 1\n");
   EXPECT_EQ(exported([&](const Output& out) { return export_folded(file.path(), FoldedWeight::kTime, out); }),
             "a_b_c;getpid 1350\na_b_c;getpid;EPERM 150\na_b_c;openat 2600\n");
 }
@@ -116,9 +122,7 @@ TEST(ExportFolded, IsWhatFlameGraphsTake) {
 TEST(Exports, EndWhenNobodyReads) {
   TempFile file;
   write_sample(file.path(), 20000, 1000);
-  const auto stop_after_three = [] {
-    return [n = 0](std::string_view) mutable { return ++n < 3; };
-  };
+  const auto stop_after_three = [] { return [n = 0](std::string_view) mutable { return ++n < 3; }; };
   EXPECT_TRUE(export_strace(file.path(), stop_after_three()));
   EXPECT_TRUE(export_ndjson(file.path(), stop_after_three()));
   EXPECT_TRUE(export_perfetto(file.path(), stop_after_three()));

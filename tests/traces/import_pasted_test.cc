@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Logs as people paste them: with strace's own messages in the middle of lines, what the program printed, dumps, tables,
-// stacks, the endings of other systems.
+// Logs as people paste them: with strace's own messages in the middle of lines, what the program printed,
+// dumps, tables, stacks, the endings of other systems.
 #include "tests/traces/imported.h"
 #include "traces/strace_args.h"
 #include "traces/strace_lines.h"
@@ -10,14 +10,16 @@ namespace {
 
 TEST(ImportPasted, AMessageInTheMiddleOfALineLosesNothing) {
   const Imported got = imported(
-      "[pid 500] clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLDstrace: Process 501 attached\n"
+      "[pid 500] clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLDstrace: "
+      "Process 501 attached\n"
       " <unfinished ...>\n"
       "[pid 501] close(4) = 0\n"
       "[pid 500] <... clone resumed>, child_tidptr=0x7f5) = 501\n"
       "[pid 500] exit_group(0strace: Process 502 attached\n"
       ")               = ?\n");
   EXPECT_EQ(got.lines,
-            "500/500 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f5) = 501\n"
+            "500/500 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, "
+            "child_tidptr=0x7f5) = 501\n"
             "501/501 clone(child_stack=NULL, flags=0) = 0 child\n"
             "501/501 close(4) = 0\n"
             "500/500 exit_group(0) = ?\n");
@@ -93,7 +95,8 @@ TEST(ImportPasted, DumpsTablesStacksAndBlankLinesBelongToNoCall) {
       "  0.00    0.000000           0         3           read\n"
       "------ ----------- ----------- --------- --------- ----------------\n"
       "100.00    0.000012                     6         1 total\n");
-  EXPECT_EQ(got.lines, "1/1 read(3, \"abcdefgh\", 4096) = 8\n1/1 writev(1, {...}, 1) = 3\n1/1 close(3) = 0\n");
+  EXPECT_EQ(got.lines,
+            "1/1 read(3, \"abcdefgh\", 4096) = 8\n1/1 writev(1, {...}, 1) = 3\n1/1 close(3) = 0\n");
   EXPECT_EQ(got.report.not_understood, 0u) << got.report.examples.front();
 }
 
@@ -142,12 +145,14 @@ TEST(ImportPasted, WhatAProgramPrintedMayLookLikeAnything) {
       "two\"\n"
       ") = 8\n"
       "close(3)                                = 0\n");
-  EXPECT_EQ(got.lines, "1/1 copy_file_range(3, NULL, 1, NULL, 9223372035781033984, ?) = 8\n1/1 close(3) = 0\n");
+  EXPECT_EQ(got.lines,
+            "1/1 copy_file_range(3, NULL, 1, NULL, 9223372035781033984, ?) = 8\n1/1 close(3) = 0\n");
   EXPECT_EQ(got.report.not_understood, 0u);
 }
 
 TEST(ImportPasted, ACallWithoutItsEndDoesNotTakeTheNextWithIt) {
-  const Imported got = imported("100 1.5 read(3, \"ab\n100 1.6 close(3) = 0\n100 1.7 close(4) = 0\n100 1.8 openat(AT_FDC");
+  const Imported got =
+      imported("100 1.5 read(3, \"ab\n100 1.6 close(3) = 0\n100 1.7 close(4) = 0\n100 1.8 openat(AT_FDC");
   EXPECT_EQ(got.lines, "100/100 close(3) = 0\n100/100 close(4) = 0\n");
   EXPECT_EQ(got.report.not_understood, 2u);
   EXPECT_EQ(lost(got), 2u);
@@ -160,19 +165,25 @@ TEST(ImportPasted, ColoursAreNoText) {
 
 TEST(ImportPasted, ContextsOfSelinuxAreSkipped) {
   const Imported got = imported(
-      "100 [unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023] openat(AT_FDCWD [unconfined_u:object_r:user_home_t:s0], "
-      "\"/etc/passwd\" [system_u:object_r:passwd_file_t:s0!!system_u:object_r:etc_t:s0], O_RDONLY) = 3</etc/passwd> "
+      "100 [unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023] openat(AT_FDCWD "
+      "[unconfined_u:object_r:user_home_t:s0], \"/etc/passwd\" "
+      "[system_u:object_r:passwd_file_t:s0!!system_u:object_r:etc_t:s0], O_RDONLY) = 3</etc/passwd> "
       "[system_u:object_r:passwd_file_t:s0]\n"
-      "100 [unconfined_u:unconfined_r:unconfined_t:s0] read(3</etc/passwd> [system_u:object_r:passwd_file_t:s0], \"r\", 1) = 1\n");
-  EXPECT_EQ(got.lines, "100/100 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 3\n100/100 read(3, \"r\", 1) = 1\n");
+      "100 [unconfined_u:unconfined_r:unconfined_t:s0] read(3</etc/passwd> "
+      "[system_u:object_r:passwd_file_t:s0], \"r\", 1) = 1\n");
+  EXPECT_EQ(got.lines,
+            "100/100 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 3\n100/100 read(3, \"r\", 1) = 1\n");
 }
 
 TEST(ImportPasted, PathsOfDescriptorsMayHaveAnything) {
-  for (const char* const path : {"/etc/passwd-", "/a->b", "/a>", "/a, 5) = 7", "/a\\74b\\76", "/dev/null<char 1:3>", "pipe:[123]",
-                                 "TCP:[127.0.0.1:1->127.0.0.1:2]", "TCPv6:[[::1]:80->[::1]:5]", "UNIX-STREAM:[1->2, \"/a->b\"]",
-                                 "anon_inode:[eventpoll]", "/a[b", "/tmp/x (deleted)", "/a>b"}) {
-    const Imported got = imported(fmt::format("fstat(3<{0}>, {{st_mode=S_IFREG|0644, st_size=10, ...}}) = 0\n"
-                                              "read(3<{0}>, \"abc\", 4096) = 3\ndup2(3<{0}>, 4<{0}>) = 4<{0}>\nclose(3<{0}>) = 0\n", path));
+  for (const char* const path :
+       {"/etc/passwd-", "/a->b", "/a>", "/a, 5) = 7", "/a\\74b\\76", "/dev/null<char 1:3>", "pipe:[123]",
+        "TCP:[127.0.0.1:1->127.0.0.1:2]", "TCPv6:[[::1]:80->[::1]:5]", "UNIX-STREAM:[1->2, \"/a->b\"]",
+        "anon_inode:[eventpoll]", "/a[b", "/tmp/x (deleted)", "/a>b"}) {
+    const Imported got = imported(
+        fmt::format("fstat(3<{0}>, {{st_mode=S_IFREG|0644, st_size=10, ...}}) = 0\n"
+                    "read(3<{0}>, \"abc\", 4096) = 3\ndup2(3<{0}>, 4<{0}>) = 4<{0}>\nclose(3<{0}>) = 0\n",
+                    path));
     EXPECT_EQ(got.lines,
               "1/1 fstat(3, {st_mode=S_IFREG|0644, st_size=10, ...}) = 0\n1/1 read(3, \"abc\", 4096) = 3\n"
               "1/1 dup2(3, 4) = 4\n1/1 close(3) = 0\n")
@@ -183,7 +194,9 @@ TEST(ImportPasted, PathsOfDescriptorsMayHaveAnything) {
 
 TEST(ImportPasted, LongLinesAndBytesThatAreNoTextAreRead) {
   const std::string name(70'000, 'x');
-  const Imported got = imported("open(\"/" + name + "\", O_RDONLY) = -1 ENAMETOOLONG (File name too long)\nopen(\"/\xff\xfe\", O_RDONLY) = 3\n");
+  const Imported got =
+      imported("open(\"/" + name +
+               "\", O_RDONLY) = -1 ENAMETOOLONG (File name too long)\nopen(\"/\xff\xfe\", O_RDONLY) = 3\n");
   ASSERT_EQ(got.trace.events.size(), 2u);
   EXPECT_EQ(got.trace.strings[got.trace.events[0].path[0]].size(), name.size() + 1);
   EXPECT_EQ(got.trace.strings[got.trace.events[1].path[0]], "/\xff\xfe");

@@ -7,7 +7,8 @@ namespace {
 
 TEST(ImportTasks, AChildMayExecBeforeItsMakerReturns) {
   const Imported got = imported(
-      "100 clone3({flags=CLONE_VM|CLONE_VFORK|CLONE_CLEAR_SIGHAND, exit_signal=SIGCHLD, stack=0x7f00, stack_size=0x9000}, 88 <unfinished ...>\n"
+      "100 clone3({flags=CLONE_VM|CLONE_VFORK|CLONE_CLEAR_SIGHAND, exit_signal=SIGCHLD, stack=0x7f00, "
+      "stack_size=0x9000}, 88 <unfinished ...>\n"
       "101 rt_sigprocmask(SIG_BLOCK, NULL, ~[KILL STOP], 8) = 0\n"
       "101 execve(\"/bin/ls\", [\"ls\"], 0x7 /* 1 var */) = 0\n"
       "100 <... clone3 resumed>) = 101\n"
@@ -35,21 +36,26 @@ TEST(ImportTasks, AChildMayBeGoneBeforeItsMakerReturns) {
 
 TEST(ImportTasks, ThreadsOfClone3AreThreads) {
   for (const char* const call : {
-           "clone3({flags=CLONE_VM|CLONE_FS|CLONE_THREAD|CLONE_SETTLS, child_tid=0x7f, exit_signal=0} => {parent_tid=[11]}, 88) = 11\n",
+           "clone3({flags=CLONE_VM|CLONE_FS|CLONE_THREAD|CLONE_SETTLS, child_tid=0x7f, exit_signal=0} => "
+           "{parent_tid=[11]}, 88) = 11\n",
            "clone3({flags=CLONE_VM|CLONE_FROB|CLONE_THREAD, exit_signal=0}, 88) = 11\n",
            "clone3({flags=0x3d0f00, exit_signal=0}, 88) = 11\n",
            "clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD|CLONE_FROB) = 11\n",
-           "clone3({flags=CLONE_VM|CLONE_THREAD <unfinished ...>\n10 <... clone3 resumed>, child_tid=0x7f} => {parent_tid=[11]}, 88) = 11\n",
+           "clone3({flags=CLONE_VM|CLONE_THREAD <unfinished ...>\n"
+           "10 <... clone3 resumed>, child_tid=0x7f} => {parent_tid=[11]}, 88) = 11\n",
            "clone3(0x7ffe, 0x58) = 11\n",  // -e raw: what it does at its end tells
        }) {
-    const Imported got = imported(std::string("10 ") + call + "11 close(3) = 0\n11 exit(0) = ?\n11 +++ exited with 0 +++\n10 close(4) = 0\n");
+    const Imported got =
+        imported(std::string("10 ") + call +
+                 "11 close(3) = 0\n11 exit(0) = ?\n11 +++ exited with 0 +++\n10 close(4) = 0\n");
     EXPECT_NE(got.lines.find("10/11 close(3) = 0\n"), std::string::npos) << call << got.lines;
     EXPECT_EQ(got.trace.processes.size(), 1u) << call;
   }
 }
 
 TEST(ImportTasks, WhatAParentWaitsForIsAProcess) {
-  const Imported got = imported("10 clone3(0x7ffe, 0x58) = 11\n11 close(3) = 0\n10 wait4(11, NULL, 0, NULL) = 11\n");
+  const Imported got =
+      imported("10 clone3(0x7ffe, 0x58) = 11\n11 close(3) = 0\n10 wait4(11, NULL, 0, NULL) = 11\n");
   EXPECT_EQ(processes(got), "10<0 ? exec -\n11<10 ? fork -\n");
   EXPECT_FALSE(noted(got, "clone3"));
   EXPECT_TRUE(noted(imported("10 clone3(0x7ffe, 0x58) = 11\n11 close(3) = 0\n"), "taken as a process"));
@@ -85,7 +91,8 @@ TEST(ImportTasks, AnIdThatIsUsedAgainIsAnother) {
 
 TEST(ImportTasks, TheEndOfAnIdMayBeQuiet) {  // strace -q=exit
   const Imported got = imported(
-      "10 1.1 fork() = 11\n11 1.2 exit_group(3) = ?\n10 1.3 fork() = 12\n12 1.4 fork() = 11\n11 1.5 close(1) = 0\n");
+      "10 1.1 fork() = 11\n11 1.2 exit_group(3) = ?\n10 1.3 fork() = 12\n12 1.4 fork() = 11\n"
+      "11 1.5 close(1) = 0\n");
   EXPECT_EQ(processes(got), "10<0 ? exec -\n11<10 ? fork 768\n12<10 ? fork -\n11<12 ? fork -\n");
 }
 
@@ -95,18 +102,21 @@ TEST(ImportTasks, AChildsIdIsThatOfTheTracersNamespace) {
 }
 
 TEST(ImportTasks, AThreadsExecGoesOnUnderTheFirstId) {
-  for (const char* const text : {
-           "11 1.2 execve(\"/bin/ls\", [\"ls\"], 0x7 /* 1 var */ <unfinished ...>\n10 1.3 +++ superseded by execve in pid 11 +++\n",
-           "11 1.2 execve(\"/bin/ls\", [\"ls\"], 0x7 /* 1 var */ <pid changed to 10 ...>\n"}) {
-    const Imported got = imported(std::string("10 1.1 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD) = 11\n") + text +
-                                  "10 1.4 <... execve resumed>) = 0\n10 1.5 +++ exited with 0 +++\n");
+  for (const char* const text :
+       {"11 1.2 execve(\"/bin/ls\", [\"ls\"], 0x7 /* 1 var */ <unfinished ...>\n"
+        "10 1.3 +++ superseded by execve in pid 11 +++\n",
+        "11 1.2 execve(\"/bin/ls\", [\"ls\"], 0x7 /* 1 var */ <pid changed to 10 ...>\n"}) {
+    const Imported got =
+        imported(std::string("10 1.1 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD) = 11\n") + text +
+                 "10 1.4 <... execve resumed>) = 0\n10 1.5 +++ exited with 0 +++\n");
     EXPECT_EQ(processes(got), "10<0 ? exec -\n10<0 /bin/ls exec 0\n") << text;
     EXPECT_EQ(got.report.not_understood, 0u);
   }
 }
 
 TEST(ImportTasks, HalvesOfDifferentCallsAreNotJoined) {
-  const Imported got = imported("10 1.1 read(3,  <unfinished ...>\n10 1.2 <... write resumed>, 4) = 4\n10 1.3 close(3) = 0\n");
+  const Imported got =
+      imported("10 1.1 read(3,  <unfinished ...>\n10 1.2 <... write resumed>, 4) = 4\n10 1.3 close(3) = 0\n");
   EXPECT_EQ(got.lines, "10/10 read(3, {...}, ?) = ?\n10/10 close(3) = 0\n");
   EXPECT_EQ(lost(got), 2u);
 }
@@ -117,7 +127,8 @@ TEST(ImportTasks, RestartedCallsKeepTheirName) {
       "10 1.2 --- SIGCONT {si_signo=SIGCONT, si_code=SI_USER, si_pid=1, si_uid=0} ---\n"
       "10 1.3 restart_syscall(<... resuming interrupted poll ...>) = 0\n");
   EXPECT_EQ(got.lines,
-            "10/10 poll({...}, 1, 100) = ? ERESTART_RESTARTBLOCK\n10/10 --- SIGCONT {si_signo=SIGCONT, si_code=SI_USER} ---\n"
+            "10/10 poll({...}, 1, 100) = ? ERESTART_RESTARTBLOCK\n"
+            "10/10 --- SIGCONT {si_signo=SIGCONT, si_code=SI_USER} ---\n"
             "10/10 restart_syscall() = 0\n");
 }
 

@@ -13,24 +13,29 @@ namespace {
 
 TEST(ImportStrace, ReadsCallsStringsErrorsAndTimes) {
   const Imported got = imported(
-      "100 1700000000.000001 openat(AT_FDCWD</tmp/a,b(c>, \"x\\n\\\"\\1\\x41.h\", O_RDONLY|O_CLOEXEC) = 3</tmp/x, y> <0.000250>\n"
+      "100 1700000000.000001 openat(AT_FDCWD</tmp/a,b(c>, \"x\\n"
+      "\\\"\\1\\x41.h\", O_RDONLY|O_CLOEXEC) = 3</tmp/x, y> <0.000250>\n"
       "100 1700000000.000300 read(3</tmp/x>, \"a, b) = 7\"..., 4096) = 4096 <0.000010>\n"
-      "100 1700000000.000400 newfstatat(AT_FDCWD, \"y\", 0x7ffe0, AT_SYMLINK_NOFOLLOW) = -1 ENOENT (No such file or directory) <0.1>\n"
+      "100 1700000000.000400 newfstatat(AT_FDCWD, \"y\", 0x7ffe0, AT_SYMLINK_NOFOLLOW) = -1 ENOENT (No such "
+      "file or directory) <0.1>\n"
       "100 1700000000.000500 fstat(3, {st_mode=S_IFREG|0644, st_size=12, ...}) = 0 <0.000001>\n"
-      "100 1700000000.000600 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7fbd38bca000 <0.1>\n"
+      "100 1700000000.000600 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = "
+      "0x7fbd38bca000 <0.1>\n"
       "100 1700000000.000700 fcntl(3, F_GETFD)        = 0x1 (flags FD_CLOEXEC) <0.1>\n"
       "100 1700000000.000800 poll([{fd=3, events=POLLIN}], 1, -1) = 1 ([{fd=3, revents=POLLIN}]) <0.1>\n"
       "100 1700000000.000900 exit_group(7)   = ?\n"
       "100 1700000000.001000 +++ exited with 7 +++\n");
-  EXPECT_EQ(got.lines,
-            "100/100 openat(AT_FDCWD, \"x\\n\\\"\\001A.h\", O_RDONLY|O_CLOEXEC) = 3\n"
-            "100/100 read(3, \"a, b) = 7\"..., 4096) = 4096\n"
-            "100/100 newfstatat(AT_FDCWD, \"y\", 0x7ffe0, AT_SYMLINK_NOFOLLOW) = -1 ENOENT (No such file or directory)\n"
-            "100/100 fstat(3, {st_mode=S_IFREG|0644, st_size=12, ...}) = 0\n"
-            "100/100 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7fbd38bca000\n"
-            "100/100 fcntl(3, F_GETFD) = 1\n"
-            "100/100 poll({...}, 1, -1) = 1\n"
-            "100/100 exit_group(7) = ?\n");
+  EXPECT_EQ(
+      got.lines,
+      "100/100 openat(AT_FDCWD, \"x\\n\\\"\\001A.h\", O_RDONLY|O_CLOEXEC) = 3\n"
+      "100/100 read(3, \"a, b) = 7\"..., 4096) = 4096\n"
+      "100/100 newfstatat(AT_FDCWD, \"y\", 0x7ffe0, AT_SYMLINK_NOFOLLOW) = -1 ENOENT (No such file or "
+      "directory)\n"
+      "100/100 fstat(3, {st_mode=S_IFREG|0644, st_size=12, ...}) = 0\n"
+      "100/100 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7fbd38bca000\n"
+      "100/100 fcntl(3, F_GETFD) = 1\n"
+      "100/100 poll({...}, 1, -1) = 1\n"
+      "100/100 exit_group(7) = ?\n");
   EXPECT_EQ(got.report.not_understood, 0u);
   EXPECT_EQ(got.trace.events[0].ts_ns, 1700000000'000001000u);
   EXPECT_EQ(got.trace.events[0].dur_ns, 250'000u);
@@ -43,12 +48,14 @@ TEST(ImportStrace, ReadsCallsStringsErrorsAndTimes) {
 TEST(ImportStrace, JoinsUnfinishedCallsAndTellsThreadsFromProcesses) {
   const Imported got = imported(
       "10 1.000001 execve(\"/bin/sh\", [\"sh\", \"-c\", \"a \\\"b\\\"\"...], 0x7ffd /* 37 vars */) = 0\n"
-      "10 1.000002 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD <unfinished ...>\n"
+      "10 1.000002 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD "
+      "<unfinished ...>\n"
       "11 1.000003 close(3<pipe:[1]> <unfinished ...>\n"
       "10 1.000004 <... clone resumed>, child_tidptr=0x7fbd389d9a10) = 11\n"
       "10 1.000005 wait4(-1,  <unfinished ...>\n"
       "11 1.000006 <... close resumed>)        = 0\n"
-      "11 1.000007 clone3({flags=CLONE_VM|CLONE_FS|CLONE_THREAD, child_tid=0x7f, exit_signal=0} => {parent_tid=[12]}, 88) = 12\n"
+      "11 1.000007 clone3({flags=CLONE_VM|CLONE_FS|CLONE_THREAD, child_tid=0x7f, exit_signal=0} => "
+      "{parent_tid=[12]}, 88) = 12\n"
       "12 1.000008 read(0,  <unfinished ...>\n"
       "11 1.000009 exit_group(0)     = ?\n"
       "12 1.000010 <... read resumed> <unfinished ...>) = ?\n"
@@ -60,7 +67,8 @@ TEST(ImportStrace, JoinsUnfinishedCallsAndTellsThreadsFromProcesses) {
       "10 1.000016 +++ killed by SIGSEGV (core dumped) +++\n");
   EXPECT_EQ(got.lines,
             "10/10 execve(\"/bin/sh\", [\"sh\", \"-c\", \"a \\\"b\\\"\"], 0x7ffd) = 0\n"
-            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7fbd389d9a10) = 11\n"
+            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, "
+            "child_tidptr=0x7fbd389d9a10) = 11\n"
             "11/11 clone(child_stack=NULL, flags=0) = 0 child\n"
             "11/11 close(3) = 0\n"
             "10/10 wait4(-1, {...}, 0, NULL) = 11\n"
@@ -121,8 +129,10 @@ TEST(ImportStrace, TellsWhatItDoesNotUnderstand) {
 
 TEST(ImportStrace, SurvivesAnyText) {
   const std::string good =
-      "100 1.5 openat(AT_FDCWD</a>, \"x\\n\", O_RDONLY|O_CLOEXEC) = 3</x> <0.1>\n100 1.6 read(3, [{a=1}], 1<<3) = ?\n"
-      "[pid 7] <... x resumed>\n7 12:00:00 clone(flags=1) = 9\n9 --- SIGCHLD {si_code=1} ---\n9 +++ killed by SIGKILL +++\n";
+      "100 1.5 openat(AT_FDCWD</a>, \"x\\n\", O_RDONLY|O_CLOEXEC) = 3</x> <0.1>\n"
+      "100 1.6 read(3, [{a=1}], 1<<3) = ?\n"
+      "[pid 7] <... x resumed>\n7 12:00:00 clone(flags=1) = 9\n9 --- SIGCHLD {si_code=1} ---\n"
+      "9 +++ killed by SIGKILL +++\n";
   uint32_t state = 1;
   for (int round = 0; round < 300; ++round) {
     std::string text = good;
@@ -137,7 +147,8 @@ TEST(ImportStrace, SurvivesAnyText) {
 TEST(ImportPerf, JoinsTheHalvesOfCalls) {
   const Imported got = imported(
       "              sh 10/10 [001] 13065.701466:  raw_syscalls:sys_exit: NR 59 = 0\n"
-      "          my cat 10/10 13065.702443000: raw_syscalls:sys_enter: NR 56 (1200011, 0, 0, 7f1ea0bf7a10, 0, 1)\n"
+      "          my cat 10/10 13065.702443000: raw_syscalls:sys_enter: NR 56 (1200011, 0, 0, 7f1ea0bf7a10, "
+      "0, 1)\n"
       "              sh 10/10 13065.702631:  raw_syscalls:sys_exit: NR 56 = 11\n"
       "              sh 11/11 13065.708971:  raw_syscalls:sys_exit: NR 56 = 0\n"
       "              sh 11/12 13065.709000: raw_syscalls:sys_enter: NR 0 (3, 7ffd, 1000, 0, 0, 0)\n"
@@ -147,7 +158,8 @@ TEST(ImportPerf, JoinsTheHalvesOfCalls) {
       "              sh 11/11 13065.710358: raw_syscalls:sys_enter: NR 231 (2, e7, 3c, 0, 0, 0)\n",
       true);
   EXPECT_EQ(got.lines,
-            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, child_tidptr=0x7f1ea0bf7a10) = 11\n"
+            "10/10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, "
+            "child_tidptr=0x7f1ea0bf7a10) = 11\n"
             "11/11 clone(child_stack=NULL, flags=0) = 0 child\n"
             "11/12 read(3, 0x7ffd, 4096) = -1 EBADF (Bad file descriptor)\n"
             "11/11 close(-1) = 0\n"

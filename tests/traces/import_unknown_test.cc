@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the text does not say, and what nobody here knows, stays unknown: it never becomes a value that might be one.
+// What the text does not say, and what nobody here knows, stays unknown: it never becomes a value that might
+// be one.
 #include "tests/traces/imported.h"
 
 namespace sysvm {
@@ -11,24 +12,31 @@ struct Case {
 };
 
 void expect(std::initializer_list<Case> cases) {
-  for (const Case& c : cases) EXPECT_EQ(imported(std::string(c.text) + "\n").lines, std::string("1/1 ") + c.expected + "\n") << c.text;
+  for (const Case& c : cases)
+    EXPECT_EQ(imported(std::string(c.text) + "\n").lines, std::string("1/1 ") + c.expected + "\n") << c.text;
 }
 
 TEST(ImportUnknown, ErrorsAreTheirOwnOrNone) {
   expect({
-      {"ioctl(3, 0x1234, 0) = -1 ENOTSUPP (Unknown error 524)", "ioctl(3, 0x1234, NULL) = -1 errno 524 (unknown error)"},
-      {"ioctl(3, 0x1234, 0) = -1 ENOIOCTLCMD (Unknown error 515)", "ioctl(3, 0x1234, NULL) = -1 errno 515 (unknown error)"},
-      {"close(3) = -1 EWOULDBLOCK (Resource temporarily unavailable)", "close(3) = -1 EAGAIN (Resource temporarily unavailable)"},
+      {"ioctl(3, 0x1234, 0) = -1 ENOTSUPP (Unknown error 524)",
+       "ioctl(3, 0x1234, NULL) = -1 errno 524 (unknown error)"},
+      {"ioctl(3, 0x1234, 0) = -1 ENOIOCTLCMD (Unknown error 515)",
+       "ioctl(3, 0x1234, NULL) = -1 errno 515 (unknown error)"},
+      {"close(3) = -1 EWOULDBLOCK (Resource temporarily unavailable)",
+       "close(3) = -1 EAGAIN (Resource temporarily unavailable)"},
       {"close(3) = -1 (errno 524)", "close(3) = -1 errno 524 (unknown error)"},
       {"close(3) = -1 E??? (Unknown error 530)", "close(3) = -1 errno 530 (unknown error)"},
-      {"close(3) = -1 ENOTSUP (Operation not supported)", "close(3) = -1 EOPNOTSUPP (Operation not supported)"},
-      {"close(3) = -1 EOPNOTSUPP (Operation not supported)", "close(3) = -1 EOPNOTSUPP (Operation not supported)"},
+      {"close(3) = -1 ENOTSUP (Operation not supported)",
+       "close(3) = -1 EOPNOTSUPP (Operation not supported)"},
+      {"close(3) = -1 EOPNOTSUPP (Operation not supported)",
+       "close(3) = -1 EOPNOTSUPP (Operation not supported)"},
       {"close(3) = -1 EFROB (Frobnication failed)", "close(3) = -1 E??? (error not known)"},
       {"getpriority(PRIO_PROCESS, 0) = -1", "getpriority(0, 0) = -1 E??? (error not known)"},
       {"lseek(3, 0, SEEK_END) = 18446744073709551615", "lseek(3, 0, SEEK_END) = -1 E??? (error not known)"},
       {"lseek(3, -46, SEEK_CUR) = 57", "lseek(3, -46, SEEK_CUR) = 57"},
       {"umask(022) = 0022", "umask(022) = 18"},
-      {"open(\"/a\", O_RDONLY) = -1 ENOENT (\xe6\xb2\xa1\xe6\x9c\x89)", "open(\"/a\", O_RDONLY) = -1 ENOENT (No such file or directory)"},
+      {"open(\"/a\", O_RDONLY) = -1 ENOENT (\xe6\xb2\xa1\xe6\x9c\x89)",
+       "open(\"/a\", O_RDONLY) = -1 ENOENT (No such file or directory)"},
   });
 }
 
@@ -36,13 +44,15 @@ TEST(ImportUnknown, ConstantsHaveTheirValueOrNone) {
   expect({
       {"ioctl(0, SNDCTL_TMR_TIMEBASE or TCGETS, 0x7ffe) = 0", "ioctl(0, TCGETS, 0x7ffe) = 0"},
       {"ioctl(0, _IOC(_IOC_READ, 0x54, 0x30, 0x4), 0x7ffe) = 0", "ioctl(0, TIOCGPTN, 0x7ffe) = 0"},
-      {"ioctl(0, _IOC(_IOC_READ|_IOC_WRITE, 0xde, 0xad, 0x10), 0x7ffe) = 0", "ioctl(0, 0xc010dead, 0x7ffe) = 0"},
+      {"ioctl(0, _IOC(_IOC_READ|_IOC_WRITE, 0xde, 0xad, 0x10), 0x7ffe) = 0",
+       "ioctl(0, 0xc010dead, 0x7ffe) = 0"},
       {"ioctl(0, _IO('T', 0x1), 0x7ffe) = 0", "ioctl(0, TCGETS, 0x7ffe) = 0"},
       {"ioctl(0, _IOC(_IOC_READ, FROB, 0x30, 0x4), 0x7ffe) = 0", "ioctl(0, ?, 0x7ffe) = 0"},
       {"ioctl(0, FROB_GET, 0x7ffe) = 0", "ioctl(0, ?, 0x7ffe) = 0"},
       {"madvise(0x1000, 4096, MADV_TELEPORT) = 0", "madvise(0x1000, 4096, ?) = 0"},
       {"open(\"/a\", O_RDONLY|O_FROB) = 3", "open(\"/a\", ?) = 3"},
-      {"mmap(NULL, 8, PROT_READ, MAP_PRIVATE|21<<MAP_HUGE_SHIFT, 3, 0) = 0x7f", "mmap(NULL, 8, PROT_READ, MAP_PRIVATE|0x54000000, 3, 0) = 0x7f"},
+      {"mmap(NULL, 8, PROT_READ, MAP_PRIVATE|21<<MAP_HUGE_SHIFT, 3, 0) = 0x7f",
+       "mmap(NULL, 8, PROT_READ, MAP_PRIVATE|0x54000000, 3, 0) = 0x7f"},
   });
 }
 
@@ -58,7 +68,8 @@ TEST(ImportUnknown, NumbersAreNumbersOrUnknown) {
 }
 
 TEST(ImportUnknown, AnEventSaysWhatItLacks) {
-  const Imported got = imported("read(3, 0x7ffe, FROB) = -1 EFROB (x)\nfstat(3, {st_mode=S_IFREG|0644, st_size=1}) = 0\n");
+  const Imported got =
+      imported("read(3, 0x7ffe, FROB) = -1 EFROB (x)\nfstat(3, {st_mode=S_IFREG|0644, st_size=1}) = 0\n");
   ASSERT_EQ(got.trace.events.size(), 2u);
   const Event &read = got.trace.events[0], &stat = got.trace.events[1];
   EXPECT_TRUE(read.knows(0) && read.knows(1) && !read.knows(2));
@@ -69,13 +80,17 @@ TEST(ImportUnknown, AnEventSaysWhatItLacks) {
 }
 
 TEST(ImportUnknown, CallsOfNoTableAreLeftOutAndCounted) {
-  const Imported got = imported("syscall_0xffffffffffffffff(0x1, 0x2) = -1 ENOSYS (Function not implemented)\nfrobnicate(1) = 2\nclose(3) = 0\n");
+  const Imported got = imported(
+      "syscall_0xffffffffffffffff(0x1, 0x2) = -1 ENOSYS (Function not implemented)\nfrobnicate(1) = 2\n"
+      "close(3) = 0\n");
   EXPECT_EQ(got.lines, "1/1 close(3) = 0\n");
   EXPECT_EQ(lost(got), 2u);
   EXPECT_TRUE(noted(got, "frobnicate"));
   const Imported perf = imported(
-      "sh 10/10 1.000001: raw_syscalls:sys_enter: NR -1 (1, 2, 3, 4, 5, 6)\nsh 10/10 1.000002:  raw_syscalls:sys_exit: NR -1 = -38\n"
-      "sh 10/10 1.000003: raw_syscalls:sys_enter: NR 3 (1, 0, 0, 0, 0, 0)\nsh 10/10 1.000004:  raw_syscalls:sys_exit: NR 3 = 0\n",
+      "sh 10/10 1.000001: raw_syscalls:sys_enter: NR -1 (1, 2, 3, 4, 5, 6)\n"
+      "sh 10/10 1.000002:  raw_syscalls:sys_exit: NR -1 = -38\n"
+      "sh 10/10 1.000003: raw_syscalls:sys_enter: NR 3 (1, 0, 0, 0, 0, 0)\n"
+      "sh 10/10 1.000004:  raw_syscalls:sys_exit: NR 3 = 0\n",
       true);
   EXPECT_EQ(perf.lines, "10/10 close(1) = 0\n");
   EXPECT_EQ(lost(perf), 1u);
@@ -113,16 +128,19 @@ TEST(ImportUnknown, NotUnderstoodIsNeverComplete) {
 }
 
 TEST(Import32Bit, PartsKeepTheirTable) {
-  for (const char* const message : {"strace: [ Process PID=77 runs in 32 bit mode. ]\n", "[ Process PID=77 runs in 32 bit mode. ]\n", ""}) {  // -o: not in the file
-    const Imported got = imported(std::string("execve(\"./a32\", [\"./a32\"], 0x7ffe /* 3 vars */) = 0\n") + message +
-                                  "brk(NULL) = 0x804b000\n"
-                                  "open(\"/etc/hosts\", O_RDONLY) = 3\n"
-                                  "fstat64(3, {st_mode=S_IFREG|0644, st_size=10, ...}) = 0\n"
-                                  "mmap2(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0xf7f00000\n"
-                                  "close(3) = 0\n"
-                                  "execve(\"./a64\", [\"./a64\"], 0x7ffe /* 3 vars */) = 0\n"
-                                  "strace: [ Process PID=77 runs in 64 bit mode. ]\n"
-                                  "close(3) = 0\n");
+  // -o: not in the file
+  for (const char* const message : {"strace: [ Process PID=77 runs in 32 bit mode. ]\n",
+                                    "[ Process PID=77 runs in 32 bit mode. ]\n", ""}) {
+    const Imported got =
+        imported(std::string("execve(\"./a32\", [\"./a32\"], 0x7ffe /* 3 vars */) = 0\n") + message +
+                 "brk(NULL) = 0x804b000\n"
+                 "open(\"/etc/hosts\", O_RDONLY) = 3\n"
+                 "fstat64(3, {st_mode=S_IFREG|0644, st_size=10, ...}) = 0\n"
+                 "mmap2(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0xf7f00000\n"
+                 "close(3) = 0\n"
+                 "execve(\"./a64\", [\"./a64\"], 0x7ffe /* 3 vars */) = 0\n"
+                 "strace: [ Process PID=77 runs in 64 bit mode. ]\n"
+                 "close(3) = 0\n");
     std::vector<int32_t> numbers;
     for (const Event& e : got.trace.events) numbers.push_back(e.has(kCompat) ? -e.nr : e.nr);
     EXPECT_EQ(numbers, (std::vector<int32_t>{59, -45, -5, -197, -192, -6, -11, 3})) << message;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text, imported and read back: what became of it in a form to compare. "?" stands for what the text does not show,
-// "{...}" for a pointer that is shown by what it points to.
+// Text, imported and read back: what became of it in a form to compare. "?" stands for what the text does not
+// show, "{...}" for a pointer that is shown by what it points to.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,8 +43,8 @@ inline Imported imported(const std::string& text, bool perf = false) {
 inline std::string processes(const Imported& got) {
   std::string out;
   for (const Process& p : got.trace.processes)
-    out += fmt::format("{}<{} {} {} {}\n", p.pid, p.parent, p.exe.empty() ? "?" : p.exe, p.execed ? "exec" : "fork",
-                       p.exit_status ? std::to_string(*p.exit_status) : "-");
+    out += fmt::format("{}<{} {} {} {}\n", p.pid, p.parent, p.exe.empty() ? "?" : p.exe,
+                       p.execed ? "exec" : "fork", p.exit_status ? std::to_string(*p.exit_status) : "-");
   return out;
 }
 

@@ -77,14 +77,10 @@ inline Event sample_event(uint32_t i) {
   return e;
 }
 
-inline std::string sample_path(uint32_t i) {
-  return "/usr/include/file" + std::to_string(i % 50) + ".h";
-}
+inline std::string sample_path(uint32_t i) { return "/usr/include/file" + std::to_string(i % 50) + ".h"; }
 
 // Any bytes, of event i if it has flag kHasData.
-inline std::string sample_data(uint32_t i) {
-  return std::string("\0\xff", 2) + std::to_string(i % 9);
-}
+inline std::string sample_data(uint32_t i) { return std::string("\0\xff", 2) + std::to_string(i % 9); }
 
 // n events in chunks of the given size.
 inline void write_sample(const std::string& path, uint32_t n, uint32_t chunk) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Reads a trace by what docs/trace-format.md says and by the schema that the file itself carries: nothing of sysvm's is used, and
-no generated code. An example for readers in other languages; slow, as it goes value by value.
+"""Reads a trace by what docs/trace-format.md says and by the schema that the file itself carries: nothing of
+sysvm's is used, and no generated code. An example for readers in other languages; slow, as it goes value by
+value.
 
     for record in Trace(path).records: ...      protobuf messages, batches resolved
     for event in Trace(path).events(): ...      dictionaries with the members of `sysvm export ndjson`
@@ -69,7 +70,8 @@ class Trace:
         self.record = self.type("Record")
         self.flags = dict(self.pool.FindEnumTypeByName(self.schema.package + ".EventFlag").values_by_name)
         self.flags = {name: value.number for name, value in self.flags.items()}
-        self.kinds = {v.number: v.name.lower() for v in self.pool.FindEnumTypeByName(self.schema.package + ".DataKind").values}
+        self.kinds = {v.number: v.name.lower()
+                      for v in self.pool.FindEnumTypeByName(self.schema.package + ".DataKind").values}
         self.records = []
         for payload in payloads:
             record = self.record.FromString(payload)
@@ -82,16 +84,19 @@ class Trace:
                 self.records.append(self.record.FromString(batch[at:at + size]))
                 at += size
         header = self.records[0].header
-        table = list(header.calls) + list(self.type("CallTable").FromString(decompress(header.packed_calls, header.packed_calls_size)).calls)
+        packed = decompress(header.packed_calls, header.packed_calls_size)
+        table = list(header.calls) + list(self.type("CallTable").FromString(packed).calls)
         self.calls = {call.nr: call for call in table}
 
     def type(self, name):
-        return message_factory.MessageFactory(self.pool).GetPrototype(self.pool.FindMessageTypeByName(f"{self.schema.package}.{name}"))
+        found = self.pool.FindMessageTypeByName(f"{self.schema.package}.{name}")
+        return message_factory.MessageFactory(self.pool).GetPrototype(found)
 
     def events(self):
         for record in self.records:
             if record.WhichOneof("kind") == "chunk":
-                block = self.type("ColumnBlock").FromString(decompress(record.chunk.columns, record.chunk.raw_size))
+                block = self.type("ColumnBlock").FromString(
+                    decompress(record.chunk.columns, record.chunk.raw_size))
                 yield from self.block_events(record.chunk, block)
 
     def block_events(self, chunk, b):
@@ -116,7 +121,9 @@ class Trace:
 
         returned, seq, args_of, ino = {}, {}, {}, 0
         arg = [each(f"arg{k}") for k in range(6)]
-        st_mode, st_size, st_dev, ino_step, data_kind, data = map(each, ("st_mode", "st_size", "st_dev", "ino_step", "data_kind", "data"))
+        st_mode, st_size, st_dev, ino_step, data_kind, data = map(each,
+                                                                  ("st_mode", "st_size", "st_dev", "ino_step",
+                                                                   "data_kind", "data"))
         path0, path1, data_string = strings("path0"), strings("path1"), strings("data")
         for gap, dur, thread, step, call, ret, flag, p0, p1, site in zip(*map(column, (
                 "gap_ns", "dur_ns", "thread", "seq_step", "call", "ret", "flags", "path0", "path1", "site"))):
@@ -127,9 +134,11 @@ class Trace:
             last = args_of.setdefault(call, [0] * 6)
             for k in range(count):
                 last[k] = (last[k] + arg[k]()) & MASK
-            event = {"ts_ns": ts, "dur_ns": dur, "pid": b.pid[thread], "tid": b.tid[thread], "seq": seq[thread]}
+            event = {"ts_ns": ts, "dur_ns": dur, "pid": b.pid[thread], "tid": b.tid[thread],
+                     "seq": seq[thread]}
             paths = path0(p0), path1(p1)
-            event.update(nr=nr, args=last[:count] + [0] * (6 - count), ret=ret, flags=flags, ip=b.site_ip[site], caller=b.site_caller[site])
+            event.update(nr=nr, args=last[:count] + [0] * (6 - count), ret=ret, flags=flags,
+                         ip=b.site_ip[site], caller=b.site_caller[site])
             event.update({name: text for name, text in zip(("path", "path2"), paths) if text is not None})
             if flags & self.flags["HAS_STAT"]:
                 ino += ino_step()

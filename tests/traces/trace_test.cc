@@ -109,17 +109,22 @@ TEST(Trace, IsReadableWithoutItsEnd) {
   EXPECT_FALSE(trace->stats);
 }
 
-// What a later version may add: a kind of record, a field of a record, alone or in a batch. Columns: columns_test.cc.
+// What a later version may add: a kind of record, a field of a record, alone or in a batch. Columns:
+// columns_test.cc.
 TEST(Trace, OfANewerWriterIsReadButForWhatIsNew) {
   TempFile file;
   write_sample(file.path(), 100, 10);
   const std::string bytes = file.get();
-  const std::string unknown_record = "\xe2\x03\x03" "abc";           // field 60 of Record
-  const std::string longer_loss = "\x32\x07\x10\x05\x52\x03" "abc";  // field 6, a Loss: count 5, and a field 10
+  const std::string unknown_record =
+      "\xe2\x03\x03"
+      "abc";  // field 60 of Record
+  // field 6, a Loss: count 5, and a field 10
+  const std::string longer_loss = "\x32\x07\x10\x05\x52\x03abc";
   for (const std::string& payload : {unknown_record, longer_loss}) {
     TempFile newer;
     const size_t header_end = trace_format::kPreamble + [&] {  // behind the first frame
-      const uint8_t *at = reinterpret_cast<const uint8_t*>(bytes.data()) + trace_format::kPreamble, *const begin = at;
+      const uint8_t *at = reinterpret_cast<const uint8_t*>(bytes.data()) + trace_format::kPreamble,
+                    *const begin = at;
       uint64_t length = 0;
       EXPECT_TRUE(get_varint(at, at + 10, length));
       return static_cast<size_t>(at - begin) + 8 + length;
@@ -128,8 +133,9 @@ TEST(Trace, OfANewerWriterIsReadButForWhatIsNew) {
     auto trace = read_trace(newer.path());
     ASSERT_TRUE(trace) << trace.message();
     EXPECT_EQ(trace->damage, "");
-    EXPECT_EQ(trace->newer, fmt::format("{}: byte {}: written by a newer version; what this one does not know was skipped",
-                                        newer.path(), header_end));
+    EXPECT_EQ(trace->newer,
+              fmt::format("{}: byte {}: written by a newer version; what this one does not know was skipped",
+                          newer.path(), header_end));
     ASSERT_EQ(trace->events.size(), 100u);
     for (uint32_t i = 0; i < 100; ++i) expect_sample_event(*trace, trace->events[i], i);
     ASSERT_EQ(trace->losses.size(), payload == longer_loss ? 2u : 1u);  // the sample has one

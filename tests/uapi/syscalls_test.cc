@@ -169,7 +169,7 @@ TEST(Syscalls, CallsThatMakeOrEndATaskHaveNoOpcode) {
 TEST(Syscalls, EveryCallWithoutAnOpcodeHasItsReason) {
   std::set<std::string> reasons, denied;
 #define SYSVM_REASON(word, text) reasons.insert(#word);
-#define SYSVM_DENIED(name, reason)                    \
+#define SYSVM_DENIED(name, reason)                   \
   EXPECT_TRUE(denied.insert(#name).second) << #name; \
   EXPECT_TRUE(reasons.count(#reason)) << #name;
 #include "uapi/denied.inc"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The record of a call. Its entry notes time, arguments and place in the thread's storage; its return writes the
- * record.
+ * The record of a call. Its entry notes time, arguments and place in the thread's storage; its return writes
+ * the record.
  */
 #ifndef SYSVM_TRACER_CALLS_BPF_H
 #define SYSVM_TRACER_CALLS_BPF_H
@@ -79,7 +79,8 @@ static __always_inline void emit(struct task_state *s, struct pt_regs *regs, __u
 	if (in_place) {
 		bpf_probe_read_user(&r->caller, sizeof(r->caller), (const void *)s->sp);
 		if (desc && desc->stat != 0xff && ret == 0 &&
-		    read_stat((struct rec_stat *)(bytes + at), (const void *)s->args[desc->stat & 7], desc->is_statx)) {
+		    read_stat((struct rec_stat *)(bytes + at), (const void *)s->args[desc->stat & 7],
+				      desc->is_statx)) {
 			flags |= EV_HAS_STAT;
 			at += sizeof(struct rec_stat);
 		}

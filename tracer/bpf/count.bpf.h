@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Counting in the kernel, with nothing shipped: calls by number, by thread, and by whether the syscall instruction
- * lies in one chosen file; on request errors, latencies, and the sequences of TRACE_GRAM calls in a row.
+ * Counting in the kernel, with nothing shipped: calls by number, by thread, and by whether the syscall
+ * instruction lies in one chosen file; on request errors, latencies, and the sequences of TRACE_GRAM calls in
+ * a row.
  */
 #ifndef SYSVM_TRACER_COUNT_BPF_H
 #define SYSVM_TRACER_COUNT_BPF_H
@@ -45,7 +46,8 @@ static __always_inline void count_gram(struct task_state *s)
 {
 	__u64 key, one = 1, *n;
 
-	s->gram = s->gram << 16 | (s->flags & EV_COMPAT || (__u32)s->nr >= TRACE_NRS ? TRACE_NRS : (__u32)s->nr);
+	s->gram = s->gram << 16 |
+		  (s->flags & EV_COMPAT || (__u32)s->nr >= TRACE_NRS ? TRACE_NRS : (__u32)s->nr);
 	if (++s->grams_seen < TRACE_GRAM)
 		return;
 	key = s->gram;

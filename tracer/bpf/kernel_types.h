@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The few kernel structures that the eBPF programs look into, with only the members they use. libbpf relocates each
- * access to the running kernel's layout (CO-RE), so neither this machine's BTF nor its headers are needed to build.
+ * The few kernel structures that the eBPF programs look into, with only the members they use. libbpf
+ * relocates each access to the running kernel's layout (CO-RE), so neither this machine's BTF nor its headers
+ * are needed to build.
  *
- * Each structure so relocated costs every recording more than a millisecond: libbpf compares its name with that of each
- * type of the kernel. Hence those whose layout is fixed are written as they are, and not relocated.
+ * Each structure so relocated costs every recording more than a millisecond: libbpf compares its name with
+ * that of each type of the kernel. Hence those whose layout is fixed are written as they are, and not
+ * relocated.
  */
 #ifndef SYSVM_TRACER_KERNEL_TYPES_H
 #define SYSVM_TRACER_KERNEL_TYPES_H
@@ -28,7 +30,10 @@ struct kernel_siginfo {
 	int si_code;
 };
 
-/* What an iterator is given. The verifier knows the type of each pointer, and refuses a program that mistakes one. */
+/*
+ * What an iterator is given. The verifier knows the type of each pointer, and refuses a program that mistakes
+ * one.
+ */
 struct seq_file;
 struct task_struct;
 

@@ -5,11 +5,11 @@
  * A record is put together in place: reserve() gives room for the longest, publish() keeps what was used. The
  * kernel's own BPF ring buffer would take a lock and two helper calls for each record.
  *
- * Holding: at the return of a call, after its record was written, a thread waits here while its ring is fuller
- * than high_water, but at most HOLD_NS, for it waits without giving up the processor (programs at tracepoints may
- * not sleep). The rest of the ring is room for as many further calls, each held as long, so the reader may be
- * late by seconds. No signal is sent and nothing is frozen: the thread is on its way back from a call that is
- * over, so no parent sees a stop, and no other thread's call is interrupted.
+ * Holding: at the return of a call, after its record was written, a thread waits here while its ring is
+ * fuller than high_water, but at most HOLD_NS, for it waits without giving up the processor (programs at
+ * tracepoints may not sleep). The rest of the ring is room for as many further calls, each held as long, so
+ * the reader may be late by seconds. No signal is sent and nothing is frozen: the thread is on its way back
+ * from a call that is over, so no parent sees a stop, and no other thread's call is interrupted.
  */
 #ifndef SYSVM_TRACER_RING_BPF_H
 #define SYSVM_TRACER_RING_BPF_H
@@ -38,14 +38,15 @@ static __always_inline struct cpu_ring *ring_of_cpu(void)
 }
 
 /*
- * Room for RING_SLACK bytes, or 0: then the caller counts the loss. Calls leave as much again to the rare records of
- * forks and ends, without which the others are hard to make sense of.
+ * Room for RING_SLACK bytes, or 0: then the caller counts the loss. Calls leave as much again to the rare
+ * records of forks and ends, without which the others are hard to make sense of.
  */
 static __always_inline void *reserve(struct cpu_ring *ring, bool rare)
 {
 	__u64 head = ring->head;
 
-	if (ring->busy || head - *(volatile __u64 *)&ring->tail > ring_bytes - (rare ? RING_SLACK : 2 * RING_SLACK))
+	if (ring->busy ||
+	    head - *(volatile __u64 *)&ring->tail > ring_bytes - (rare ? RING_SLACK : 2 * RING_SLACK))
 		return 0;
 	ring->busy = 1;
 	barrier();

@@ -15,7 +15,8 @@ const volatile __u32 own_tgid = 0;
 __u64 lost_storage = 0;
 __u64 live_tasks = 0;
 __u64 seen_tasks = 0;
-__u64 site_inode = 0; /* address of the site file's inode: numbers differ between stat(2) and the kernel on overlayfs */
+/* address of the site file's inode: numbers differ between stat(2) and the kernel on overlayfs */
+__u64 site_inode = 0;
 __u32 pid_level = 0;  /* depth of the recorder's pid namespace; ids are told as that one knows them */
 
 struct {
@@ -25,8 +26,10 @@ struct {
 	__type(value, struct task_state);
 } tasks SEC(".maps");
 
-/* Process -> sequence number at which its first thread ended, while other threads live on: an exec from one of
- * them goes on under the first thread's id. */
+/*
+ * Process -> sequence number at which its first thread ended, while other threads live on: an exec from one
+ * of them goes on under the first thread's id.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -47,8 +50,8 @@ static __always_inline __u64 now_ns(void)
 /*
  * The id of a thread in the recorder's pid namespace; 0: it is not known there.
  *
- * Pointers are followed by BPF_CORE_READ here and in tasks.bpf.h, not by plain loads: for each of those the verifier
- * searches the kernel's whole BTF by name, 1 ms a time.
+ * Pointers are followed by BPF_CORE_READ here and in tasks.bpf.h, not by plain loads: for each of those the
+ * verifier searches the kernel's whole BTF by name, 1 ms a time.
  */
 static __always_inline __u32 id_of(struct task_struct *task)
 {
@@ -56,7 +59,10 @@ static __always_inline __u32 id_of(struct task_struct *task)
 	struct upid id = {};
 	__u32 level = pid_level, depth = 0;
 
-	/* At depth 0 that is task->pid, too; one way for both, or the verifier trips over how they are merged. */
+	/*
+	 * At depth 0 that is task->pid, too; one way for both, or the verifier trips over how they are
+	 * merged.
+	 */
 	if (pid && !bpf_probe_read_kernel(&depth, sizeof(depth), &pid->level) && level <= depth)
 		bpf_probe_read_kernel(&id, sizeof(id), (char *)&pid->numbers + level * sizeof(id));
 	return id.nr;

@@ -2,13 +2,13 @@
 /*
  * Sees every system call of the traced threads: one record for each, written when the call returns.
  *
- * A thread is traced if it has task storage; a child gets its own in sched_process_fork before it runs. The entry
- * only notes time, arguments and place; the exit pairs with it through the storage, which follows the task_struct
- * through an exec from a thread that was not the leader, and goes when the task goes. Nothing wakes the reader:
- * user space empties the rings on a timer.
+ * A thread is traced if it has task storage; a child gets its own in sched_process_fork before it runs. The
+ * entry only notes time, arguments and place; the exit pairs with it through the storage, which follows the
+ * task_struct through an exec from a thread that was not the leader, and goes when the task goes. Nothing
+ * wakes the reader: user space empties the rings on a timer.
  *
- * What is not seen: work without a system call (vDSO, page faults, io_uring operations after their submission).
- * Linux 5.17 or later (bpf_loop), with BTF. Tested by tests/tracer/.
+ * What is not seen: work without a system call (vDSO, page faults, io_uring operations after their
+ * submission). Linux 5.17 or later (bpf_loop), with BTF. Tested by tests/tracer/.
  */
 #include "kernel_types.h"
 /* Before the libbpf headers, which use these types. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* Who is traced: threads that are made, that replace their image, that end; and those that were there before. */
+/*
+ * Who is traced: threads that are made, that replace their image, that end; and those that were there before.
+ */
 #ifndef SYSVM_TRACER_TASKS_BPF_H
 #define SYSVM_TRACER_TASKS_BPF_H
 
@@ -16,7 +18,8 @@ struct {
 	__type(value, __u8);
 } wanted SEC(".maps");
 
-static __always_inline void emit_task(__u32 kind, __u32 tid, __u32 pid, __u32 parent, __s32 status, __u32 next_seq)
+static __always_inline void emit_task(__u32 kind, __u32 tid, __u32 pid, __u32 parent, __s32 status,
+				      __u32 next_seq)
 {
 	struct cpu_ring *ring = ring_of_cpu();
 	struct rec_task *r;
@@ -113,7 +116,8 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	filename = BPF_CORE_READ(bprm, filename);
 	interp = BPF_CORE_READ(bprm, interp);
 	for (i = 0; i < 24; i++) {
-		if (bpf_probe_read_kernel(auxv, sizeof(auxv), (const void *)&mm->saved_auxv[2 * i]) || !auxv[0])
+		if (bpf_probe_read_kernel(auxv, sizeof(auxv), (const void *)&mm->saved_auxv[2 * i]) ||
+		    !auxv[0])
 			break;
 		if (auxv[0] == AT_BASE)
 			r->interp_base = auxv[1];
@@ -150,6 +154,7 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	struct task_state *s = state_of_current();
 	struct signal_struct *signal;
 	__u32 pid, tid, seq;
+	__s32 status;
 
 	if (!s)
 		return 0;
@@ -168,7 +173,8 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	if (s->armed == ARMED_CALL)
 		emit(s, 0, EV_NO_EXIT, 0, now_ns());
 	s->armed = ARMED_NO;
-	s->waiting = 1; /* for nothing: its end is told, and while nobody waits for it the task stays, with its storage */
+	/* for nothing: its end is told, and while nobody waits for it the task stays, with its storage */
+	s->waiting = 1;
 	emit_task(REC_THREAD, tid, pid, 0, 0, s->seq);
 	if (BPF_CORE_READ(signal, live.counter) > 0) {
 		if (pid == tid) {
@@ -177,10 +183,10 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 		}
 		return 0;
 	}
-	emit_task(REC_EXIT, tid, pid, 0,
-		  BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code)
-								   : BPF_CORE_READ(task, group_leader, exit_code),
-		  0);
+	status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ?
+			 BPF_CORE_READ(signal, group_exit_code) :
+			 BPF_CORE_READ(task, group_leader, exit_code);
+	emit_task(REC_EXIT, tid, pid, 0, status, 0);
 	return 0;
 }
 

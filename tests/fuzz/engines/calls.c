@@ -451,7 +451,9 @@ static bool choose_specially(struct call *c)
 	case SYSVM_CALL_getresgid:
 		break;
 	default:
-		/* A call with an opcode of two bytes that is not named above: it may wait, or tell the time. */
+		/*
+		 * A call with an opcode of two bytes that is not named above: it may wait, or tell the time.
+		 */
 		if (c->row->index >= SHORT_CALLS)
 			return false;
 	}
