@@ -19,7 +19,7 @@
 #include "bench/figures.h"
 #include "bench/plain_file.h"
 #include "common/unique_fd.h"
-#include "libsysvm/assemble.h"
+#include "procedures/assemble.h"
 #include "libsysvm/sysvm.h"
 #include "vm/vm.h"
 

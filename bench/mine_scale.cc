@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "optimizer/mine.h"
+#include "optimizer/mine/mine.h"
 #include "traces/reader.h"
 #include "traces/writer.h"
 #include "uapi/syscalls.h"

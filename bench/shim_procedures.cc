@@ -12,10 +12,10 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/shim_loop.h"
-#include "libsysvm/svp.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/svp.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
+#include "procedures/writer.h"
 
 namespace sysvm::bench {
 
@@ -27,7 +27,7 @@ constexpr int kStat = static_cast<int>(sizeof(struct stat));
 
 size_t stat_offset(size_t member) { return SVP_GUARD_STAT + member; }
 
-// Goes on only if the file may be read ahead (libsysvm/svp.h: the guard).
+// Goes on only if the file may be read ahead (procedures/svp.h: the guard).
 std::string guard() {
   const size_t atime = stat_offset(offsetof(struct stat, st_atim));
   std::string text = fmt::format(

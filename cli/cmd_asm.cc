@@ -6,10 +6,10 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "optimizer/assembler.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/assembler.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
+#include "procedures/writer.h"
 
 namespace sysvm {
 namespace {

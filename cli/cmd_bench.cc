@@ -20,8 +20,8 @@
 #include "bench/figures.h"
 #include "cli/commands.h"
 #include "libsysvm/run/start.h"
-#include "optimizer/cost.h"
-#include "optimizer/svp_reader.h"
+#include "optimizer/base/cost.h"
+#include "procedures/reader.h"
 
 namespace sysvm {
 namespace {

@@ -10,9 +10,9 @@
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/rehearsal.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/verdict.h"
+#include "optimizer/prove/rehearsal.h"
+#include "procedures/reader.h"
+#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {

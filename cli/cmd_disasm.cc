@@ -8,9 +8,9 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "optimizer/assembler.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
+#include "procedures/assembler.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
 
 namespace sysvm {
 

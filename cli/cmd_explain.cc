@@ -7,8 +7,8 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "optimizer/explain.h"
-#include "optimizer/svp_reader.h"
+#include "optimizer/explain/explain.h"
+#include "procedures/reader.h"
 
 namespace sysvm {
 

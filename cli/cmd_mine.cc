@@ -9,11 +9,11 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "optimizer/advice.h"
-#include "optimizer/mine.h"
+#include "optimizer/explain/advice.h"
+#include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/rehearsal.h"
-#include "optimizer/verdict.h"
+#include "optimizer/prove/rehearsal.h"
+#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {

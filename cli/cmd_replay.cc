@@ -9,10 +9,10 @@
 
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
-#include "optimizer/example.h"
-#include "optimizer/rehearsal.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/verdict.h"
+#include "optimizer/prove/example.h"
+#include "optimizer/prove/rehearsal.h"
+#include "procedures/reader.h"
+#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {

@@ -11,7 +11,7 @@
 #include "cli/call_summary.h"
 #include "cli/data_output.h"
 #include "cli/options.h"
-#include "optimizer/mine.h"
+#include "optimizer/mine/mine.h"
 #include "traces/completeness.h"
 #include "traces/reader.h"
 #include "traces/strace_text.h"

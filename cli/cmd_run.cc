@@ -22,8 +22,8 @@
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/prepare.h"
 #include "libsysvm/run/run.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
 
 namespace sysvm {
 namespace {

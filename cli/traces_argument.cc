@@ -9,7 +9,7 @@
 
 #include "cli/help_text.h"
 #include "libsysvm/sites/cache.h"
-#include "optimizer/hex.h"
+#include "common/hex.h"
 #include "traces/own_time.h"
 #include "traces/reader.h"
 

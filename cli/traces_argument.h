@@ -10,7 +10,7 @@
 
 #include "cli/commands.h"
 #include "common/result.h"
-#include "optimizer/cost.h"
+#include "optimizer/base/cost.h"
 #include "traces/event.h"
 
 namespace sysvm {

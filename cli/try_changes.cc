@@ -17,7 +17,7 @@
 #include <unordered_set>
 
 #include "cli/try_writes.h"
-#include "optimizer/calls.h"
+#include "optimizer/base/calls.h"
 
 namespace sysvm {
 namespace {

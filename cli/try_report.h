@@ -35,7 +35,7 @@ struct TryReport {
   double plain_ms = 0, sysvm_ms = 0;
   double noise_ms = 0;             // how far runs of one kind lay apart
   uint64_t entries_predicted = 0;  // by replay of the recorded run; 0: not predicted
-  std::string predicted;           // the wall time, in words (optimizer/verdict.h)
+  std::string predicted;           // the wall time, in words (optimizer/explain/verdict.h)
   double predicted_saved_ms = 0;   // of the engine that ran
   std::vector<std::string> why;    // nothing is gained, by name
   int plain_runs = 0, sysvm_runs = 0;

@@ -11,21 +11,21 @@
 #include <set>
 #include <unordered_map>
 
-#include "optimizer/assembler.h"
-#include "optimizer/attempt.h"
-#include "optimizer/by_site.h"
-#include "optimizer/emit.h"
-#include "optimizer/event_set.h"
-#include "optimizer/legality.h"
-#include "optimizer/occurrences.h"
+#include "procedures/assembler.h"
+#include "optimizer/prove/attempt.h"
+#include "optimizer/learn/by_site.h"
+#include "optimizer/make/emit.h"
+#include "optimizer/base/event_set.h"
+#include "optimizer/learn/legality.h"
+#include "optimizer/learn/occurrences.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/planner.h"
-#include "optimizer/replay.h"
-#include "optimizer/replay_entries.h"
-#include "optimizer/rows.h"
-#include "optimizer/streams.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_writer.h"
+#include "optimizer/make/planner.h"
+#include "optimizer/prove/replay.h"
+#include "optimizer/prove/replay_entries.h"
+#include "optimizer/learn/rows.h"
+#include "optimizer/base/streams.h"
+#include "procedures/reader.h"
+#include "procedures/writer.h"
 
 namespace sysvm {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "common/result.h"
-#include "optimizer/cost.h"
-#include "optimizer/example.h"
-#include "optimizer/procedure.h"
+#include "optimizer/base/cost.h"
+#include "optimizer/prove/example.h"
+#include "procedures/procedure.h"
 #include "traces/event.h"
 
 namespace sysvm {

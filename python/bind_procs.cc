@@ -2,10 +2,10 @@
 // Procedure files and mined sequences for Python. Tested by tests/python/test_procs.py.
 #include <pybind11/stl.h>
 
-#include "libsysvm/svp.h"
-#include "optimizer/mine.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
+#include "procedures/svp.h"
+#include "optimizer/mine/mine.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
 #include "python/bind.h"
 #include "traces/reader.h"
 

@@ -16,7 +16,7 @@
 
 namespace sysvm::trace_format {
 namespace {
-constexpr std::string_view kProcedures = "SYSVMSVP";  // libsysvm/svp.h: often taken for the other
+constexpr std::string_view kProcedures = "SYSVMSVP";  // procedures/svp.h: often taken for the other
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Instructions as text, from the tables alone: the text that the assembler (libsysvm/assemble.c) reads back
+ * Instructions as text, from the tables alone: the text that the assembler (procedures/assemble.c) reads back
  * to the same bytes.
  *
  * Tested by tests/vm/ (round trip of every opcode).

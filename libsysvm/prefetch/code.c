@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "libsysvm/assemble.h"
+#include "procedures/assemble.h"
 
 #define STAT_MODE "24"
 #define STAT_SIZE "48"

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "libsysvm/shim/bundle/bundle_check.h"
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 namespace sysvm {
 namespace {

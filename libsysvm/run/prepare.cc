@@ -19,7 +19,7 @@
 
 #include "libsysvm/run/run.h"
 #include "libsysvm/sites/cache.h"
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 namespace sysvm {
 namespace {

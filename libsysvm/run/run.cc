@@ -14,7 +14,7 @@
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/prepare.h"
 #include "libsysvm/sites/cache.h"
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 namespace sysvm {
 namespace {

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 /* One system call that the application is about to make. */
 struct shim_call {

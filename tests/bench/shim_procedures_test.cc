@@ -10,8 +10,8 @@
 
 #include "bench/figures.h"
 #include "bench/shim_loop.h"
-#include "optimizer/svp_text.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/text.h"
+#include "procedures/writer.h"
 
 namespace sysvm::bench {
 namespace {

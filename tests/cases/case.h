@@ -9,7 +9,7 @@
  *
  *   case NAME...                     starts a case
  *   on scripted | on real            only on the scripted engine, or only on those that make calls (user,
- * kernel) program                          the lines that follow are the program (libsysvm/assemble.h) file
+ * kernel) program                          the lines that follow are the program (procedures/assemble.h) file
  * NAME "bytes"                real: a file in the scratch directory, written again for each run of the case
  *   memory AREA SIZE | "bytes"       memory that the program may use, zeroed or as given
  *   data "bytes"                     the data section

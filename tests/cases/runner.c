@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libsysvm/assemble.h"
+#include "procedures/assemble.h"
 #include "runner.h"
 #include "sysvm.h"
 #include "vm/vm.h"

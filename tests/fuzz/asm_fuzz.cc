@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "libsysvm/assemble.h"
+#include "procedures/assemble.h"
 #include "vm/vm.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

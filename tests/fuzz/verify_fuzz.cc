@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "libsysvm/assemble.h"
+#include "procedures/assemble.h"
 #include "vm/vm.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "optimizer/assembler.h"
+#include "procedures/assembler.h"
 #include "sysvm.h"
 #include "uapi/syscalls.h"
 

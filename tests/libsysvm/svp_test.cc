@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A procedure file is either as it was written or refused: every byte flipped, every length cut, every rule
 // broken.
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 #include <errno.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "optimizer/assembler.h"
+#include "procedures/assembler.h"
 #include "uapi/syscalls.h"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "optimizer/optimizer.h"
-#include "optimizer/svp_text.h"
+#include "procedures/text.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 

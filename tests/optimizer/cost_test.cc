@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What costs do to what is made: only what pays, with a break-even, cut by what has really run.
-#include "optimizer/cost.h"
+#include "optimizer/base/cost.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "optimizer/advice.h"
+#include "optimizer/explain/advice.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/rehearsal.h"
+#include "optimizer/prove/rehearsal.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 

@@ -2,8 +2,8 @@
 // Where arguments come from, and where a sequence is cut because they come from nowhere that is known.
 #include <gtest/gtest.h>
 
-#include "optimizer/legality.h"
-#include "optimizer/occurrences.h"
+#include "optimizer/learn/legality.h"
+#include "optimizer/learn/occurrences.h"
 #include "tests/optimizer/recording.h"
 
 namespace sysvm {

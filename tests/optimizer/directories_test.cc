@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What programs ask about the entries of directories, and the loops that come of it.
-#include "optimizer/directories.h"
+#include "optimizer/learn/directories.h"
 
 #include <gtest/gtest.h>
 
-#include "optimizer/emit.h"
+#include "optimizer/make/emit.h"
 #include "optimizer/optimizer.h"
 #include "tests/optimizer/recording.h"
 

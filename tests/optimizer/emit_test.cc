@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Golden text: what programs did in, code out. Labels are the assembler's: byte offsets.
-#include "optimizer/emit.h"
+#include "optimizer/make/emit.h"
 
 #include <gtest/gtest.h>
 
 #include "optimizer/optimizer.h"
-#include "optimizer/svp_text.h"
+#include "procedures/text.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 

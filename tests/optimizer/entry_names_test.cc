@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Which paths ask for the next entry of a directory, call by call; and what mine makes of it.
-#include "optimizer/entry_names.h"
+#include "optimizer/mine/entry_names.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "optimizer/calls.h"
-#include "optimizer/mine.h"
+#include "optimizer/base/calls.h"
+#include "optimizer/mine/mine.h"
 #include "tests/optimizer/recording.h"
 
 namespace sysvm {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "optimizer/event_set.h"
+#include "optimizer/base/event_set.h"
 
 #include <gtest/gtest.h>
 

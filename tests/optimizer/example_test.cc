@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A real occurrence beside its procedure: what the compiler keeps of the recording, and what is made of notes that
 // somebody wrote on purpose.
-#include "optimizer/example.h"
+#include "optimizer/prove/example.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "optimizer/explain.h"
+#include "optimizer/explain/explain.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/writer.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "optimizer/explain.h"
+#include "optimizer/explain/explain.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

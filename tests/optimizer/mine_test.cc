@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "optimizer/mine.h"
+#include "optimizer/mine/mine.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What is worth making ahead, given what programs went on to do.
-#include "optimizer/planner.h"
+#include "optimizer/make/planner.h"
 
 #include <gtest/gtest.h>
 
-#include "optimizer/legality.h"
+#include "optimizer/learn/legality.h"
 #include "tests/optimizer/recording.h"
 
 namespace sysvm {

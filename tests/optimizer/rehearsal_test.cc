@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Recordings played past the shim's own code: what it answers, what is made for nothing, and when it is off.
 // That the figures are those of real runs is shown by tests/optimizer/end_to_end_test.py.
-#include "optimizer/rehearsal.h"
+#include "optimizer/prove/rehearsal.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Replaying emitted code on recordings: what it answers, what it wastes, and that wrong answers are noticed.
-#include "optimizer/replay.h"
+#include "optimizer/prove/replay.h"
 
 #include <gtest/gtest.h>
 
-#include "optimizer/assembler.h"
-#include "optimizer/emit.h"
+#include "procedures/assembler.h"
+#include "optimizer/make/emit.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 

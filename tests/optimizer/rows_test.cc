@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Names that a program keeps in a row in memory: what is learned from pointers and lengths, and what comes of it.
-#include "optimizer/rows.h"
+#include "optimizer/learn/rows.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "optimizer/assembler.h"
-#include "optimizer/emit.h"
-#include "optimizer/names_in_memory.h"
+#include "procedures/assembler.h"
+#include "optimizer/make/emit.h"
+#include "optimizer/prove/names_in_memory.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/rehearsal.h"
-#include "optimizer/svp_text.h"
+#include "optimizer/prove/rehearsal.h"
+#include "procedures/text.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/recording.h"
 

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 
-#include "optimizer/mine.h"
+#include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/rehearsal.h"
+#include "optimizer/prove/rehearsal.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 #include "uapi/syscalls.h"

@@ -6,10 +6,10 @@
 
 #include <deque>
 
-#include "optimizer/assembler.h"
-#include "optimizer/emit.h"
-#include "optimizer/planner.h"
-#include "optimizer/svp_text.h"
+#include "procedures/assembler.h"
+#include "optimizer/make/emit.h"
+#include "optimizer/make/planner.h"
+#include "procedures/text.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
-#include "optimizer/streams.h"
+#include "optimizer/base/streams.h"
 
 namespace sysvm {
 namespace {

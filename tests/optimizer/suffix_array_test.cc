@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "optimizer/suffix_array.h"
+#include "optimizer/mine/suffix_array.h"
 
 #include <gtest/gtest.h>
 

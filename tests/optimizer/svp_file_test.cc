@@ -4,9 +4,9 @@
 
 #include "libsysvm/run/bundle.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/svp_reader.h"
-#include "optimizer/svp_text.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/reader.h"
+#include "procedures/text.h"
+#include "procedures/writer.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 #include "traces/calls.h"

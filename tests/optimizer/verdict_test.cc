@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The answer to "is it worth it": by engine, with its interval and its reasons.
-#include "optimizer/verdict.h"
+#include "optimizer/explain/verdict.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

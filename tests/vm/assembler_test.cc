@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Assembler and disassembler against each other, for every opcode that the tables have; and each message.
-#include "optimizer/assembler.h"
+#include "procedures/assembler.h"
 
 #include <gtest/gtest.h>
 

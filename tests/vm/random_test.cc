@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "optimizer/assembler.h"
+#include "procedures/assembler.h"
 #include "vm/vm.h"
 
 namespace sysvm {

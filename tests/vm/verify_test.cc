@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
-#include "optimizer/assembler.h"
+#include "procedures/assembler.h"
 #include "vm/vm.h"
 
 namespace sysvm {

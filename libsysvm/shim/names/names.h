@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "libsysvm/svp.h"
+#include "procedures/svp.h"
 
 struct shim_call;
 struct fd_fact;

@@ -2,7 +2,7 @@
 /*
  * The shim's own decisions, asked about calls that nobody makes: dispatch.c, tasks.c, the ahead half and the user
  * engine, compiled a second time with a scripted kernel below them (raw.h) and without the parts that touch a real
- * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/rehearsal.cc), so what it
+ * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/prove/rehearsal.cc), so what it
  * predicts is decided by the code that will run.
  *
  * One rehearsal at a time: the shim has one state for a process. Only these functions are visible outside

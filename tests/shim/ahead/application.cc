@@ -5,8 +5,8 @@
 #include <sys/auxv.h>
 
 #include "libsysvm/sysvm.h"
-#include "optimizer/svp_text.h"
-#include "optimizer/svp_writer.h"
+#include "procedures/text.h"
+#include "procedures/writer.h"
 
 extern "C" {
 #include "libsysvm/shim/ahead/ahead.h"

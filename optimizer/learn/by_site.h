@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The occurrences of one trigger, separated by the place that made the call.
+//
+// One call with one set of flags may come from places that go on differently: CPython opens its sources
+// through open64 and reads them, while the loader and the C library's own routines open with the same flags
+// and map the file. The address of the syscall instruction (build-id and offset) tells them apart where the
+// recording knows it. Tested by tests/optimizer/compile_test.cc.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optimizer/learn/occurrences.h"
+#include "procedures/procedure.h"
+
+namespace sysvm {
+
+struct SiteGroup {
+  std::optional<CodePlace> site;  // of the syscall instruction, if it is known
+  std::vector<const Occurrence*> occurrences;
+};
+
+class SiteIndex {
+ public:
+  std::optional<CodePlace> site_of(const Trace& trace, const Event& e);
+  std::vector<SiteGroup> split(const std::vector<const Occurrence*>& occurrences);
+
+ private:
+  std::map<const Trace*, std::unique_ptr<MappingIndex>> mappings_;
+};
+
+}  // namespace sysvm

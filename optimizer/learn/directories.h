@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Stage 2b: what a program asks about each entry of a directory that it has read.
+//
+// The name of an entry is not known when the directory is opened, so by the rules of dataflow.h a call about it is
+// varying. But the machine has the names as soon as it has made getdents64, and most programs ask the same of each:
+// ls -l stat, two or three extended attributes, readlink. A *visit* is a run of calls about one entry; a *shape* is
+// what the visits of one executable have in common: which calls, in which order, for which kinds of file (the
+// first call shows the kind), and whether the program goes into a directory before it asks about the next entry.
+//
+// Names are followed in two forms: NAME, one component below the directory's own descriptor (fts, tar), and UNDER, the
+// path that the directory was opened by, '/', and the name (ls). The recording need not hold the names of directories:
+// the calls that lie in one are what counts. Tested by tests/optimizer/directories_test.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "optimizer/learn/dataflow.h"
+#include "optimizer/base/streams.h"
+
+namespace sysvm {
+
+constexpr uint32_t kKindRegular = 8, kKindDirectory = 4, kKindLink = 10;  // st_mode >> 12
+
+struct EachCall {
+  StepSources sources;
+  uint32_t nth = 0;    // the same call a second time for one entry is a call of its own
+  uint32_t kinds = 0;  // bit st_mode >> 12: made for entries of this kind; the first call: all
+  uint64_t size = 0;   // what is asked for where the source is kSize
+};
+
+// Where the next of names in a row in memory lies: behind one of length n at p, at p + ((n + gap) & ~mask) (rows.h).
+struct RowRelation {
+  uint64_t gap = 0, mask = 0;
+  bool operator==(const RowRelation&) const = default;
+};
+
+struct LoopShape {
+  bool under = false;
+  bool leaves = false;  // the program goes into a directory before it asks about the next entry
+  bool hidden = false;  // it asks about names that begin with a dot
+  std::optional<RowRelation> row;  // no directory's entries: names in a row in memory, and the directories on the way
+  std::vector<EachCall> calls;
+  uint64_t visits = 0;
+  std::string key;
+};
+
+// A directory that was opened and read. Copies of the descriptor mean the same one.
+struct OpenDirectory {
+  const Event* open = nullptr;
+  std::optional<std::string> under;  // what stands before a name in a path; "" for "."
+  bool read = false;
+};
+
+// A call about an entry.
+struct EntryCall {
+  std::shared_ptr<OpenDirectory> directory;
+  std::string name;
+  bool under = false;
+};
+
+// What stands before a name in a path: "dir" and "dir/" are asked for as "dir/name", "." as "name"
+// (libsysvm/shim/names/listing.c).
+std::string under_of(const std::string& path);
+
+// Walks a stream in order and tells, for each call, which entry it is about.
+class DirectoryTracker {
+ public:
+  std::optional<EntryCall> step(const Stream& stream, const Event& call);
+
+ private:
+  std::unordered_map<int32_t, std::shared_ptr<OpenDirectory>> by_fd_;
+  std::map<std::string, std::shared_ptr<OpenDirectory>> by_path_;
+};
+
+// Where the arguments come from if the call is about an entry.
+StepSources explain_entry(const Stream& stream, const Event& call, const EntryCall& entry);
+
+struct Visit {
+  std::shared_ptr<OpenDirectory> directory;
+  std::string name;
+  size_t at = 0;                    // of its first call in the stream
+  std::vector<const Event*> calls;  // quiet ones left out
+  std::vector<std::string> keys;
+  bool under = false;
+  bool goes_on = false;  // the next call is about another entry of the same directory, or reads or closes it
+  uint32_t kind() const { return calls[0]->has(kHasStat) && calls[0]->ret == 0 ? calls[0]->st_mode >> 12 : 0; }
+};
+std::vector<Visit> visits_of(const Stream& stream);
+
+// The shapes of one executable's visits: at most one for each form. min_count: visits fewer than that are chance.
+std::vector<LoopShape> find_shapes(const std::vector<const Visit*>& visits, const std::vector<const Stream*>& of,
+                                   uint64_t min_count);
+
+// Index of the shape's call that this is, `seen` calls of the visit having been matched; or nothing.
+std::optional<size_t> call_of_shape(const LoopShape& shape, const std::string& key, size_t seen);
+
+// The entry calls as a step of a procedure. directory: where its descriptor comes from; for UNDER nothing.
+StepSources loop_sources(const std::shared_ptr<const LoopShape>& shape, const ArgSource& directory);
+
+}  // namespace sysvm

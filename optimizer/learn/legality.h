@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Stage 3: may this call be made ahead of the application?
+//
+// The table says what a call may do (its effect and AHEAD flag); this adds what depends on the arguments. The
+// rules are design section 4 and contract rules 6, 14 and 16: followers change nothing that others see, never
+// block, are never an open; a path follower names what the trigger has just opened, without following a link;
+// directories are read from their start only; a position is asked for, never set. What the code must check
+// when it runs (regular file, good device, atime) is emit.cc's part. Tested by
+// tests/optimizer/dataflow_test.cc (Legality).
+#pragma once
+
+#include <string>
+
+#include "optimizer/learn/dataflow.h"
+
+namespace sysvm {
+
+// "" if the call may be a follower of the context's trigger, else why not, for people.
+std::string why_not_follower(const FlowContext& context, const StepSources& step, const Event& call);
+
+// May the call start a procedure? Successful or not does not matter here.
+bool may_trigger(const Event& call);
+
+}  // namespace sysvm

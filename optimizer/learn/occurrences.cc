@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "optimizer/learn/occurrences.h"
+
+#include <sys/stat.h>
+
+#include "optimizer/learn/legality.h"
+
+namespace sysvm {
+namespace {
+
+void learn_kind(Occurrence& found, const StepSources& sources, const Event& call) {
+  if (sources.args.empty()) return;
+  const bool own = sources.args[0].from == From::kTriggerResult ||
+                   (sources.args[0].from == From::kTriggerArg && sources.args[0].index == 0 &&
+                    traits_of(*found.trigger).arg[0].kind == SYSVM_KIND_FD);
+  if (!own) return;
+  if (call.has(kHasStat)) {
+    if (S_ISREG(call.st_mode)) found.kind = FileKind::kRegular;
+    if (S_ISDIR(call.st_mode)) found.kind = FileKind::kDirectory;
+  } else if (found.kind == FileKind::kUnknown) {
+    if (sources.nr == SYSVM_NR_read || sources.nr == SYSVM_NR_pread64) found.kind = FileKind::kRegular;
+    if (sources.nr == SYSVM_NR_getdents64) found.kind = FileKind::kDirectory;
+  }
+}
+
+// A read that finds the end of file behind a call that the machine can make together with it (a write of what
+// was read, say): the runtime makes it again behind that call, in the same entry. Returns its index, or 0.
+size_t end_behind_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream,
+                             size_t at) {
+  if (found.steps.empty() || !is_ridden(*stream.calls[at]) ||
+      is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
+    return 0;
+  const OccurrenceStep& last = found.steps.back();
+  if (last.sources->nr != SYSVM_NR_read || last.calls.back()->ret <= 0) return 0;
+  for (size_t i = at + 1; i < stream.calls.size(); ++i) {
+    const Event& call = *stream.calls[i];
+    if (is_quiet(call)) continue;
+    return call.nr == SYSVM_NR_read && call.ret == 0 && explain(context, call).key == last.sources->key ? i
+                                                                                                        : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+const StepSources* SourceTable::keep(StepSources sources) {
+  std::unique_ptr<StepSources>& slot = by_key_[sources.key];
+  if (!slot) slot = std::make_unique<StepSources>(std::move(sources));
+  return slot.get();
+}
+
+bool is_run_call(uint32_t nr) {
+  return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64;
+}
+
+namespace {
+
+// Follows the calls about the entries of the trigger's directory.
+class Entries {
+ public:
+  Entries(const FlowContext& context, const FollowOptions& options, SourceTable& table)
+      : context_(context), options_(options), table_(table) {
+    if (!options.shapes.empty()) tracker_.step(*context.stream, *context.trigger);
+  }
+
+  // The loop's sources if the call is one of its shape; "" in *why if it is about no entry at all.
+  const StepSources* sources(const Event& call) {
+    if (options_.shapes.empty()) return nullptr;
+    const std::optional<EntryCall> entry = tracker_.step(*context_.stream, call);
+    if (const std::string* path = entry || !last_ ? nullptr : kept_look(*context_.stream, call)) {
+      const std::optional<size_t> at = call_of_shape(*last_->loop, explain(context_, call).key, seen_);
+      if (!at || (!kept_.empty() && kept_ != *path)) return nullptr;
+      kept_ = *path;
+      seen_ = *at + 1;
+      return last_;
+    }
+    if (!entry || entry->directory->open != context_.trigger) return nullptr;
+    for (const auto& shape : options_.shapes) {
+      if (shape->under != entry->under) continue;
+      if (name_ != entry->name) seen_ = 0;
+      const std::string key = explain_entry(*context_.stream, call, *entry).key;
+      std::optional<size_t> at = call_of_shape(*shape, key, seen_);
+      if (!at && seen_) at = call_of_shape(*shape, key, 0);
+      if (!at) return nullptr;
+      name_ = entry->name;
+      seen_ = *at + 1;
+      ArgSource directory;
+      if (!shape->under) directory = explain(context_, call).args[0];
+      if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult) return nullptr;
+      return last_ = table_.keep(loop_sources(shape, directory));
+    }
+    return nullptr;
+  }
+
+ private:
+  const FlowContext& context_;
+  const FollowOptions& options_;
+  SourceTable& table_;
+  DirectoryTracker tracker_;
+  std::string name_, kept_;
+  size_t seen_ = 0;
+  const StepSources* last_ = nullptr;
+};
+
+bool has_getdents(const Occurrence& found) {
+  for (const OccurrenceStep& s : found.steps)
+    if (s.sources->nr == SYSVM_NR_getdents64 && !s.sources->loop) return true;
+  return false;
+}
+
+}  // namespace
+
+Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const FollowOptions& options) {
+  Occurrence found;
+  found.stream = &stream;
+  found.at = at;
+  found.trigger = stream.calls[at];
+  FlowContext context{&stream, found.trigger, {}};
+  if (found.trigger->ret < 0) {
+    found.stop = "the trigger failed";
+    return found;
+  }
+  Entries entries(context, options, table);
+  bool closed = false;
+  for (size_t i = at + 1; i < stream.calls.size(); ++i) {
+    const Event& call = *stream.calls[i];
+    if (is_quiet(call)) continue;
+    if (const StepSources* each = entries.sources(call)) {
+      if (!found.steps.empty() && found.steps.back().sources == each) {
+        found.steps.back().calls.push_back(&call);
+        continue;
+      }
+      if (has_getdents(found) && found.steps.size() < options.max_steps) {
+        found.steps.push_back({each, {&call}});
+        context.steps.push_back(&call);
+        continue;
+      }
+    }
+    const StepSources* sources = table.keep(explain(context, call));
+    found.stop = why_not_follower(context, *sources, call);
+    if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
+    if (found.stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
+      std::string none;
+      std::string& last = options.kept ? (*options.kept)[options.of + std::to_string(found.steps.size()) + sources->key] : none;
+      const std::string* path = kept_look(stream, call);
+      if (!path || *path != last) found.stop = "the path is another one than the last time";
+      if (path) last = *path;
+    }
+    if (!found.stop.empty()) {
+      const bool own_close = call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
+      if (own_close && options.late_close && !options.shapes.empty() && has_getdents(found) && !closed) {
+        closed = true;
+        continue;
+      }
+      const size_t end = end_behind_other_call(found, context, stream, i);
+      if (!end) return found;
+      found.steps.back().calls.push_back(stream.calls[end]);
+      context.steps.back() = stream.calls[end];
+      i = end;
+      continue;
+    }
+    learn_kind(found, *sources, call);
+    if (is_run_call(sources->nr) && !found.steps.empty() && found.steps.back().sources == sources) {
+      if (found.steps.back().calls.size() >= options.max_run) {
+        found.stop = "long enough";
+        return found;
+      }
+      found.steps.back().calls.push_back(&call);
+      context.steps.back() = &call;
+      continue;
+    }
+    if (found.steps.size() == options.max_steps) {
+      found.stop = "long enough";
+      return found;
+    }
+    found.steps.push_back({sources, {&call}});
+    context.steps.push_back(&call);
+  }
+  found.stop = "the recording ends or is cut here";
+  return found;
+}
+
+}  // namespace sysvm

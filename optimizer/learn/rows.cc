@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "optimizer/learn/rows.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "procedures/svp.h"
+
+namespace sysvm {
+namespace {
+
+constexpr size_t kLongest = 255;  // of a name (libsysvm/shim/names/name_pool.c)
+constexpr uint64_t kMasks[] = {15, 7, 0};
+constexpr double kHolds = 0.9;
+
+struct Look {
+  const Event* call = nullptr;
+  const std::string* path = nullptr;
+  uint64_t pointer = 0;
+  size_t at = 0;            // in its stream
+  bool on_the_way = false;  // a directory on the way to the next name
+  bool adjacent = false;    // no call that may carry news since the look before
+};
+
+struct Pair {  // of names that follow each other
+  uint64_t step, length;
+  bool goes_on;  // from the pair before: its second name is this one's first
+};
+
+// A look that follows no link, at a path below the working directory.
+std::optional<Look> look_of(const Stream& stream, size_t at) {
+  const Event& e = *stream.calls[at];
+  const bool lstat = e.nr == SYSVM_NR_lstat;
+  const size_t flags = e.nr == SYSVM_NR_statx ? 2 : 3;
+  if (!lstat && e.nr != SYSVM_NR_newfstatat && e.nr != SYSVM_NR_statx) return std::nullopt;
+  if (!lstat && (static_cast<int32_t>(e.args[0]) != AT_FDCWD || !(e.args[flags] & AT_SYMLINK_NOFOLLOW) ||
+                 e.args[flags] & (AT_EMPTY_PATH | AT_STATX_FORCE_SYNC)))
+    return std::nullopt;
+  const std::string* path = string_argument(stream, e, traits_of(e), lstat ? 0 : 1);
+  if (!path || !is_row_name(*path)) return std::nullopt;
+  return Look{&e, path, e.args[lstat ? 0 : 1], at, false, false};
+}
+
+std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
+  std::vector<Look> looks;
+  bool adjacent = false;
+  for (size_t i = 0; i < stream.calls.size(); ++i) {
+    if (is_quiet(*stream.calls[i])) continue;
+    const std::optional<Look> look = answered.contains(stream.calls[i]) ? std::nullopt : look_of(stream, i);
+    if (look) looks.push_back(*look);
+    if (look) looks.back().adjacent = adjacent;
+    adjacent = look.has_value();
+  }
+  const std::string* name = nullptr;
+  for (auto look = looks.rbegin(); look != looks.rend(); ++look) {
+    look->on_the_way = name && leads_to(*look->path, *name);
+    if (!look->on_the_way) name = look->path;
+  }
+  return looks;
+}
+
+bool holds(const RowRelation& row, const Pair& p) {
+  return p.step == ((p.length + row.gap) & ~row.mask);
+}
+
+// The runtime expects a name where the pair before has held: that is what must be so.
+bool goes_on_holding(const RowRelation& row, const std::vector<Pair>& pairs, size_t from, size_t to) {
+  double expected = 0, held = 0;
+  for (size_t i = std::max<size_t>(from, 1); i < to; ++i) {
+    if (!pairs[i].goes_on || !holds(row, pairs[i - 1])) continue;
+    ++expected;
+    held += holds(row, pairs[i]);
+  }
+  return expected > 0 && held >= kHolds * expected;
+}
+
+// Each pair speaks for the gaps that explain it.
+std::optional<RowRelation> learn(const std::vector<Pair>& pairs) {
+  const size_t learned = pairs.size() - pairs.size() / 5;
+  std::optional<RowRelation> best;
+  uint64_t best_votes = 0;
+  for (const uint64_t mask : kMasks) {
+    std::map<uint64_t, uint64_t> votes;
+    for (size_t i = 0; i < learned; ++i) {
+      const Pair& p = pairs[i];
+      if (p.step & mask || p.step <= p.length || p.step - p.length > SVP_ROW_GAP - mask) continue;
+      for (uint64_t k = 0; k <= mask; ++k)
+        if (p.step - p.length + k > mask) ++votes[p.step - p.length + k];
+    }
+    for (const auto& [gap, n] : votes)
+      if (n > best_votes) {
+        best = RowRelation{gap, mask};
+        best_votes = n;
+      }
+  }
+  if (!best || !goes_on_holding(*best, pairs, 0, learned) ||
+      !goes_on_holding(*best, pairs, learned, pairs.size()))
+    return std::nullopt;
+  return best;
+}
+
+// Which system call it is, with its flags.
+std::string call_key(const Look& look) {
+  const Event& e = *look.call;
+  return fmt::format("{} {:#x} {:#x}", e.nr,
+                     e.nr == SYSVM_NR_lstat ? 0 : e.args[e.nr == SYSVM_NR_statx ? 2 : 3] & 0xffffffff,
+                     e.nr == SYSVM_NR_statx ? e.args[3] & 0xffffffff : 0);
+}
+
+EachCall each_call(const Stream& stream, const Look& look) {
+  EachCall call;
+  call.kinds = 0xffff;
+  call.sources = explain_entry(stream, *look.call, {nullptr, *look.path, true});
+  for (ArgSource& a : call.sources.args)
+    if (a.from == From::kEntryUnder) a.from = From::kRow;
+  call.sources.key = describe(call.sources);
+  return call;
+}
+
+// The names of a row from the second on, with the looks on the way to them.
+void add_visits(const std::vector<Look>& looks, const RowRelation& row, const LoopShape& shape,
+                std::vector<Visit>& out) {
+  std::shared_ptr<OpenDirectory> list;
+  const Look* before = nullptr;
+  std::vector<const Look*> way;
+  for (const Look& look : looks) {
+    if (look.on_the_way) {
+      way.push_back(&look);
+      continue;
+    }
+    if (!before || !holds(row, {look.pointer - before->pointer, before->path->size(), false}))
+      list = nullptr;
+    else if (!list)
+      list = std::make_shared<OpenDirectory>(), way.clear();
+    way.push_back(&look);
+    for (const Look* l : way)
+      if (list) out.push_back({list, *l->path, l->at, {l->call}, {shape.calls[0].sources.key}, false, false});
+    way.clear();
+    before = &look;
+  }
+}
+
+}  // namespace
+
+bool leads_to(const std::string& folder, const std::string& name) {
+  return name.size() > folder.size() && name[folder.size()] == '/' && name.starts_with(folder);
+}
+
+std::vector<RowEntry> row_entries(const std::vector<std::string>& looks, size_t from, size_t most) {
+  std::vector<RowEntry> entries;
+  std::string before;
+  for (size_t i = from; i < looks.size(); ++i) {
+    const std::string& name = looks[i];
+    if (i + 1 < looks.size() && leads_to(name, looks[i + 1])) continue;  // comes before that one
+    size_t shared = 0;
+    for (size_t k = 0; k < std::min(before.size(), name.size()) && before[k] == name[k]; ++k)
+      if (name[k] == '/') shared = k + 1;
+    for (size_t k = shared; k <= name.size(); ++k) {
+      if (k < name.size() && name[k] != '/') continue;
+      if (entries.size() == most) return entries;
+      entries.push_back({name.substr(0, k), k < name.size()});
+    }
+    before = name;
+  }
+  return entries;
+}
+
+bool is_row_name(const std::string& path) {
+  if (path.empty() || path.size() > kLongest) return false;
+  for (size_t from = 0; from <= path.size();) {
+    const size_t to = std::min(path.find('/', from), path.size());
+    const std::string part = path.substr(from, to - from);
+    if (part.empty() || part == "." || part == "..") return false;
+    from = to + 1;
+  }
+  return std::none_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+}
+
+std::optional<Rows> find_rows(const std::vector<const Stream*>& streams,
+                              const EventSet& answered, uint64_t min_count) {
+  // By call and flags: the most common one.
+  std::map<std::string, std::vector<std::vector<Look>>> by_call;
+  std::map<std::string, size_t> names;
+  for (size_t s = 0; s < streams.size(); ++s)
+    for (const Look& look : looks_of(*streams[s], answered)) {
+      auto& all = by_call[call_key(look)];
+      all.resize(streams.size());
+      all[s].push_back(look);
+      names[call_key(look)] += !look.on_the_way;
+    }
+  const auto most = std::max_element(names.begin(), names.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == names.end()) return std::nullopt;
+  const std::vector<std::vector<Look>>& looks = by_call.at(most->first);
+
+  std::vector<Pair> pairs;
+  for (const std::vector<Look>& of : looks) {
+    const Look* before = nullptr;
+    bool goes_on = false;
+    for (const Look& look : of) {
+      if (!look.adjacent) before = nullptr;
+      if (look.on_the_way) continue;
+      goes_on = goes_on && before;
+      if (before) pairs.push_back({look.pointer - before->pointer, before->path->size(), goes_on});
+      goes_on = before;
+      before = &look;
+    }
+  }
+  if (pairs.size() < min_count) return std::nullopt;
+  const std::optional<RowRelation> row = learn(pairs);
+  if (!row) return std::nullopt;
+
+  Rows out;
+  out.shape.row = row;
+  for (size_t s = 0; s < looks.size() && out.shape.calls.empty(); ++s)
+    if (!looks[s].empty()) out.shape.calls.push_back(each_call(*streams[s], looks[s][0]));
+  out.shape.key = fmt::format("row {} {} {}", row->gap, row->mask, out.shape.calls[0].sources.key);
+  out.visits.resize(streams.size());
+  for (size_t s = 0; s < looks.size(); ++s) {
+    add_visits(looks[s], *row, out.shape, out.visits[s]);
+    out.shape.visits += out.visits[s].size();
+  }
+  if (out.shape.visits < min_count) return std::nullopt;
+  return out;
+}
+
+}  // namespace sysvm

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Stage 6: a plan -> the text of its code, and what the runtime must know to answer from it.
+//
+// The shape of every run-ahead procedure:
+//
+//     late closes      the descriptors that the application closed last are given back first (not with
+//     --strict) trigger          with the application's own arguments; an error stops here constants one
+//     register each guard            fstat of the new descriptor: good device, right kind of file
+//     (procedures/svp.h, "The guard") followers        in the order of the application; before the first that
+//     reads data: not empty, atime stays
+//
+// The guard is the application's own fstat where that may be moved to the front (nothing before it changes
+// what it shows); else it is one call more, with a register of its own. A run of reads is unrolled: a short
+// transfer jumps to the read that finds the end, an empty one behind it. Whatever a guard refuses jumps to
+// the end; what was made until then is still good.
+//
+// A loop over the entries of the directory stands behind its getdents64: for each name its calls, results and output
+// in a record of the staging area (procedures/svp.h, struct svp_loop). It leaves where the window ends, behind an entry
+// on another device, and behind a directory if the program goes into it. Calls that follow a link, or that only some
+// kinds of file see, stand behind a look at the kind that the first call has shown.
+//
+// Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever
+// is needed, SVP_REG_* at the top. Tested by tests/optimizer/emit_test.cc (golden text).
+#pragma once
+
+#include <string>
+
+#include "common/result.h"
+#include "optimizer/make/planner.h"
+#include "procedures/procedure.h"
+
+namespace sysvm {
+
+struct Emitted {
+  Procedure proc;    // all but the code
+  std::string text;  // of the code
+};
+
+Result<Emitted> emit_run_ahead(const Plan& plan, bool late_close);
+
+// A loop alone: the trigger is a call about an entry of a directory that the program has read, and answered by the
+// first record.
+Result<Emitted> emit_loop(const LoopShape& shape, const std::string& exe, uint64_t seen, bool late_close);
+
+uint32_t record_stride(const LoopShape& shape);
+uint32_t loop_capacity(const LoopShape& shape, uint64_t staging);  // records that fit, at most 512
+
+// Modes answer and late_close: a trigger and no code but `end`; the runtime answers from what it knows.
+struct AnsweredCall {
+  uint32_t nr = 0;
+  std::string name;
+  std::vector<std::pair<size_t, uint64_t>> constants;  // argument, value
+};
+Emitted emit_answer(const AnsweredCall& call, const std::string& exe, uint64_t seen);
+Emitted emit_late_close(const std::string& exe, uint64_t seen);
+
+}  // namespace sysvm

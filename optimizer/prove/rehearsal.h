@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// How many entries would a recorded program have made under the shim?
+//
+// Each process of a recording is played past the shim's own code (libsysvm/shim/rehearsal/) with a procedure
+// file: every call as the program made it, answers by the recording (recorded_kernel.h). Give it a recording
+// that the procedures were not made from - another tree, other keys - and the figure says what they are worth
+// there. Left out: buffers in memory that the shim would not touch. Tested by
+// tests/optimizer/rehearsal_test.cc.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/result.h"
+#include "procedures/procedure.h"
+#include "traces/event.h"
+
+namespace sysvm {
+
+struct RehearsalOptions {
+  bool strict = false;
+  uint32_t age_ms = 10;
+  bool relaxed_age = false;
+  // Has this object file system calls that the shim cannot see? A process that maps it is plain.
+  std::function<bool(const std::string& path, const std::string& build_id)> unseen;
+};
+
+struct RehearsedProcedure {
+  std::string name, mode;
+  uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
+  uint64_t off = 0;  // processes in which it switched itself off
+};
+
+struct RehearsalCounts {
+  uint64_t processes = 0;
+  uint64_t calls = 0;     // of the recording, each an entry
+  uint64_t entries = 0;   // with the procedures
+  uint64_t unseen = 0;    // of these, made where the shim does not see them (the loader)
+  uint64_t plain = 0;     // of these, by processes that were plain, or not yet or no longer under the shim
+  uint64_t forwarded = 0, runs = 0, own = 0;
+  uint64_t answered = 0;  // calls of the program without an entry of their own
+  uint64_t ahead = 0;     // calls made ahead
+  uint64_t used = 0;      // of these, those that the program then asked for
+  uint64_t inner = 0;     // calls made inside runs, triggers included: with the user engine each is an entry
+  uint64_t shimmed = 0;   // processes in which the shim starts
+  std::unordered_map<uint32_t, uint64_t> ahead_by_nr;
+  std::unordered_map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
+
+  double factor() const { return entries ? static_cast<double>(calls) / static_cast<double>(entries) : 1; }
+  double unused_share() const {
+    return ahead ? static_cast<double>(ahead - std::min(used, ahead)) / static_cast<double>(ahead) : 0;
+  }
+  void add(const RehearsalCounts& other);
+};
+
+struct WentPlain {  // processes that made plain calls, for one reason
+  uint64_t processes = 0;
+  uint64_t calls = 0;           // all of theirs
+  std::vector<std::string> of;  // programs, or the objects that are the reason: a few names
+};
+
+struct Rehearsal : RehearsalCounts {
+  std::map<std::string, WentPlain> off;              // by reason
+  std::map<std::string, RehearsalCounts> programs;  // by the path of the executable; "?": not known
+  uint64_t wrong = 0;  // answers that differ from the recording's
+  std::string wrong_why;
+  std::vector<RehearsedProcedure> procedures;
+};
+
+// svp: the bytes of a procedure file. The recordings are added up.
+Result<Rehearsal> rehearse(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+                           const RehearsalOptions& options = {});
+
+}  // namespace sysvm
