@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
 #include "optimizer/explain/verdict.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kLine = 1000;  // names come from the recorded run, which may have been anybody's
 
-nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict,
+nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
                        const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
@@ -53,7 +53,7 @@ nlohmann::json to_json(const Compiled& c, const Rehearsal& r, const CostModel& c
           {"dropped", dropped}};
 }
 
-void print(const Compiled& c, const Rehearsal& r, const CostModel& cost, const Verdict& verdict,
+void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
            const std::string& output) {
   fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(),
              c.svp.size());
@@ -130,20 +130,20 @@ int cmd_compile(const Words& words) {
     return kExitToolFailed;
   }
   if (output == "-") return 0;
-  RehearsalOptions how;
+  ReplayOptions how;
   how.strict = options.strict;
   how.unseen = unseen_objects();
-  const Result<Rehearsal> rehearsal = rehearse(compiled->svp, traces->pointers(), how);
-  if (!rehearsal) {
-    spdlog::error("{}", rehearsal.message());
+  const Result<Replay> replayed = replay(compiled->svp, traces->pointers(), how);
+  if (!replayed) {
+    spdlog::error("{}", replayed.message());
     return kExitToolFailed;
   }
-  const Verdict verdict = judge(*rehearsal, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
+  const Verdict verdict = judge(*replayed, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *rehearsal, *cost, verdict, output)
+    fmt::print("{}\n", to_json(*compiled, *replayed, *cost, verdict, output)
                            .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    print(*compiled, *rehearsal, *cost, verdict, output);
+    print(*compiled, *replayed, *cost, verdict, output);
   return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "optimizer/explain/advice.h"
 #include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "optimizer/explain/verdict.h"
 
 namespace sysvm {
@@ -23,7 +23,7 @@ constexpr uint64_t kCompiled = 3000000;  // calls; more are mined, not compiled 
 
 // What the whole program could save.
 struct Outlook {
-  std::optional<Rehearsal> safe;  // with procedures, by the shim's rules
+  std::optional<Replay> safe;  // with procedures, by the shim's rules
   Verdict verdict;
   double saved_ns = 0, elsewhere_ns = 0;
   uint64_t wall_ns = 0;
@@ -39,11 +39,11 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
     const Result<TraceFiles> traces = TraceFiles::read(files, /*warn=*/false);
     CompileOptions options;
     options.cost = cost;
-    RehearsalOptions how;
+    ReplayOptions how;
     how.unseen = unseen_objects();
     if (!traces) return out;
     if (const Result<Compiled> compiled = compile(traces->pointers(), options))
-      if (const Result<Rehearsal> r = rehearse(compiled->svp, traces->pointers(), how)) {
+      if (const Result<Replay> r = replay(compiled->svp, traces->pointers(), how)) {
         out.safe = *r;
         out.saved_ns = cost.saved_ns(*r);
         out.verdict = judge(*r, cost, compiled->spread_ns, out.wall_ns);

@@ -10,19 +10,19 @@
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
 #include "optimizer/prove/example.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
 #include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {
 
-nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
+nlohmann::json to_json(const Replay& r, const CostModel& cost, uint64_t wall) {
   const double saved = cost.saved_ns(r);
   nlohmann::json off = nlohmann::json::object();
   for (const auto& [reason, plain] : r.off) off[reason] = plain.processes;
   nlohmann::json procedures = nlohmann::json::array();
-  for (const RehearsedProcedure& p : r.procedures)
+  for (const ReplayedProcedure& p : r.procedures)
     procedures.push_back({{"name", p.name},
                           {"mode", p.mode},
                           {"runs", p.runs},
@@ -51,10 +51,10 @@ nlohmann::json to_json(const Rehearsal& r, const CostModel& cost, uint64_t wall)
           {"procedures", procedures}};
 }
 
-void print(const Rehearsal& r, const CostModel& cost, uint64_t wall) {
+void print(const Replay& r, const CostModel& cost, uint64_t wall) {
   fmt::print("{}\n", verdict_block(judge(r, cost, 0, wall), r, cost));
   fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}\n", "RUNS", "HITS", "MISSES", "UNDONE", "MODE", "PROCEDURE");
-  for (const RehearsedProcedure& p : r.procedures)
+  for (const ReplayedProcedure& p : r.procedures)
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}{}\n", p.runs, p.hits, p.misses, p.undone, p.mode, p.name,
                p.off ? fmt::format(" (switched itself off in {} processes)", p.off) : "");
   fmt::print("\n{} calls recorded, {} entries with the procedures: {:.2f} times fewer\n", r.calls, r.entries,
@@ -74,7 +74,7 @@ int cmd_replay(const Words& words) {
   CLI::App app{"Count the entries that recordings would have taken with procedures.", "sysvm replay"};
   std::vector<std::string> files;
   std::string procedures;
-  RehearsalOptions options;
+  ReplayOptions options;
   CostOptions costs;
   bool json = false;
   std::string relaxed;
@@ -106,7 +106,7 @@ int cmd_replay(const Words& words) {
     spdlog::error("{}", cost.message());
     return kExitUsage;
   }
-  const Result<Rehearsal> result = rehearse(*svp, traces->pointers(), options);
+  const Result<Replay> result = replay(*svp, traces->pointers(), options);
   if (!result) {
     spdlog::error("{}: {}", procedures, result.message());
     return kExitUsage;

@@ -36,7 +36,7 @@
 #include "libsysvm/run/run.h"
 #include "libsysvm/run/start.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
 #include "optimizer/explain/verdict.h"
 #include "tracer/counter.h"
@@ -162,10 +162,10 @@ class Try {
     compile_options.cost = costs_here();
     const Compiled compiled = TRY(compile({&trace}, compile_options));
     TRY(write_whole_file(procedures_path(), compiled.svp));
-    RehearsalOptions how;
+    ReplayOptions how;
     how.strict = options_.strict;
     how.unseen = unseen_objects();
-    const Rehearsal replayed = TRY(rehearse(compiled.svp, {&trace}, how));
+    const Replay replayed = TRY(replay(compiled.svp, {&trace}, how));
     const Verdict verdict = judge(replayed, compile_options.cost, compiled.spread_ns,
                                   static_cast<uint64_t>(report_.plain_ms * 1e6));
     const Prediction& predicted = report_.engine == "kernel" ? verdict.kernel : verdict.user;

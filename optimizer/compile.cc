@@ -20,8 +20,8 @@
 #include "optimizer/learn/occurrences.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/make/planner.h"
-#include "optimizer/prove/replay.h"
-#include "optimizer/prove/replay_entries.h"
+#include "optimizer/prove/trial.h"
+#include "optimizer/prove/trial_entries.h"
 #include "optimizer/learn/rows.h"
 #include "optimizer/base/streams.h"
 #include "procedures/reader.h"
@@ -141,11 +141,11 @@ class Compiler {
   Result<> at_entry(const std::string& exe, const LoopShape& shape, const Visits& visits) {
     Emitted emitted = TRY(emit_loop(shape, exe, shape.visits, !options_.strict));
     emitted.proc.code = TRY(assemble(emitted.text));
-    ReplayTotals totals;
+    TrialTotals totals;
     for (const Stream* s : by_exe_.at(exe)) {
       const auto of = visits.find(s);
       if (of == visits.end()) continue;
-      const ReplayTotals part = TRY(replay_loop(emitted.proc, shape, *s, of->second,
+      const TrialTotals part = TRY(try_loop(emitted.proc, shape, *s, of->second,
                                                 answered_, !options_.strict));
       totals.runs += part.runs;
       totals.hits += part.hits;

@@ -5,7 +5,7 @@
 //
 // Only what was held is taken out, not what tracing adds to each call (TraceHeader::call_cost_ns): that is
 // within the calls as well as between them. Tested by tests/traces/own_time_test.cc and
-// tests/optimizer/rehearsal_test.cc.
+// tests/optimizer/replay_test.cc.
 #pragma once
 
 #include <cstdint>

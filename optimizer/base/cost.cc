@@ -11,7 +11,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
 #include "uapi/syscalls.h"
 
@@ -57,7 +57,7 @@ double CostModel::inner_ns(uint32_t nr) const {
 namespace {
 
 // The work of what nobody asked for, as of the average call made ahead.
-double wasted_ns(const CostModel& cost, const RehearsalCounts& r) {
+double wasted_ns(const CostModel& cost, const ReplayCounts& r) {
   double wasted = 0;
   for (const auto& [nr, n] : r.ahead_by_nr) wasted += static_cast<double>(n) * cost.inner_ns(nr) * r.unused_share();
   return wasted;
@@ -65,7 +65,7 @@ double wasted_ns(const CostModel& cost, const RehearsalCounts& r) {
 
 }  // namespace
 
-double CostModel::user_saved_ns(const RehearsalCounts& r) const {
+double CostModel::user_saved_ns(const ReplayCounts& r) const {
   const double entries = static_cast<double>(r.calls) + static_cast<double>(r.runs) - static_cast<double>(r.entries) -
                          static_cast<double>(r.inner);
   return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns - static_cast<double>(r.forwarded) * watch_ns -
@@ -73,7 +73,7 @@ double CostModel::user_saved_ns(const RehearsalCounts& r) const {
          static_cast<double>(r.inner) * (user_call_ns + insns_per_call * user_insn_ns) - wasted_ns(*this, r);
 }
 
-double CostModel::saved_ns(const RehearsalCounts& r) const {
+double CostModel::saved_ns(const ReplayCounts& r) const {
   const double entries = static_cast<double>(r.calls) - static_cast<double>(r.entries);
   return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns -
          static_cast<double>(r.forwarded) * watch_ns -

@@ -15,7 +15,7 @@
 
 namespace sysvm {
 
-struct RehearsalCounts;
+struct ReplayCounts;
 
 struct CostModel {
   double crossing_ns = 165;  // one entry, in a real program
@@ -44,8 +44,8 @@ struct CostModel {
     return inner_ns(nr) + inner_extra_ns + insns_per_call * insn_ns + (undo ? undo_ns : 0);
   }
   // Time that a whole program would have saved; without what starting the shim costs beyond its entries.
-  double saved_ns(const RehearsalCounts& r) const;
-  double user_saved_ns(const RehearsalCounts& r) const;  // with the user engine
+  double saved_ns(const ReplayCounts& r) const;
+  double user_saved_ns(const ReplayCounts& r) const;  // with the user engine
 };
 
 // $XDG_CACHE_HOME/sysvm/costs.json, or below ~/.cache; "" if there is no home.

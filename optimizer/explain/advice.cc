@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -25,7 +25,7 @@ uint32_t number_of(const std::string& text) {
 
 }  // namespace
 
-std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Rehearsal* procedures) {
+std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Replay* procedures) {
   std::vector<Advice> out;
   const auto say = [&](std::string text, uint64_t calls, uint32_t nr, double least = kWorthSaying) {
     if (static_cast<double>(calls) < least * static_cast<double>(part.calls) || !part.calls) return;

@@ -13,7 +13,7 @@
 
 namespace sysvm {
 
-struct Rehearsal;
+struct Replay;
 
 struct Advice {
   std::string text;
@@ -22,6 +22,6 @@ struct Advice {
 };
 
 // At most three. procedures: what `sysvm compile` would make of it, null if it was not tried.
-std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Rehearsal* procedures);
+std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Replay* procedures);
 
 }  // namespace sysvm

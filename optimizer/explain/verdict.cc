@@ -44,7 +44,7 @@ const char* reason_text(const std::string& reason) {
 }
 
 // Processes that gain nothing, and calls that must be made when they are made.
-std::vector<std::string> reasons(const Rehearsal& r) {
+std::vector<std::string> reasons(const Replay& r) {
   std::vector<std::pair<uint64_t, std::string>> found;
   const auto calls = static_cast<double>(r.calls);
   for (const auto& [reason, off] : r.off) {
@@ -75,10 +75,10 @@ const char* word(Worth worth) {
 
 struct Program {
   const std::string* path;
-  const RehearsalCounts* counts;
+  const ReplayCounts* counts;
 };
 
-std::vector<Program> by_calls(const Rehearsal& r) {
+std::vector<Program> by_calls(const Replay& r) {
   std::vector<Program> out;
   for (const auto& [path, counts] : r.programs) out.push_back({&path, &counts});
   std::stable_sort(out.begin(), out.end(), [](const Program& a, const Program& b) { return a.counts->calls > b.counts->calls; });
@@ -102,7 +102,7 @@ EngineHere engine_here() {
   return {true, ""};
 }
 
-Verdict judge(const Rehearsal& r, const CostModel& cost, double spread_ns, uint64_t wall_ns, EngineHere here) {
+Verdict judge(const Replay& r, const CostModel& cost, double spread_ns, uint64_t wall_ns, EngineHere here) {
   Verdict v;
   v.here = std::move(here);
   v.wall_ns = wall_ns;
@@ -125,7 +125,7 @@ std::string prediction_text(const Prediction& p, uint64_t wall_ns) {
   return wall_ns ? out + fmt::format(" than {} plain", time_text(static_cast<double>(wall_ns))) : out;
 }
 
-std::string verdict_block(const Verdict& v, const Rehearsal& r, const CostModel& cost) {
+std::string verdict_block(const Verdict& v, const Replay& r, const CostModel& cost) {
   std::string out;
   const auto line = [&](const char* name, const std::string& text) { out += fmt::format("  {:<16} {}\n", name, text); };
   const bool never = v.now().worth == Worth::kSlower && v.kernel.worth != Worth::kFaster;
@@ -140,9 +140,9 @@ std::string verdict_block(const Verdict& v, const Rehearsal& r, const CostModel&
   if (r.programs.size() < 2) return out;
   out += fmt::format("\n{:>8} {:>10} {:>10} {:>10}  {}\n", "RUNS", "CALLS", "ENTRIES", "SAVES", "PROGRAM (with the module, without its start)");
   const std::vector<Program> programs = by_calls(r);
-  RehearsalCounts rest;
+  ReplayCounts rest;
   for (size_t i = 0; i < programs.size(); ++i) {
-    const RehearsalCounts& c = *programs[i].counts;
+    const ReplayCounts& c = *programs[i].counts;
     if (i >= kPrograms) rest.add(c);
     if (i < kPrograms)
       out += fmt::format("{:>8} {:>10} {:>10} {:>10}  {}\n", c.processes, c.calls, c.entries, time_text(cost.saved_ns(c)), printable(*programs[i].path));
@@ -153,7 +153,7 @@ std::string verdict_block(const Verdict& v, const Rehearsal& r, const CostModel&
   return out + fmt::format("{:>8} {:>10} {:>10} {:>10}  all\n", r.processes, r.calls, r.entries, time_text(cost.saved_ns(r)));
 }
 
-nlohmann::json to_json(const Verdict& v, const Rehearsal& r, const CostModel& cost) {
+nlohmann::json to_json(const Verdict& v, const Replay& r, const CostModel& cost) {
   nlohmann::json programs = nlohmann::json::array();
   for (const Program& p : by_calls(r))
     programs.push_back({{"program", *p.path},

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "optimizer/base/cost.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 
 namespace sysvm {
 
@@ -40,12 +40,12 @@ struct Verdict {
 };
 
 // spread_ns: half of the interval of what the procedures save, as far as the recording's runs differ.
-Verdict judge(const Rehearsal& r, const CostModel& cost, double spread_ns, uint64_t wall_ns, EngineHere here = engine_here());
+Verdict judge(const Replay& r, const CostModel& cost, double spread_ns, uint64_t wall_ns, EngineHere here = engine_here());
 
 // "faster: about 3.1 ms (2.1 to 4.2 ms, 4.2 %) less than 74 ms", "nothing to gain: ...".
 std::string prediction_text(const Prediction& p, uint64_t wall_ns);
 // The verdict, with the module, cold, why, by program: a line each.
-std::string verdict_block(const Verdict& v, const Rehearsal& r, const CostModel& cost);
-nlohmann::json to_json(const Verdict& v, const Rehearsal& r, const CostModel& cost);
+std::string verdict_block(const Verdict& v, const Replay& r, const CostModel& cost);
+nlohmann::json to_json(const Verdict& v, const Replay& r, const CostModel& cost);
 
 }  // namespace sysvm

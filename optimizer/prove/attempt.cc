@@ -109,7 +109,7 @@ Result<Attempt> prove(Plan plan, const std::vector<const Occurrence*>& occurrenc
   Attempt out;
   Made made = TRY(refine(TRY(make(std::move(plan), options)), options, &out.why));
   if (!out.why.empty()) return out;
-  out.totals = TRY(replay(made.emitted.proc, made.plan.kind, occurrences, options.cost));
+  out.totals = TRY(try_out(made.emitted.proc, made.plan.kind, occurrences, options.cost));
   if (out.totals.wrong * 100 > out.totals.hits) {
     out.why = "replayed on its own recording: " + out.totals.wrong_why;
   } else if (out.totals.hits <= out.totals.undone) {

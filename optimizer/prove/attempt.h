@@ -15,14 +15,14 @@
 #include "common/result.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/make/planner.h"
-#include "optimizer/prove/replay.h"
+#include "optimizer/prove/trial.h"
 
 namespace sysvm {
 
 struct Attempt {
   std::optional<Procedure> proc;  // with its code
   Plan plan;
-  ReplayTotals totals;
+  TrialTotals totals;
   std::string why;  // there is none
   uint64_t saved() const { return proc ? totals.hits - totals.undone : 0; }
 };

@@ -7,7 +7,7 @@
 // that the program is making now, as recorded; a file or a directory, from its length and position; else the
 // next call of the program that is the same in every argument, as long as the descriptor is still the same
 // one; else what most such calls say. Positions are kept as the kernel would, reads ahead and seeks back
-// included. Tested by tests/optimizer/rehearsal_test.cc.
+// included. Tested by tests/optimizer/replay_test.cc.
 #pragma once
 
 #include <array>

@@ -1,46 +1,80 @@
 // SPDX-License-Identifier: MIT
-// Stage 7: what would the procedure have done to the recording?
+// How many entries would a recorded program have made under the shim?
 //
-// The emitted code is run by the machine itself, once for each occurrence of its trigger, in an environment
-// that answers each call as the recording says (a small model of the file gives read its lengths). Then the
-// application's recorded calls are matched with what the run left in the log, by the runtime's rules: in
-// order, every argument. That proves three things before anybody runs the procedure: the code makes no call
-// that is not one of its plan, what it would answer equals what the kernel answered (else the procedure is
-// dropped), and how many entries it saves. Tested by tests/optimizer/replay_test.cc.
+// Each process of a recording is played past the shim's own code (libsysvm/shim/replay/) with a procedure
+// file: every call as the program made it, answers by the recording (recorded_kernel.h). Give it a recording
+// that the procedures were not made from - another tree, other keys - and the figure says what they are worth
+// there. Left out: buffers in memory that the shim would not touch. Tested by
+// tests/optimizer/replay_test.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/result.h"
-#include "optimizer/base/cost.h"
-#include "optimizer/prove/example.h"
-#include "optimizer/learn/occurrences.h"
 #include "procedures/procedure.h"
+#include "traces/event.h"
 
 namespace sysvm {
 
-struct ReplayTotals {
-  uint64_t runs = 0;
-  uint64_t hits = 0;
-  uint64_t misses = 0;  // runs with a follower that was not used
-  uint64_t undone = 0;  // effects that had to be taken back
-  uint64_t inner = 0;   // calls made inside runs
-  uint64_t unused = 0;  // calls made ahead that were not asked for
-  // Each run saves so many entries and costs so much beside: time = entries * crossing - beside.
-  double entries = 0, beside_ns = 0;
-  double saved_ns = 0, saved_squares = 0;  // sums over the runs, by the costs given
-  double break_even_ns() const { return entries > 0 ? beside_ns / entries : 0; }  // cost of an entry
-  double spread_ns() const;  // of saved_ns, since runs vary: 1.96 standard errors of the sum
-  uint64_t wrong = 0;   // answers that the kernel did not give
-  std::string wrong_why;
-  std::vector<const Event*> answered;         // calls of the recording
-  Occurred example;                           // the first run that most of the followers answered
+struct ReplayOptions {
+  bool strict = false;
+  uint32_t age_ms = 10;
+  bool relaxed_age = false;
+  // Has this object file system calls that the shim cannot see? A process that maps it is plain.
+  std::function<bool(const std::string& path, const std::string& build_id)> unseen;
 };
 
-// proc.code must have passed the verifier.
-Result<ReplayTotals> replay(const Procedure& proc, FileKind kind,
-                            const std::vector<const Occurrence*>& occurrences, const CostModel& cost = {});
+struct ReplayedProcedure {
+  std::string name, mode;
+  uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
+  uint64_t off = 0;  // processes in which it switched itself off
+};
+
+struct ReplayCounts {
+  uint64_t processes = 0;
+  uint64_t calls = 0;     // of the recording, each an entry
+  uint64_t entries = 0;   // with the procedures
+  uint64_t unseen = 0;    // of these, made where the shim does not see them (the loader)
+  uint64_t plain = 0;     // of these, by processes that were plain, or not yet or no longer under the shim
+  uint64_t forwarded = 0, runs = 0, own = 0;
+  uint64_t answered = 0;  // calls of the program without an entry of their own
+  uint64_t ahead = 0;     // calls made ahead
+  uint64_t used = 0;      // of these, those that the program then asked for
+  uint64_t inner = 0;     // calls made inside runs, triggers included: with the user engine each is an entry
+  uint64_t shimmed = 0;   // processes in which the shim starts
+  std::unordered_map<uint32_t, uint64_t> ahead_by_nr;
+  std::unordered_map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
+
+  double factor() const { return entries ? static_cast<double>(calls) / static_cast<double>(entries) : 1; }
+  double unused_share() const {
+    return ahead ? static_cast<double>(ahead - std::min(used, ahead)) / static_cast<double>(ahead) : 0;
+  }
+  void add(const ReplayCounts& other);
+};
+
+struct WentPlain {  // processes that made plain calls, for one reason
+  uint64_t processes = 0;
+  uint64_t calls = 0;           // all of theirs
+  std::vector<std::string> of;  // programs, or the objects that are the reason: a few names
+};
+
+struct Replay : ReplayCounts {
+  std::map<std::string, WentPlain> off;              // by reason
+  std::map<std::string, ReplayCounts> programs;  // by the path of the executable; "?": not known
+  uint64_t wrong = 0;  // answers that differ from the recording's
+  std::string wrong_why;
+  std::vector<ReplayedProcedure> procedures;
+};
+
+// svp: the bytes of a procedure file. The recordings are added up.
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+                           const ReplayOptions& options = {});
 
 }  // namespace sysvm

@@ -11,7 +11,7 @@
 
 #include "optimizer/explain/advice.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 

@@ -10,7 +10,7 @@
 #include "optimizer/make/emit.h"
 #include "optimizer/prove/names_in_memory.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "procedures/text.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/recording.h"
@@ -175,7 +175,7 @@ TEST(Rows, AreMadeIntoAProcedureThatAnswersAnotherRecording) {
   ASSERT_EQ(c->emitted.size(), 1u);
   EXPECT_EQ(c->emitted[0].name, "row(newfstatat)");
   EXPECT_LE(c->predicted_entries, 5u);
-  const Result<Rehearsal> r = rehearse(c->svp, {&second});
+  const Result<Replay> r = replay(c->svp, {&second});
   ASSERT_TRUE(r) << r.message();
   EXPECT_EQ(r->wrong, 0u) << r->wrong_why;
   EXPECT_EQ(r->forwarded + r->runs, 3u) << "a directory, a name, and the run that the second begins";
@@ -191,7 +191,7 @@ TEST(Rows, LooksThatTheProgramDoesNotMakeAreCounted) {
   ASSERT_TRUE(c) << c.message();
   ASSERT_EQ(c->emitted.size(), 1u);
   EXPECT_GE(c->emitted[0].unused, 30u) << "20 folders, every second has another in it";
-  const Result<Rehearsal> r = rehearse(c->svp, {&trace});
+  const Result<Replay> r = replay(c->svp, {&trace});
   ASSERT_TRUE(r) << r.message();
   EXPECT_GE(r->ahead - r->used, 30u);
   EXPECT_EQ(r->wrong, 0u) << r->wrong_why;

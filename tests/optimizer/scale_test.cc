@@ -9,7 +9,7 @@
 
 #include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/prove/rehearsal.h"
+#include "optimizer/prove/replay.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 #include "uapi/syscalls.h"
@@ -119,9 +119,9 @@ TEST_P(Scale, OfCompiling) {
 TEST_P(Scale, OfReplay) {
   const Result<Compiled> compiled = compile({&small_}, {});
   ASSERT_TRUE(compiled);
-  RehearsalOptions options;
+  ReplayOptions options;
   options.unseen = [](const std::string&, const std::string&) { return false; };
-  expect_linear([&](const Trace& t) { ASSERT_TRUE(rehearse(compiled->svp, {&t}, options)); });
+  expect_linear([&](const Trace& t) { ASSERT_TRUE(replay(compiled->svp, {&t}, options)); });
 }
 
 // Procedures of other programs, as many as a file holds.
@@ -134,7 +134,7 @@ TEST_P(Scale, OfReplayWithForeignProcedures) {
   none.empty = true;
   const Result<Compiled> empty = compile({&other}, none);
   ASSERT_TRUE(empty);
-  const auto with = [&](const Compiled& c) { return least_ns([&] { ASSERT_TRUE(rehearse(c.svp, {&large_}, {})); }); };
+  const auto with = [&](const Compiled& c) { return least_ns([&] { ASSERT_TRUE(replay(c.svp, {&large_}, {})); }); };
   EXPECT_LT(with(*compiled), 4 * with(*empty)) << "procedures that no process of the recording can use";
 }
 

@@ -20,8 +20,8 @@ using testing::StartsWith;
 constexpr uint64_t kWall = 100'000'000;  // 100 ms
 
 // One process: 100,000 calls, of which runs of ten calls leave a tenth.
-Rehearsal good() {
-  Rehearsal r;
+Replay good() {
+  Replay r;
   r.processes = r.shimmed = 1;
   r.calls = 100000;
   r.runs = 10000;
@@ -68,7 +68,7 @@ TEST(Verdict, BelowOnePerCentNothingIsToGain) {
 }
 
 TEST(Verdict, StartingTheShimCountsForEachProcess) {
-  Rehearsal many = good();
+  Replay many = good();
   many.shimmed = 1000;
   const Verdict one = judge(good(), costs(), 0, kWall, {true, ""}), all = judge(many, costs(), 0, kWall, {true, ""});
   EXPECT_NEAR(one.kernel.saved_ns - all.kernel.saved_ns, 999 * costs().start_ns, 1);
@@ -77,7 +77,7 @@ TEST(Verdict, StartingTheShimCountsForEachProcess) {
 }
 
 TEST(Verdict, SaysWhyNotByName) {
-  Rehearsal r;
+  Replay r;
   r.processes = 3;
   r.calls = r.entries = 5000;
   r.off["unseen"] = {2, 4000, {"/usr/lib/libcrypto.so.3"}};
@@ -90,8 +90,8 @@ TEST(Verdict, SaysWhyNotByName) {
 }
 
 TEST(Verdict, ARecordingOfSeveralProgramsIsBrokenDown) {
-  Rehearsal r = good();
-  RehearsalCounts sh;
+  Replay r = good();
+  ReplayCounts sh;
   sh.processes = 7;
   sh.calls = sh.entries = 700;
   r.programs["/usr/bin/\x1b[2Jsh"] = sh;

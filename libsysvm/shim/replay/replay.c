@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * What takes the place of the parts that touch a real process: memory.c, clock.c, mounts.c, and of the entry half objects.c,
- * exec.c, signals.c, copy.c and init.c. Tested by tests/optimizer/rehearsal_test.cc.
+ * exec.c, signals.c, copy.c and init.c. Tested by tests/optimizer/replay_test.cc.
  */
-#include "libsysvm/shim/rehearsal/rehearsal.h"
+#include "libsysvm/shim/replay/replay.h"
 
 #include <linux/sched.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 volatile uint64_t shim_signals;
 struct entry entry;
 
-static struct rehearsal_script *script;
+static struct replay_script *script;
 static struct shim_stats_file file;
 static struct shim_stats *stats_out;
 static uint64_t epoch; /* each process lives in a time of its own: what devices.c remembers is too old for the next */
@@ -39,7 +39,7 @@ static long own_map(size_t size)
 	return (long)at;
 }
 
-long rehearsal_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+long replay_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {
 	const uint64_t arg[6] = { a0, a1, a2, a3, a4, a5 };
 
@@ -154,7 +154,7 @@ bool mounts_path(const char *path)
 
 const struct sysvm_object *objects_by_fd(int fd, uint64_t offset)
 {
-	/* Which objects have calls of their own is the script's to say (rehearsal_stop). */
+	/* Which objects have calls of their own is the script's to say (replay_stop). */
 	static const struct sysvm_object clean = { .verdict = OBJECT_CLEAN };
 
 	(void)fd;
@@ -206,7 +206,7 @@ int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 int shim_dispatch(struct shim_call *call);
 void shim_after(struct shim_call *call, int verdict);
 
-int rehearsal_begin(const struct shim_settings *settings, struct rehearsal_script *with, struct shim_stats *stats)
+int replay_begin(const struct shim_settings *settings, struct replay_script *with, struct shim_stats *stats)
 {
 	struct shim_settings own = *settings;
 	int reason;
@@ -227,7 +227,7 @@ int rehearsal_begin(const struct shim_settings *settings, struct rehearsal_scrip
 	shim_mode = 1;
 	dispatch_init();
 	reason = ahead_init(&own);
-	file.stats.own = 0; /* what starting costs is not part of the rehearsal */
+	file.stats.own = 0; /* what starting costs is not part of the replay */
 	if (reason) {
 		shim_mode = 0;
 		entry.off = (uint32_t)reason;
@@ -236,12 +236,12 @@ int rehearsal_begin(const struct shim_settings *settings, struct rehearsal_scrip
 	return reason;
 }
 
-int rehearsal_call(struct shim_call *call)
+int replay_call(struct shim_call *call)
 {
 	return shim_dispatch(call);
 }
 
-void rehearsal_after(struct shim_call *call, int verdict)
+void replay_after(struct shim_call *call, int verdict)
 {
 	if (verdict == VERDICT_VFORK)
 		shim_mode = 1; /* entry.S does it when the parent comes back */
@@ -249,17 +249,17 @@ void rehearsal_after(struct shim_call *call, int verdict)
 		shim_after(call, verdict);
 }
 
-void rehearsal_signal(void)
+void replay_signal(void)
 {
 	shim_signals++;
 }
 
-void rehearsal_stop(enum shim_reason reason)
+void replay_stop(enum shim_reason reason)
 {
 	process_stop(reason);
 }
 
-void rehearsal_end(void)
+void replay_end(void)
 {
 	if (!ahead.off)
 		ahead_settle();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "optimizer/prove/replay_entries.h"
+#include "optimizer/prove/trial_entries.h"
 
 #include <sys/stat.h>
 
@@ -214,7 +214,7 @@ Records::Records(const Procedure& proc, const sysvm_page& page, uint64_t staging
   }
 }
 
-bool Records::match(const Stream& stream, const Event& call, const std::string& name, ReplayTotals& totals) {
+bool Records::match(const Stream& stream, const Event& call, const std::string& name, TrialTotals& totals) {
   const CallTraits traits = traits_of(call);
   for (size_t at = next_; at < results_.size() && at < next_ + kLeftOut * proc_.loop->followers; ++at) {
     const Result& r = results_[at];
@@ -251,10 +251,10 @@ static uint64_t next_window(uint64_t window, uint64_t used, uint64_t made) {
   return (window + 2 * used) / 3 + 1;
 }
 
-Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
+Result<TrialTotals> try_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
                                  const std::vector<Visit>& visits, const EventSet& answered,
                                  bool late_close) {
-  ReplayTotals totals;
+  TrialTotals totals;
   if (std::none_of(visits.begin(), visits.end(), [&](const Visit& v) { return v.under == shape.under; })) return totals;
   struct Env : sysvm_env {
     EntryWorld* world;

@@ -12,7 +12,7 @@
 #include "optimizer/learn/directories.h"
 #include "optimizer/base/event_set.h"
 #include "procedures/procedure.h"
-#include "optimizer/prove/replay.h"
+#include "optimizer/prove/trial.h"
 #include "vm/vm.h"
 
 namespace sysvm {
@@ -69,7 +69,7 @@ class Records {
   Records(const Procedure& proc, const sysvm_page& page, uint64_t staging_at, const std::vector<uint8_t>& staging,
           const EntryWorld& world);
   bool done() const { return next_ >= results_.size(); }
-  bool match(const Stream& stream, const Event& call, const std::string& name, ReplayTotals& totals);
+  bool match(const Stream& stream, const Event& call, const std::string& name, TrialTotals& totals);
   bool empty() const { return results_.empty(); }
   size_t answered_by() const { return results_[next_ - 1].follower; }  // behind a match: which follower
   size_t used() const { return next_ ? results_[next_ - 1].entry + 1 : 0; }  // entries
@@ -91,7 +91,7 @@ class Records {
 std::string entry_name_of(const Stream& stream, const Event& call);
 
 // A loop at an entry (emit_loop), on the visits of one stream that nothing else answers.
-Result<ReplayTotals> replay_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
+Result<TrialTotals> try_loop(const Procedure& proc, const LoopShape& shape, const Stream& stream,
                                  const std::vector<Visit>& visits, const EventSet& answered,
                                  bool late_close);
 

@@ -2,14 +2,14 @@
 /*
  * The shim's own decisions, asked about calls that nobody makes: dispatch.c, tasks.c, the ahead half and the user
  * engine, compiled a second time with a scripted kernel below them (raw.h) and without the parts that touch a real
- * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/prove/rehearsal.cc), so what it
+ * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/prove/replay.cc), so what it
  * predicts is decided by the code that will run.
  *
- * One rehearsal at a time: the shim has one state for a process. Only these functions are visible outside
+ * One replay at a time: the shim has one state for a process. Only these functions are visible outside
  * (the object is linked on its own and every other symbol made local).
  */
-#ifndef SYSVM_SHIM_REHEARSAL_H
-#define SYSVM_SHIM_REHEARSAL_H
+#ifndef SYSVM_SHIM_REPLAY_H
+#define SYSVM_SHIM_REPLAY_H
 
 #include "libsysvm/shim/shim.h"
 
@@ -21,7 +21,7 @@ extern "C" {
  * What stands outside of the shim. Pointers in arguments are real: the script hands the shim real strings and buffers, and
  * where a procedure follows names in a row (SVP_ARG_ROW) there is memory for two gaps behind each.
  */
-struct rehearsal_script {
+struct replay_script {
 	void *who;
 	/* A call that the shim makes. arg as the kernel would get them. */
 	long (*call)(void *who, long nr, const uint64_t arg[6]);
@@ -32,12 +32,12 @@ struct rehearsal_script {
 };
 
 /* ahead_init for a new process; the settings' statistics go to *stats. 0, or the shim_reason that keeps it plain. */
-int rehearsal_begin(const struct shim_settings *settings, struct rehearsal_script *script, struct shim_stats *stats);
-int rehearsal_call(struct shim_call *call); /* a call of the application: enum shim_verdict, or more than that */
-void rehearsal_after(struct shim_call *call, int verdict); /* it was made: call->result */
-void rehearsal_signal(void); /* a handler was entered */
-void rehearsal_stop(enum shim_reason reason); /* what the entry half would find out by itself */
-void rehearsal_end(void); /* the process ends: counters are complete, memory is given back */
+int replay_begin(const struct shim_settings *settings, struct replay_script *script, struct shim_stats *stats);
+int replay_call(struct shim_call *call); /* a call of the application: enum shim_verdict, or more than that */
+void replay_after(struct shim_call *call, int verdict); /* it was made: call->result */
+void replay_signal(void); /* a handler was entered */
+void replay_stop(enum shim_reason reason); /* what the entry half would find out by itself */
+void replay_end(void); /* the process ends: counters are complete, memory is given back */
 
 #ifdef __cplusplus
 }
