@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "svp.h"
+#include "procedures/svp.h"
 #include "vm/vm.h"
 
 namespace {
