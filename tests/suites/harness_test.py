@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import procedures  # noqa: E402
+import sources  # noqa: E402
 import table  # noqa: E402
 import verdicts  # noqa: E402
 import ways  # noqa: E402
@@ -111,10 +112,33 @@ def test_foreign_procedures_are_bound_to_nothing() -> None:
 def test_a_way_in_which_the_shim_was_in_no_process_is_named() -> None:
     unit = {"problem": "", "cases": 2, "said": {"ok": 1, "not ok": 1}, "left_out": [], "differences": {}, "hangs": {},
             "answered": {"none": 0, "own": 4}, "seen": {"none": 9, "own": 0}, "processes": {"none": 1, "own": 0}}
-    data = {"suite": "s", "version": "1", "units": [unit], "not_run": 0, "seconds": 1.5, "date": "d", "kernel": "k"}
+    data = {"suite": "s", "version": "1", "tests_of": "2", "units": [unit], "not_run": 0, "by_rule": 7, "seconds": 1.5, "date": "d",
+            "kernel": "k", "note": ""}
     row = table.summary(data)
     assert row["absent"] == ["own"] and row["answered"] == {"none": 0, "own": 4, "foreign": None} and row["passed"] == 1
-    assert "not run" in table.table([data])
+    assert "not run" in table.table([data]) and "1 (tests of 2)" in table.table([data])
+
+
+def test_a_suite_in_which_nothing_was_answered_tests_no_answer_and_says_so() -> None:
+    unit = {"problem": "", "cases": 1, "said": {"ok": 1}, "left_out": ["b"], "differences": {}, "hangs": {},
+            "answered": {"none": 0, "own": 4, "foreign": 0}, "seen": {"none": 9, "own": 9, "foreign": 9},
+            "processes": {"none": 1, "own": 1, "foreign": 1}, "unit": "u"}
+    data = {"suite": "s", "version": "1", "tests_of": "", "units": [unit], "not_run": 0, "by_rule": 0, "seconds": 1, "date": "d",
+            "kernel": "k", "note": ""}
+    text = table.details([data])
+    assert "s: no call was answered by foreign" in text and "own procedures" not in text and "s u, not repeatable: b" in text
+
+
+def test_a_large_suite_runs_each_nth_unit_and_those_that_are_always_run() -> None:
+    units = [Unit(f"u{i}", ("true",), Path("/"), verdicts.tap) for i in range(10)]
+    chosen = Suite("s", "p", lambda folder: units, every=4, always="u[23]").chosen(units)
+    assert [u.name for u in chosen] == ["u0", "u2", "u3", "u4", "u8"]
+
+
+def test_the_nearest_source_is_taken_and_never_another_upstream_version() -> None:
+    known = ["5.36.0-7+deb12u9", "5.36.0-7+deb12u10", "5.36.0-7+deb12u3", "5.38.0-1"]
+    assert sources.nearest("5.36.0-7+deb12u3", known) == ["5.36.0-7+deb12u3", "5.36.0-7+deb12u10", "5.36.0-7+deb12u9"]
+    assert sources.nearest("5.36.0-7+deb12u2", known) == ["5.36.0-7+deb12u10", "5.36.0-7+deb12u9", "5.36.0-7+deb12u3"]
 
 
 def test_the_mark_of_a_run_is_found_in_its_processes() -> None:

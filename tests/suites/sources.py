@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Source packages, for the suites that they hold: the version of the program that is installed here, unpacked below the build.
+"""Source packages, for the suites that they hold: the version of the program that is installed here, or the nearest that the
+archive still has, unpacked below the build.
 
 Package lists and archives are apt's, in folders of our own with a deb-src list of our own; the archives' addresses are those
 of the machine. The machine's lists, sources and packages stay as they are.
@@ -19,6 +20,8 @@ def text_of(*argv: str, env: dict[str, str] | None = None) -> str:
 
 
 class Sources:
+    used: dict[str, str] = {}  # binary package -> version of the source that was unpacked for it
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.apt = folder / "apt"
@@ -47,20 +50,32 @@ class Sources:
         self.update()
         shown = text_of("apt-cache", "showsrc", source, env=self.env)
         known = re.findall(rf"^Package: {re.escape(source)}$.*?^Version: (\S+)$", shown, re.M | re.S)
-        # The same version, else the newest with the same upstream version: an update of Debian's changes few tests.
-        same = [v for v in known if upstream(v) == upstream(version)]
-        if not same:
-            raise Unavailable(f"no source of {source} {version}; apt knows {', '.join(known) or 'none'}")
-        chosen = version if version in same else sorted(same)[-1]
-        folder = self.folder / "src" / f"{source}-{chosen.replace(':', '_')}"
-        if not (folder / "complete").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            done = subprocess.run(["apt-get", "-q", "source", f"{source}={chosen}"], cwd=folder, env=self.env,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode:
-                raise Unavailable(f"apt-get source {source}={chosen}: {done.stdout.strip()[-300:]}")
-            (folder / "complete").touch()
-        return next(p for p in sorted(folder.iterdir()) if p.is_dir())
+        reasons = []
+        for chosen in nearest(version, known):
+            folder = self.folder / "src" / f"{source}-{chosen.replace(':', '_')}"
+            if not (folder / "complete").exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                done = subprocess.run(["apt-get", "-q", "source", f"{source}={chosen}"], cwd=folder, env=self.env,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                if done.returncode:  # a list names versions that its archive has no more
+                    reasons.append(f"apt-get source {source}={chosen}: {done.stdout.strip()[-300:]}")
+                    continue
+                (folder / "complete").touch()
+            self.used[package] = chosen
+            return next(p for p in sorted(folder.iterdir()) if p.is_dir())
+        raise Unavailable("\n".join(reasons) or f"no source of {source} {version}; apt knows {', '.join(known) or 'none'}")
+
+
+def nearest(version: str, known: list[str]) -> list[str]:
+    """Versions whose tests may do for an installed one, the best first: itself, then those of the same upstream version (an
+    update of Debian's changes few tests), newest first. Another upstream version would test what the program does not promise."""
+    same = sorted({v for v in known if upstream(v) == upstream(version)}, key=numbers, reverse=True)
+    return [v for v in same if v == version] + [v for v in same if v != version]
+
+
+def numbers(version: str) -> list[tuple[int, str]]:
+    """For sorting: deb12u10 is after deb12u9."""
+    return [(int(n or 0), word) for word, n in re.findall(r"(\D*)(\d*)", version)]
 
 
 def upstream(version: str) -> str:

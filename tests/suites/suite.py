@@ -6,6 +6,7 @@ units of a suite must not disturb each other; one unit's runs follow each other 
 Tested by tests/suites/harness_test.py.
 """
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,13 @@ class Suite:
     prepare: Callable[[Path], list[Unit]]  # in a folder of its own; may take its time the first time
     recorded: int = 3  # units whose recording gives the suite's own procedures
     timeout: float = 120  # seconds for one plain run of a unit
+    # What runs when not all of it was asked for (--whole): each Nth unit, and those whose name matches `always`.
+    every: int = 1
+    always: str = r"$^"
+    weight: float = 1  # its share of the time, beside that of the others
+
+    def chosen(self, units: list[Unit]) -> list[Unit]:
+        return [u for i, u in enumerate(units) if i % self.every == 0 or re.search(self.always, u.name)]
 
 
 def environment(home: Path) -> dict[str, str]:

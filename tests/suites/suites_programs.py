@@ -59,7 +59,22 @@ redis-cli -s ./s save; redis-cli -s ./s llen list; kill $server; wait $server; e
     "memcached": r"""rm -f s; memcached -u root -s ./s -t 4 -m 32 & server=$!
 until [ -S s ]; do sleep 0.1; done
 /usr/bin/python3 -c "$MEMCACHED"; kill $server; wait $server; echo status $?""",
-    "postgres": r"""chmod 777 .; bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1); rm -rf db
+    "mariadb": r"""root=${UNPACKED_ROOT:?}/usr; rm -rf db s
+where="--no-defaults --basedir=$root --datadir=$PWD/db --lc-messages-dir=$root/share/mysql --plugin-dir=$root/lib/mysql/plugin --user=root"
+mariadb-install-db $where --auth-root-authentication-method=normal --skip-test-db >install.log 2>&1; echo made $?
+mariadbd $where --socket=$PWD/s --skip-networking --innodb-buffer-pool-size=16M --innodb-log-file-size=8M >log 2>&1 & server=$!
+sql() { mariadb --no-defaults -S s -u root -N -B "$@"; }
+for i in $(seq 600); do sql -e 'select 1' >/dev/null 2>&1 && break; sleep 0.1; done
+sql -e 'create database d; create table d.t (g int primary key, h int) engine=innodb'
+seq -s ',' -f '(%g, 0)' 1 4000 | sed 's/^/insert into d.t values /' | sql
+clients=
+for c in 1 2 3 4; do
+  for i in $(seq 25); do echo "update d.t set h = h + $c where g % 40 = $i;"; done | sql & clients="$clients $!"
+done
+wait $clients
+sql -e 'select count(*), sum(h) from d.t; select g % 7, sum(h) from d.t group by g % 7 order by 1; check table d.t'
+kill $server; wait $server; echo status $?""",
+    "postgres": r"""chmod 777 .; bin=$(dirname "$(command -v initdb)"); rm -rf db
 as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 as $bin/initdb -D db -U pg --no-sync >/dev/null && echo made
 as $bin/postgres -D db -k "$PWD" -c listen_addresses= -c fsync=off >log 2>&1 & server=$!
@@ -199,11 +214,11 @@ s.sendall(b'get total\\r\\n'); print(s.recv(200)); print(sorted(got.items()))
 
 # Programs that a unit begins with, where they may be missing; servers come unpacked.
 NEEDS = {"pigz": "pigz", "ripgrep": "rg", "fd": "fdfind", "node": "node", "java": "javac", "redis": "redis-server", "memcached": "memcached",
-         "postgres": "pgbench"}
-UNPACKED = ("redis-server", "memcached")
+         "postgres": "initdb", "mariadb": "mariadbd"}
+UNPACKED = ("redis-server", "memcached", "mariadb-server-core", "mariadb-client-core", "postgresql-15")
 
-def unpack(folder: Path) -> str:
-    """Packages with a service, and what they depend on, below the folder and nowhere else: the paths of their programs."""
+def unpack(folder: Path) -> Path:
+    """Packages with a service, and what they depend on and is not installed, below the folder and nowhere else: the root of it."""
     root, archives = folder / "root", folder / "archives"
     if not (root / "complete").exists():
         (archives / "partial").mkdir(parents=True, exist_ok=True)
@@ -213,7 +228,7 @@ def unpack(folder: Path) -> str:
         for package in sorted(archives.glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", package, root], check=True)
         (root / "complete").touch()
-    return f"{root}/usr/bin:{root}/usr/sbin"
+    return root
 
 def by_line(done: Finished) -> Verdicts:
     lines = done.output.splitlines()
@@ -226,8 +241,11 @@ def prepare(folder: Path) -> list[Unit]:
         (folder / "data").mkdir()
         subprocess.run(["bash", "-c", DATA], cwd=folder / "data", check=True, capture_output=True)
         (folder / "data/complete").touch()
-    where = f"{unpack(folder)}:{PATH}:" + ":".join(str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin")))
-    env = {**SCRIPTS, "PATH": where, "LD_LIBRARY_PATH": f"{folder}/root/usr/lib/x86_64-linux-gnu", "GIT_CONFIG_NOSYSTEM": "1"}
+    root = unpack(folder)
+    postgres = [*root.glob("usr/lib/postgresql/*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
+    where = ":".join([f"{root}/usr/bin", f"{root}/usr/sbin", PATH, *map(str, postgres)])
+    env = {**SCRIPTS, "PATH": where, "LD_LIBRARY_PATH": f"{root}/usr/lib/x86_64-linux-gnu", "UNPACKED_ROOT": str(root),
+           "GIT_CONFIG_NOSYSTEM": "1"}
     units = []
     for name, script in PROGRAMS.items():
         if name in NEEDS and not shutil.which(NEEDS[name], path=where):
@@ -240,4 +258,4 @@ def prepare(folder: Path) -> list[Unit]:
         raise Unavailable("none of the programs is here")
     return units
 
-SUITES = [Suite("programs", "git", prepare, recorded=6, timeout=300)]
+SUITES = [Suite("programs", "git", prepare, recorded=6, timeout=300, weight=8)]
