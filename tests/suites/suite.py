@@ -52,7 +52,8 @@ class Suite:
     weight: float = 1  # its share of the time, beside that of the others
 
     def chosen(self, units: list[Unit]) -> list[Unit]:
-        return [u for i, u in enumerate(units) if i % self.every == 0 or re.search(self.always, u.name)]
+        always = [u for u in units if re.search(self.always, u.name)]  # first: a run may be cut
+        return always + [u for i, u in enumerate(units) if i % self.every == 0 and u not in always]
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -52,12 +52,12 @@ rm -f *.out; make -j8; cat *.out | md5sum; ls *.out | wc -l""",
     "java": "printf '%s' \"$JAVA\" > Work.java; javac -J-Xmx128m Work.java && java -Xmx128m -XX:+UseParallelGC Work",
     "OpenMP": "printf '%s' \"$OPENMP\" > omp.c; gcc -O1 -fopenmp omp.c -o omp -lm && OMP_NUM_THREADS=4 OMP_WAIT_POLICY=passive ./omp",
     "redis": r"""redis-server --port 0 --unixsocket ./s --save '' --appendonly no --io-threads 3 --daemonize no --logfile log & server=$!
-until redis-cli -s ./s ping 2>/dev/null; do sleep 0.1; done
+for i in $(seq 300); do redis-cli -s ./s ping 2>/dev/null && break; sleep 0.1; done
 for i in $(seq 1 40); do redis-cli -s ./s incrby total $i; redis-cli -s ./s lpush list $i; done
 redis-benchmark -s ./s -n 2000 -c 8 -t set,get,lpush -q | sed 's/.*\r//; s/:.*//' | grep -v '^$'
 redis-cli -s ./s save; redis-cli -s ./s llen list; kill $server; wait $server; echo status $?""",
     "memcached": r"""rm -f s; memcached -u root -s ./s -t 4 -m 32 & server=$!
-until [ -S s ]; do sleep 0.1; done
+for i in $(seq 300); do [ -S s ] && break; sleep 0.1; done
 /usr/bin/python3 -c "$MEMCACHED"; kill $server; wait $server; echo status $?""",
     "mariadb": r"""root=${UNPACKED_ROOT:?}/usr; rm -rf db s
 where="--no-defaults --basedir=$root --datadir=$PWD/db --lc-messages-dir=$root/share/mysql --plugin-dir=$root/lib/mysql/plugin --user=root"
@@ -74,13 +74,13 @@ done
 wait $clients
 sql -e 'select count(*), sum(h) from d.t; select g % 7, sum(h) from d.t group by g % 7 order by 1; check table d.t'
 kill $server; wait $server; echo status $?""",
-    "postgres": r"""chmod 777 .; bin=$(dirname "$(command -v initdb)"); rm -rf db
-as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
-as $bin/initdb -D db -U pg --no-sync >/dev/null && echo made
-as $bin/postgres -D db -k "$PWD" -c listen_addresses= -c fsync=off >log 2>&1 & server=$!
-until psql -h "$PWD" -U pg -c 'select 1' postgres >/dev/null 2>&1; do sleep 0.2; done
+    "postgres": r"""chmod 777 .; bin=$(dirname "$(readlink -f "$(command -v initdb)")"); rm -rf db
+as="setpriv --reuid=65534 --regid=65534 --clear-groups"
+$as $bin/initdb -D db -U pg --no-sync >/dev/null && echo made
+$as $bin/postgres -D db -k "$PWD" -c listen_addresses= -c fsync=off >log 2>&1 & server=$!
+for i in $(seq 300); do psql -h "$PWD" -U pg -c 'select 1' postgres >/dev/null 2>&1 && break; sleep 0.2; done
 psql -h "$PWD" -U pg postgres -Atc 'create table t as select g, g * 7 % 13 as h from generate_series(1, 20000) g; select h, count(*), sum(g) from t group by h order by h'
-$bin/pgbench -h "$PWD" -U pg -iq postgres >/dev/null 2>&1; $bin/pgbench -h "$PWD" -U pg -c 4 -j 4 -t 30 postgres 2>/dev/null | grep actually
+$bin/pgbench -h "$PWD" -U pg -iq postgres >pgbench.log 2>&1; echo made $?; $bin/pgbench -h "$PWD" -U pg -c 4 -j 4 -t 30 postgres 2>/dev/null | grep actually
 psql -h "$PWD" -U pg postgres -Atc 'select count(*) from pgbench_history'
 kill -INT $server; wait $server; echo status $?""",
 }
@@ -220,14 +220,15 @@ UNPACKED = ("redis-server", "memcached", "mariadb-server-core", "mariadb-client-
 def unpack(folder: Path) -> Path:
     """Packages with a service, and what they depend on and is not installed, below the folder and nowhere else: the root of it."""
     root, archives = folder / "root", folder / "archives"
-    if not (root / "complete").exists():
+    wanted = " ".join(UNPACKED)
+    if not (root / "complete").exists() or (root / "complete").read_text() != wanted:
         (archives / "partial").mkdir(parents=True, exist_ok=True)
         subprocess.run(["apt-get", "-q", "-y", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}", "-o",
                         "APT::Sandbox::User=", "install", *UNPACKED], capture_output=True)
         root.mkdir(exist_ok=True)
         for package in sorted(archives.glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", package, root], check=True)
-        (root / "complete").touch()
+        (root / "complete").write_text(wanted)
     return root
 
 def by_line(done: Finished) -> Verdicts:
