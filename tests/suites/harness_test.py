@@ -88,6 +88,13 @@ def test_what_two_plain_runs_do_not_agree_on_is_left_out(tmp_path: Path, monkeyp
     assert len(result.left_out) == 2 and result.differences == {}
 
 
+def test_what_the_tool_says_is_no_difference_but_is_listed(tmp_path: Path, monkeypatch) -> None:
+    made, unit = runner(tmp_path, 'echo "sysvm: warning: runs plainly" >&2; exec "$@"', "echo; echo a", monkeypatch)
+    unit = Unit("u", unit.argv, unit.cwd, lambda done: {"text": done.output})
+    result = made.check(unit)
+    assert result.differences == {} and result.warnings == ["sysvm: warning: runs plainly\n"]
+
+
 def test_a_hang_is_reported_and_ended(tmp_path: Path, monkeypatch) -> None:
     # What leaves the session is ended, too.
     made, unit = runner(tmp_path, "setsid sleep 3210 & sleep 3211", "echo ok 1 - a", monkeypatch)

@@ -57,6 +57,8 @@ def details(suites: list[dict]) -> str:
                 out.append(f"- {s['suite']}: no call was answered by {way} procedures, so none of their answers was tested.")
         if data["note"]:
             out.append(f"- {s['suite']}: {data['note']}")
+        warned = sorted({line.strip() for unit in data["units"] for line in unit.get("warnings", [])})
+        out += [f"- {s['suite']}, said by the tool: {line}" for line in warned[:8]]
         for unit in data["units"]:
             if unit["problem"]:
                 out.append(f"- {s['suite']} {unit['unit']}: {unit['problem']}")

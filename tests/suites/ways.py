@@ -8,6 +8,7 @@ times as long as the plain one, and a minute at least, hangs. Tested by tests/su
 """
 import collections
 import json
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from suite import Finished, Suite, Unit, Verdicts, environment  # noqa: E402
 AGAIN = 3  # pairs of runs that decide whether a difference is one
 SLOWER, AT_LEAST = 10, 60  # a hang: this many times the plain run's seconds, and no less than these
 WAYS = ("none", "own", "foreign")  # procedures
+WARNING = re.compile(r"^sysvm: warning: .*\n", re.M)
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Run:
     answered: int = 0
     seen: int = 0
     processes: int = 0
+    warnings: list[str] = field(default_factory=list)  # of the tool's
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Result:
     seen: dict[str, int] = field(default_factory=dict)  # calls
     processes: dict[str, int] = field(default_factory=dict)  # that the shim was in
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     problem: str = ""  # why there is nothing to compare
 
 
@@ -84,7 +88,10 @@ class Runner:
             finally:
                 hang.end(child, mark)
         seconds = time.monotonic() - started
-        return Run(unit.read(Finished(status, (place / "output").read_text(errors="replace"))), seconds)
+        output = (place / "output").read_text(errors="replace")
+        # What the tool itself says (that it runs the command plainly, and why) is no part of what the program does.
+        said = WARNING.findall(output)
+        return Run(unit.read(Finished(status, WARNING.sub("", output))), seconds, warnings=said)
 
     def plain(self, unit: Unit) -> Run:
         return self.once(unit, [], self.suite.timeout)
@@ -124,6 +131,7 @@ class Runner:
             run = self.under(unit, way, first.seconds)
             result.answered[way], result.seen[way], result.processes[way] = run.answered, run.seen, run.processes
             result.seconds[way] = run.seconds
+            result.warnings += run.warnings
             if run.verdicts is None:
                 result.hangs[way] = run.hung
             elif different(cases, run.verdicts):
