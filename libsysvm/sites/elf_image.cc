@@ -85,6 +85,7 @@ Result<ElfImage> ElfImage::parse(ElfImage image) {
   if (image.class_ != ELFCLASS64 || !header) return image;
   image.x86_64_ = header->e_machine == EM_X86_64;
   image.entry_ = header->e_entry;
+  image.fixed_ = header->e_type == ET_EXEC;
   // The kernel's bound; what is read for each of them is bounded too, so that a hostile file costs no more than its size.
   if (header->e_phnum > kProgramHeadersMax)
     return sysvm::error("{}: {} program headers, the kernel takes {}", path, header->e_phnum, kProgramHeadersMax);
@@ -187,6 +188,14 @@ std::optional<ExecRange> ElfImage::segment_at(uint64_t vaddr) const {
   return std::nullopt;
 }
 
+std::vector<ExecRange> ElfImage::data_segments() const {
+  std::vector<ExecRange> out;
+  for (const Segment& s : segments_)
+    if (s.type == PT_LOAD && !(s.flags & PF_X))
+      if (const auto all = segment_at(s.vaddr)) out.push_back(*all);
+  return out;
+}
+
 // How many symbols there are no header says; with DT_GNU_HASH the last chain does. The string table follows the
 // symbols in every file that a linker makes, and any number between is good enough here: an address too many costs a
 // place for a jump, no more.
@@ -202,6 +211,31 @@ std::vector<uint64_t> ElfImage::symbol_addresses() const {
   for (uint64_t at = 0; const auto symbol = load<Elf64_Sym>(bytes, at); at += sizeof(Elf64_Sym))
     if (symbol->st_shndx != SHN_UNDEF) out.push_back(symbol->st_value);
   std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<uint64_t> ElfImage::relocated_addresses() const {
+  std::vector<uint64_t> out;
+  uint64_t symtab = 0, rela = 0, rela_size = 0, plt = 0, plt_size = 0;
+  for (const auto& [tag, value] : dynamic()) {
+    if (tag == DT_SYMTAB) symtab = value;
+    if (tag == DT_RELA) rela = value;
+    if (tag == DT_RELASZ) rela_size = value;
+    if (tag == DT_JMPREL) plt = value;
+    if (tag == DT_PLTRELSZ) plt_size = value;
+  }
+  const auto symbols = segment_at(symtab);
+  for (const auto& [table, size] : {std::pair{rela, rela_size}, std::pair{plt, plt_size}}) {
+    const auto bytes = at_vaddr(table, size);
+    for (uint64_t at = 0; const auto r = load<Elf64_Rela>(bytes, at); at += sizeof(Elf64_Rela)) {
+      const auto addend = static_cast<uint64_t>(r->r_addend);
+      out.push_back(addend);
+      if (!symbols || ELF64_R_SYM(r->r_info) == 0) continue;
+      const uint64_t place = symtab - symbols->vaddr + ELF64_R_SYM(r->r_info) * sizeof(Elf64_Sym);
+      if (const auto symbol = load<Elf64_Sym>(symbols->bytes, place))
+        out.push_back(symbol->st_value + addend);
+    }
+  }
   return out;
 }
 

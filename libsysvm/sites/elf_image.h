@@ -56,8 +56,12 @@ class ElfImage {
   std::vector<ExecRange> exec_ranges() const;
   std::optional<ExecRange> eh_frame_header() const;  // PT_GNU_EH_FRAME
   std::optional<ExecRange> segment_at(uint64_t vaddr) const;  // all of the loaded segment that holds the address
+  std::vector<ExecRange> data_segments() const;  // loaded, not executable
   // Addresses of defined dynamic symbols, and of the entry point.
   std::vector<uint64_t> symbol_addresses() const;
+  // What relocations may write: each addend, and the sum of symbol and addend.
+  std::vector<uint64_t> relocated_addresses() const;
+  bool at_fixed_address() const { return fixed_; }  // ET_EXEC
   std::optional<std::string> interpreter() const;
   std::vector<std::string> needed() const;
   std::string soname() const;   // empty: has none
@@ -93,7 +97,7 @@ class ElfImage {
   std::vector<Section> sections_;  // executable ones
   uint64_t entry_ = 0;
   unsigned class_ = 0;
-  bool x86_64_ = false;
+  bool x86_64_ = false, fixed_ = false;
 };
 
 sysvm_identity identity_of(const struct stat& st);

@@ -6,58 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "libsysvm/sites/cursor.h"
+
 namespace sysvm {
 namespace {
-
-// Reads forwards through bytes at a known address; a read past the end makes it bad for good.
-class Cursor {
- public:
-  Cursor(uint64_t vaddr, std::span<const uint8_t> bytes) : vaddr_(vaddr), bytes_(bytes) {}
-
-  bool good() const { return good_; }
-  bool at_end() const { return at_ >= bytes_.size(); }
-  uint64_t vaddr() const { return vaddr_ + at_; }
-  std::span<const uint8_t> rest() const { return bytes_.subspan(at_); }
-
-  std::span<const uint8_t> take(uint64_t n) {
-    if (!good_ || n > bytes_.size() - at_) return good_ = false, std::span<const uint8_t>();
-    at_ += n;
-    return bytes_.subspan(at_ - n, n);
-  }
-  template <typename T>
-  T read() {
-    T value{};
-    if (const auto from = take(sizeof value); good_) std::memcpy(&value, from.data(), sizeof value);
-    return value;
-  }
-  uint64_t uleb() {
-    uint64_t value = 0;
-    for (unsigned shift = 0; good_; shift += 7) {
-      const uint8_t byte = read<uint8_t>();
-      if (shift < 64) value |= uint64_t{byte & 0x7fu} << shift;
-      if (!(byte & 0x80)) break;
-    }
-    return value;
-  }
-  // A value alone, without what it is relative to (DW_EH_PE_*).
-  uint64_t encoded(uint8_t form) {
-    switch (form & 0x0f) {
-      case 0x00: case 0x04: case 0x0c: return read<uint64_t>();
-      case 0x01: return uleb();
-      case 0x02: return read<uint16_t>();
-      case 0x03: return read<uint32_t>();
-      case 0x0a: return static_cast<uint64_t>(int64_t{read<int16_t>()});
-      case 0x0b: return static_cast<uint64_t>(int64_t{read<int32_t>()});
-    }
-    good_ = false;
-    return 0;
-  }
-
- private:
-  uint64_t vaddr_, at_ = 0;
-  std::span<const uint8_t> bytes_;
-  bool good_ = true;
-};
 
 constexpr uint8_t kPcRelative = 0x10, kOmit = 0xff;
 
@@ -119,7 +71,11 @@ std::optional<Function> read_fde(const ExecRange& segment, uint64_t vaddr) {
     const uint64_t size = c->uleb(), start = c->vaddr();
     const auto data = c->take(size);
     Cursor lsda(start, data);
-    if (cie->lsda != kOmit && !data.empty()) out.lands = lsda.encoded(cie->lsda) != 0;
+    if (cie->lsda != kOmit && !data.empty()) {
+      const uint64_t pads = lsda.encoded(cie->lsda);
+      out.lands = pads != 0;
+      if (pads) out.pads = (cie->lsda & kPcRelative ? start : 0) + pads;
+    }
   }
   if (!c->good() || length == 0 || out.end < out.begin) return std::nullopt;
   out.program = c->rest();

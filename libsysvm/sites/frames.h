@@ -2,7 +2,7 @@
 // What .eh_frame says: where each function begins and ends, and where in it the rule for unwinding changes. The only
 // word on that in a stripped file. Nothing of it is believed that does not fit together: a function whose entry is
 // damaged, or overlaps another, is unknown.
-// Tested by tests/sites/frames_test.cc.
+// Tested by tests/sites/proof_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace sysvm {
 
 struct Function {
   uint64_t begin = 0, end = 0;
-  bool lands = false;  // has a table of landing pads: an unwinder may enter it anywhere
+  bool lands = false;  // has a table of landing pads: an unwinder may enter it
+  uint64_t pads = 0;   // where that table is
   uint64_t factor = 1;  // of the steps in `program`
   std::span<const uint8_t> program;
 };

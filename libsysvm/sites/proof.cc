@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "libsysvm/sites/frames.h"
+#include "libsysvm/sites/indirect.h"
 
 namespace sysvm {
 namespace {
@@ -86,7 +88,7 @@ struct Proof::Parts {
   bool target_in(uint64_t low, uint64_t high) const;
   bool entered_by_call(uint64_t vaddr) const;
   bool closed(const Function& f, const ExecRange& segment) const;
-  void decode_all();
+  void decode_all(bool fixed);
 
   Frames frames;
   ZydisDecoder decoder, fast;
@@ -98,6 +100,8 @@ struct Proof::Parts {
   };
   std::vector<Branch> branches;             // by target
   std::vector<uint64_t> symbols, syscalls;  // sorted
+  std::vector<Computed> computed;           // by instructions
+  std::optional<Indirect> indirect;
   std::map<uint64_t, uint64_t> taken;                // first byte to end of what belongs to an admitted site
 };
 
@@ -107,12 +111,13 @@ Proof::Parts::Parts(const ElfImage& image) : frames(image), symbols(image.symbol
   ZydisDecoderEnableMode(&fast, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
   for (const CodeSegment& s : image.code_segments())
     if (auto all = image.segment_at(s.vaddr); all && all->vaddr == s.vaddr && !s.writable) segments.push_back(*all);
-  decode_all();
+  decode_all(image.at_fixed_address());
+  indirect.emplace(image, frames, std::move(computed));
 }
 
-// Direct branches and system calls, wherever they are: each function from its beginning, what lies between them as it
-// comes.
-void Proof::Parts::decode_all() {
+// Direct branches, computed addresses and system calls, wherever they are: each function from its beginning, what
+// lies between them as it comes.
+void Proof::Parts::decode_all(bool fixed) {
   const std::vector<Function>& functions = frames.functions();
   ZydisDecodedInstruction i;
   for (const ExecRange& s : segments) {
@@ -128,6 +133,10 @@ void Proof::Parts::decode_all() {
         branches.push_back({at + i.length + static_cast<uint64_t>(i.raw.imm[0].value.s), at,
                             i.meta.category == ZYDIS_CATEGORY_CALL});
       if (i.mnemonic == ZYDIS_MNEMONIC_SYSCALL) syscalls.push_back(at);
+      if (i.mnemonic == ZYDIS_MNEMONIC_LEA && i.raw.modrm.mod == 0 && i.raw.modrm.rm == 5)
+        computed.push_back({at + i.length + static_cast<uint64_t>(i.raw.disp.value), at});
+      if (fixed && i.raw.imm[0].size >= 32 && !i.raw.imm[0].is_relative)
+        computed.push_back({i.raw.imm[0].value.u, at});
       at += i.length;
     }
   }
@@ -288,6 +297,8 @@ site_doubt Proof::Parts::prove(const sysvm_site& site) const {
   if (covered < written) return SITE_TOO_SHORT;
   if (target_in(site.patch + 1, site.patch + covered)) return SITE_TARGET_INSIDE;
   if (target_in(site.patch + covered, behind) && !(site.flags & SITE_LEAKY)) return SITE_TARGET_INSIDE;
+  if (indirect->into(site.patch + 1, site.patch + covered)) return SITE_POINTED_INTO;
+  if (indirect->into(site.patch + covered, behind) && !(site.flags & SITE_LEAKY)) return SITE_POINTED_INTO;
   return site.flags & SITE_HOP ? prove_hop(site, *segment) : SITE_SOUND;
 }
 
@@ -327,6 +338,7 @@ const char* doubt_text(uint32_t doubt) {
     case SITE_TARGET_INSIDE: return "something jumps into it";
     case SITE_HOP_REACHED: return "the padding may be reached";
     case SITE_TAKEN: return "bytes of another site";
+    case SITE_POINTED_INTO: return "something may point into it";
   }
   return "?";
 }

@@ -44,6 +44,7 @@ enum site_doubt {
 	SITE_TARGET_INSIDE = 12,
 	SITE_HOP_REACHED = 13,
 	SITE_TAKEN = 14,
+	SITE_POINTED_INTO = 15,
 };
 
 struct sysvm_site { /* addresses are virtual addresses of the file (before the load bias) */

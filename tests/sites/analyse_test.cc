@@ -283,6 +283,35 @@ TEST(Analyse, GivesUpOnSegmentsThatOverlap) {
   EXPECT_EQ(analyse(*ElfImage::from_bytes("built", file)).object.why, static_cast<uint32_t>(WHY_PIECES));
 }
 
+// Sections may overlap, and end in the middle of an instruction: what the kernel maps are segments.
+TEST(Analyse, HidesNothingThatSectionsCut) {
+  const auto with_sections = [](std::initializer_list<std::pair<uint64_t, uint64_t>> sections) {
+    Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
+    auto* header = reinterpret_cast<Elf64_Ehdr*>(file.data());
+    header->e_shoff = file.size();
+    header->e_shentsize = sizeof(Elf64_Shdr);
+    header->e_shnum = static_cast<uint16_t>(sections.size());
+    for (const auto& [begin, end] : sections) {
+      Elf64_Shdr section{};
+      section.sh_type = SHT_PROGBITS;
+      section.sh_flags = SHF_ALLOC | SHF_EXECINSTR;
+      section.sh_addr = kText + begin;
+      section.sh_size = end - begin;
+      file.resize(file.size() + sizeof section);
+      std::memcpy(&file[file.size() - sizeof section], &section, sizeof section);
+    }
+    return analyse(*ElfImage::from_bytes("built", file));
+  };
+  const Analysis whole = with_sections({{0, 8}});
+  EXPECT_EQ(whole.object.verdict, OBJECT_PATCHED);
+  // Two that overlap in the mov, and one that is all of the first two.
+  const Analysis overlapping = with_sections({{0, 3}, {1, 8}, {0, 3}});
+  ASSERT_EQ(overlapping.sites.size(), 1u);
+  EXPECT_EQ(overlapping.sites[0].syscall, kText + 5);
+  EXPECT_EQ(overlapping.object.verdict, OBJECT_UNSEEN);
+  EXPECT_EQ(with_sections({{0, 6}, {6, 8}}).object.verdict, OBJECT_UNSEEN) << "a syscall in two sections";
+}
+
 // A file that was written a moment ago is not read before a later change would show in its times.
 TEST(Analyse, WaitsUntilAChangeWouldShow) {
   const std::string path = ::testing::TempDir() + "/fresh";

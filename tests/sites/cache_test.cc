@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -76,6 +77,15 @@ TEST_F(Cache, DoesNotTrustAFileThatOthersCanWrite) {
   ASSERT_TRUE(cache.get(kLoader));
   chmod(kept_file().c_str(), 0666);
   EXPECT_FALSE(cache.load(kept_name()));
+}
+
+TEST_F(Cache, DoesNotTrustAFileOfAnotherUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+  const SiteCache cache(folder());
+  ASSERT_TRUE(cache.get(kLoader));
+  ASSERT_EQ(chown(kept_file().c_str(), 65534, 65534), 0);
+  EXPECT_FALSE(cache.load(kept_name()));
+  EXPECT_TRUE(cache.all().empty());
 }
 
 TEST_F(Cache, RemovesWhatAKilledRunLeft) {

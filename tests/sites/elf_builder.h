@@ -16,12 +16,13 @@ namespace sysvm {
 
 using Bytes = std::vector<uint8_t>;
 
-constexpr uint64_t kText = 0x1000;
+constexpr uint64_t kText = 0x1000, kData = 0x20000;
 
 struct BuiltFunction {
   uint32_t begin, end;  // in the code
   Bytes rows = {};      // where the rule for unwinding changes, in steps
   bool lands = false;   // has a landing pad table
+  int pads = -1;        // where it is in the data; -1: where none is
 };
 
 struct BuiltElf {
@@ -32,6 +33,9 @@ struct BuiltElf {
   uint32_t cut = 0;      // a second executable segment begins here
   uint32_t entry = 0;    // in the code
   bool compact = false;  // no padding in the file
+  Bytes data = {};       // at kData
+  uint32_t dynamic = 0;  // from here on the data are the dynamic section
+  bool fixed = false;    // ET_EXEC
 };
 
 inline Bytes build_elf(const BuiltElf& from) {
@@ -69,7 +73,8 @@ inline Bytes build_elf(const BuiltElf& from) {
     put(base + fde + 8, int32_t(kText + f.begin - (kFrames + fde + 8)));
     put(base + fde + 12, f.end - f.begin);
     put(base + fde + 16, uint8_t{4});
-    put(base + fde + 17, int32_t{f.lands ? 64 : 0});
+    const uint64_t pads = f.pads < 0 ? 64 : kData + static_cast<uint32_t>(f.pads) - (kFrames + fde + 17);
+    put(base + fde + 17, int32_t(f.lands ? pads : 0));
     uint64_t at = base + fde + 21;
     for (const uint8_t step : f.rows) {
       put(at++, uint8_t(0x40 | step));
@@ -98,10 +103,20 @@ inline Bytes build_elf(const BuiltElf& from) {
     segment(PT_LOAD, PF_R, base, kFrames, out.size() - base);
     segment(PT_GNU_EH_FRAME, PF_R, base, kFrames, header);
   }
+  if (!from.data.empty()) {
+    out.resize((out.size() + 15) & ~uint64_t{15});
+    const uint64_t at = out.size();
+    out.insert(out.end(), from.data.begin(), from.data.end());
+    segment(PT_LOAD, PF_R | PF_W, at, kData, from.data.size());
+    if (from.dynamic)
+      segment(PT_DYNAMIC, PF_R | PF_W, at + from.dynamic, kData + from.dynamic,
+              from.data.size() - from.dynamic);
+  }
   Elf64_Ehdr eh{};
   std::memcpy(eh.e_ident, ELFMAG, SELFMAG);
   eh.e_ident[EI_CLASS] = ELFCLASS64;
   eh.e_machine = EM_X86_64;
+  eh.e_type = from.fixed ? ET_EXEC : ET_DYN;
   eh.e_entry = kText + from.entry;
   eh.e_phoff = sizeof eh;
   eh.e_phnum = static_cast<uint16_t>(headers.size());
