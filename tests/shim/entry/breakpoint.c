@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Breakpoints and probes. getppid's site had one before the shim came: it must still be there. getuid's gets one now,
- * over whatever stands there: executing the original instruction out of line and going on at the next one, as a
+ * Breakpoints and probes. getppid's site had one before the shim came: it must still be there; and getpgrp makes
+ * another call than the one that was analysed, which it must still make. getuid's gets a breakpoint now, over
+ * whatever stands there: executing the original instruction out of line and going on at the next one, as a
  * uprobe does, must make the call.
  */
 #define _GNU_SOURCE
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -39,6 +41,7 @@ int main(void)
 	sigaction(SIGTRAP, &a, NULL);
 	shown = getppid() > 0;
 	printf("getppid %d, breakpoint hit %d\n", shown, hits);
+	printf("getpgrp is getppid %d\n", (long)getpgrp() == syscall(SYS_getppid));
 	uid_t before = getuid();
 	mprotect((void *)((uintptr_t)code & ~4095ul), 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 	*code = 0xcc;
