@@ -32,9 +32,9 @@ int sysvm_assemble(const char *text, uint8_t *code, size_t capacity, size_t *len
 		   size_t message_size);
 
 /*
- * Write the instruction at code[at] (its prefix included) as the assembler reads it, jumps as signed distances. Returns
- * its size in bytes, 0 if there is no such instruction, -1 if it is cut off by the end of the code. text is always
- * terminated; 64 bytes are enough.
+ * Write the instruction at code[at] (its prefix included) as the assembler reads it, jumps as signed
+ * distances. Returns its size in bytes, 0 if there is no such instruction, -1 if it is cut off by the end of
+ * the code. text is always terminated; 64 bytes are enough.
  */
 int sysvm_disassemble(const void *code, size_t code_len, size_t at, char *text, size_t size);
 

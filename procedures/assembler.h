@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Text to byte code and back.
 //
-// The assembler itself is procedures/assemble.c (plain C, so that the guest's case runner has it too); the text
-// of one instruction comes from kmod/vm/disasm.c. Here they meet: disassemble() prints whole programs with
-// labels, and assemble(disassemble(code)) == code for every code that the verifier accepts. Tested by
+// The assembler itself is procedures/assemble.c (plain C, so that the guest's case runner has it too); the
+// text of one instruction comes from kmod/vm/disasm.c. Here they meet: disassemble() prints whole programs
+// with labels, and assemble(disassemble(code)) == code for every code that the verifier accepts. Tested by
 // tests/vm/assembler_test.cc.
 #pragma once
 

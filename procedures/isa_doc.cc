@@ -80,10 +80,11 @@ void print_calls() {
     std::string arguments;
     for (int n = 0; n < row->nargs; n++) arguments += (n ? ", " : "") + argument(row->arg[n]);
     uint8_t op[2];
-    std::string full = sysvm_put_call_op(op, i) == 1 ? fmt::format("{:#04x}", op[0]) : fmt::format("{:#04x} {:#04x}", op[0], op[1]);
+    std::string full = sysvm_put_call_op(op, i) == 1 ? fmt::format("{:#04x}", op[0])
+                                                     : fmt::format("{:#04x} {:#04x}", op[0], op[1]);
     fmt::print("| {} | {} | {} | `{}` | {} | {} | {} |\n", i, full,
-               i < SYSVM_CALL_EXTENDED ? fmt::format("{:#04x}", SYSVM_OP_CALL_SHORT + i) : "", row->name, arguments,
-               sysvm_result_name(row->result), sysvm_effect_name(row->effect));
+               i < SYSVM_CALL_EXTENDED ? fmt::format("{:#04x}", SYSVM_OP_CALL_SHORT + i) : "", row->name,
+               arguments, sysvm_result_name(row->result), sysvm_effect_name(row->effect));
   }
 }
 
@@ -93,7 +94,8 @@ void print_denied() {
 #define SYSVM_DENIED(name, reason) reasons[#reason].second.push_back(#name);
 #include "uapi/denied.inc"
   fmt::print("\n## Calls that the machine does not make\n\n| because it | calls |\n|---|---|\n");
-  for (const auto& [word, entry] : reasons) fmt::print("| {} | {} |\n", entry.first, fmt::join(entry.second, ", "));
+  for (const auto& [word, entry] : reasons)
+    fmt::print("| {} | {} |\n", entry.first, fmt::join(entry.second, ", "));
 }
 
 // --- registers against a stack

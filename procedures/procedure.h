@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A procedure file in memory, as the compiler makes it and the tools show it: owning, growable, with names
-// instead of section offsets. The bytes are procedures/svp.h; svp_writer.h and svp_reader.h go back and forth,
-// svp_text.h prints it and reads it back. Tested by tests/optimizer/svp_file_test.cc.
+// instead of section offsets. The bytes are procedures/svp.h; svp_writer.h and svp_reader.h go back and
+// forth, svp_text.h prints it and reads it back. Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <array>

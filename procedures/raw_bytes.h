@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few byte loops that plain C of this tree needs where it may run inside an application's system call: general
- * registers only, no call that another library could interpose.
+ * The few byte loops that plain C of this tree needs where it may run inside an application's system call:
+ * general registers only, no call that another library could interpose.
  */
 #ifndef SYSVM_RAW_BYTES_H
 #define SYSVM_RAW_BYTES_H

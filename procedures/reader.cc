@@ -9,9 +9,9 @@
 #include <cstring>
 #include <memory>
 
+#include "common/hex.h"
 #include "common/replacing_file.h"
 #include "common/unique_fd.h"
-#include "common/hex.h"
 
 namespace sysvm {
 namespace {
@@ -59,7 +59,7 @@ Procedure procedure_of(const svp& view, const svp_proc& from) {
 }  // namespace
 
 Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes) {
-  // svp_check looks at structs in place: give it memory that is aligned for them.
+  // svp_check reads structs in place: give it memory that is aligned for them.
   std::vector<uint64_t> aligned((bytes.size() + 7) / 8 + 1);
   std::memcpy(aligned.data(), bytes.data(), bytes.size());
   svp view;
@@ -83,8 +83,12 @@ Result<> may_become(const std::string& path) {
   if (path == "-" || ::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return Unit{};
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char magic[sizeof SVP_MAGIC - 1];
-  if (fd && read(fd.get(), magic, sizeof magic) == sizeof magic && !std::memcmp(magic, SVP_MAGIC, sizeof magic)) return Unit{};
-  return error("{}: exists and is not a procedure file; it is not overwritten (remove it, or name another with -o)", path);
+  if (fd && read(fd.get(), magic, sizeof magic) == sizeof magic &&
+      !std::memcmp(magic, SVP_MAGIC, sizeof magic))
+    return Unit{};
+  return error(
+      "{}: exists and is not a procedure file; it is not overwritten (remove it, or name another with -o)",
+      path);
 }
 
 Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes) {

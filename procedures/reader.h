@@ -16,7 +16,8 @@ namespace sysvm {
 Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes);
 Result<ProcedureFile> read_svp_file(const std::string& path);  // messages begin with the path
 
-// Nothing stands there that a procedure file must not overwrite: a trace, by a slip of the fingers, or a text.
+// Nothing stands there that a procedure file must not overwrite: a trace, by a slip of the fingers, or a
+// text.
 Result<> may_become(const std::string& path);
 Result<> write_whole_file(const std::string& path, std::span<const uint8_t> bytes);  // "-": standard output
 

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The procedure file (.svp): stored procedures, what starts them, and which calls of the application they answer.
+ * The procedure file (.svp): stored procedures, what starts them, and which calls of the application they
+ * answer.
  *
- * Flat little-endian structs that can be mapped and checked without allocation: a header, a table of sections, the
- * sections. Header-and-table and each section carry a checksum (FNV-1a, 64 bits). The optimizer writes it through
- * this header (procedures/writer.cc), the shim and the tools read it through svp.c. Document: docs/svp-format.md.
- * Tested by tests/libsysvm/svp_test.cc (any byte flipped is refused, by name).
+ * Flat little-endian structs that can be mapped and checked without allocation: a header, a table of
+ * sections, the sections. Header-and-table and each section carry a checksum (FNV-1a, 64 bits). The optimizer
+ * writes it through this header (procedures/writer.cc), the shim and the tools read it through svp.c.
+ * Document: docs/svp-format.md. Tested by tests/libsysvm/svp_test.cc (any byte flipped is refused, by name).
  *
  * How a procedure meets the application (mode run_ahead):
  *
- *   1. The application makes a call that a trigger names. The runtime puts its arguments into r0..r5, fills the
- *      result register of every follower with SVP_NOT_MADE, sets the registers below, and runs the code.
+ *   1. The application makes a call that a trigger names. The runtime puts its arguments into r0..r5, fills
+ *      the result register of every follower with SVP_NOT_MADE, sets the registers below, and runs the code.
  *   2. The code makes the trigger call (result in svp_proc.trigger_result) and, guarded, the followers, whose
  *      output goes to the staging area.
  *   3. The trigger's result goes to the application. Every follower whose result register no longer holds
- *      SVP_NOT_MADE is outstanding, in file order. A later call of the application is answered from the log only
- *      if number and every argument match the next outstanding follower by the rules of its svp_arg.
+ *      SVP_NOT_MADE is outstanding, in file order. A later call of the application is answered from the log
+ *      only if number and every argument match the next outstanding follower by the rules of its svp_arg.
  */
 #ifndef SYSVM_SVP_H
 #define SYSVM_SVP_H
@@ -41,32 +42,32 @@ extern "C" {
 
 /* Registers with a meaning for procedures of a file; the runtime sets them before each run. */
 #define SVP_REG_STAGING 255 /* address of the staging area, 64-byte aligned */
-#define SVP_REG_CLOSE 254   /* descriptor whose late close rides on this entry, or -1: the code closes it first */
-#define SVP_REG_DEVICE 253  /* st_dev of the file system last found good for reading ahead; guards compare with it */
+#define SVP_REG_CLOSE 254   /* descriptor whose late close rides on this crossing, or -1: closed first */
+#define SVP_REG_DEVICE 253  /* st_dev of the file system last found good for reading ahead: for guards */
 #define SVP_REG_PATH 252    /* address of a snapshot of the trigger's path argument, or 0 */
 #define SVP_REG_ATIME 251   /* seconds: a read makes the kernel renew an atime older than this (now - 24 h) */
 #define SVP_REG_CLOSE2 249  /* one more such descriptor, closed after SVP_REG_CLOSE, or -1 */
 #define SVP_REG_NOATIME 250 /* 1: reads never change atime on SVP_REG_DEVICE (noatime, read-only), else 0 */
 /* For procedures with a loop (struct svp_loop): */
-#define SVP_REG_ENTRY 248     /* address of the next struct linux_dirent64; set by the code itself behind a getdents64 */
-#define SVP_REG_ENTRY_END 247 /* address behind the last */
-#define SVP_REG_WINDOW 246    /* entries that one run may take at most */
+#define SVP_REG_ENTRY 248     /* address of the next dirent; set by the code itself after a getdents64 */
+#define SVP_REG_ENTRY_END 247 /* address past the last */
+#define SVP_REG_WINDOW 246    /* dirents that one run may take at most */
 #define SVP_REG_UNDER 245     /* address of the directory's path and '/' in a buffer of the runtime */
-#define SVP_REG_NAME 244      /* address behind that '/': the code copies the entry's name here (room for 264 bytes) */
+#define SVP_REG_NAME 244      /* address after that '/': the code copies the name here (264 bytes) */
 #define SVP_REG_DEVICE2 242   /* st_dev of what is no directory there: on overlayfs perhaps another one */
-#define SVP_REG_AVOID 243     /* address of inode numbers, closed by 0: directories with a mount point that must not
-				 be looked at; the code takes no entry of a directory whose number is among them */
+#define SVP_REG_AVOID 243     /* address of inode numbers, closed by 0: directories with a mount point that
+				 must not be touched; the code takes no name of one of them */
 
 /*
  * The guard. A procedure that reads data or directory entries ahead first makes fstat (or newfstatat with
- * AT_EMPTY_PATH) on the descriptor, with its struct stat staged at offset SVP_GUARD_STAT of the staging area, whether
- * or not the application makes that call too, and goes on only if
+ * AT_EMPTY_PATH) on the descriptor, with its struct stat staged at offset SVP_GUARD_STAT of the staging area,
+ * whether or not the application makes that call too, and goes on only if
  *   - st_dev == SVP_REG_DEVICE (the runtime found that file system good for reading ahead),
  *   - st_mode is a regular file with st_size > 0 (for reads) or a directory (for getdents64),
  *   - SVP_REG_NOATIME is 1, or the read would not change atime: (st_atime, nsec) > (st_mtime, nsec),
  *     (st_atime, nsec) > (st_ctime, nsec), and st_atime > SVP_REG_ATIME.
- * The runtime reads the struct stat there to learn what the descriptor is. Before the run it sets st_dev there to
- * SVP_NO_DEVICE.
+ * The runtime reads the struct stat there to learn what the descriptor is. Before the run it sets st_dev
+ * there to SVP_NO_DEVICE.
  */
 #define SVP_GUARD_STAT 0
 #define SVP_NO_DEVICE 0xffffffffffffffffull
@@ -110,24 +111,27 @@ struct svp_place { /* a code address as build-id and offset in the file; length 
 };
 
 enum svp_arg_kind {
-	SVP_ARG_ANY = 0,    /* not compared: the call does not have this argument, or does not look at it */
+	SVP_ARG_ANY = 0,    /* not compared: the call does not have this argument, or does not use it */
 	SVP_ARG_CONST = 1,  /* equals value */
 	SVP_ARG_MASK = 2,   /* (argument & mask) == value; triggers only */
 	SVP_ARG_REG = 3,    /* equals register reg as it stands after the run */
 	SVP_ARG_PATH = 4,   /* string equal to the snapshot of the trigger's path (SVP_REG_PATH) */
 	SVP_ARG_STRING = 5, /* string equal to the one at offset value of the procedure's data */
-	SVP_ARG_OUT = 6,    /* buffer that the call fills: staged at offset value of the staging area; how many bytes
-			       follows from the system call table (OUT: the result, OUTS: the structure) */
-	SVP_ARG_COUNT = 7,  /* size of the out-buffer; register reg holds the size that the code used. Equal, or the
-			       transfer was short (result < reg) and the application's size is at least the result */
-	SVP_ARG_NAME = 8,   /* string equal to the entry's name; in a trigger: to the name of an entry */
-	SVP_ARG_UNDER = 9,  /* string equal to the directory's path, '/' and the entry's name; in a trigger likewise */
-	SVP_ARG_KEPT = 10,  /* a path that begins with '/': equal to what the application passed here the last time, which
-			       the runtime keeps. Before a run it sets register reg to the address of its copy, or to 0:
-			       not known yet, or not to be looked at now; then the code must leave the call out */
-	SVP_ARG_ROW = 11,   /* string equal to the entry's name, which is a whole path below the working directory. In a
-			       trigger: one of names that lie in a row in memory, the one behind that of length n at
-			       address p being at p + ((n + value) & ~mask), or a directory on the way to the next */
+	SVP_ARG_OUT = 6,    /* buffer that the call fills: staged at offset value of the staging area; so
+			       many bytes as the table says (OUT: the result, OUTS: the structure) */
+	SVP_ARG_COUNT = 7,  /* size of the out-buffer; register reg holds the size that the code used. Equal,
+			       or the transfer was short (result < reg) and the application's size is at
+			       least the result */
+	SVP_ARG_NAME = 8,   /* string equal to the dirent's name; in a trigger: to the name of a dirent */
+	SVP_ARG_UNDER = 9,  /* string equal to the directory's path, '/' and the dirent's name; the same */
+	SVP_ARG_KEPT = 10,  /* a path that begins with '/': equal to what the application passed here the last
+			       time, which the runtime keeps. Before a run it sets register reg to the address
+			       of its copy, or to 0: not known yet, or not to be touched now; then the code
+			       must leave the call out */
+	SVP_ARG_ROW = 11,   /* string equal to the dirent's name, which is a whole path below the working
+			       directory. In a trigger: one of names that lie in a row in memory, the one
+			       after that of length n at address p being at p + ((n + value) & ~mask), or a
+			       directory on the way to the next */
 };
 
 struct svp_arg {
@@ -142,7 +146,7 @@ struct svp_arg {
 struct svp_trigger {
 	uint32_t nr; /* system call number */
 	uint8_t path_arg; /* index of its path argument, 6: none */
-	uint8_t streak;	  /* 0, or: it is the call that many in a row of the same number, descriptor and command */
+	uint8_t streak;	  /* 0, or: the call that many in a row of the same number, descriptor and command */
 	uint16_t reserved;
 	struct svp_place site;	 /* of the syscall instruction (its own address, not the next one's) */
 	struct svp_place caller; /* of the word at the stack pointer there */
@@ -172,21 +176,22 @@ struct svp_proc {
 };
 
 /*
- * The loop of a procedure over the entries of a directory. Its followers (those from `first` on, `followers` of them)
- * are made for each entry; what they gave lies in records in the staging area, and is answered in order: for each
- * entry, each of its followers that was made. Followers before `first` come before the loop, those behind after it.
+ * The loop of a procedure over the dirents of a directory. Its followers (those from `first` on, `followers`
+ * of them) are made for each dirent; what they gave lies in records in the staging area, and is answered in
+ * order: for each dirent, each of its followers that was made. Followers before `first` come before the loop,
+ * the others after it.
  *
- *   record        8 bytes: address of the entry's struct linux_dirent64
+ *   record        8 bytes: address of the struct linux_dirent64
  *   + 8 + 8 i     result of the loop's follower i, or SVP_NOT_MADE
  *   + value       of an OUT argument: counted from the record's start
  *
- * Two kinds. Behind an open: the code makes getdents64, sets SVP_REG_ENTRY and SVP_REG_ENTRY_END itself, and loops.
- * At an entry: the trigger has an argument NAME or UNDER; the runtime finds the entry among those that it has seen
- * the application read, sets the registers to it and what follows it, and the first record answers the trigger. Or ROW:
- * the entries are the names that the runtime finds in a row in the application's memory, each directory on the way to one
- * before it, as an entry of type SVP_ENTRY_ON_THE_WAY; the code must leave behind such an entry if it is no directory.
- * The code must leave at SVP_REG_WINDOW entries, and at the first entry on another device than SVP_REG_DEVICE or, if it is no
- * directory, SVP_REG_DEVICE2.
+ * Two kinds. After an open: the code makes getdents64, sets SVP_REG_ENTRY and SVP_REG_ENTRY_END itself, and
+ * loops. At a dirent: the trigger has an argument NAME or UNDER; the runtime finds the dirent among those
+ * that it has seen the application read, sets the registers to it and what follows it, and the first record
+ * answers the trigger. Or ROW: the dirents are the names that the runtime finds in a row in the application's
+ * memory, each directory on the way to one before it, as a dirent of type SVP_ENTRY_ON_THE_WAY; the code must
+ * stop after such a one if it is no directory. The code must leave at SVP_REG_WINDOW dirents, and at the
+ * first one on another device than SVP_REG_DEVICE or, if it is no directory, SVP_REG_DEVICE2.
  */
 #define SVP_LOOP_MAX 8 /* followers of a loop */
 #define SVP_ENTRY_ON_THE_WAY 4 /* d_type: DT_DIR; other names of a row have 0 */
@@ -198,11 +203,11 @@ struct svp_loop {
 	uint32_t records; /* offset in the staging area */
 	uint32_t stride;  /* bytes of a record, a multiple of 8 */
 	uint32_t capacity; /* records that the staging area has room for */
-	uint8_t end;	   /* register: address behind the last whole record */
+	uint8_t end;	   /* register: address past the last whole record */
 	uint8_t flags;	   /* SVP_LOOP_* */
 	uint8_t reserved[6];
 };
-#define SVP_LOOP_LEAVES 1 /* the code leaves behind a directory, since the application goes into it */
+#define SVP_LOOP_LEAVES 1 /* the code stops after a directory, since the application goes into it */
 #define SVP_LOOP_ALL (SVP_LOOP_LEAVES)
 
 /* A checked view of a mapped file. The memory stays the caller's and must stay mapped and unchanged. */
@@ -220,14 +225,15 @@ struct svp {
 };
 
 /*
- * Check size bytes at base and fill *out. Everything is checked: magic, sizes, checksums, ranges, cross references,
- * register and follower limits, and each code by the verifier. Returns 0 or -EINVAL; message (size message_size,
- * always terminated) then says what, where, and what was expected: "procedure 3 (open-read), byte 14: jump target
- * 92 past end 40". Allocates nothing, makes no call, thread-safe.
+ * Check size bytes at base and fill *out. Everything is checked: magic, sizes, checksums, ranges, cross
+ * references, register and follower limits, and each code by the verifier. Returns 0 or -EINVAL; message
+ * (size message_size, always terminated) then says what, where, and what was expected: "procedure 3
+ * (open-read), byte 14: jump target 92 past end 40". Allocates nothing, makes no call, thread-safe.
  */
 int svp_check(const void *base, size_t size, struct svp *out, char *message, size_t message_size);
 
-uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start); /* start: SVP_CHECKSUM_START, or what came before */
+/* start: SVP_CHECKSUM_START, or what came before */
+uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start);
 #define SVP_CHECKSUM_START 0xcbf29ce484222325ull
 
 const struct svp_loop *svp_loop_of(const struct svp *svp, uint32_t proc); /* NULL: it has none */

@@ -5,8 +5,8 @@
 
 #include <charconv>
 
-#include "procedures/assembler.h"
 #include "common/hex.h"
+#include "procedures/assembler.h"
 #include "procedures/line_reader.h"
 #include "uapi/syscalls.h"
 
@@ -54,32 +54,20 @@ std::string quoted(std::span<const uint8_t> bytes) {
 
 std::string arg_text(const svp_arg& arg) {
   switch (arg.kind) {
-    case SVP_ARG_ANY:
-      return "_";
+    case SVP_ARG_ANY: return "_";
     case SVP_ARG_CONST:
       return arg.value < 10 ? fmt::format("{}", arg.value) : fmt::format("{:#x}", arg.value);
-    case SVP_ARG_MASK:
-      return fmt::format("mask({:#x})={:#x}", arg.mask, arg.value);
-    case SVP_ARG_REG:
-      return fmt::format("r{}", arg.reg);
-    case SVP_ARG_PATH:
-      return "path";
-    case SVP_ARG_STRING:
-      return fmt::format("string@{}", arg.value);
-    case SVP_ARG_OUT:
-      return fmt::format("out@{}:{}", arg.value, arg.size);
-    case SVP_ARG_COUNT:
-      return fmt::format("count r{}", arg.reg);
-    case SVP_ARG_NAME:
-      return "name";
-    case SVP_ARG_UNDER:
-      return "under";
-    case SVP_ARG_KEPT:
-      return fmt::format("kept r{}", arg.reg);
-    case SVP_ARG_ROW:
-      return arg.value ? fmt::format("row({})+{}", arg.mask + 1, arg.value) : "row";
-    default:
-      return "?";
+    case SVP_ARG_MASK: return fmt::format("mask({:#x})={:#x}", arg.mask, arg.value);
+    case SVP_ARG_REG: return fmt::format("r{}", arg.reg);
+    case SVP_ARG_PATH: return "path";
+    case SVP_ARG_STRING: return fmt::format("string@{}", arg.value);
+    case SVP_ARG_OUT: return fmt::format("out@{}:{}", arg.value, arg.size);
+    case SVP_ARG_COUNT: return fmt::format("count r{}", arg.reg);
+    case SVP_ARG_NAME: return "name";
+    case SVP_ARG_UNDER: return "under";
+    case SVP_ARG_KEPT: return fmt::format("kept r{}", arg.reg);
+    case SVP_ARG_ROW: return arg.value ? fmt::format("row({})+{}", arg.mask + 1, arg.value) : "row";
+    default: return "?";
   }
 }
 
@@ -123,9 +111,9 @@ std::string to_text(const Procedure& p) {
   for (const Trigger& t : p.triggers) out += "  trigger " + trigger_text(t) + "\n";
   for (const Follower& f : p.followers) out += "  follower " + follower_text(f) + "\n";
   if (p.loop)
-    out += fmt::format("  loop first {} followers {} records {} stride {} capacity {} end r{}{}\n", p.loop->first,
-                       p.loop->followers, p.loop->records, p.loop->stride, p.loop->capacity, p.loop->end,
-                       p.loop->flags & SVP_LOOP_LEAVES ? " leaves" : "");
+    out += fmt::format("  loop first {} followers {} records {} stride {} capacity {} end r{}{}\n",
+                       p.loop->first, p.loop->followers, p.loop->records, p.loop->stride, p.loop->capacity,
+                       p.loop->end, p.loop->flags & SVP_LOOP_LEAVES ? " leaves" : "");
   if (!p.data.empty()) out += "  data " + quoted(p.data) + "\n";
   return out + "  code {\n" + list_code(p.code, "    ") + "  }\n}\n";
 }

@@ -17,10 +17,11 @@
 //     }
 //     notes "{\"calls\":75541, ...
 //
-// The notes (docs/svp-format.md) are one text in pieces, put together again in their order. One item a line; `;` begins a comment. Arguments of triggers and followers (svp_arg): `_` not compared, a
-// number, `mask(0xM)=0xV`, `rN` a register after the run, `path`, `string@OFFSET` in the data,
-// `out@OFFSET:SIZE` in the staging area, `count rN`. Whatever the text says is checked when the file is
-// written (svp_check). Tested by tests/optimizer/svp_file_test.cc.
+// The notes (docs/svp-format.md) are one text in pieces, put together again in their order. One item a line;
+// `;` begins a comment. Arguments of triggers and followers (svp_arg): `_` not compared, a number,
+// `mask(0xM)=0xV`, `rN` a register after the run, `path`, `string@OFFSET` in the data, `out@OFFSET:SIZE` in
+// the staging area, `count rN`. Whatever the text says is checked when the file is written (svp_check).
+// Tested by tests/optimizer/svp_file_test.cc.
 #pragma once
 
 #include <span>

@@ -142,13 +142,14 @@ Result<std::vector<uint8_t>> write_svp(const ProcedureFile& from) {
   std::vector<uint8_t> notes(from.notes.begin(), from.notes.end());
   notes.push_back(0);
 
-  std::vector<std::pair<uint32_t, const std::vector<uint8_t>*>> parts = {{SVP_STRINGS, &sections.strings.bytes()},
-                                                                         {SVP_CODE, &sections.code},
-                                                                         {SVP_DATA, &sections.data},
-                                                                         {SVP_PROCS, &sections.procs},
-                                                                         {SVP_TRIGGERS, &sections.triggers},
-                                                                         {SVP_FOLLOWERS, &sections.followers},
-                                                                         {SVP_NOTES, &notes}};
+  std::vector<std::pair<uint32_t, const std::vector<uint8_t>*>> parts = {
+      {SVP_STRINGS, &sections.strings.bytes()},
+      {SVP_CODE, &sections.code},
+      {SVP_DATA, &sections.data},
+      {SVP_PROCS, &sections.procs},
+      {SVP_TRIGGERS, &sections.triggers},
+      {SVP_FOLLOWERS, &sections.followers},
+      {SVP_NOTES, &notes}};
   if (!sections.loops.empty()) parts.push_back({SVP_LOOPS, &sections.loops});
   std::vector<uint8_t> file = lay_out(parts);
   svp view;
