@@ -95,6 +95,13 @@ def test_what_the_tool_says_is_no_difference_but_is_listed(tmp_path: Path, monke
     assert result.differences == {} and result.warnings == ["sysvm: warning: runs plainly\n"]
 
 
+def test_no_way_makes_the_unit_the_leader_of_a_session(tmp_path: Path, monkeypatch) -> None:
+    made, _ = runner(tmp_path, '"$@"; exit $?', "", monkeypatch)
+    leads = ("python3", "-c", "import os; print('ok 1 - leads', os.getsid(0) == os.getpid())")
+    result = made.check(Unit("u", leads, tmp_path, verdicts.tap))
+    assert (result.cases, result.left_out, result.differences) == (2, [], {})
+
+
 def test_a_hang_is_reported_and_ended(tmp_path: Path, monkeypatch) -> None:
     # What leaves the session is ended, too.
     made, unit = runner(tmp_path, "setsid sleep 3210 & sleep 3211", "echo ok 1 - a", monkeypatch)

@@ -22,6 +22,8 @@ from suite import Finished, Suite, Unit, Verdicts, environment  # noqa: E402
 AGAIN = 3  # pairs of runs that decide whether a difference is one
 SLOWER, AT_LEAST = 10, 60  # a hang: this many times the plain run's seconds, and no less than these
 WAYS = ("none", "own", "foreign")  # procedures
+# `sysvm run --stats` stays the command's parent, so that the command leads no session: plainly somebody stays, too.
+BESIDE = ["timeout", "--foreground", "0"]
 WARNING = re.compile(r"^sysvm: warning: .*\n", re.M)
 
 
@@ -94,7 +96,7 @@ class Runner:
         return Run(unit.read(Finished(status, WARNING.sub("", output))), seconds, warnings=said)
 
     def plain(self, unit: Unit) -> Run:
-        return self.once(unit, [], self.suite.timeout)
+        return self.once(unit, BESIDE, self.suite.timeout)
 
     def under(self, unit: Unit, way: str, plain_seconds: float) -> Run:
         stats = self.place(unit) / "stats.json"
