@@ -42,7 +42,7 @@ nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost
           {"bytes", c.svp.size()},
           {"calls", r.calls},
           {"predicted_entries", r.entries},
-          {"saved_ns", cost.saved_ns(r)},
+          {"saved_ns", saved_ns(cost, r)},
           {"spread_ns", c.spread_ns},
           {"wall_ns", verdict.wall_ns},
           {"verdict", to_json(verdict, r, cost)},

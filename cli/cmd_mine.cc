@@ -45,11 +45,11 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
     if (const Result<Compiled> compiled = compile(traces->pointers(), options))
       if (const Result<Replay> r = replay(compiled->svp, traces->pointers(), how)) {
         out.safe = *r;
-        out.saved_ns = cost.saved_ns(*r);
+        out.saved_ns = saved_ns(cost, *r);
         out.verdict = judge(*r, cost, compiled->spread_ns, out.wall_ns);
         CostModel other = cost;
         other.crossing_ns = kElsewhere;
-        out.elsewhere_ns = other.saved_ns(*r);
+        out.elsewhere_ns = saved_ns(other, *r);
       }
   }
   out.advice = advise(part, cost, out.safe ? &*out.safe : nullptr);

@@ -18,7 +18,7 @@ namespace sysvm {
 namespace {
 
 nlohmann::json to_json(const Replay& r, const CostModel& cost, uint64_t wall) {
-  const double saved = cost.saved_ns(r);
+  const double saved = saved_ns(cost, r);
   nlohmann::json off = nlohmann::json::object();
   for (const auto& [reason, plain] : r.off) off[reason] = plain.processes;
   nlohmann::json procedures = nlohmann::json::array();

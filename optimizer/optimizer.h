@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
-// traces -> procedure file. The stages are files, in this order:
+// traces -> procedure file. Each stage is a folder, and uses those before it:
 //
-//     streams -> occurrences (dataflow, legality) -> planner -> emit -> assembler -> replay -> svp_writer
+//     base/     what all stages ask: the table's view of a call, threads' calls as streams, what calls cost
+//     learn/    streams -> where arguments come from (dataflow), what may be made ahead (legality), what
+//               follows each trigger (occurrences, classes), what is asked about each name of a directory or
+//               of a list in memory (directories, rows)
+//     make/     occurrences -> the best bet (planner) -> byte code (emit)
+//     prove/    code -> the shim's own word on what it would have done (trial), what is kept of it (choose,
+//               kept), and what a whole file is worth on any recording (replay)
+//     mine/     recordings -> what programs do again and again, for people; of the others it needs base/ only
+//     explain/  all of it in words: procedures, verdict, advice
 //
-// What pays is decided by the recording: a procedure is kept if replaying it saves entries. What was left
-// out, and why, is in the report and in the file's notes. Tested by tests/optimizer/.
+// compile.cc is the order. A procedure is kept if it saves time on the recording that it was made from. What
+// was left out, and why, is in the report and in the file's notes. Tested by tests/optimizer/.
 #pragma once
 
 #include <cstdint>
@@ -12,48 +20,12 @@
 #include <vector>
 
 #include "common/result.h"
-#include "optimizer/base/cost.h"
-#include "optimizer/prove/example.h"
+#include "optimizer/base/options.h"
+#include "optimizer/prove/kept.h"
 #include "procedures/procedure.h"
 #include "traces/event.h"
 
 namespace sysvm {
-
-struct ProfiledProcedure {
-  std::string name;
-  uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
-  bool off = false;                   // it switched itself off in some process
-  std::string exe = "", trigger = "";  // as trigger_anywhere writes it; trigger "": any
-};
-// Of the JSON that `sysvm run --stats` wrote.
-Result<std::vector<ProfiledProcedure>> read_profile(const std::string& path);
-
-struct CompileOptions {
-  uint64_t min_count = 4;  // a sequence seen less often is chance
-  bool strict = false;     // no late close
-  bool empty = false;      // no procedures at all: what the shim costs by itself
-  bool examples = true;    // notes: a real occurrence of each, with the path names of the recording
-  CostModel cost;
-  // Hits and misses of procedures that ran (`sysvm run --stats`): what misses is left out.
-  std::vector<ProfiledProcedure> profile;
-};
-
-struct EmittedInfo {  // one procedure of the file, in its order
-  std::string name, mode, exe;
-  uint64_t seen = 0;
-  uint64_t hits = 0, misses = 0, undone = 0;  // by replaying the recording
-  double saved_ns = 0;
-  double saved_low_ns = 0, saved_high_ns = 0;  // 95 of 100 recordings like this one lie between
-  double break_even_ns = 0;                    // cost of an entry at which it saves nothing
-  uint64_t made = 0, unused = 0;               // calls made ahead, and those that were not asked for
-  std::string stop;  // why it ends where it does
-  Example example;
-};
-
-struct DroppedInfo {
-  std::string trigger, exe, reason;
-  uint64_t seen = 0;
-};
 
 struct Compiled {
   ProcedureFile file;
@@ -61,9 +33,9 @@ struct Compiled {
   std::vector<EmittedInfo> emitted;
   std::vector<DroppedInfo> dropped;
   double spread_ns = 0;  // the time saved by all together is known to within so much (95 of 100)
-  uint64_t calls = 0;  // of the recording: each is an entry
-  uint64_t predicted_entries =
-      0;  // of the same run under the shim; startup and what it cannot see not counted
+  uint64_t calls = 0;    // of the recording: each is a crossing
+  // Crossings of the same run under the shim, without its start and what it cannot see.
+  uint64_t predicted_entries = 0;
 };
 
 Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options);

@@ -26,16 +26,26 @@ void take_command(CallTraits& traits, const sysvm_command_info* command) {
 
 }  // namespace
 
-bool is_open(uint32_t nr) {
-  return nr == SYSVM_NR_open || nr == SYSVM_NR_openat;
-}
+bool is_open(uint32_t nr) { return nr == SYSVM_NR_open || nr == SYSVM_NR_openat; }
 
 uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args) {
   return (nr == SYSVM_NR_open ? args[1] : args[2]) & 0xffffffffu;
 }
 
-bool is_struct_stat(uint32_t nr) {
-  return nr == SYSVM_NR_fstat || nr == SYSVM_NR_newfstatat;
+bool is_struct_stat(uint32_t nr) { return nr == SYSVM_NR_fstat || nr == SYSVM_NR_newfstatat; }
+
+Gives gives_descriptor(const Event& e) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+  if (!row) return Gives::kNothing;
+  uint8_t result = row->result, effect = row->effect;
+  if (row->nr == SYSVM_NR_fcntl || row->nr == SYSVM_NR_ioctl) {
+    const auto command = static_cast<uint32_t>(e.args[1]);
+    const sysvm_command_info* info =
+        row->nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(command) : sysvm_ioctl_by_cmd(command);
+    if (info) result = info->result, effect = info->effect;
+  }
+  if (result != SYSVM_RESULT_FD) return Gives::kNothing;
+  return effect == SYSVM_EFFECT_FD && !is_open(row->nr) ? Gives::kCopy : Gives::kDescriptor;
 }
 
 CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
@@ -73,14 +83,11 @@ CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
 
 bool is_quiet(const Event& e) {
   switch (e.nr) {
-    case SYSVM_NR_mmap:
-      return e.args[3] & MAP_ANONYMOUS;
+    case SYSVM_NR_mmap: return e.args[3] & MAP_ANONYMOUS;
     case SYSVM_NR_munmap:
     case SYSVM_NR_mprotect:
-    case SYSVM_NR_madvise:
-      return true;
-    default:
-      break;
+    case SYSVM_NR_madvise: return true;
+    default: break;
   }
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
   return row && row->effect == SYSVM_EFFECT_QUIET;

@@ -11,14 +11,14 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "optimizer/prove/replay.h"
-#include "procedures/reader.h"
+#include "common/read_file.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
 namespace {
 
-constexpr double kMostNs = 1e5, kMostStartNs = 1e9, kLeastCrossingNs = 10;  // of one operation; of starting a process; of an entry
+constexpr double kMostNs = 1e5, kMostStartNs = 1e9,
+                 kLeastCrossingNs = 10;  // of one operation; of starting a process; of an entry
 
 }  // namespace
 
@@ -26,59 +26,20 @@ double CostModel::inner_ns(uint32_t nr) const {
   if (const auto measured = work_ns.find(nr); measured != work_ns.end()) return measured->second;
   switch (nr) {
     case SYSVM_NR_openat:
-    case SYSVM_NR_open:
-      return 1290;
-    case SYSVM_NR_close:
-      return 520;
-    case SYSVM_NR_fstat:
-      return 250;
-    case SYSVM_NR_newfstatat:
-      return 300;
-    case SYSVM_NR_read:
-      return 370;
-    case SYSVM_NR_pread64:
-      return 350;
-    case SYSVM_NR_lseek:
-      return 55;
+    case SYSVM_NR_open: return 1290;
+    case SYSVM_NR_close: return 520;
+    case SYSVM_NR_fstat: return 250;
+    case SYSVM_NR_newfstatat: return 300;
+    case SYSVM_NR_read: return 370;
+    case SYSVM_NR_pread64: return 350;
+    case SYSVM_NR_lseek: return 55;
     case SYSVM_NR_fcntl:
-    case SYSVM_NR_ioctl:
-      return 60;
-    case SYSVM_NR_fadvise64:
-      return 90;
-    case SYSVM_NR_getdents64:
-      return 2500;  // about ten entries
-    case SYSVM_NR_statx:
-      return 850;
-    default:
-      return 600;
+    case SYSVM_NR_ioctl: return 60;
+    case SYSVM_NR_fadvise64: return 90;
+    case SYSVM_NR_getdents64: return 2500;  // about ten entries
+    case SYSVM_NR_statx: return 850;
+    default: return 600;
   }
-}
-
-namespace {
-
-// The work of what nobody asked for, as of the average call made ahead.
-double wasted_ns(const CostModel& cost, const ReplayCounts& r) {
-  double wasted = 0;
-  for (const auto& [nr, n] : r.ahead_by_nr) wasted += static_cast<double>(n) * cost.inner_ns(nr) * r.unused_share();
-  return wasted;
-}
-
-}  // namespace
-
-double CostModel::user_saved_ns(const ReplayCounts& r) const {
-  const double entries = static_cast<double>(r.calls) + static_cast<double>(r.runs) - static_cast<double>(r.entries) -
-                         static_cast<double>(r.inner);
-  return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns - static_cast<double>(r.forwarded) * watch_ns -
-         static_cast<double>(r.runs) * (user_run_ns + insns_per_run * user_insn_ns) -
-         static_cast<double>(r.inner) * (user_call_ns + insns_per_call * user_insn_ns) - wasted_ns(*this, r);
-}
-
-double CostModel::saved_ns(const ReplayCounts& r) const {
-  const double entries = static_cast<double>(r.calls) - static_cast<double>(r.entries);
-  return entries * crossing_ns - static_cast<double>(r.answered) * serve_ns -
-         static_cast<double>(r.forwarded) * watch_ns -
-         static_cast<double>(r.runs) * (run_ns + insns_per_run * insn_ns) -
-         static_cast<double>(r.ahead) * (inner_extra_ns + insns_per_call * insn_ns) - wasted_ns(*this, r);
 }
 
 std::string costs_file() {
@@ -94,7 +55,8 @@ Result<CostModel> costs_from_json(std::string_view text) {
     return error("not what 'sysvm bench --save' writes: crossing_ns is missing");
   CostModel cost;
   std::string lie;
-  const auto take = [&](double& to, std::initializer_list<const char*> names, double minus = 0, double most = kMostNs) {
+  const auto take = [&](double& to, std::initializer_list<const char*> names, double minus = 0,
+                        double most = kMostNs) {
     for (const char* name : names)
       if (const auto at = j.find(name); at != j.end() && at->is_number()) {
         const double ns = at->get<double>();
@@ -129,7 +91,8 @@ Result<CostModel> costs_from_json(std::string_view text) {
   take(cost.start_ns, {"start_ns"}, 0, kMostStartNs);
   take(cost.launch_ns, {"launch_ns"}, 0, kMostStartNs);
   if (cost.crossing_ns < kLeastCrossingNs)
-    lie = fmt::format("crossing_ns is {}: no machine enters its kernel in less than {:.0f}", cost.crossing_ns, kLeastCrossingNs);
+    lie = fmt::format("crossing_ns is {}: no machine enters its kernel in less than {:.0f}", cost.crossing_ns,
+                      kLeastCrossingNs);
   if (!lie.empty()) return error("{}", lie);
   if (const auto at = j.find("figures"); at != j.end() && at->is_object() && at->contains("crossing")) {
     const nlohmann::json& crossing = (*at)["crossing"];
@@ -147,14 +110,21 @@ Result<CostModel> read_costs(const std::string& path) {
   if (!cost) return error("{}: {}", path, cost.message());
   cost->source = path;
   struct stat st {};
-  if (stat(path.c_str(), &st) == 0) cost->age_s = std::max(0.0, std::difftime(std::time(nullptr), st.st_mtime));
+  if (stat(path.c_str(), &st) == 0)
+    cost->age_s = std::max(0.0, std::difftime(std::time(nullptr), st.st_mtime));
   return cost;
 }
 
 std::string CostModel::source_and_age() const {
-  if (age_s < 0) return source == "defaults" ? "built-in, of another machine; 'sysvm bench --save' measures this one" : source;
-  const auto ago = [](double n, const char* unit) { return fmt::format("{:.0f} {}{} ago", n, unit, n >= 1.5 ? "s" : ""); };
-  const std::string when = age_s < 3600 ? ago(age_s / 60, "minute") : age_s < 86400 ? ago(age_s / 3600, "hour") : ago(age_s / 86400, "day");
+  if (age_s < 0)
+    return source == "defaults" ? "built-in, of another machine; 'sysvm bench --save' measures this one"
+                                : source;
+  const auto ago = [](double n, const char* unit) {
+    return fmt::format("{:.0f} {}{} ago", n, unit, n >= 1.5 ? "s" : "");
+  };
+  const std::string when = age_s < 3600    ? ago(age_s / 60, "minute")
+                           : age_s < 86400 ? ago(age_s / 3600, "hour")
+                                           : ago(age_s / 86400, "day");
   return fmt::format("measured {}: {}", when, source);
 }
 

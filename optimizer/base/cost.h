@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What calls cost, to say what a procedure is worth in time. (How far ahead calls are made is decided by
-// entries: planner.cc; whether a procedure is kept, by time: attempt.cc.) All in nanoseconds. The defaults are
-// those of the machine that the design was measured on (docs/benchmarks.md); `sysvm bench --save` stores this
-// machine's own. The kernel engine's figures where they were measured, else the user engine's, whose machine
-// is the same. Tested by tests/optimizer/cost_test.cc.
+// crossings: planner.cc; whether a procedure is kept, by time: attempt.cc.) All in nanoseconds. The defaults
+// are those of the machine that the design was measured on (docs/benchmarks.md); `sysvm bench --save` stores
+// this machine's own. The kernel engine's figures where they were measured, else the user engine's, whose
+// machine is the same. Tested by tests/optimizer/cost_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -15,27 +15,26 @@
 
 namespace sysvm {
 
-struct ReplayCounts;
-
 struct CostModel {
-  double crossing_ns = 165;  // one entry, in a real program
-  double serve_ns = 13;      // answering a call from the log
-  double copy_4k_ns = 26;    // of what was staged, each 4 KiB
-  double watch_ns = 20;      // a call that the shim looks at and forwards, beyond the plain call
-  double insn_ns = 3;        // one instruction of the machine
-  double run_ns = 10;        // a run, beyond its entry and its instructions
-  double inner_extra_ns = 5; // one call inside a run, beyond its work
-  double undo_ns = 210;      // taking one call back: an entry and its work
+  double crossing_ns = 165;   // one entry into the kernel, in a real program
+  double serve_ns = 13;       // answering a call from the log
+  double copy_4k_ns = 26;     // of what was staged, each 4 KiB
+  double watch_ns = 20;       // a call that the shim checks and forwards, beyond the plain call
+  double insn_ns = 3;         // one instruction of the machine
+  double run_ns = 10;         // a run, beyond its crossing and its instructions
+  double inner_extra_ns = 5;  // one call inside a run, beyond its work
+  double undo_ns = 210;       // taking one call back: a crossing and its work
   double insns_per_call = 3;
   double insns_per_run = 25;  // prologue and guards
-  std::unordered_map<uint32_t, double> work_ns;  // the kernel's work of a call, without the entry, where measured
-  // The user engine's own: each call of a run is an entry, so only answers without one are gained.
+  std::unordered_map<uint32_t, double>
+      work_ns;  // the kernel's work of a call, without the crossing, where measured
+  // The user engine's own: each call of a run is a crossing, so only answers without one are gained.
   double user_insn_ns = 3, user_run_ns = 40, user_call_ns = 8;
   double start_ns = 300e3;   // the shim's start in a process
   double launch_ns = 1.5e6;  // what `sysvm run` adds to a command once
-  double uncertain = 0.15;   // share by which these are known: how far the repetitions of an entry lay apart
+  double uncertain = 0.15;  // share by which these are known: how far the repetitions of a crossing lay apart
   std::string source = "defaults";
-  double age_s = -1;  // since they were measured; -1: never
+  double age_s = -1;                   // since they were measured; -1: never
   std::string source_and_age() const;  // "measured 3 days ago: ~/.cache/sysvm/costs.json"
 
   double inner_ns(uint32_t nr) const;
@@ -43,15 +42,12 @@ struct CostModel {
   double loss_per_waste(uint32_t nr, bool undo) const {
     return inner_ns(nr) + inner_extra_ns + insns_per_call * insn_ns + (undo ? undo_ns : 0);
   }
-  // Time that a whole program would have saved; without what starting the shim costs beyond its entries.
-  double saved_ns(const ReplayCounts& r) const;
-  double user_saved_ns(const ReplayCounts& r) const;  // with the user engine
 };
 
 // $XDG_CACHE_HOME/sysvm/costs.json, or below ~/.cache; "" if there is no home.
 std::string costs_file();
-// What `sysvm bench --json` or --save wrote. What was not measured there keeps its default; a figure that no machine has is
-// refused, since every prediction would be nonsense.
+// What `sysvm bench --json` or --save wrote. What was not measured there keeps its default; a figure that no
+// machine has is refused, since every prediction would be nonsense.
 Result<CostModel> costs_from_json(std::string_view text);
 Result<CostModel> read_costs(const std::string& path);
 // This machine's own if they were saved, else the defaults.

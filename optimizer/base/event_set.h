@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A set of events of recordings that are in memory: a bit for each place where an event may lie.
 //
-// A recording of ten million calls has millions of members in some of these sets; a node of a hash table for each would
-// take more memory than the calls do. Events lie in arrays, so their addresses are dense: each block of addresses
-// that has a member gets a row of bits. Tested by tests/optimizer/event_set_test.cc.
+// A recording of ten million calls has millions of members in some of these sets; a node of a hash table for
+// each would take more memory than the calls do. Events lie in arrays, so their addresses are dense: each
+// block of addresses that has a member gets a row of bits. Tested by tests/optimizer/event_set_test.cc.
 #pragma once
 
 #include <array>

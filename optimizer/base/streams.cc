@@ -5,39 +5,15 @@
 #include <map>
 #include <unordered_map>
 
-#include "optimizer/base/calls.h"
+#include "optimizer/base/images.h"
+#include "uapi/syscalls.h"
 
 namespace sysvm {
 namespace {
 
-class Images {  // which executable a process ran at a moment
- public:
-  explicit Images(const Trace& trace) {
-    for (const Process& p : trace.processes) images_[p.pid].push_back(&p);
-    for (auto& [pid, images] : images_)  // a file may have them in any order
-      std::stable_sort(images.begin(), images.end(),
-                       [](const Process* a, const Process* b) { return a->start_ns < b->start_ns; });
-  }
-  std::string build_id(int32_t pid, uint64_t ts_ns) const {
-    const Process* best = find(pid, ts_ns);
-    for (int depth = 0; best && !best->execed && best->build_id.empty() && depth < 64; ++depth)
-      best = find(best->parent, best->start_ns);  // a fork child runs what its parent ran
-    return best ? best->build_id : "";
-  }
-
- private:
-  const Process* find(int32_t pid, uint64_t ts_ns) const {
-    const auto at = images_.find(pid);
-    if (at == images_.end()) return nullptr;
-    const auto after = std::partition_point(at->second.begin(), at->second.end(),
-                                            [&](const Process* p) { return p->start_ns <= ts_ns; });
-    return after == at->second.begin() ? *after : *std::prev(after);
-  }
-  std::map<int32_t, std::vector<const Process*>> images_;
-};
-
 bool unusable(const Event& e) {
-  return e.flags & (kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue);
+  return e.flags &
+         (kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue);
 }
 
 // The first event of a second thread of each process, where there is one.
@@ -65,7 +41,9 @@ void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& count
       if (stream.calls.empty()) return;
       stream.trace = &trace;
       const Event& first = *stream.calls.front();
-      stream.exe = images.build_id(first.pid, first.ts_ns);
+      const std::vector<const Process*>& all = images.of(first.pid);
+      const Process* image = images.at(first.pid, first.ts_ns);
+      stream.exe = images.build_id(image || all.empty() ? image : all.front());
       out.push_back(std::move(stream));
       stream = Stream{};
       ++counts.cuts;
@@ -81,7 +59,8 @@ void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& count
         cut();
         continue;
       }
-      if (unusable(e) || traits_of(e).effect == SYSVM_EFFECT_TASK) {
+      const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+      if (unusable(e) || !row || row->effect == SYSVM_EFFECT_TASK) {
         cut();
         continue;
       }

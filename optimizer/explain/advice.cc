@@ -29,7 +29,8 @@ std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Re
   std::vector<Advice> out;
   const auto say = [&](std::string text, uint64_t calls, uint32_t nr, double least = kWorthSaying) {
     if (static_cast<double>(calls) < least * static_cast<double>(part.calls) || !part.calls) return;
-    out.push_back({std::move(text), calls, static_cast<double>(calls) * (cost.crossing_ns + cost.inner_ns(nr))});
+    out.push_back(
+        {std::move(text), calls, static_cast<double>(calls) * (cost.crossing_ns + cost.inner_ns(nr))});
   };
   for (const auto& [name, total] : part.by_name_and_path) {
     const size_t space = name.find(' ');
@@ -38,15 +39,17 @@ std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Re
     const bool stat = call.find("stat") != std::string::npos;
     if (path.empty() || path[0] != '/') continue;  // relative: another file in another folder
     if (path == "/etc/localtime" && stat)
-      say(fmt::format("set TZ (TZ=:/etc/localtime keeps the zone): {:.0f} % of the calls stat /etc/localtime", percent),
+      say(fmt::format("set TZ (TZ=:/etc/localtime keeps the zone): {:.0f} % of the calls stat /etc/localtime",
+                      percent),
           total.count, number_of(call));
     else if (total.failed == total.count)
-      say(fmt::format("{:.0f} % of the calls look for \"{}\", which is never there ({}): can it be switched off?", percent,
-                      path, call),
+      say(fmt::format(
+              "{:.0f} % of the calls look for \"{}\", which is never there ({}): can it be switched off?",
+              percent, path, call),
           total.count, number_of(call));
     else
-      say(fmt::format("{:.0f} % of the calls are {} of \"{}\" again: keep the answer", percent, call, path), total.count,
-          number_of(call));
+      say(fmt::format("{:.0f} % of the calls are {} of \"{}\" again: keep the answer", percent, call, path),
+          total.count, number_of(call));
   }
   uint64_t xattr = 0, missing = 0, links = 0;
   for (const auto& [name, total] : part.by_name) {
@@ -55,21 +58,26 @@ std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Re
       missing += total.failed;
     if (name == "readlink" || name == "readlinkat") links += total.failed;
   }
-  say(fmt::format("{:.0f} % of the calls ask for extended attributes that are not there: can the program leave that out?",
-                  share(xattr, part.calls)),
+  say(fmt::format(
+          "{:.0f} % of the calls ask for extended attributes that are not there: "
+           "can the program leave that out?",
+          share(xattr, part.calls)),
       xattr, SYSVM_NR_getxattr);
-  say(fmt::format("{:.0f} % of the calls look for files that are not there: fewer or better ordered search paths",
-                  share(missing, part.calls)),
+  say(fmt::format(
+          "{:.0f} % of the calls look for files that are not there: fewer or better ordered search paths",
+          share(missing, part.calls)),
       missing, SYSVM_NR_newfstatat, 0.1);
-  say(fmt::format("{:.0f} % of the calls resolve names that are no links (realpath): shorter or resolved paths",
-                  share(links, part.calls)),
+  say(fmt::format(
+          "{:.0f} % of the calls resolve names that are no links (realpath): shorter or resolved paths",
+          share(links, part.calls)),
       links, SYSVM_NR_readlink, 0.1);
   if (procedures && procedures->entries < procedures->calls)
-    out.push_back({fmt::format("compile and run it with the module: {} of {} entries fewer", procedures->calls - procedures->entries,
-                               procedures->calls),
-                   procedures->calls - procedures->entries, cost.saved_ns(*procedures)});
+    out.push_back({fmt::format("compile and run it with the module: {} of {} entries fewer",
+                               procedures->calls - procedures->entries, procedures->calls),
+                   procedures->calls - procedures->entries, saved_ns(cost, *procedures)});
   std::erase_if(out, [](const Advice& a) { return a.saved_ns <= 0; });
-  std::stable_sort(out.begin(), out.end(), [](const Advice& a, const Advice& b) { return a.saved_ns > b.saved_ns; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Advice& a, const Advice& b) { return a.saved_ns > b.saved_ns; });
   if (out.size() > 3) out.resize(3);
   return out;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a recording says that a person should do, the best first: set TZ, do without xattrs, read with larger
-// buffers - and let procedures make what can be made ahead. Each comes with what it would save by the costs of
-// this machine. Calls that are made again and again with the same name and answer are worth more than any
+// buffers - and let procedures make what can be made ahead. Each comes with what it would save by the costs
+// of this machine. Calls that are made again and again with the same name and answer are worth more than any
 // batching of them (docs/mining.md). Tested by tests/optimizer/advice_test.cc.
 #pragma once
 

@@ -82,14 +82,13 @@ class Explainer {
     switch (a.kind) {
       case SVP_ARG_ANY:
         brief = "_";
-        from = "not looked at";
+        from = "not used";
         return;
       case SVP_ARG_CONST:
         brief = kind.kind == SYSVM_KIND_CMD ? command_name(f.nr, a.value) : number_text(a.value, kind);
         from = "constant " + brief;
         return;
-      case SVP_ARG_REG:
-        return register_source(a.reg, brief, from);
+      case SVP_ARG_REG: return register_source(a.reg, brief, from);
       case SVP_ARG_PATH:
         brief = "path";
         from = "string equal to the trigger's path";
@@ -112,7 +111,9 @@ class Explainer {
         return;
       case SVP_ARG_ROW:
         brief = "name";
-        from = "each of the names that lie in a row in the program's memory, and each directory on the way to one";
+        from =
+            "each of the names that lie in a row in the program's memory, "
+             "and each directory on the way to one";
         return;
       case SVP_ARG_UNDER:
         brief = "dir/name";
@@ -124,8 +125,7 @@ class Explainer {
         from = fmt::format("size {}, or any if the transfer was shorter", brief);
         return;
       }
-      default:
-        brief = from = "?";
+      default: brief = from = "?";
     }
   }
 
@@ -171,24 +171,21 @@ std::string guard_of(const Procedure& p) {
     entries |= f.nr == SYSVM_NR_getdents64;
   }
   if (!data && !entries) return "";
-  return fmt::format("{}, on a file system where reading ahead is harmless, its atime not moved; else nothing is read",
-                     data && entries ? "a file that is not empty, or a directory"
-                     : data          ? "a regular file that is not empty"
-                                     : "a directory");
+  return fmt::format(
+      "{}, on a file system where reading ahead is harmless, its atime not moved; else nothing is read",
+      data && entries ? "a file that is not empty, or a directory"
+      : data          ? "a regular file that is not empty"
+                      : "a directory");
 }
 
 const char* what_the_mode_does(uint32_t mode) {
   switch (mode) {
-    case SVP_FUSE:
-      return "all calls belong to one library routine and are made in one entry";
+    case SVP_FUSE: return "all calls belong to one library routine and are made in one entry";
     case SVP_RUN_AHEAD:
       return "made in one entry with the trigger, each answered when the program asks for it";
-    case SVP_ANSWER:
-      return "answered without an entry, from what is known about the descriptor";
-    case SVP_LATE_CLOSE:
-      return "answered at once; made at the head of the thread's next entry";
-    default:
-      return "";
+    case SVP_ANSWER: return "answered without an entry, from what is known about the descriptor";
+    case SVP_LATE_CLOSE: return "answered at once; made at the head of the thread's next entry";
+    default: return "";
   }
 }
 
@@ -272,19 +269,23 @@ std::string explain_text(const ProcedureFile& file) {
     if (e.hits >= 0)
       out += fmt::format("; replayed: {} hits, {} misses, {} undone", e.hits, e.misses, e.undone);
     if (e.hits >= 0 && e.saved_ns != 0)
-      out += fmt::format("\n  expected to save {} ({} to {}) in a run like the recorded one; pays from {:.0f} ns for an entry",
-                         time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
+      out += fmt::format(
+          "\n  expected to save {} ({} to {}) in a run like the recorded one; "
+           "pays from {:.0f} ns for an entry",
+          time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
     if (!e.guard.empty()) out += "  only if  " + e.guard + "\n";
-    if (!e.example.calls.empty()) out += "  example  calls of the recorded run, beside what makes or answers each\n";
+    if (!e.example.calls.empty())
+      out += "  example  calls of the recorded run, beside what makes or answers each\n";
     out += side_by_side(file.procs[i], e.example);
     for (size_t j = 0; j < e.followers.size(); ++j) {
       const ExplainedCall& f = e.followers[j];
       if (e.loop_calls && j == e.loop_first)
-        out += fmt::format("  loop     what follows is made for each {}, at most {} in a run:\n",
-                           e.loop_over_names ? "name in the row and each directory on the way" : "entry of the directory",
-                           e.loop_entries);
+        out += fmt::format(
+            "  loop     what follows is made for each {}, at most {} in a run:\n",
+            e.loop_over_names ? "name in the row and each directory on the way" : "entry of the directory",
+            e.loop_entries);
       if (e.loop_calls && j == e.loop_first + e.loop_calls) out += "  end      of the loop\n";
       out += "  answers  " + f.call + "\n";
       for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);

@@ -2,9 +2,9 @@
 // A procedure file for people: each procedure beside the calls that it replaces, with where every argument
 // comes from.
 //
-// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts, and the
-// calls of a real occurrence (example.h), come from the file's notes, if it has any; text of a file is printed escaped
-// and bounded, whoever made it. Tested by tests/optimizer/explain_test.cc.
+// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts,
+// and the calls of a real occurrence (example.h), come from the file's notes, if it has any; text of a file
+// is printed escaped and bounded, whoever made it. Tested by tests/optimizer/explain_test.cc.
 #pragma once
 
 #include <string>
@@ -33,8 +33,8 @@ struct ExplainedProcedure {
   uint32_t loop_first = 0, loop_calls = 0;  // of the followers those that a loop makes; 0 calls: no loop
   uint32_t loop_entries = 0;                // that one run may take at most
   bool loop_over_names = false;             // in a row in memory
-  uint32_t staging = 0;  // bytes
-  std::vector<std::string> code;  // listing
+  uint32_t staging = 0;                     // bytes
+  std::vector<std::string> code;            // listing
 };
 
 std::vector<ExplainedProcedure> explain(const ProcedureFile& file);

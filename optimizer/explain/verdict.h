@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What procedures are worth to a recorded program, in words that a person can act on: faster, slower or nothing to gain, by
-// how much, with the engine that this machine has now; with the module; and why not, by name.
+// What procedures are worth to a recorded program, in words that a person can act on: faster, slower or
+// nothing to gain, by how much, with the engine that this machine has now; with the module; and why not, by
+// name.
 //
-// Times are the program's own: the recording's wall time with what tracing added taken out. What starting the shim
-// costs is part of the answer. An answer is "faster" or "slower" only if the whole interval says so and it is 1 % of the
-// wall time at least. Tested by tests/optimizer/verdict_test.cc.
+// Times are the program's own: the recording's wall time with what tracing added taken out. What starting the
+// shim costs is part of the answer. An answer is "faster" or "slower" only if the whole interval says so and
+// it is 1 % of the wall time at least. Tested by tests/optimizer/verdict_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct Verdict {
 };
 
 // spread_ns: half of the interval of what the procedures save, as far as the recording's runs differ.
-Verdict judge(const Replay& r, const CostModel& cost, double spread_ns, uint64_t wall_ns, EngineHere here = engine_here());
+Verdict judge(const Replay& r, const CostModel& cost, double spread_ns, uint64_t wall_ns,
+              EngineHere here = engine_here());
 
 // "faster: about 3.1 ms (2.1 to 4.2 ms, 4.2 %) less than 74 ms", "nothing to gain: ...".
 std::string prediction_text(const Prediction& p, uint64_t wall_ns);

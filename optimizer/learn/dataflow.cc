@@ -7,9 +7,7 @@
 namespace sysvm {
 namespace {
 
-bool same_descriptor(uint64_t a, uint64_t b) {
-  return static_cast<int32_t>(a) == static_cast<int32_t>(b);
-}
+bool same_descriptor(uint64_t a, uint64_t b) { return static_cast<int32_t>(a) == static_cast<int32_t>(b); }
 
 ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
   const CallTraits trigger = traits_of(*context.trigger);
@@ -69,19 +67,16 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
   const sysvm_arg_info& kind = traits.arg[i];
   const uint64_t value = call.args[i];
   switch (kind.kind) {
-    case SYSVM_KIND_NONE:
-      break;
+    case SYSVM_KIND_NONE: break;
     case SYSVM_KIND_FD:
-    case SYSVM_KIND_DIRFD:
-      return descriptor_source(context, value);
+    case SYSVM_KIND_DIRFD: return descriptor_source(context, value);
     case SYSVM_KIND_PATH:
     case SYSVM_KIND_STR:
       return string_source(context, string_argument(*context.stream, call, traits, i),
                            kind.kind == SYSVM_KIND_PATH);
     case SYSVM_KIND_OUT:
     case SYSVM_KIND_OUTN:
-    case SYSVM_KIND_OUTS:
-      return out_source(kind);
+    case SYSVM_KIND_OUTS: return out_source(kind);
     case SYSVM_KIND_SIZE: {
       bool of_out_buffer = false;
       for (size_t j = 0; j < traits.nargs; ++j)
@@ -136,13 +131,14 @@ StepSources explain(const FlowContext& context, const Event& call) {
   step.traits = traits_of(call);
   for (size_t i = 0; i < step.traits.nargs; ++i)
     step.args.push_back(source_of(context, call, step.traits, i));
-  if (step.args.size() > 1 && step.args[1].from == From::kKept && static_cast<int32_t>(call.args[0]) == AT_FDCWD)
+  if (step.args.size() > 1 && step.args[1].from == From::kKept &&
+      static_cast<int32_t>(call.args[0]) == AT_FDCWD)
     step.args[0] = {From::kConst, static_cast<uint32_t>(AT_FDCWD), 0, 0, ""};
   step.key = describe(step);
   return step;
 }
 
-const std::string* kept_look(const Stream& stream, const Event& call) {
+const std::string* kept_path_of(const Stream& stream, const Event& call) {
   if (call.nr != SYSVM_NR_newfstatat || static_cast<int32_t>(call.args[0]) != AT_FDCWD) return nullptr;
   if (call.args[3] != 0 && call.args[3] != AT_SYMLINK_NOFOLLOW) return nullptr;
   const std::string* path = string_argument(stream, call, traits_of(call), 1);
@@ -155,9 +151,7 @@ std::string describe(const StepSources& step) {
     const ArgSource& a = step.args[i];
     if (i) out += ", ";
     switch (a.from) {
-      case From::kNothing:
-        out += "_";
-        break;
+      case From::kNothing: out += "_"; break;
       case From::kConst:
         if (i == 1 && step.traits.arg[1].kind == SYSVM_KIND_CMD &&
             step.traits.name.find(' ') != std::string::npos)
@@ -165,45 +159,19 @@ std::string describe(const StepSources& step) {
         else
           out += number_text(a.value, step.traits.arg[i]);
         break;
-      case From::kTriggerResult:
-        out += "fd";
-        break;
-      case From::kStepResult:
-        out += fmt::format("#{}", a.index);
-        break;
-      case From::kTriggerArg:
-        out += fmt::format("${}", a.index);
-        break;
-      case From::kPath:
-        out += "path";
-        break;
-      case From::kString:
-        out += '"' + a.text + '"';
-        break;
-      case From::kKept:
-        out += "kept";
-        break;
-      case From::kOut:
-        out += "buf";
-        break;
-      case From::kSize:
-        out += "size";
-        break;
-      case From::kDirectory:
-        out += "dir";
-        break;
-      case From::kEntryName:
-        out += "name";
-        break;
-      case From::kEntryUnder:
-        out += "dir/name";
-        break;
-      case From::kRow:
-        out += "next in memory";
-        break;
-      case From::kVarying:
-        out += "?";
-        break;
+      case From::kTriggerResult: out += "fd"; break;
+      case From::kStepResult: out += fmt::format("#{}", a.index); break;
+      case From::kTriggerArg: out += fmt::format("${}", a.index); break;
+      case From::kPath: out += "path"; break;
+      case From::kString: out += '"' + a.text + '"'; break;
+      case From::kKept: out += "kept"; break;
+      case From::kOut: out += "buf"; break;
+      case From::kSize: out += "size"; break;
+      case From::kDirectory: out += "dir"; break;
+      case From::kDirentName: out += "name"; break;
+      case From::kDirentUnder: out += "dir/name"; break;
+      case From::kRow: out += "next in memory"; break;
+      case From::kVarying: out += "?"; break;
     }
   }
   return out + ")";

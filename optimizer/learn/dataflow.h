@@ -25,20 +25,20 @@
 namespace sysvm {
 
 enum class From : uint8_t {
-  kNothing,  // the call does not look at it
+  kNothing,  // the call does not use it
   kConst,    // value
   kTriggerResult,
-  kStepResult,  // result of step index (counted from 0 behind the trigger)
-  kTriggerArg,  // argument index of the trigger
-  kPath,        // a string equal to the trigger's path
-  kString,      // a string equal to text
-  kKept,        // a path from the root: the one that was passed in this place the last time
-  kOut,         // buffer that is filled: size in argument index, or bytes of it if index is 6
-  kSize,        // size of an out-buffer
-  kDirectory,   // the directory's descriptor; this and the next two only in loops (directories.h)
-  kEntryName,   // an entry's name
-  kEntryUnder,  // the directory's path, '/', and an entry's name
-  kRow,         // a name of a row in memory (rows.h)
+  kStepResult,   // result of step index (counted from 0 after the trigger)
+  kTriggerArg,   // argument index of the trigger
+  kPath,         // a string equal to the trigger's path
+  kString,       // a string equal to text
+  kKept,         // a path from the root: the one that was passed in this place the last time
+  kOut,          // buffer that is filled: size in argument index, or bytes of it if index is 6
+  kSize,         // size of an out-buffer
+  kDirectory,    // the directory's descriptor; this and the next two only in loops (directories.h)
+  kDirentName,   // a name in it
+  kDirentUnder,  // the directory's path, '/', and such a name
+  kRow,          // a name of a row in memory (rows.h)
   kVarying,
 };
 
@@ -77,8 +77,8 @@ StepSources explain(const FlowContext& context, const Event& call);
 // k.
 std::string describe(const StepSources& step);
 
-// A look at a path from the root, which may be the same each time: that path, else nullptr.
-const std::string* kept_look(const Stream& stream, const Event& call);
+// A stat of a path from the root, which may be the same each time: that path, else nullptr.
+const std::string* kept_path_of(const Stream& stream, const Event& call);
 
 // The string arguments of a call as the trace has them; nullptr if it was not read.
 const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,

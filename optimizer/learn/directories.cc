@@ -7,20 +7,15 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "procedures/svp.h"
 
 namespace sysvm {
 namespace {
 
-std::optional<size_t> path_argument(const CallTraits& traits) {
-  for (size_t i = 0; i < traits.nargs; ++i)
-    if (traits.arg[i].kind == SYSVM_KIND_PATH) return i;
-  return std::nullopt;
-}
-
-bool is_name(const std::string& text) {
-  return !text.empty() && text != "." && text != ".." && text.find('/') == std::string::npos;
+bool is_name(std::string_view text) {
+  return !text.empty() && text != "." && text != ".." && text.find('/') == std::string_view::npos;
 }
 
 bool follows_no_link(const StepSources& s) {
@@ -28,15 +23,14 @@ bool follows_no_link(const StepSources& s) {
     case SYSVM_NR_newfstatat:
       return s.args[3].value & AT_SYMLINK_NOFOLLOW && !(s.args[3].value & AT_EMPTY_PATH);
     case SYSVM_NR_statx:
-      return s.args[2].value & AT_SYMLINK_NOFOLLOW && !(s.args[2].value & (AT_EMPTY_PATH | AT_STATX_FORCE_SYNC));
+      return s.args[2].value & AT_SYMLINK_NOFOLLOW &&
+             !(s.args[2].value & (AT_EMPTY_PATH | AT_STATX_FORCE_SYNC));
     case SYSVM_NR_lstat:
     case SYSVM_NR_lgetxattr:
     case SYSVM_NR_llistxattr:
     case SYSVM_NR_readlink:
-    case SYSVM_NR_readlinkat:
-      return true;
-    default:
-      return false;
+    case SYSVM_NR_readlinkat: return true;
+    default: return false;
   }
 }
 
@@ -45,7 +39,8 @@ bool shows_the_kind(uint32_t nr) {
 }
 
 bool follows_links_but_may(uint32_t nr) {
-  return nr == SYSVM_NR_getxattr || nr == SYSVM_NR_listxattr || nr == SYSVM_NR_access || nr == SYSVM_NR_faccessat;
+  return nr == SYSVM_NR_getxattr || nr == SYSVM_NR_listxattr || nr == SYSVM_NR_access ||
+         nr == SYSVM_NR_faccessat;
 }
 
 }  // namespace
@@ -55,50 +50,54 @@ std::string under_of(const std::string& path) {
   return path.ends_with('/') ? path : path + "/";
 }
 
-std::optional<EntryCall> DirectoryTracker::step(const Stream& stream, const Event& call) {
-  const CallTraits traits = traits_of(call);
+std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Event& call) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr));
+  if (!row) return std::nullopt;
   const auto fd = static_cast<int32_t>(call.args[0]), made = static_cast<int32_t>(call.ret);
-  if (is_open(traits.nr)) {
+  if (is_open(row->nr)) {
     if (call.ret < 0) return std::nullopt;
     by_fd_.erase(made);
+    const CallTraits traits = traits_of(call);
     if (!traits.may_trigger) return std::nullopt;  // for writing, O_PATH
     auto directory = std::make_shared<OpenDirectory>();
     directory->open = &call;
-    const std::string* path = string_argument(stream, call, traits, traits.nr == SYSVM_NR_open ? 0 : 1);
-    if (path && !path->empty() && (traits.nr == SYSVM_NR_open || fd == AT_FDCWD)) directory->under = under_of(*path);
+    const std::string* path = string_argument(stream, call, traits, row->nr == SYSVM_NR_open ? 0 : 1);
+    if (path && !path->empty() && (row->nr == SYSVM_NR_open || fd == AT_FDCWD))
+      directory->under = under_of(*path);
     by_fd_[made] = directory;
     return std::nullopt;
   }
-  const auto at = traits.nargs && traits.arg[0].kind == SYSVM_KIND_FD ? by_fd_.find(fd) : by_fd_.end();
-  if (traits.nr == SYSVM_NR_getdents64 && call.ret > 0 && at != by_fd_.end()) {
+  const auto at = row->nargs && row->arg[0].kind == SYSVM_KIND_FD ? by_fd_.find(fd) : by_fd_.end();
+  if (row->nr == SYSVM_NR_getdents64 && call.ret > 0 && at != by_fd_.end()) {
     at->second->read = true;
     if (at->second->under) by_path_[*at->second->under] = at->second;
   }
-  if (traits.result == SYSVM_RESULT_FD && call.ret >= 0) {
-    const auto copy = at == by_fd_.end() ? nullptr : at->second;
+  if (const Gives gives = gives_descriptor(call); gives != Gives::kNothing && call.ret >= 0) {
+    const auto copy = at == by_fd_.end() || gives != Gives::kCopy ? nullptr : at->second;
     by_fd_.erase(made);
-    if (copy && traits.effect == SYSVM_EFFECT_FD) by_fd_[made] = copy;
+    if (copy) by_fd_[made] = copy;
   }
-  if (traits.nr == SYSVM_NR_close) by_fd_.erase(fd);
-  if (traits.nr == SYSVM_NR_chdir || traits.nr == SYSVM_NR_fchdir) by_path_.clear();
+  if (row->nr == SYSVM_NR_close) by_fd_.erase(fd);
+  if (row->nr == SYSVM_NR_chdir || row->nr == SYSVM_NR_fchdir) by_path_.clear();
 
-  const std::optional<size_t> p = path_argument(traits);
-  if (!p || *p > 1 || traits.effect != SYSVM_EFFECT_PURE || !traits.may_follow || !traits.batchable)
+  const size_t p = row->arg[0].kind == SYSVM_KIND_PATH ? 0 : row->arg[1].kind == SYSVM_KIND_PATH ? 1 : 2;
+  if (p > 1 || row->effect != SYSVM_EFFECT_PURE || !(row->flags & SYSVM_FLAG_AHEAD) || row->index < 0)
     return std::nullopt;
-  const std::string* path = string_argument(stream, call, traits, *p);
-  if (!path) return std::nullopt;
-  if (*p == 1 && fd != AT_FDCWD) {
+  // The first string argument, since none comes before a path.
+  if (call.path[0] == kNoString || call.flags & (kPathFault | kPathCut)) return std::nullopt;
+  const std::string_view path = stream.string(call, 0);
+  if (p == 1 && fd != AT_FDCWD) {
     const auto dir = by_fd_.find(fd);
-    if (dir == by_fd_.end() || !dir->second->read || !is_name(*path)) return std::nullopt;
-    return EntryCall{dir->second, *path, false};
+    if (dir == by_fd_.end() || !dir->second->read || !is_name(path)) return std::nullopt;
+    return DirentCall{dir->second, path, false};
   }
-  const size_t name = path->rfind('/') == std::string::npos ? 0 : path->rfind('/') + 1;
-  const auto dir = by_path_.find(path->substr(0, name));
-  if (dir == by_path_.end() || !is_name(path->substr(name))) return std::nullopt;
-  return EntryCall{dir->second, path->substr(name), true};
+  const size_t name = path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1;
+  const auto dir = by_path_.find(path.substr(0, name));
+  if (dir == by_path_.end() || !is_name(path.substr(name))) return std::nullopt;
+  return DirentCall{dir->second, path.substr(name), true};
 }
 
-StepSources explain_entry(const Stream& stream, const Event& call, const EntryCall& entry) {
+StepSources explain_dirent(const Stream& stream, const Event& call, bool under) {
   StepSources step;
   step.nr = static_cast<uint32_t>(call.nr);
   step.traits = traits_of(call);
@@ -107,12 +106,10 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
     ArgSource a;
     switch (kind.kind) {
       case SYSVM_KIND_DIRFD:
-        a.from = entry.under ? From::kConst : From::kDirectory;
-        a.value = entry.under ? static_cast<uint32_t>(AT_FDCWD) : 0;
+        a.from = under ? From::kConst : From::kDirectory;
+        a.value = under ? static_cast<uint32_t>(AT_FDCWD) : 0;
         break;
-      case SYSVM_KIND_PATH:
-        a.from = entry.under ? From::kEntryUnder : From::kEntryName;
-        break;
+      case SYSVM_KIND_PATH: a.from = under ? From::kDirentUnder : From::kDirentName; break;
       case SYSVM_KIND_STR: {
         const std::string* text = string_argument(stream, call, step.traits, i);
         a.from = text ? From::kString : From::kVarying;
@@ -121,9 +118,7 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
       }
       case SYSVM_KIND_OUT:
       case SYSVM_KIND_OUTN:
-      case SYSVM_KIND_OUTS:
-        a = out_source(kind);
-        break;
+      case SYSVM_KIND_OUTS: a = out_source(kind); break;
       case SYSVM_KIND_SIZE:  // 0 asks for the size alone, which is another question
         a.from = call.args[i] ? From::kSize : From::kConst;
         break;
@@ -137,8 +132,7 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
         a.from = From::kConst;
         a.value = call.args[i];
         break;
-      default:
-        a.from = From::kVarying;
+      default: a.from = From::kVarying;
     }
     step.args.push_back(a);
   }
@@ -148,7 +142,7 @@ StepSources explain_entry(const Stream& stream, const Event& call, const EntryCa
 
 namespace {
 
-// A look at a path from the root that has nothing to do with the entry, but comes with each (/etc/localtime).
+// A path from the root that has nothing to do with the name, but is checked with each (/etc/localtime).
 StepSources explain_kept(const Event& call) {
   StepSources step;
   step.nr = static_cast<uint32_t>(call.nr);
@@ -163,21 +157,52 @@ StepSources explain_kept(const Event& call) {
 
 }  // namespace
 
-std::vector<Visit> visits_of(const Stream& stream) {
+const StepSources* DirentSources::of(const Stream& stream, const Event& call, bool under) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr));
+  Form form{row->nr, under};
+  size_t text = 0;
+  for (size_t i = 0; i < row->nargs; ++i) {
+    const uint16_t kind = row->arg[i].kind;
+    uint64_t& part = form[2 + i];
+    if (kind == SYSVM_KIND_PATH) ++text;
+    if (kind == SYSVM_KIND_STR)
+      part = text < 2 ? uint64_t{call.path[text++]} << 1 | call.has(kPathFault) : UINT64_MAX;
+    if (kind == SYSVM_KIND_SIZE) part = call.args[i] != 0;
+    if (kind == SYSVM_KIND_FLAGS || kind == SYSVM_KIND_MODE) part = call.args[i] & 0xffffffffu;
+    if (kind == SYSVM_KIND_INT || kind == SYSVM_KIND_UINT) part = call.args[i];
+  }
+  std::unique_ptr<StepSources>& known = known_[form];
+  if (!known) known = std::make_unique<StepSources>(explain_dirent(stream, call, under));
+  return known.get();
+}
+
+const StepSources* DirentSources::of_kept(const Event& call) {
+  std::unique_ptr<StepSources>& known =
+      known_[{static_cast<uint64_t>(call.nr), 2, call.args[3] & 0xffffffffu}];
+  if (!known) known = std::make_unique<StepSources>(explain_kept(call));
+  return known.get();
+}
+
+size_t DirentSources::Hash::operator()(const Form& form) const {
+  uint64_t h = 0;
+  for (const uint64_t part : form) h = (h ^ part) * 0x9e3779b97f4a7c15ull, h ^= h >> 31;
+  return h;
+}
+
+std::vector<Visit> visits_of(const Stream& stream, DirentSources& sources) {
   std::vector<Visit> visits;
   DirectoryTracker tracker;
-  std::string kept;
+  std::string_view kept;
   bool open = false;  // the last visit may go on
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
-    const std::optional<EntryCall> entry = tracker.step(stream, call);
-    if (const std::string* path = entry ? nullptr : kept_look(stream, call)) {
+    const std::optional<DirentCall> entry = tracker.step(stream, call);
+    if (const std::string* path = entry ? nullptr : kept_path_of(stream, call)) {
       const bool again = kept == *path;
       kept = *path;
       if (open && again) {
-        visits.back().calls.push_back(&call);
-        visits.back().keys.push_back(explain_kept(call).key);
+        visits.back().calls.push_back({&call, sources.of_kept(call)});
         continue;
       }
     }
@@ -187,14 +212,13 @@ std::vector<Visit> visits_of(const Stream& stream) {
       open = open && call.nr == SYSVM_NR_getdents64;
       continue;
     }
-    const std::string key = explain_entry(stream, call, *entry).key;
+    const VisitCall made{&call, sources.of(stream, call, entry->under)};
     if (open && visits.back().directory == entry->directory && visits.back().name == entry->name) {
-      visits.back().calls.push_back(&call);
-      visits.back().keys.push_back(key);
+      visits.back().calls.push_back(made);
       continue;
     }
     if (open) visits.back().goes_on |= visits.back().directory == entry->directory;
-    visits.push_back({entry->directory, entry->name, i, {&call}, {key}, entry->under, false});
+    visits.push_back({entry->directory, entry->name, i, {made}, entry->under, false});
     open = true;
   }
   return visits;
@@ -226,44 +250,49 @@ bool allowed(const StepSources& s, uint32_t kinds) {
   return follows_no_link(s) || (follows_links_but_may(s.nr) && !(kinds & 1u << kKindLink));
 }
 
-std::optional<LoopShape> shape_of(const std::vector<std::pair<const Visit*, const Stream*>>& all, bool under,
-                                  uint64_t min_count) {
-  std::map<std::string, uint64_t> firsts;
-  for (const auto& [v, stream] : all)
-    if (v->under == under && shows_the_kind(static_cast<uint32_t>(v->calls[0]->nr))) ++firsts[v->keys[0]];
-  std::string first;
-  for (const auto& [key, n] : firsts)
-    if (first.empty() || n > firsts[first]) first = key;
-  if (first.empty() || firsts[first] < min_count) return std::nullopt;
+// The call that most visits begin with, of those that show the kind of file.
+const StepSources* first_call(const std::vector<Visit>& visits, bool under, uint64_t min_count) {
+  std::unordered_map<const StepSources*, uint64_t> firsts;
+  for (const Visit& v : visits)
+    if (v.under == under && shows_the_kind(static_cast<uint32_t>(v.calls[0].event->nr)))
+      ++firsts[v.calls[0].sources];
+  const StepSources* first = nullptr;
+  for (const auto& [sources, n] : firsts)
+    if (!first || n > firsts[first] || (n == firsts[first] && sources->key < first->key)) first = sources;
+  return first && firsts[first] >= min_count ? first : nullptr;
+}
 
+std::optional<LoopShape> shape_of(const std::vector<Visit>& visits, bool under, uint64_t min_count) {
+  const StepSources* first = first_call(visits, under, min_count);
+  if (!first) return std::nullopt;
   LoopShape shape;
   shape.under = under;
-  std::map<std::pair<std::string, uint32_t>, Tally> tallies;
+  std::map<std::pair<const StepSources*, uint32_t>, Tally> tallies;
   std::array<uint64_t, 16> kinds{};
   uint64_t directories = 0, left = 0;
-  for (const auto& [v, stream] : all) {
-    if (v->under != under || v->keys[0] != first) continue;
+  for (const Visit& v : visits) {
+    if (v.under != under || v.calls[0].sources != first) continue;
     ++shape.visits;
-    shape.hidden |= v->name[0] == '.';
-    const uint32_t kind = v->kind();
+    shape.hidden |= v.name[0] == '.';
+    const uint32_t kind = v.kind();
     if (!kind) continue;
     ++kinds[kind];
     if (kind == kKindDirectory) {
       ++directories;
-      left += !v->goes_on;
+      left += !v.goes_on;
     }
-    std::map<std::string, uint32_t> nth;
-    const EntryCall entry{v->directory, v->name, under};
-    for (size_t i = 0; i < v->calls.size(); ++i) {
-      const uint32_t n = nth[v->keys[i]]++;
-      Tally& t = tallies[{v->keys[i], n}];
+    for (size_t i = 0; i < v.calls.size(); ++i) {
+      const auto& [event, sources] = v.calls[i];
+      const auto n = static_cast<uint32_t>(
+          std::count_if(v.calls.begin(), v.calls.begin() + static_cast<std::ptrdiff_t>(i),
+                        [s = sources](const VisitCall& before) { return before.sources == s; }));
+      Tally& t = tallies[{sources, n}];
       if (!t.count) {
-        const bool kept = i && kept_look(*stream, *v->calls[i]) && v->keys[i] == explain_kept(*v->calls[i]).key;
-        t.call.sources = kept ? explain_kept(*v->calls[i]) : explain_entry(*stream, *v->calls[i], entry);
+        t.call.sources = *sources;
         t.call.nth = n;
-        t.size = size_asked(*v->calls[i], t.call.sources);
+        t.size = size_asked(*event, *sources);
       }
-      t.same_size &= t.size == size_asked(*v->calls[i], t.call.sources);
+      t.same_size &= t.size == size_asked(*event, *sources);
       ++t.count;
       ++t.made[kind];
       t.position += static_cast<double>(i);
@@ -272,19 +301,22 @@ std::optional<LoopShape> shape_of(const std::vector<std::pair<const Visit*, cons
   shape.leaves = left * 2 > directories;
 
   std::vector<Tally> order;
-  for (auto& [key, t] : tallies) {
+  for (auto& [which, t] : tallies) {
     for (uint32_t k = 0; k < 16; ++k)
       if (t.made[k] && t.made[k] * 2 >= kinds[k]) t.call.kinds |= 1u << k;
     t.position /= static_cast<double>(t.count);
     // A link's target is asked for with the size that lstat gave: any size that holds it gives the same.
     t.call.size = t.same_size && t.size <= 4096 ? t.size : 256;
-    if (key.first == first && key.second == 0) {
+    if (which.first == first && which.second == 0) {
       t.call.kinds = 0xffff;
       t.position = -1;
     }
     if (t.call.kinds && allowed(t.call.sources, t.call.kinds)) order.push_back(t);
   }
-  std::stable_sort(order.begin(), order.end(), [](const Tally& a, const Tally& b) { return a.position < b.position; });
+  std::sort(order.begin(), order.end(), [](const Tally& a, const Tally& b) {
+    return std::tie(a.position, a.call.sources.key, a.call.nth) <
+           std::tie(b.position, b.call.sources.key, b.call.nth);
+  });
   if (order.empty() || order[0].call.kinds != 0xffff) return std::nullopt;  // the first is not allowed
   if (order.size() > SVP_LOOP_MAX) order.resize(SVP_LOOP_MAX);
   shape.key = "each";
@@ -297,13 +329,15 @@ std::optional<LoopShape> shape_of(const std::vector<std::pair<const Visit*, cons
 
 }  // namespace
 
-std::vector<LoopShape> find_shapes(const std::vector<const Visit*>& visits, const std::vector<const Stream*>& of,
-                                   uint64_t min_count) {
-  std::vector<std::pair<const Visit*, const Stream*>> all;
-  for (size_t i = 0; i < visits.size(); ++i) all.emplace_back(visits[i], of[i]);
+std::vector<LoopShape> find_shapes(const std::vector<const Stream*>& streams, uint64_t min_count) {
+  DirentSources sources;
+  std::vector<Visit> visits;
+  for (const Stream* stream : streams)
+    for (Visit& v : visits_of(*stream, sources)) visits.push_back(std::move(v));
   std::vector<LoopShape> shapes;
   for (bool under : {false, true})
-    if (std::optional<LoopShape> shape = shape_of(all, under, min_count)) shapes.push_back(*shape);
+    if (std::optional<LoopShape> shape = shape_of(visits, under, min_count))
+      shapes.push_back(std::move(*shape));
   return shapes;
 }
 

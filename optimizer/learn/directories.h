@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Stage 2b: what a program asks about each entry of a directory that it has read.
+// Stage 2b: what a program asks about each name in a directory that it has read.
 //
-// The name of an entry is not known when the directory is opened, so by the rules of dataflow.h a call about it is
-// varying. But the machine has the names as soon as it has made getdents64, and most programs ask the same of each:
-// ls -l stat, two or three extended attributes, readlink. A *visit* is a run of calls about one entry; a *shape* is
-// what the visits of one executable have in common: which calls, in which order, for which kinds of file (the
-// first call shows the kind), and whether the program goes into a directory before it asks about the next entry.
+// A name is not known when the directory is opened, so by the rules of dataflow.h a call about it is varying.
+// But the machine has the names as soon as it has made getdents64, and most programs ask the same of each: ls
+// -l stat, two or three extended attributes, readlink. A *visit* is a run of calls about one name; a *shape*
+// is what the visits of one executable have in common: which calls, in which order, for which kinds of file
+// (the first call shows the kind), and whether the program goes into a directory before it asks about the
+// next name.
 //
-// Names are followed in two forms: NAME, one component below the directory's own descriptor (fts, tar), and UNDER, the
-// path that the directory was opened by, '/', and the name (ls). The recording need not hold the names of directories:
-// the calls that lie in one are what counts. Tested by tests/optimizer/directories_test.cc.
+// Names are followed in two forms: NAME, one component below the directory's own descriptor (fts, tar), and
+// UNDER, the path that the directory was opened by, '/', and the name (ls). The recording need not hold the
+// names of directories: the calls that lie in one are what counts. Tested by
+// tests/optimizer/directories_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +19,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "optimizer/learn/dataflow.h"
 #include "optimizer/base/streams.h"
+#include "optimizer/learn/dataflow.h"
 
 namespace sysvm {
 
@@ -29,12 +32,13 @@ constexpr uint32_t kKindRegular = 8, kKindDirectory = 4, kKindLink = 10;  // st_
 
 struct EachCall {
   StepSources sources;
-  uint32_t nth = 0;    // the same call a second time for one entry is a call of its own
-  uint32_t kinds = 0;  // bit st_mode >> 12: made for entries of this kind; the first call: all
+  uint32_t nth = 0;    // the same call a second time for one name is a call of its own
+  uint32_t kinds = 0;  // bit st_mode >> 12: made for files of this kind; the first call: all
   uint64_t size = 0;   // what is asked for where the source is kSize
 };
 
-// Where the next of names in a row in memory lies: behind one of length n at p, at p + ((n + gap) & ~mask) (rows.h).
+// Where the next of names in a row in memory lies: after one of length n at p, at p + ((n + gap) & ~mask)
+// (rows.h).
 struct RowRelation {
   uint64_t gap = 0, mask = 0;
   bool operator==(const RowRelation&) const = default;
@@ -42,9 +46,9 @@ struct RowRelation {
 
 struct LoopShape {
   bool under = false;
-  bool leaves = false;  // the program goes into a directory before it asks about the next entry
-  bool hidden = false;  // it asks about names that begin with a dot
-  std::optional<RowRelation> row;  // no directory's entries: names in a row in memory, and the directories on the way
+  bool leaves = false;             // the program goes into a directory before it asks about the next name
+  bool hidden = false;             // it asks about names that begin with a dot
+  std::optional<RowRelation> row;  // no directory: names in a row in memory, and the directories on the way
   std::vector<EachCall> calls;
   uint64_t visits = 0;
   std::string key;
@@ -57,10 +61,10 @@ struct OpenDirectory {
   bool read = false;
 };
 
-// A call about an entry.
-struct EntryCall {
+// A call about a name in a directory.
+struct DirentCall {
   std::shared_ptr<OpenDirectory> directory;
-  std::string name;
+  std::string_view name;  // in the trace
   bool under = false;
 };
 
@@ -68,39 +72,60 @@ struct EntryCall {
 // (libsysvm/shim/names/listing.c).
 std::string under_of(const std::string& path);
 
-// Walks a stream in order and tells, for each call, which entry it is about.
+// Walks a stream in order and says, for each call, which name in which directory it is about.
 class DirectoryTracker {
  public:
-  std::optional<EntryCall> step(const Stream& stream, const Event& call);
+  std::optional<DirentCall> step(const Stream& stream, const Event& call);
 
  private:
   std::unordered_map<int32_t, std::shared_ptr<OpenDirectory>> by_fd_;
-  std::map<std::string, std::shared_ptr<OpenDirectory>> by_path_;
+  std::map<std::string, std::shared_ptr<OpenDirectory>, std::less<>> by_path_;
 };
 
-// Where the arguments come from if the call is about an entry.
-StepSources explain_entry(const Stream& stream, const Event& call, const EntryCall& entry);
+// Where the arguments come from if the call is about such a name.
+StepSources explain_dirent(const Stream& stream, const Event& call, bool under);
+
+// The same, each form of call once: a recording has few of them and many calls.
+class DirentSources {
+ public:
+  const StepSources* of(const Stream& stream, const Event& call, bool under);
+  const StepSources* of_kept(const Event& call);  // a path from the root that is checked with each name
+
+ private:
+  using Form = std::array<uint64_t, 8>;
+  struct Hash {
+    size_t operator()(const Form& form) const;
+  };
+  std::unordered_map<Form, std::unique_ptr<StepSources>, Hash> known_;
+};
+
+struct VisitCall {
+  const Event* event = nullptr;
+  const StepSources* sources = nullptr;
+};
 
 struct Visit {
   std::shared_ptr<OpenDirectory> directory;
-  std::string name;
-  size_t at = 0;                    // of its first call in the stream
-  std::vector<const Event*> calls;  // quiet ones left out
-  std::vector<std::string> keys;
+  std::string_view name;         // in the trace
+  size_t at = 0;                 // of its first call in the stream
+  std::vector<VisitCall> calls;  // quiet ones left out
   bool under = false;
-  bool goes_on = false;  // the next call is about another entry of the same directory, or reads or closes it
-  uint32_t kind() const { return calls[0]->has(kHasStat) && calls[0]->ret == 0 ? calls[0]->st_mode >> 12 : 0; }
+  bool goes_on = false;  // the next call is about another name in the same directory, or reads or closes it
+  uint32_t kind() const {
+    const Event& first = *calls[0].event;
+    return first.has(kHasStat) && first.ret == 0 ? first.st_mode >> 12 : 0;
+  }
 };
-std::vector<Visit> visits_of(const Stream& stream);
+std::vector<Visit> visits_of(const Stream& stream, DirentSources& sources);
 
-// The shapes of one executable's visits: at most one for each form. min_count: visits fewer than that are chance.
-std::vector<LoopShape> find_shapes(const std::vector<const Visit*>& visits, const std::vector<const Stream*>& of,
-                                   uint64_t min_count);
+// What the visits in the streams of one executable have in common: at most one shape for each form of name.
+// min_count: fewer visits than that are chance.
+std::vector<LoopShape> find_shapes(const std::vector<const Stream*>& streams, uint64_t min_count);
 
 // Index of the shape's call that this is, `seen` calls of the visit having been matched; or nothing.
 std::optional<size_t> call_of_shape(const LoopShape& shape, const std::string& key, size_t seen);
 
-// The entry calls as a step of a procedure. directory: where its descriptor comes from; for UNDER nothing.
+// These calls as a step of a procedure. directory: where its descriptor comes from; for UNDER nothing.
 StepSources loop_sources(const std::shared_ptr<const LoopShape>& shape, const ArgSource& directory);
 
 }  // namespace sysvm

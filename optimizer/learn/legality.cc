@@ -10,18 +10,12 @@ namespace {
 
 std::string effect_reason(const CallTraits& traits) {
   switch (traits.effect) {
-    case SYSVM_EFFECT_MUT:
-      return traits.name + " changes what others can see";
-    case SYSVM_EFFECT_SYNC:
-      return traits.name + " waits for or tells another task";
-    case SYSVM_EFFECT_CTX:
-      return traits.name + " changes the process itself";
-    case SYSVM_EFFECT_TASK:
-      return traits.name + " makes, replaces or ends a task";
-    case SYSVM_EFFECT_FREE:
-      return traits.name + " gives the descriptor back (late close is another mode)";
-    default:
-      return traits.name + " is not a follower by the system call table";
+    case SYSVM_EFFECT_MUT: return traits.name + " changes what others can see";
+    case SYSVM_EFFECT_SYNC: return traits.name + " waits for or tells another task";
+    case SYSVM_EFFECT_CTX: return traits.name + " changes the process itself";
+    case SYSVM_EFFECT_TASK: return traits.name + " makes, replaces or ends a task";
+    case SYSVM_EFFECT_FREE: return traits.name + " gives the descriptor back (late close is another mode)";
+    default: return traits.name + " is not a follower by the system call table";
   }
 }
 
@@ -70,13 +64,11 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
       return fmt::format("argument {} of {} is not known at the trigger", i, step.traits.name);
   switch (step.nr) {
     case SYSVM_NR_readlink:
-    case SYSVM_NR_readlinkat:
-      return "reading a link may change its atime";
+    case SYSVM_NR_readlinkat: return "reading a link may change its atime";
     case SYSVM_NR_lseek:
       if (step.args[1].value != 0 || step.args[2].value != SEEK_CUR) return "lseek sets the position";
       break;
-    default:
-      break;
+    default: break;
   }
   const std::string reason = name_reason(context, step, call);
   if (!reason.empty()) return reason;

@@ -23,10 +23,10 @@ void learn_kind(Occurrence& found, const StepSources& sources, const Event& call
   }
 }
 
-// A read that finds the end of file behind a call that the machine can make together with it (a write of what
-// was read, say): the runtime makes it again behind that call, in the same entry. Returns its index, or 0.
-size_t end_behind_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream,
-                             size_t at) {
+// A read that finds the end of file after a call that the machine can make together with it (a write of what
+// was read, say): the runtime makes it again after that call, in the same crossing. Returns its index, or 0.
+size_t end_after_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream,
+                            size_t at) {
   if (found.steps.empty() || !is_ridden(*stream.calls[at]) ||
       is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
     return 0;
@@ -49,25 +49,23 @@ const StepSources* SourceTable::keep(StepSources sources) {
   return slot.get();
 }
 
-bool is_run_call(uint32_t nr) {
-  return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64;
-}
+bool is_run_call(uint32_t nr) { return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64; }
 
 namespace {
 
-// Follows the calls about the entries of the trigger's directory.
-class Entries {
+// Follows the calls about names in the directory that the trigger opened.
+class Dirents {
  public:
-  Entries(const FlowContext& context, const FollowOptions& options, SourceTable& table)
-      : context_(context), options_(options), table_(table) {
+  Dirents(const FlowContext& context, const FollowOptions& options, SourceTable& table)
+      : context_(context), options_(options), table_(table), dirents_(table.dirents) {
     if (!options.shapes.empty()) tracker_.step(*context.stream, *context.trigger);
   }
 
-  // The loop's sources if the call is one of its shape; "" in *why if it is about no entry at all.
+  // The loop's sources if the call is one of its shape; else null.
   const StepSources* sources(const Event& call) {
     if (options_.shapes.empty()) return nullptr;
-    const std::optional<EntryCall> entry = tracker_.step(*context_.stream, call);
-    if (const std::string* path = entry || !last_ ? nullptr : kept_look(*context_.stream, call)) {
+    const std::optional<DirentCall> entry = tracker_.step(*context_.stream, call);
+    if (const std::string* path = entry || !last_ ? nullptr : kept_path_of(*context_.stream, call)) {
       const std::optional<size_t> at = call_of_shape(*last_->loop, explain(context_, call).key, seen_);
       if (!at || (!kept_.empty() && kept_ != *path)) return nullptr;
       kept_ = *path;
@@ -78,7 +76,7 @@ class Entries {
     for (const auto& shape : options_.shapes) {
       if (shape->under != entry->under) continue;
       if (name_ != entry->name) seen_ = 0;
-      const std::string key = explain_entry(*context_.stream, call, *entry).key;
+      const std::string& key = dirents_.of(*context_.stream, call, entry->under)->key;
       std::optional<size_t> at = call_of_shape(*shape, key, seen_);
       if (!at && seen_) at = call_of_shape(*shape, key, 0);
       if (!at) return nullptr;
@@ -86,7 +84,9 @@ class Entries {
       seen_ = *at + 1;
       ArgSource directory;
       if (!shape->under) directory = explain(context_, call).args[0];
-      if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult) return nullptr;
+      if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult)
+        return nullptr;
+      if (last_ && last_->loop == shape && last_->args[0] == directory) return last_;
       return last_ = table_.keep(loop_sources(shape, directory));
     }
     return nullptr;
@@ -97,7 +97,8 @@ class Entries {
   const FollowOptions& options_;
   SourceTable& table_;
   DirectoryTracker tracker_;
-  std::string name_, kept_;
+  DirentSources& dirents_;
+  std::string_view name_, kept_;
   size_t seen_ = 0;
   const StepSources* last_ = nullptr;
 };
@@ -120,12 +121,12 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
     found.stop = "the trigger failed";
     return found;
   }
-  Entries entries(context, options, table);
+  Dirents dirents(context, options, table);
   bool closed = false;
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
-    if (const StepSources* each = entries.sources(call)) {
+    if (const StepSources* each = dirents.sources(call)) {
       if (!found.steps.empty() && found.steps.back().sources == each) {
         found.steps.back().calls.push_back(&call);
         continue;
@@ -141,18 +142,21 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
     if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
     if (found.stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
       std::string none;
-      std::string& last = options.kept ? (*options.kept)[options.of + std::to_string(found.steps.size()) + sources->key] : none;
-      const std::string* path = kept_look(stream, call);
+      std::string& last =
+          options.kept ? (*options.kept)[options.of + std::to_string(found.steps.size()) + sources->key]
+                       : none;
+      const std::string* path = kept_path_of(stream, call);
       if (!path || *path != last) found.stop = "the path is another one than the last time";
       if (path) last = *path;
     }
     if (!found.stop.empty()) {
-      const bool own_close = call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
+      const bool own_close =
+          call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
       if (own_close && options.late_close && !options.shapes.empty() && has_getdents(found) && !closed) {
         closed = true;
         continue;
       }
-      const size_t end = end_behind_other_call(found, context, stream, i);
+      const size_t end = end_after_other_call(found, context, stream, i);
       if (!end) return found;
       found.steps.back().calls.push_back(stream.calls[end]);
       context.steps.back() = stream.calls[end];

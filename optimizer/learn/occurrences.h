@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/base/streams.h"
 #include "optimizer/learn/dataflow.h"
 #include "optimizer/learn/directories.h"
-#include "optimizer/base/streams.h"
 
 namespace sysvm {
 
@@ -41,6 +41,7 @@ struct Occurrence {
 class SourceTable {
  public:
   const StepSources* keep(StepSources sources);
+  DirentSources dirents;
 
  private:
   std::map<std::string, std::unique_ptr<StepSources>> by_key_;
@@ -50,13 +51,17 @@ bool is_run_call(uint32_t nr);  // read, getdents64
 
 struct FollowOptions {
   size_t max_steps = 60;
-  size_t max_run = SIZE_MAX;  // calls of one step: a trigger that comes again in its own run must not follow all of it each time
-  // Calls about the entries of the directory that the trigger opened are one step (directories.h).
+  size_t max_run =
+      // Calls of one step: a trigger that comes again in its own run must not follow all of it each time.
+      SIZE_MAX;
+  // Calls about the names in the directory that the trigger opened are one step (directories.h).
   std::vector<std::shared_ptr<const LoopShape>> shapes;
-  // What was passed last in each place where a path from the root is, by trigger and step. Null: none is followed.
+  // What was passed last in each place where a path from the root is, by trigger and step. Null: none is
+  // followed.
   std::map<std::string, std::string>* kept = nullptr;
   std::string of;  // the trigger, as it stands in *kept
-  bool late_close = false;  // a close of the trigger's descriptor makes no entry, so a loop may go on behind it
+  bool late_close =
+      false;  // a close of the trigger's descriptor is no crossing, so a loop may go on after it
 };
 
 // What followed the call at streams[s].calls[at].

@@ -25,6 +25,10 @@ struct Look {
   bool adjacent = false;    // no call that may carry news since the look before
 };
 
+bool leads_to(const std::string& folder, const std::string& name) {
+  return name.size() > folder.size() && name[folder.size()] == '/' && name.starts_with(folder);
+}
+
 struct Pair {  // of names that follow each other
   uint64_t step, length;
   bool goes_on;  // from the pair before: its second name is this one's first
@@ -62,9 +66,7 @@ std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
   return looks;
 }
 
-bool holds(const RowRelation& row, const Pair& p) {
-  return p.step == ((p.length + row.gap) & ~row.mask);
-}
+bool holds(const RowRelation& row, const Pair& p) { return p.step == ((p.length + row.gap) & ~row.mask); }
 
 // The runtime expects a name where the pair before has held: that is what must be so.
 bool goes_on_holding(const RowRelation& row, const std::vector<Pair>& pairs, size_t from, size_t to) {
@@ -113,9 +115,9 @@ std::string call_key(const Look& look) {
 EachCall each_call(const Stream& stream, const Look& look) {
   EachCall call;
   call.kinds = 0xffff;
-  call.sources = explain_entry(stream, *look.call, {nullptr, *look.path, true});
+  call.sources = explain_dirent(stream, *look.call, /*under=*/true);
   for (ArgSource& a : call.sources.args)
-    if (a.from == From::kEntryUnder) a.from = From::kRow;
+    if (a.from == From::kDirentUnder) a.from = From::kRow;
   call.sources.key = describe(call.sources);
   return call;
 }
@@ -137,36 +139,13 @@ void add_visits(const std::vector<Look>& looks, const RowRelation& row, const Lo
       list = std::make_shared<OpenDirectory>(), way.clear();
     way.push_back(&look);
     for (const Look* l : way)
-      if (list) out.push_back({list, *l->path, l->at, {l->call}, {shape.calls[0].sources.key}, false, false});
+      if (list) out.push_back({list, *l->path, l->at, {{l->call, &shape.calls[0].sources}}, false, false});
     way.clear();
     before = &look;
   }
 }
 
 }  // namespace
-
-bool leads_to(const std::string& folder, const std::string& name) {
-  return name.size() > folder.size() && name[folder.size()] == '/' && name.starts_with(folder);
-}
-
-std::vector<RowEntry> row_entries(const std::vector<std::string>& looks, size_t from, size_t most) {
-  std::vector<RowEntry> entries;
-  std::string before;
-  for (size_t i = from; i < looks.size(); ++i) {
-    const std::string& name = looks[i];
-    if (i + 1 < looks.size() && leads_to(name, looks[i + 1])) continue;  // comes before that one
-    size_t shared = 0;
-    for (size_t k = 0; k < std::min(before.size(), name.size()) && before[k] == name[k]; ++k)
-      if (name[k] == '/') shared = k + 1;
-    for (size_t k = shared; k <= name.size(); ++k) {
-      if (k < name.size() && name[k] != '/') continue;
-      if (entries.size() == most) return entries;
-      entries.push_back({name.substr(0, k), k < name.size()});
-    }
-    before = name;
-  }
-  return entries;
-}
 
 bool is_row_name(const std::string& path) {
   if (path.empty() || path.size() > kLongest) return false;
@@ -179,8 +158,8 @@ bool is_row_name(const std::string& path) {
   return std::none_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
 }
 
-std::optional<Rows> find_rows(const std::vector<const Stream*>& streams,
-                              const EventSet& answered, uint64_t min_count) {
+std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const EventSet& answered,
+                              uint64_t min_count) {
   // By call and flags: the most common one.
   std::map<std::string, std::vector<std::vector<Look>>> by_call;
   std::map<std::string, size_t> names;

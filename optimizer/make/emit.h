@@ -3,21 +3,32 @@
 //
 // The shape of every run-ahead procedure:
 //
-//     late closes      the descriptors that the application closed last are given back first (not with
-//     --strict) trigger          with the application's own arguments; an error stops here constants one
-//     register each guard            fstat of the new descriptor: good device, right kind of file
-//     (procedures/svp.h, "The guard") followers        in the order of the application; before the first that
-//     reads data: not empty, atime stays
+//     late closes   the descriptors that the application closed last are given back first (not with --strict)
+//     trigger       with the application's own arguments; an error stops here
+//     constants     one register each
+//     guard         fstat of the new descriptor: good device, right kind of file (procedures/svp.h)
+//     followers     in the order of the application; before the first that reads data: not empty, atime stays
 //
 // The guard is the application's own fstat where that may be moved to the front (nothing before it changes
 // what it shows); else it is one call more, with a register of its own. A run of reads is unrolled: a short
-// transfer jumps to the read that finds the end, an empty one behind it. Whatever a guard refuses jumps to
+// transfer jumps to the read that finds the end, an empty one past it. Whatever a guard refuses jumps to
 // the end; what was made until then is still good.
 //
-// A loop over the entries of the directory stands behind its getdents64: for each name its calls, results and output
-// in a record of the staging area (procedures/svp.h, struct svp_loop). It leaves where the window ends, behind an entry
-// on another device, and behind a directory if the program goes into it. Calls that follow a link, or that only some
-// kinds of file see, stand behind a look at the kind that the first call has shown.
+// What grep does for each file, without the lines of the guard:
+//
+//     openat r7, r0, r1, r2, r3         the trigger
+//     newfstatat r8, r7, r9, r255, r10  grep's own fstat, and the guard
+//     read r16, r7, r17, r18            the file
+//     jz r16, l5                        empty
+//     jlt r16, r18, l4                  a short read: the next one finds the end
+//     jmp done
+//     l4: read r19, r7, r20, r21
+//     l5: done: end
+//
+// A loop over a directory follows its getdents64: for each name its calls, results and output in a record of
+// the staging area (procedures/svp.h, struct svp_loop). It stops where the window ends, after a name on
+// another device, and after a directory if the program goes into it. Calls that follow a link, or that only
+// some kinds of file get, are made only for the kind that the first call has shown.
 //
 // Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever
 // is needed, SVP_REG_* at the top. Tested by tests/optimizer/emit_test.cc (golden text).
@@ -38,8 +49,8 @@ struct Emitted {
 
 Result<Emitted> emit_run_ahead(const Plan& plan, bool late_close);
 
-// A loop alone: the trigger is a call about an entry of a directory that the program has read, and answered by the
-// first record.
+// A loop alone: the trigger is a call about a name in a directory that the program has read, and answered by
+// the first record.
 Result<Emitted> emit_loop(const LoopShape& shape, const std::string& exe, uint64_t seen, bool late_close);
 
 uint32_t record_stride(const LoopShape& shape);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The loop over a directory's entries: what emit.h says about it, as text of code. Tested by tests/optimizer/directories_test.cc
-// and emit_test.cc (golden text).
+// The loop over a directory's entries: what emit.h says about it, as text of code. Tested by
+// tests/optimizer/directories_test.cc and emit_test.cc (golden text).
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -31,8 +31,8 @@ Result<Emitted> Emitter::run_loop(const LoopShape& shape) {
   Trigger t;
   t.nr = first.nr;
   for (size_t i = 0; i < first.args.size(); ++i) {
-    if (first.args[i].from == From::kEntryName) t.arg[i] = emitted_arg(SVP_ARG_NAME);
-    if (first.args[i].from == From::kEntryUnder) t.arg[i] = emitted_arg(SVP_ARG_UNDER);
+    if (first.args[i].from == From::kDirentName) t.arg[i] = emitted_arg(SVP_ARG_NAME);
+    if (first.args[i].from == From::kDirentUnder) t.arg[i] = emitted_arg(SVP_ARG_UNDER);
     if (first.args[i].from == From::kRow) {
       t.arg[i] = emitted_arg(SVP_ARG_ROW, shape.row->gap);
       t.arg[i].mask = shape.row->mask;
@@ -56,12 +56,13 @@ Result<Emitted> Emitter::run_loop(const LoopShape& shape) {
   return out;
 }
 
-void Emitter::loop_behind_getdents(const PlannedStep& s) {
+void Emitter::loop_after_getdents(const PlannedStep& s) {
   line(fmt::format("addi r{}, r{}, {}", +SVP_REG_ENTRY, +SVP_REG_STAGING, names_at_));
   line(fmt::format("add r{0}, r{1}, r{2}", +SVP_REG_ENTRY_END, +SVP_REG_ENTRY, names_bytes_));
   const uint8_t inode = fresh(), at = fresh(), avoided = fresh();
   const std::string next = label(), ok = label();
-  line(fmt::format("ld64 r{}, [r{}+{}]", inode, +SVP_REG_STAGING, SVP_GUARD_STAT + offsetof(struct stat, st_ino)));
+  line(fmt::format("ld64 r{}, [r{}+{}]", inode, +SVP_REG_STAGING,
+                   SVP_GUARD_STAT + offsetof(struct stat, st_ino)));
   line(fmt::format("mov r{}, r{}", at, +SVP_REG_AVOID));
   line(next + ":");
   line(fmt::format("ld64 r{}, [r{}+0]", avoided, at));
@@ -71,8 +72,8 @@ void Emitter::loop_behind_getdents(const PlannedStep& s) {
   line(fmt::format("jmp {}", next));
   line(ok + ":");
   const ArgSource& directory = s.sources->args[0];
-  loop(*s.sources->loop, directory.from == From::kStepResult ? steps_result_[directory.index] : kTriggerResult,
-       s.repeats);
+  loop(*s.sources->loop,
+       directory.from == From::kStepResult ? steps_result_[directory.index] : kTriggerResult, s.repeats);
   line(fmt::format("jnz r{}, done", more_));
 }
 
@@ -80,8 +81,8 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   const uint32_t stride = record_stride(shape);
   const auto records = static_cast<uint32_t>(stage(uint64_t{capacity} * stride));
   const auto n = static_cast<uint32_t>(shape.calls.size());
-  const uint8_t record = fresh(), limit = fresh(), window = fresh(), name = fresh(), kind = fresh(), t = fresh(),
-                u = fresh(), result = fresh(), none = constant(SVP_NOT_MADE);
+  const uint8_t record = fresh(), limit = fresh(), window = fresh(), name = fresh(), kind = fresh(),
+                t = fresh(), u = fresh(), result = fresh(), none = constant(SVP_NOT_MADE);
   const uint8_t dot = shape.row ? 0 : constant('.'), dots = shape.row ? 0 : constant('.' | '.' << 8);
   const std::string next = label(), skip = label(), take = label(), over = label();
   loop_ = svp_loop{};
@@ -102,7 +103,7 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   line(fmt::format("jbe r{}, r{}, done", limit, record));
   line(fmt::format("addi r{}, r{}, {}", name, +SVP_REG_ENTRY, kEntryName));
   if (shape.row) {
-    // the runtime has looked at the names
+    // the runtime has checked the names
   } else if (shape.hidden) {  // all but . and ..
     line(fmt::format("ld16 r{}, [r{}+0]", t, name));
     line(fmt::format("jeq r{}, r{}, {}", t, dot, skip));
@@ -130,13 +131,13 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
     }
     each_call(call, at, record, directory, name, result, u, made);
     line(fmt::format("st64 [r{}+{}], r{}", record, 8 + 8 * i, result));
-    if (!i) look_at_kind(call, at, record, result, kind, t, u, n);
+    if (!i) check_kind(call, at, record, result, kind, t, u, n);
     at += room;
     line(made + ":");
   }
   line(fmt::format("addi r{0}, r{0}, {1}", record, stride));
   line(fmt::format("addi r{0}, r{0}, -1", window));
-  if (shape.row) {  // what lies behind a link, or nothing, is not looked at
+  if (shape.row) {  // what lies beyond a link, or is not there, is not asked about
     const std::string stay = label();
     line(fmt::format("ld8 r{}, [r{}+{}]", t, +SVP_REG_ENTRY, kEntryType));
     line(fmt::format("jz r{}, {}", t, stay));
@@ -175,8 +176,8 @@ bool Emitter::is_readlink(const EachCall& call) {
   return call.sources.nr == SYSVM_NR_readlink || call.sources.nr == SYSVM_NR_readlinkat;
 }
 
-void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8_t directory, uint8_t name, uint8_t result,
-               uint8_t out, const std::string& made) {
+void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8_t directory, uint8_t name,
+                        uint8_t result, uint8_t out, const std::string& made) {
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(call.sources.nr);
   Follower f;
   f.nr = call.sources.nr;
@@ -191,7 +192,7 @@ void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8
         f.arg[i] = emitted_arg(SVP_ARG_REG, 0, directory);
         reg = directory;
         break;
-      case From::kEntryName:
+      case From::kDirentName:
         f.arg[i] = emitted_arg(SVP_ARG_NAME);
         reg = name;
         break;
@@ -199,7 +200,7 @@ void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8
         f.arg[i] = emitted_arg(SVP_ARG_ROW);
         reg = name;
         break;
-      case From::kEntryUnder:
+      case From::kDirentUnder:
         f.arg[i] = emitted_arg(SVP_ARG_UNDER);
         reg = SVP_REG_UNDER;
         break;
@@ -218,8 +219,7 @@ void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8
         reg = constant(call.size);
         f.arg[i] = emitted_arg(SVP_ARG_COUNT, 0, reg);
         break;
-      default:
-        reg = argument(a, 0, false, f.arg[i]);
+      default: reg = argument(a, 0, false, f.arg[i]);
     }
     text += fmt::format(", r{}", reg);
   }
@@ -227,8 +227,8 @@ void Emitter::each_call(const EachCall& call, uint64_t at, uint8_t record, uint8
   line(text);
 }
 
-void Emitter::look_at_kind(const EachCall& call, uint64_t at, uint8_t record, uint8_t result, uint8_t kind, uint8_t t, uint8_t u,
-                  uint32_t) {
+void Emitter::check_kind(const EachCall& call, uint64_t at, uint8_t record, uint8_t result, uint8_t kind,
+                         uint8_t t, uint8_t u, uint32_t) {
   const std::string failed = label(), good = label();
   line(fmt::format("movi8 r{}, 0", kind));
   line(fmt::format("jneg r{}, {}", result, good));
@@ -261,7 +261,8 @@ void Emitter::skip_other_kinds(uint32_t kinds, uint8_t kind, const std::string& 
   line(take + ":");
 }
 
-void Emitter::guard_link(const EachCall& first, uint64_t at, uint8_t record, uint8_t a, uint8_t b, const std::string& to) {
+void Emitter::guard_link(const EachCall& first, uint64_t at, uint8_t record, uint8_t a, uint8_t b,
+                         const std::string& to) {
   const bool x = is_statx(first);
   const std::string ok = label();
   auto second = [&](uint8_t reg, size_t stat, size_t statx) {
@@ -272,15 +273,16 @@ void Emitter::guard_link(const EachCall& first, uint64_t at, uint8_t record, uin
   };
   const size_t atime[] = {offsetof(struct stat, st_atim), offsetof(struct statx, stx_atime)};
   line(fmt::format("jnz r{}, {}", +SVP_REG_NOATIME, ok));
-  if (x) {  // STATX_ATIME: the file system has told it
+  if (x) {  // STATX_ATIME: the file system has reported it
     line(fmt::format("ld32 r{}, [r{}+{}]", a, record, at));
     line(fmt::format("andi r{0}, r{0}, {1}", a, STATX_ATIME));
     line(fmt::format("jz r{}, {}", a, to));
   }
   second(a, atime[0], atime[1]);
   line(fmt::format("jle r{}, r{}, {}", a, +SVP_REG_ATIME, to));
-  for (const auto& [stat, statx] : {std::pair{offsetof(struct stat, st_mtim), offsetof(struct statx, stx_mtime)},
-                                    std::pair{offsetof(struct stat, st_ctim), offsetof(struct statx, stx_ctime)}}) {
+  for (const auto& [stat, statx] :
+       {std::pair{offsetof(struct stat, st_mtim), offsetof(struct statx, stx_mtime)},
+        std::pair{offsetof(struct stat, st_ctim), offsetof(struct statx, stx_ctime)}}) {
     const std::string later = label();
     second(a, atime[0], atime[1]);
     second(b, stat, statx);

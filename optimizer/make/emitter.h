@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What emit.cc (procedures) and emit_loop.cc (loops over a directory's entries) share: one text of code in the making, with
-// its registers, constants, staging area and followers.
+// One text of code in the making, with its registers, constants, staging area and followers. What emit.cc
+// (procedures) and emit_loop.cc (loops over a directory) share is in emitter.cc.
 #pragma once
 
 #include <fmt/format.h>
@@ -60,21 +60,23 @@ class Emitter {
   // The register that the code passes; fills what the runtime compares.
   uint8_t argument(const ArgSource& a, uint64_t size, bool guard, svp_arg& rule);
   void run_of(const PlannedStep& s, size_t index);
-  void loop_behind_getdents(const PlannedStep& s);
-  // For each name from SVP_REG_ENTRY on: the shape's calls. Runs on behind the last, else to "done".
+  void loop_after_getdents(const PlannedStep& s);
+  // For each name from SVP_REG_ENTRY on: the shape's calls. Runs on after the last, else to "done".
   void loop(const LoopShape& shape, uint8_t directory, uint32_t capacity);
-  // To SVP_REG_NAME, 8 bytes at a time; what follows the name's 0 does not matter. The entry is at least 24 long.
+  // To SVP_REG_NAME, 8 bytes at a time; what follows the name's 0 does not matter. The entry is at least 24
+  // long.
   void copy_name(uint8_t name, uint8_t t, uint8_t u);
   static bool is_readlink(const EachCall& call);
-  void each_call(const EachCall& call, uint64_t at, uint8_t record, uint8_t directory, uint8_t name, uint8_t result,
-                 uint8_t out, const std::string& made);
+  void each_call(const EachCall& call, uint64_t at, uint8_t record, uint8_t directory, uint8_t name,
+                 uint8_t result, uint8_t out, const std::string& made);
   static bool is_statx(const EachCall& call) { return call.sources.nr == SYSVM_NR_statx; }
-  // Behind the first call: nothing follows if it failed; another device ends the loop.
-  void look_at_kind(const EachCall& call, uint64_t at, uint8_t record, uint8_t result, uint8_t kind, uint8_t t, uint8_t u,
-                    uint32_t);
+  // After the first call: nothing follows if it failed; another device ends the loop.
+  void check_kind(const EachCall& call, uint64_t at, uint8_t record, uint8_t result, uint8_t kind, uint8_t t,
+                  uint8_t u, uint32_t);
   void skip_other_kinds(uint32_t kinds, uint8_t kind, const std::string& to);
   // Reading a link must leave its atime as it is: the rule of guard_data, on what the first call has shown.
-  void guard_link(const EachCall& first, uint64_t at, uint8_t record, uint8_t a, uint8_t b, const std::string& to);
+  void guard_link(const EachCall& first, uint64_t at, uint8_t record, uint8_t a, uint8_t b,
+                  const std::string& to);
 
   const Plan& plan_;
   bool late_close_;

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <map>
 
-#include "procedures/svp.h"
 #include "optimizer/make/emit.h"
+#include "procedures/svp.h"
 
 namespace sysvm {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kMaxTransfer = 128 * 1024;  // one staged read
 constexpr uint32_t kMaxRepeats = 40;           // of SVP_MAX_FOLLOWERS, the rest is for other steps
 constexpr uint32_t kReserve = 8 * 1024;        // staging that is kept for small structures
-constexpr uint64_t kBehindLoop = 36 * 1024;    // staging that a loop leaves to others
+constexpr uint64_t kAfterLoop = 36 * 1024;     // staging that a loop leaves to others
 constexpr uint32_t kEndSize = 64;              // a read that is expected to find the end
 
 using Members = std::vector<const Occurrence*>;
@@ -28,9 +28,7 @@ uint64_t size_of(const Event& call, const StepSources& sources) {
 }
 
 // lseek only asks (legality.cc).
-bool undone(const StepSources& s) {
-  return s.traits.undo != SYSVM_UNDO_NONE && s.nr != SYSVM_NR_lseek;
-}
+bool undone(const StepSources& s) { return s.traits.undo != SYSVM_UNDO_NONE && s.nr != SYSVM_NR_lseek; }
 
 // The size to ask for: what the program asks for if that is staged easily, else what was enough for what
 // came.
@@ -60,7 +58,7 @@ struct Bet {
   }
 };
 
-// A run of reads (or of getdents64): how many, and what comes behind the last.
+// A run of reads (or of getdents64): how many, and what comes after the last.
 Bet bet_on_run(PlannedStep& step, const Members& members, size_t depth, uint64_t runs, uint64_t staging,
                const CostModel& cost) {
   const bool entries = step.sources->nr == SYSVM_NR_getdents64;
@@ -111,11 +109,12 @@ Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_
              cost);
 }
 
-// A loop over the entries: what is asked for and not there in the end is not known; the runtime learns how many
-// entries a run should take.
-Bet bet_on_loop(PlannedStep& step, const Members& members, size_t depth, uint64_t staging, const CostModel& cost) {
-  // What comes behind it needs room, too: most often the getdents64 that finds the end.
-  step.repeats = loop_capacity(*step.sources->loop, staging - std::min(staging, kBehindLoop));
+// A loop over the entries: what is asked for and not there in the end is not known; the runtime learns how
+// many entries a run should take.
+Bet bet_on_loop(PlannedStep& step, const Members& members, size_t depth, uint64_t staging,
+                const CostModel& cost) {
+  // What comes after it needs room, too: most often the getdents64 that finds the end.
+  step.repeats = loop_capacity(*step.sources->loop, staging - std::min(staging, kAfterLoop));
   uint64_t hits = 0;
   for (const Occurrence* o : members) hits += o->steps[depth].calls.size();
   return Bet(static_cast<double>(hits), 0, *step.sources, cost);
@@ -130,7 +129,8 @@ uint64_t staged_by(const PlannedStep& step) {
 }
 
 bool has_out(const StepSources& s) {
-  return s.loop || std::any_of(s.args.begin(), s.args.end(), [](const ArgSource& a) { return a.from == From::kOut; });
+  return s.loop ||
+         std::any_of(s.args.begin(), s.args.end(), [](const ArgSource& a) { return a.from == From::kOut; });
 }
 
 // The branch that most members take at this depth.
@@ -160,7 +160,8 @@ std::string common_stop(const Members& members, size_t depth) {
 }
 
 bool has_loop(const Plan& plan) {  // a procedure has at most one
-  return std::any_of(plan.steps.begin(), plan.steps.end(), [](const PlannedStep& s) { return s.sources->loop != nullptr; });
+  return std::any_of(plan.steps.begin(), plan.steps.end(),
+                     [](const PlannedStep& s) { return s.sources->loop != nullptr; });
 }
 
 Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
@@ -188,8 +189,8 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
     step.taken = branch.size();
     const bool is_run = !step.sources->loop && is_run_call(step.sources->nr);
     const Bet bet = step.sources->loop ? bet_on_loop(step, branch, depth, staging, cost)
-                    : is_run ? bet_on_run(step, branch, depth, runs, staging, cost)
-                           : bet_on_call(step, branch, depth, runs, staging, cost);
+                    : is_run           ? bet_on_run(step, branch, depth, runs, staging, cost)
+                                       : bet_on_call(step, branch, depth, runs, staging, cost);
     if (has_out(*step.sources) && staged_by(step) > staging) {
       out.stop = step.sources->traits.name + " would fill more than the staging area holds";
       break;
@@ -217,7 +218,7 @@ Plan plan_kind(Members members, FileKind kind, const PlanLimits& limits) {
   return out;
 }
 
-// The guard's fstat comes before the kind of file is looked at: it answers those of the other kind as well.
+// The guard's fstat comes before the kind of file is checked: it answers those of the other kind as well.
 size_t answered_by_the_guard(const Plan& plan, const Members& members) {
   if (plan.steps.empty() || !is_struct_stat(plan.steps[0].sources->nr)) return 0;
   return static_cast<size_t>(std::count_if(members.begin(), members.end(), [&](const Occurrence* o) {

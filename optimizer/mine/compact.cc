@@ -6,7 +6,8 @@
 namespace sysvm {
 namespace {
 
-constexpr uint32_t kUnusable = kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue;
+constexpr uint32_t kUnusable =
+    kNoEnter | kNoExit | kRestarted | kForkChild | kCompat | kSignal | kNrChanged | kUnknownValue;
 
 std::string token_text(const Event& e, const CallTraits& traits) {
   std::string text = traits.name;
@@ -30,8 +31,8 @@ const Compact::Row& Compact::row_of(int32_t nr) {
   const sysvm_syscall_info* info = sysvm_syscall_by_nr(static_cast<uint32_t>(nr));
   row.by_command = nr == SYSVM_NR_fcntl || nr == SYSVM_NR_ioctl;
   row.task = !info || info->effect == SYSVM_EFFECT_TASK;
-  row.stat = nr == SYSVM_NR_stat || nr == SYSVM_NR_lstat || nr == SYSVM_NR_fstat || nr == SYSVM_NR_newfstatat ||
-             nr == SYSVM_NR_statx;
+  row.stat = nr == SYSVM_NR_stat || nr == SYSVM_NR_lstat || nr == SYSVM_NR_fstat ||
+             nr == SYSVM_NR_newfstatat || nr == SYSVM_NR_statx;
   if (info) {
     row.nargs = info->nargs;
     row.bytes = info->result == SYSVM_RESULT_BYTES;
@@ -42,7 +43,11 @@ const Compact::Row& Compact::row_of(int32_t nr) {
 }
 
 uint32_t Compact::token_of(const Event& e, const Row& row) {
-  Key key{static_cast<uint64_t>(e.nr), e.ip, e.ret < 0 ? e.ret : row.bytes && e.ret == 0 ? 1 : 0, e.ip ? e.pid : 0};
+  Key key{static_cast<uint64_t>(e.nr), e.ip,
+          e.ret < 0                 ? e.ret
+          : row.bytes && e.ret == 0 ? 1
+                                    : 0,
+          e.ip ? e.pid : 0};
   if (row.by_command) key.what |= (e.args[1] & 0xffffffffu) << 32;
   for (size_t i = 0; row.flags_mask >> i; ++i)
     if (row.flags_mask >> i & 1) key.what = key.what * 0x100000001b3ull ^ (e.args[i] & 0xffffffffu) << 10;
@@ -93,18 +98,20 @@ void Compact::add(const Event& e, bool next_entry) {
   calls_.push_back(call);
 }
 
-// Call sites are told apart by their addresses so far; now by build-id and offset, which mean the same in another
-// process.
+// Call sites are told apart by their addresses so far; now by build-id and offset, which mean the same in
+// another process.
 void Compact::finish(const TraceInfo& info) {
   for (auto& [tid, thread] : threads_) cut(thread);
-  if (!info.header.filter.empty()) streams_.clear();  // calls were left out without a number: none are neighbours
+  if (!info.header.filter.empty())
+    streams_.clear();  // calls were left out without a number: none are neighbours
   const MappingIndex index(info);
   std::unordered_map<std::string, uint32_t> by_text;
   std::vector<uint32_t> renamed;
   std::vector<Token> kept;
   for (Token& token : tokens_) {
     if (token.sample.ip) {
-      const std::optional<Place> place = index.place(token.sample.pid, token.sample.site(), token.sample.ts_ns);
+      const std::optional<Place> place =
+          index.place(token.sample.pid, token.sample.site(), token.sample.ts_ns);
       if (place && !place->build_id.empty())
         token.text += fmt::format(" @{:.16}+{:x}", place->build_id, place->offset);
     }

@@ -21,7 +21,8 @@ namespace sysvm {
 constexpr uint32_t kNextEntry = UINT32_MAX;
 
 struct CompactCall {
-  std::array<uint64_t, 6> args;  // of the stat family, which has no fifth, args[4] is st_mode and args[5] st_size
+  std::array<uint64_t, 6>
+      args;  // of the stat family, which has no fifth, args[4] is st_mode and args[5] st_size
   int64_t ret;
   uint32_t token;
   std::array<uint32_t, 2> text;  // into the strings of the trace
@@ -39,7 +40,7 @@ class Compact {
  public:
   void reserve(size_t events) { calls_.reserve(events); }
   void add(const Event& e, bool next_entry);  // EntryNames::next()
-  void finish(const TraceInfo& info);  // after the last
+  void finish(const TraceInfo& info);         // after the last
 
   const std::vector<CompactCall>& calls() const { return calls_; }
   const std::vector<std::vector<uint32_t>>& streams() const { return streams_; }  // indices of calls
@@ -63,7 +64,8 @@ class Compact {
     size_t operator()(const Key& k) const {
       uint64_t h = k.what * 0x9e3779b97f4a7c15ull;
       h = (h ^ k.ip) * 0xbf58476d1ce4e5b9ull;
-      h = (h ^ static_cast<uint64_t>(k.result) ^ (static_cast<uint64_t>(k.pid) << 32)) * 0x94d049bb133111ebull;
+      h = (h ^ static_cast<uint64_t>(k.result) ^ (static_cast<uint64_t>(k.pid) << 32)) *
+          0x94d049bb133111ebull;
       return h ^ h >> 31;
     }
   };

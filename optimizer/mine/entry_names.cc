@@ -37,7 +37,8 @@ bool EntryNames::asked(const Thread& thread, int32_t from, const std::string& pa
   if (from != AT_FDCWD && !name) {
     if (const auto at = thread.by_fd.find(from); at != thread.by_fd.end()) directory = at->second.get();
   } else {
-    if (const auto at = thread.by_path.find(path.substr(0, name)); at != thread.by_path.end()) directory = at->second.get();
+    if (const auto at = thread.by_path.find(path.substr(0, name)); at != thread.by_path.end())
+      directory = at->second.get();
   }
   if (!directory) return false;
   const auto entry = directory->number.find(path.substr(name));
@@ -83,7 +84,8 @@ void EntryNames::told(Thread& thread, const Event& e) {
 void EntryNames::descriptors(Thread& thread, const Event& e, const std::string* path) {
   const auto nr = static_cast<uint32_t>(e.nr);
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
-  const sysvm_command_info* command = nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(static_cast<uint32_t>(e.args[1])) : nullptr;
+  const sysvm_command_info* command =
+      nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(static_cast<uint32_t>(e.args[1])) : nullptr;
   if ((command ? command->result : row->result) != SYSVM_RESULT_FD) return;
   std::shared_ptr<Directory> made;
   if (is_open(nr)) {

@@ -9,7 +9,21 @@
 namespace sysvm {
 namespace {
 
-enum class Kind : uint8_t { kConst, kText, kResult, kArg, kTextOf, kSize, kSizePlusOne, kLeft, kMode, kReady, kEntry, kSame, kStep };
+enum class Kind : uint8_t {
+  kConst,
+  kText,
+  kResult,
+  kArg,
+  kTextOf,
+  kSize,
+  kSizePlusOne,
+  kLeft,
+  kMode,
+  kReady,
+  kEntry,
+  kSame,
+  kStep
+};
 
 struct Source {
   Kind kind = Kind::kConst;
@@ -32,7 +46,8 @@ bool tells_size(uint32_t nr) {
 
 class Flow {
  public:
-  Flow(const Compact& recording, const std::vector<std::string>& strings, const Repeats& repeats, const Repeat& repeat)
+  Flow(const Compact& recording, const std::vector<std::string>& strings, const Repeats& repeats,
+       const Repeat& repeat)
       : recording_(recording), strings_(strings), repeats_(repeats), repeat_(repeat) {
     for (uint32_t token : repeat.tokens) traits_.push_back(&recording.tokens()[token]);
     calls_.resize(traits_.size());
@@ -137,13 +152,15 @@ class Flow {
         if (fd != is_fd(kind(j, a)) || is_text(kind(j, a)) || is_filled(kind(j, a))) continue;
         if (same(value, now_[j]->args[a], fd))
           out.push_back({Kind::kArg, static_cast<uint8_t>(j), static_cast<uint8_t>(a), 0, 0});
-        if (!fd && value && value == now_[j]->args[a] - static_cast<uint64_t>(now_[j]->ret) && now_[j]->ret > 0)
+        if (!fd && value && value == now_[j]->args[a] - static_cast<uint64_t>(now_[j]->ret) &&
+            now_[j]->ret > 0)
           out.push_back({Kind::kLeft, static_cast<uint8_t>(j), static_cast<uint8_t>(a), 0, 0});
       }
     for (size_t j = 0; j < k && !fd; ++j)
       if (tells_size(traits(j).nr) && now_[j]->ret == 0) {
         if (value == now_[j]->args[5]) out.push_back({Kind::kSize, static_cast<uint8_t>(j), 0, 0, 0});
-        if (value == now_[j]->args[5] + 1) out.push_back({Kind::kSizePlusOne, static_cast<uint8_t>(j), 0, 0, 0});
+        if (value == now_[j]->args[5] + 1)
+          out.push_back({Kind::kSizePlusOne, static_cast<uint8_t>(j), 0, 0, 0});
       }
     for (size_t j = 0; j < k && what == SYSVM_KIND_MODE; ++j)
       if (tells_size(traits(j).nr) && now_[j]->ret == 0 && value == (now_[j]->args[4] & 07777))
@@ -152,7 +169,8 @@ class Flow {
       if (ready(*now_[j], j, value)) out.push_back({Kind::kReady, static_cast<uint8_t>(j), 0, 0, 0});
     if (fd) out.push_back(constant);
     out.push_back({Kind::kSame, 0, 0, 0, 0});
-    if (!fd && repeat_.where.size() > 2) out.push_back({Kind::kStep, 0, 0, 0, 0});  // its step is seen at the second
+    if (!fd && repeat_.where.size() > 2)
+      out.push_back({Kind::kStep, 0, 0, 0, 0});  // its step is seen at the second
   }
 
   bool next_entry(size_t k, size_t i) const {
@@ -181,32 +199,22 @@ class Flow {
     const uint64_t value = now_[k]->args[i];
     const CompactCall* other = now_[s.call];
     switch (s.kind) {
-      case Kind::kConst:
-        return same(value, s.value, is_narrow);
-      case Kind::kText:
-        return same_text(text(*now_[k], k, i), s.text);
-      case Kind::kResult:
-        return other->ret >= 0 && same(value, static_cast<uint64_t>(other->ret), is_narrow);
-      case Kind::kArg:
-        return same(value, other->args[s.arg], is_narrow);
-      case Kind::kTextOf:
-        return same_text(text(*now_[k], k, i), text(*now_[s.call], s.call, s.arg));
-      case Kind::kSize:
-        return value == other->args[5];
-      case Kind::kSizePlusOne:
-        return value == other->args[5] + 1;
-      case Kind::kLeft:
-        return value == other->args[s.arg] - static_cast<uint64_t>(other->ret);
-      case Kind::kMode:
-        return value == (other->args[4] & 07777);
-      case Kind::kReady:
-        return ready(*other, s.call, value);
-      case Kind::kEntry:
-        return next_entry(k, i);
+      case Kind::kConst: return same(value, s.value, is_narrow);
+      case Kind::kText: return same_text(text(*now_[k], k, i), s.text);
+      case Kind::kResult: return other->ret >= 0 && same(value, static_cast<uint64_t>(other->ret), is_narrow);
+      case Kind::kArg: return same(value, other->args[s.arg], is_narrow);
+      case Kind::kTextOf: return same_text(text(*now_[k], k, i), text(*now_[s.call], s.call, s.arg));
+      case Kind::kSize: return value == other->args[5];
+      case Kind::kSizePlusOne: return value == other->args[5] + 1;
+      case Kind::kLeft: return value == other->args[s.arg] - static_cast<uint64_t>(other->ret);
+      case Kind::kMode: return value == (other->args[4] & 07777);
+      case Kind::kReady: return ready(*other, s.call, value);
+      case Kind::kEntry: return next_entry(k, i);
       case Kind::kSame:
         if (!again) return true;
-        s.value = 1;  // seen in a round behind the first
-        return is_text(kind(k, i)) ? same_text(text(*now_[k], k, i), text(before, k, i)) : same(value, before.args[i], is_narrow);
+        s.value = 1;  // seen in a round after the first
+        return is_text(kind(k, i)) ? same_text(text(*now_[k], k, i), text(before, k, i))
+                                   : same(value, before.args[i], is_narrow);
       case Kind::kStep: {
         if (repeat_.loop && !again) return true;
         const uint64_t step = value - before.args[i];
@@ -226,31 +234,19 @@ class Flow {
 
   std::string text_of(const Source& s, size_t k, size_t i) const {
     switch (s.kind) {
-      case Kind::kConst:
-        return number_text(s.value, traits(k).arg[i]);
-      case Kind::kText:
-        return '"' + strings_[s.text] + '"';
-      case Kind::kResult:
-        return fmt::format("#{}", s.call);
+      case Kind::kConst: return number_text(s.value, traits(k).arg[i]);
+      case Kind::kText: return '"' + strings_[s.text] + '"';
+      case Kind::kResult: return fmt::format("#{}", s.call);
       case Kind::kArg:
-      case Kind::kTextOf:
-        return fmt::format("={}.{}", s.call, s.arg);
-      case Kind::kSize:
-        return fmt::format("#{}.st_size", s.call);
-      case Kind::kSizePlusOne:
-        return fmt::format("#{}.st_size+1", s.call);
-      case Kind::kLeft:
-        return fmt::format("={}.{}-#{}", s.call, s.arg, s.call);
-      case Kind::kMode:
-        return fmt::format("#{}.st_mode", s.call);
-      case Kind::kReady:
-        return fmt::format("#{}.ready", s.call);
-      case Kind::kEntry:
-        return "d_name";
-      case Kind::kSame:
-        return "same";
-      case Kind::kStep:
-        return fmt::format("{:+}", static_cast<int64_t>(s.value));
+      case Kind::kTextOf: return fmt::format("={}.{}", s.call, s.arg);
+      case Kind::kSize: return fmt::format("#{}.st_size", s.call);
+      case Kind::kSizePlusOne: return fmt::format("#{}.st_size+1", s.call);
+      case Kind::kLeft: return fmt::format("={}.{}-#{}", s.call, s.arg, s.call);
+      case Kind::kMode: return fmt::format("#{}.st_mode", s.call);
+      case Kind::kReady: return fmt::format("#{}.ready", s.call);
+      case Kind::kEntry: return "d_name";
+      case Kind::kSame: return "same";
+      case Kind::kStep: return fmt::format("{:+}", static_cast<int64_t>(s.value));
     }
     return "";
   }
@@ -302,13 +298,13 @@ class Flow {
   const Repeat& repeat_;
   std::vector<const Token*> traits_;
   struct Calls {
-    Explained first, inner;  // those in an inner loop's rounds behind its first have sources of their own
+    Explained first, inner;  // those in an inner loop's rounds after its first have sources of their own
     uint64_t again = 0;
     int64_t ret = 0;  // of the first
     bool differs = false;
   };
-  std::vector<Calls> calls_;               // by their number in the sequence, as all that follows
-  std::vector<const CompactCall*> now_;    // the last one that was seen
+  std::vector<Calls> calls_;             // by their number in the sequence, as all that follows
+  std::vector<const CompactCall*> now_;  // the last one that was seen
 };
 
 }  // namespace

@@ -17,8 +17,8 @@
 namespace sysvm {
 namespace {
 
-constexpr size_t kSequences = 64;      // that a part keeps; the best of several parts are among them
-constexpr uint64_t kAgain = 16;        // a path that is asked for less often is not counted by itself
+constexpr size_t kSequences = 64;  // that a part keeps; the best of several parts are among them
+constexpr uint64_t kAgain = 16;    // a path that is asked for less often is not counted by itself
 
 class PartMaker {
  public:
@@ -43,7 +43,8 @@ class PartMaker {
     for (const auto& [nr, total] : by_nr_) part.by_name[name_of(nr)] = total;
     for (const auto& [key, total] : by_path_)
       if (total.count >= kAgain)
-        part.by_name_and_path[name_of(static_cast<int32_t>(key >> 32)) + " " + info.strings[key & 0xffffffff]] = total;
+        part.by_name_and_path[name_of(static_cast<int32_t>(key >> 32)) + " " +
+                              info.strings[key & 0xffffffff]] = total;
     Repeats repeats(compact_, options.max_length);
     for (const Repeat& repeat : repeats.find(std::max(kSequences, options.max_sequences), 2)) {
       std::string key = repeat.loop ? "loop" : "";
@@ -120,11 +121,13 @@ void add(CallTotal& into, const CallTotal& other) {
   into.ns += other.ns;
 }
 
-void keep_common(std::vector<std::vector<std::string>>& into, const std::vector<std::vector<std::string>>& other) {
+void keep_common(std::vector<std::vector<std::string>>& into,
+                 const std::vector<std::vector<std::string>>& other) {
   for (size_t i = 0; i < into.size(); ++i) {
     const std::vector<std::string> theirs = i < other.size() ? other[i] : std::vector<std::string>{};
-    std::erase_if(into[i],
-                  [&](const std::string& s) { return std::find(theirs.begin(), theirs.end(), s) == theirs.end(); });
+    std::erase_if(into[i], [&](const std::string& s) {
+      return std::find(theirs.begin(), theirs.end(), s) == theirs.end();
+    });
   }
 }
 
@@ -135,7 +138,8 @@ void merge(PartCall& into, const PartCall& other) {
     into.inner_sources = other.inner_sources;
   else if (other.inner)
     keep_common(into.inner_sources, other.inner_sources);
-  for (size_t i = 0; i < into.told.size(); ++i) into.told[i] = into.told[i] || (i < other.told.size() && other.told[i]);
+  for (size_t i = 0; i < into.told.size(); ++i)
+    into.told[i] = into.told[i] || (i < other.told.size() && other.told[i]);
   if (into.result != other.result) into.result.assign(1, 'n');
   into.count += other.count;
   into.inner += other.inner;
@@ -194,14 +198,15 @@ void merge(MinePart& into, const MinePart& other) {
     s.loops += sequence.loops;
     s.held_out += sequence.held_out;
     s.failed += sequence.failed;
-    for (size_t k = 0; k < s.calls.size() && k < sequence.calls.size(); ++k) merge(s.calls[k], sequence.calls[k]);
+    for (size_t k = 0; k < s.calls.size() && k < sequence.calls.size(); ++k)
+      merge(s.calls[k], sequence.calls[k]);
   }
 }
 
 namespace {
 
-// Is it known before the sequence begins? Results are, since the machine makes the calls in order, and so are arguments of
-// the first call; an argument of another is if it is itself.
+// Is it known before the sequence begins? Results are, since the machine makes the calls in order, and so are
+// arguments of the first call; an argument of another is if it is itself.
 bool known_source(const std::string& source, const std::vector<std::vector<bool>>& known) {
   unsigned call, arg;
   if (std::sscanf(source.c_str(), "=%u.%u", &call, &arg) != 2) return true;
@@ -218,7 +223,8 @@ MineReport report(const MinePart& part, const MineOptions& options) {
   out.calls = part.calls;
   std::vector<std::pair<const std::string*, const PartSequence*>> order;
   for (const auto& [key, s] : part.sequences)
-    if (s.count >= options.min_count || (s.loop && s.events >= options.min_count)) order.emplace_back(&key, &s);
+    if (s.count >= options.min_count || (s.loop && s.events >= options.min_count))
+      order.emplace_back(&key, &s);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return a.second->events - a.second->count > b.second->events - b.second->count;
   });
@@ -243,7 +249,7 @@ MineReport report(const MinePart& part, const MineOptions& options) {
       call.name = c.name;
       call.result = c.result;
       call.known = true;
-      bool later = k == 0;  // known in the rounds behind the first only
+      bool later = k == 0;  // known in the rounds after the first only
       for (size_t i = 0; i < c.sources.size(); ++i) {
         const auto best = std::find_if(c.sources[i].begin(), c.sources[i].end(),
                                        [&](const std::string& s) { return known_source(s, known); });
@@ -259,7 +265,8 @@ MineReport report(const MinePart& part, const MineOptions& options) {
       sequence.known += k > 0 && call.known;
       if (call.known) out.known += later ? c.again : c.count;
       if (std::all_of(c.inner_sources.begin(), c.inner_sources.end(), [&](const auto& arg) {
-            return std::any_of(arg.begin(), arg.end(), [&](const std::string& s) { return known_source(s, known); });
+            return std::any_of(arg.begin(), arg.end(),
+                               [&](const std::string& s) { return known_source(s, known); });
           }))
         out.known += c.inner;
     }

@@ -2,14 +2,14 @@
 // Which call sequences repeat in recordings, and what of their arguments is known when they begin.
 //
 // This is the view for people (`sysvm mine`): all calls, also those that could never be made ahead, so that
-// one sees where the entries go. The compiler does not start from it; it looks at what follows each trigger
+// one sees where the entries go. The compiler does not start from it; it asks what follows each trigger
 // (planner.h).
 //
 // Sequences are found in each recording by itself (repeats.h) and explained by all their occurrences
 // (flow.h). What comes out is a MinePart: counts, and for each argument the sources that no occurrence
 // contradicts. Parts of several recordings merge: counts are added, sources that one of them contradicts are
-// dropped (and it is told), so the order does not matter and a part may have been made on another machine. Only then the rare
-// are left out and the best shown. Tested by tests/optimizer/mine_test.cc.
+// dropped (and it is told), so the order does not matter and a part may have been made on another machine.
+// Only then the rare are left out and the best shown. Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,13 @@ struct MineOptions {
 };
 
 struct PartCall {
-  std::string name;                              // "fcntl"
+  std::string name;                               // "fcntl"
   std::vector<std::vector<std::string>> sources;  // for each argument, the best first; none: varies
-  std::vector<std::vector<std::string>> inner_sources;  // of the calls in an inner loop's rounds behind its first
-  std::vector<bool> told;         // the argument had a source in one of the recordings, at least
-  std::vector<bool> size_at_end;  // the argument is the size of a transfer that came to an end: it does not matter
+  std::vector<std::vector<std::string>>
+      inner_sources;       // of the calls in an inner loop's rounds after its first
+  std::vector<bool> told;  // the argument had a source in one of the recordings, at least
+  std::vector<bool>
+      size_at_end;  // the argument is the size of a transfer that came to an end: it does not matter
   std::string result;
   uint64_t count = 0, inner = 0;  // calls that sources and inner_sources are about
   uint64_t again = 0;             // of count: those that are not in the first round of the loop
@@ -43,12 +45,12 @@ struct PartCall {
 };
 
 struct PartSequence {
-  uint64_t count = 0;      // occurrences; of a loop of several calls, rounds
-  uint64_t events = 0;     // calls inside them
+  uint64_t count = 0;   // occurrences; of a loop of several calls, rounds
+  uint64_t events = 0;  // calls inside them
   bool loop = false;
   uint64_t loops = 0, least = 0, most = 0;  // a loop's: how often it ran, and its rounds
-  uint64_t held_out = 0;   // occurrences that sources were tested on after they had been learned
-  uint64_t failed = 0;     // arguments that lost their last source there
+  uint64_t held_out = 0;  // occurrences that sources were tested on after they had been learned
+  uint64_t failed = 0;    // arguments that lost their last source there
   std::vector<PartCall> calls;
   bool operator==(const PartSequence&) const = default;
 };
@@ -77,8 +79,9 @@ Result<MinePart> mine_part_from_json(std::string_view text);
 
 struct MinedCall {
   std::string name;
-  // "#0" result of call 0, "=0.1" equals argument 1 of call 0, "#0.st_size" the size that call 0 told, "+8" 8 more
-  // than the last time, "same" as in the round before, "d_name" the next entry of a directory that was read, number, "\"\"", "buf", "*"
+  // "#0" result of call 0, "=0.1" equals argument 1 of call 0, "#0.st_size" the size that call 0 gave, "+8" 8
+  // more than the last time, "same" as in the round before, "d_name" the next entry of a directory that was
+  // read, number, "\"\"", "buf", "*"
   std::vector<std::string> args;
   std::string result;        // "fd", "n", "0", "-ENOENT"
   bool known = false;        // every input is known when the sequence begins
@@ -88,7 +91,7 @@ struct MinedCall {
 struct MinedSequence {
   std::vector<MinedCall> calls;
   uint64_t count = 0, events = 0;
-  uint64_t known = 0;  // calls behind the first whose inputs are all known
+  uint64_t known = 0;  // calls after the first whose inputs are all known
   bool loop = false;
   uint64_t loops = 0, least = 0, most = 0;
   uint64_t held_out = 0, failed = 0;
@@ -97,8 +100,8 @@ struct MinedSequence {
 
 struct MineReport {
   uint64_t traces = 0, calls = 0;
-  uint64_t covered = 0;  // calls inside the sequences
-  uint64_t known = 0;    // of these, calls behind the first whose inputs are all known at the beginning
+  uint64_t covered = 0;        // calls inside the sequences
+  uint64_t known = 0;          // of these, calls after the first whose inputs are all known at the beginning
   uint64_t ideal_entries = 0;  // one for each occurrence, the rest plain
   std::vector<MinedSequence> sequences;  // most entries saved first
 };

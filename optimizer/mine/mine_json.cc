@@ -12,7 +12,8 @@ namespace {
 constexpr int kSchema = 3;
 using nlohmann::json;
 
-// Names of files are any bytes, JSON is UTF-8: bytes beyond ASCII are written as the code points of the same number.
+// Names of files are any bytes, JSON is UTF-8: bytes beyond ASCII are written as the code points of the same
+// number.
 std::string widened(const std::string& bytes) {
   std::string out;
   for (const char c : bytes) {
@@ -89,7 +90,8 @@ PartCall call_of(const json& j) {
   c.sources = sources_of(j.at("sources"));
   c.inner_sources = sources_of(j.at("inner_sources"));
   c.told = j.at("told").get<std::vector<bool>>();
-  if (c.told.size() != c.sources.size()) throw json::other_error::create(501, "told: not one for each argument", &j);
+  if (c.told.size() != c.sources.size())
+    throw json::other_error::create(501, "told: not one for each argument", &j);
   c.size_at_end = j.at("size_at_end").get<std::vector<bool>>();
   c.result = j.at("result");
   c.count = j.at("count");
@@ -105,9 +107,9 @@ std::string to_json(const MinePart& part) {
   for (const auto& [key, s] : part.sequences) {
     json calls = json::array();
     for (const PartCall& c : s.calls) calls.push_back(call_json(c));
-    sequences[key] = {{"count", s.count}, {"events", s.events},     {"loop", s.loop},     {"loops", s.loops},
-                      {"least", s.least}, {"most", s.most},         {"held_out", s.held_out},
-                      {"failed", s.failed}, {"calls", calls}};
+    sequences[key] = {{"count", s.count},       {"events", s.events}, {"loop", s.loop},
+                      {"loops", s.loops},       {"least", s.least},   {"most", s.most},
+                      {"held_out", s.held_out}, {"failed", s.failed}, {"calls", calls}};
   }
   return json{{"sysvm_mine_part", kSchema},
               {"traces", part.traces},

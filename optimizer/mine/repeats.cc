@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kCandidates = 4096;  // the best by an upper bound; fewer than a hundred are shown
 constexpr uint32_t kNowhere = UINT32_MAX;
-constexpr double kLeast = 1.0 / 2000;  // of all calls saved: what comes behind is not worth a look
+constexpr double kLeast = 1.0 / 2000;  // of all calls saved: what comes after is too little
 
 void sort_positions(std::vector<int32_t>& positions) {  // by digits of 11 bits: a tenth of std::sort's time
   if (positions.size() < 512) {
@@ -32,7 +32,9 @@ void sort_positions(std::vector<int32_t>& positions) {  // by digits of 11 bits:
 }  // namespace
 
 Repeats::Repeats(const Compact& recording, size_t max_length)
-    : recording_(recording), max_length_(max_length), base_(static_cast<uint32_t>(recording.tokens().size())) {
+    : recording_(recording),
+      max_length_(max_length),
+      base_(static_cast<uint32_t>(recording.tokens().size())) {
   for (uint32_t s = 0; s < recording.streams().size(); ++s) {
     Folded& f = streams_.emplace_back();
     const auto n = static_cast<uint32_t>(recording.streams()[s].size());
@@ -124,7 +126,8 @@ void Repeats::fold(uint32_t period) {
     f.begin.resize(to);
     if (period > 1) continue;
     for (uint32_t& part : f.part)  // one alone is a loop of one round
-      if (const auto at = seen.find({part}); at != seen.end() && at->second.loop != kNowhere) part = at->second.loop;
+      if (const auto at = seen.find({part}); at != seen.end() && at->second.loop != kNowhere)
+        part = at->second.loop;
   }
 }
 
@@ -137,12 +140,13 @@ uint32_t Repeats::end_of(uint32_t stream, size_t i) const {
 uint32_t Repeats::skip(uint32_t part, uint32_t stream, uint32_t at, uint32_t end) const {
   if (part < base_) return at < end && base_token(stream, at) == part ? at + 1 : kNowhere;
   const std::vector<uint32_t>& body = loops_[part - base_].body;
-  uint32_t behind = one_round(body, stream, at, end);
-  for (uint32_t next = behind; next != kNowhere; next = one_round(body, stream, next, end)) behind = next;
-  return behind;
+  uint32_t after = one_round(body, stream, at, end);
+  for (uint32_t next = after; next != kNowhere; next = one_round(body, stream, next, end)) after = next;
+  return after;
 }
 
-uint32_t Repeats::one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end) const {
+uint32_t Repeats::one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at,
+                            uint32_t end) const {
   for (uint32_t part : body) {
     at = skip(part, stream, at, end);
     if (at == kNowhere) return kNowhere;
@@ -150,9 +154,9 @@ uint32_t Repeats::one_round(const std::vector<uint32_t>& body, uint32_t stream, 
   return at;
 }
 
-// One round of the body at `at`, its calls put behind out; what lies behind it, or kNowhere if it does not stand there.
-uint32_t Repeats::place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end, uint32_t token,
-                        bool again, bool inner, std::vector<Placed>& out) const {
+// One round of the body at `at`, its calls appended to out; where it ends, or kNowhere if it is not there.
+uint32_t Repeats::place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end,
+                        uint32_t token, bool again, bool inner, std::vector<Placed>& out) const {
   for (uint32_t part : body) {
     if (part < base_) {
       if (at >= end || base_token(stream, at) != part) return kNowhere;
@@ -162,13 +166,13 @@ uint32_t Repeats::place(const std::vector<uint32_t>& body, uint32_t stream, uint
     const Loop& loop = loops_[part - base_];
     for (size_t rounds = 0;; ++rounds) {
       const size_t whole = out.size();
-      const uint32_t behind = place(loop.body, stream, at, end, token, again, inner || rounds, out);
-      if (behind == kNowhere) {
+      const uint32_t after = place(loop.body, stream, at, end, token, again, inner || rounds, out);
+      if (after == kNowhere) {
         if (!rounds) return kNowhere;
         out.resize(whole);
         break;
       }
-      at = behind;
+      at = after;
     }
     token += loop.size;
   }
@@ -216,9 +220,10 @@ std::vector<Repeats::Candidate> Repeats::candidates(uint64_t min_count) {
   for (size_t i = 0; i < loops_.size(); ++i)
     if (!uses_[i].empty()) {
       const Repeat found = occurrences({0, static_cast<int32_t>(i), 0, 0});
-      out.push_back({static_cast<double>(found.events) -
-                         static_cast<double>(found.tokens.size() > 1 ? found.where.size() : found.rounds.size()),
-                     static_cast<int32_t>(i), 0, 0});
+      out.push_back(
+          {static_cast<double>(found.events) -
+               static_cast<double>(found.tokens.size() > 1 ? found.where.size() : found.rounds.size()),
+           static_cast<int32_t>(i), 0, 0});
     }
   const auto better = [](const Candidate& a, const Candidate& b) { return a.score > b.score; };
   const auto close = [&](int32_t low, int32_t high, int32_t length) {
@@ -236,8 +241,8 @@ std::vector<Repeats::Candidate> Repeats::candidates(uint64_t min_count) {
       out.resize(kCandidates);
     }
   };
-  // The intervals of the prefixes, each closed when a shorter prefix follows. A repeat that is too long, or that is
-  // refused, stands for its beginnings too: they are tried at every length below.
+  // The intervals of the prefixes, each closed when a shorter prefix follows. A repeat that is too long, or
+  // that is refused, stands for its beginnings too: they are tried at every length below.
   struct Open {
     int32_t low, length;
   };
@@ -265,7 +270,8 @@ std::vector<Repeats::Candidate> Repeats::candidates(uint64_t min_count) {
 Repeat Repeats::occurrences(const Candidate& c) const {
   Repeat out;
   const auto locate = [&](int32_t position) {
-    const auto s = std::upper_bound(stream_of_.begin(), stream_of_.end(), static_cast<uint32_t>(position)) - 1;
+    const auto s =
+        std::upper_bound(stream_of_.begin(), stream_of_.end(), static_cast<uint32_t>(position)) - 1;
     return Position{static_cast<uint32_t>(s - stream_of_.begin()), static_cast<uint32_t>(position) - *s};
   };
   if (!c.length) {
@@ -296,7 +302,8 @@ Repeat Repeats::occurrences(const Candidate& c) const {
   }
   sort_positions(positions);
   for (int32_t i = 0; i < c.length; ++i) {
-    const auto part = static_cast<uint32_t>(text_[static_cast<size_t>(sa_[static_cast<size_t>(c.low)] + i)] - separators_);
+    const auto part =
+        static_cast<uint32_t>(text_[static_cast<size_t>(sa_[static_cast<size_t>(c.low)] + i)] - separators_);
     out.parts.push_back(part);
     flatten(part, out.tokens);
   }
@@ -327,7 +334,8 @@ std::vector<Repeat> Repeats::find(size_t most, uint64_t min_count) {
     const size_t count = found.loop && found.tokens.size() == 1 ? found.rounds.size() : found.where.size();
     if (found.where.empty() || (!found.loop && count < min_count)) continue;
     const bool opening = opens(found.tokens[0]);
-    const double score = (static_cast<double>(found.events) - static_cast<double>(count)) * (opening ? 1.05 : 1);
+    const double score =
+        (static_cast<double>(found.events) - static_cast<double>(count)) * (opening ? 1.05 : 1);
     if (!heap.empty() && score < heap.front().score) {  // less than it seemed: wait for its turn
       if (score > 0 && score < best.score) {
         best.score = score;

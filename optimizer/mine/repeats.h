@@ -2,12 +2,12 @@
 // The contiguous sequences of tokens that repeat: loops, and what is repeated otherwise.
 //
 // First loops are folded: a body that stands there again and again, k times and not always as often, becomes
-// one token, from short bodies to long ones, so a body may hold shorter loops. (Two equal calls in a row, always
-// two, are no loop.) Then the suffix array of what is left gives every sequence that occurs twice, the intervals
-// of its common prefixes how often and how long. The one that saves most entries - calls in it less occurrences -
-// is taken, its occurrences are marked, what is left of the others is counted again. A sequence that ends as it
-// begins is refused: it is more than one round of something. Time and memory grow in proportion to the tokens.
-// Tested by tests/optimizer/mine_test.cc.
+// one token, from short bodies to long ones, so a body may hold shorter loops. (Two equal calls in a row,
+// always two, are no loop.) Then the suffix array of what is left gives every sequence that occurs twice, the
+// intervals of its common prefixes how often and how long. The one that saves most entries - calls in it less
+// occurrences - is taken, its occurrences are marked, what is left of the others is counted again. A sequence
+// that ends as it begins is refused: it is more than one round of something. Time and memory grow in
+// proportion to the tokens. Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,18 @@ struct Position {
 };
 
 struct Repeat {
-  std::vector<uint32_t> tokens;    // of one round, inner loops once
-  std::vector<Position> where;     // first call of each occurrence (loop: of each round, run by run)
-  uint64_t events = 0;             // calls in all of them
+  std::vector<uint32_t> tokens;  // of one round, inner loops once
+  std::vector<Position> where;   // first call of each occurrence (loop: of each round, run by run)
+  uint64_t events = 0;           // calls in all of them
   bool loop = false;
-  std::vector<uint32_t> rounds;    // of each loop
-  std::vector<uint32_t> parts;     // as it was found, for layout()
+  std::vector<uint32_t> rounds;  // of each loop
+  std::vector<uint32_t> parts;   // as it was found, for layout()
 };
 
 struct Placed {
   uint32_t token;  // of Repeat::tokens
   uint32_t at;     // in the stream
-  bool again;      // in a round behind the first of a loop
+  bool again;      // in a round after the first of a loop
   bool inner;      // of an inner loop
 };
 
@@ -43,7 +43,8 @@ class Repeats {
  public:
   Repeats(const Compact& recording, size_t max_length);
   std::vector<Repeat> find(size_t most, uint64_t min_count);
-  // The calls of an occurrence, inner loops with all their rounds. again: the occurrence is not a loop's first round.
+  // The calls of an occurrence, inner loops with all their rounds. again: the occurrence is not a loop's
+  // first round.
   void layout(const Repeat& repeat, Position from, bool again, std::vector<Placed>& out) const;
 
  private:
@@ -70,8 +71,8 @@ class Repeats {
   uint32_t end_of(uint32_t stream, size_t i) const;
   uint32_t skip(uint32_t part, uint32_t stream, uint32_t at, uint32_t end) const;
   uint32_t one_round(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end) const;
-  uint32_t place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end, uint32_t token, bool again,
-                 bool inner, std::vector<Placed>& out) const;
+  uint32_t place(const std::vector<uint32_t>& body, uint32_t stream, uint32_t at, uint32_t end,
+                 uint32_t token, bool again, bool inner, std::vector<Placed>& out) const;
   bool refused(const int32_t* text, int32_t length) const;
   std::vector<Candidate> candidates(uint64_t min_count);
   Repeat occurrences(const Candidate& c) const;

@@ -9,7 +9,11 @@ namespace {
 class Sorter {
  public:
   Sorter(const std::vector<int32_t>& text, int32_t upper)
-      : text_(text), n_(static_cast<int32_t>(text.size())), sa_(text.size()), smaller_(text.size()), upper_(upper) {}
+      : text_(text),
+        n_(static_cast<int32_t>(text.size())),
+        sa_(text.size()),
+        smaller_(text.size()),
+        upper_(upper) {}
 
   std::vector<int32_t> run() {
     if (n_ == 0) return {};
@@ -100,7 +104,7 @@ class Sorter {
   const std::vector<int32_t>& text_;
   int32_t n_;
   std::vector<int32_t> sa_;
-  std::vector<bool> smaller_;  // than the suffix behind it
+  std::vector<bool> smaller_;  // than the suffix after it
   int32_t upper_;
   std::vector<int32_t> larger_start_, smaller_start_;  // of each letter's two parts of the array
 };

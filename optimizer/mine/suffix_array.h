@@ -2,8 +2,8 @@
 // Suffix array and longest common prefixes of a text of numbers, both in linear time.
 //
 // Suffix array by induced sorting: Nong, Zhang, Chan, "Linear Suffix Array Construction by Almost Pure
-// Induced-Sorting", DCC 2009. Prefixes: Kasai et al., CPM 2001. Tested by tests/optimizer/suffix_array_test.cc
-// against sorting.
+// Induced-Sorting", DCC 2009. Prefixes: Kasai et al., CPM 2001. Tested by
+// tests/optimizer/suffix_array_test.cc against sorting.
 #pragma once
 
 #include <cstdint>

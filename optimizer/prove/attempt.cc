@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "procedures/assembler.h"
 #include "optimizer/make/emit.h"
+#include "procedures/assembler.h"
 #include "procedures/text.h"
 
 namespace sysvm {
@@ -24,12 +24,14 @@ bool shorten(Plan& plan) {
   return !plan.steps.empty();
 }
 
-// What all procedures of this name and trigger did together: those of several call sites are told apart by nothing else.
+// What all procedures of this name and trigger did together: nothing else tells those of several call sites
+// apart.
 std::optional<ProfiledProcedure> profiled(const CompileOptions& options, const Procedure& proc) {
   std::optional<ProfiledProcedure> sum;
   for (const ProfiledProcedure& p : options.profile) {
     if (p.name != proc.name) continue;
-    if (!p.trigger.empty() && (p.exe != proc.exe || p.trigger != trigger_anywhere(proc.triggers[0]))) continue;
+    if (!p.trigger.empty() && (p.exe != proc.exe || p.trigger != trigger_anywhere(proc.triggers[0])))
+      continue;
     if (!sum) {
       sum = p;
       continue;
@@ -58,12 +60,8 @@ Result<Made> make(Plan plan, const CompileOptions& options) {
 
 // What counters of a run say of this plan: nothing is changed by few runs.
 constexpr uint64_t kRuns = 32;
-bool loses(const ProfiledProcedure& ran) {
-  return ran.off || (ran.runs >= kRuns && ran.hits < ran.runs);
-}
-bool misses(const ProfiledProcedure& ran) {
-  return ran.runs >= kRuns && ran.misses * 4 > ran.runs;
-}
+bool loses(const ProfiledProcedure& ran) { return ran.off || (ran.runs >= kRuns && ran.hits < ran.runs); }
+bool misses(const ProfiledProcedure& ran) { return ran.runs >= kRuns && ran.misses * 4 > ran.runs; }
 
 // The plan that the counters allow; *why: none. If the plan did not run but one that is shorter did, an
 // earlier profile had shortened it, so that is where to go on from; it would swing to and fro else.
@@ -105,15 +103,17 @@ Result<Made> refine(Made whole, const CompileOptions& options, std::string* why)
 
 // The code of a plan, if it answers what the kernel did, and pays. Else why not.
 Result<Attempt> prove(Plan plan, const std::vector<const Occurrence*>& occurrences,
-                      const CompileOptions& options) {
+                      const CompileOptions& options, Trials& trials) {
   Attempt out;
   Made made = TRY(refine(TRY(make(std::move(plan), options)), options, &out.why));
   if (!out.why.empty()) return out;
-  out.totals = TRY(try_out(made.emitted.proc, made.plan.kind, occurrences, options.cost));
+  out.totals = TRY(trials.of(made.emitted.proc, occurrences));
   if (out.totals.wrong * 100 > out.totals.hits) {
-    out.why = "replayed on its own recording: " + out.totals.wrong_why;
+    out.why = "tried on its own recording: " + out.totals.wrong_why;
   } else if (out.totals.hits <= out.totals.undone) {
-    out.why = fmt::format("would save {} entries and cost {}", out.totals.hits, out.totals.undone);
+    out.why = out.totals.runs || out.totals.wrong_why.empty()
+                  ? fmt::format("would save {} entries and cost {}", out.totals.hits, out.totals.undone)
+                  : out.totals.wrong_why;
   } else if (out.totals.saved_ns <= 0) {
     out.why = fmt::format(
         "would save {} entries and {} more time than they cost: pays from {:.0f} ns for an entry",
@@ -128,7 +128,7 @@ Result<Attempt> prove(Plan plan, const std::vector<const Occurrence*>& occurrenc
 }  // namespace
 
 Result<Attempt> attempt(const std::vector<const Occurrence*>& occurrences, const std::string& path,
-                        const CompileOptions& options) {
+                        const CompileOptions& options, Trials& trials) {
   Attempt out;
   PlanLimits limits;
   limits.min_count = options.min_count;
@@ -136,10 +136,10 @@ Result<Attempt> attempt(const std::vector<const Occurrence*>& occurrences, const
   std::optional<Plan> best = plan(occurrences, limits, &out.why);
   if (!best) return out;
   best->path = path;
-  out = TRY(prove(std::move(*best), occurrences, options));
+  out = TRY(prove(std::move(*best), occurrences, options, trials));
   // The planner counts entries; what is bet on in vain may cost more time than they do. Then less is tried.
   for (Plan less = out.plan; !out.proc && shorten(less);) {
-    Attempt shorter = TRY(prove(less, occurrences, options));
+    Attempt shorter = TRY(prove(less, occurrences, options, trials));
     if (!shorter.proc) continue;
     shorter.plan.stop = "what comes next: " + out.why;
     out = std::move(shorter);

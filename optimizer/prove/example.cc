@@ -63,7 +63,8 @@ size_t maker(const Procedure& proc, const std::vector<Instruction>& instructions
   const auto of_follower = [&](size_t f) {
     size_t skip = 0;
     for (size_t i = 0; i < f; ++i)
-      skip += proc.followers[i].nr == proc.followers[f].nr && proc.followers[i].result == proc.followers[f].result;
+      skip += proc.followers[i].nr == proc.followers[f].nr &&
+              proc.followers[i].result == proc.followers[f].result;
     return find(proc.followers[f].nr, proc.followers[f].result, skip);
   };
   const auto follower = static_cast<size_t>(by);
@@ -77,16 +78,11 @@ size_t maker(const Procedure& proc, const std::vector<Instruction>& instructions
 
 const char* without_instruction(int by) {
   switch (by) {
-    case ExampleCall::kTrigger:
-      return "made first";
-    case ExampleCall::kKnown:
-      return "answered from what is known, no entry";
-    case ExampleCall::kLate:
-      return "answered at once, made with the next entry";
-    case ExampleCall::kPlain:
-      return "made as it is, an entry of its own";
-    default:
-      return "answered";
+    case ExampleCall::kTrigger: return "made first";
+    case ExampleCall::kKnown: return "answered from what is known, no entry";
+    case ExampleCall::kLate: return "answered at once, made with the next entry";
+    case ExampleCall::kPlain: return "made as it is, an entry of its own";
+    default: return "answered";
   }
 }
 

@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "procedures/procedure.h"
 #include "optimizer/base/streams.h"
+#include "procedures/procedure.h"
 
 namespace sysvm {
 

@@ -10,11 +10,11 @@
 namespace sysvm {
 namespace {
 
-constexpr uint64_t kNear = 64 << 10;                        // addresses closer than that belong together
-constexpr size_t kFewest = 8;                               // of them
-constexpr uint64_t kMost = 64 << 20;                        // bytes in all
-constexpr uint64_t kLongest = 4096;                         // a path
-constexpr uint64_t kBehind = 2 * (kLongest + SVP_ROW_GAP);  // readable behind each
+constexpr uint64_t kNear = 64 << 10;                       // addresses closer than that belong together
+constexpr size_t kFewest = 8;                              // of them
+constexpr uint64_t kMost = 64 << 20;                       // bytes in all
+constexpr uint64_t kLongest = 4096;                        // a path
+constexpr uint64_t kAfter = 2 * (kLongest + SVP_ROW_GAP);  // readable after each
 
 // address, text of each string that the call passes
 template <typename F>
@@ -32,7 +32,7 @@ void each_string(const Trace& trace, const Event& e, F f) {
 }  // namespace
 
 NamesInMemory::NamesInMemory(const Trace& trace, const std::vector<const Event*>& events)
-    : elsewhere_{std::vector<uint8_t>(2 * kLongest + kBehind), std::vector<uint8_t>(2 * kLongest + kBehind)} {
+    : elsewhere_{std::vector<uint8_t>(2 * kLongest + kAfter), std::vector<uint8_t>(2 * kLongest + kAfter)} {
   std::vector<uint64_t> addresses;
   for (const Event* e : events)
     each_string(trace, *e, [&](uint64_t address, const std::string&) { addresses.push_back(address); });
@@ -43,7 +43,7 @@ NamesInMemory::NamesInMemory(const Trace& trace, const std::vector<const Event*>
     for (to = from + 1; to < addresses.size() && addresses[to] - addresses[to - 1] <= kNear;) ++to;
     // As in the program: what is aligned there is so here.
     const uint64_t low = addresses[from] & ~uint64_t{4095},
-                   size = addresses[to - 1] - low + kLongest + kBehind;
+                   size = addresses[to - 1] - low + kLongest + kAfter;
     if (to - from < kFewest || size > left) continue;
     left -= size;
     regions_.push_back({low, addresses[to - 1], std::vector<uint8_t>(size + 4096)});
@@ -55,10 +55,10 @@ NamesInMemory::NamesInMemory(const Trace& trace, const std::vector<const Event*>
 }
 
 NamesInMemory::Region* NamesInMemory::region_of(uint64_t address) {
-  const auto behind = std::upper_bound(regions_.begin(), regions_.end(), address,
-                                       [](uint64_t a, const Region& r) { return a < r.low; });
-  if (behind == regions_.begin() || address > std::prev(behind)->high) return nullptr;
-  return &*std::prev(behind);
+  const auto after = std::upper_bound(regions_.begin(), regions_.end(), address,
+                                      [](uint64_t a, const Region& r) { return a < r.low; });
+  if (after == regions_.begin() || address > std::prev(after)->high) return nullptr;
+  return &*std::prev(after);
 }
 
 uint64_t NamesInMemory::write(Region& region, uint64_t address, const char* text) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The program's memory, as far as a recording shows it: the strings that it passed, where they lay.
 //
-// A shim that follows names in a row (libsysvm/shim/names/name_pool.c) looks behind the name that the program passes. A
-// recording has the addresses of the names that the program did pass, and no others, so that is what lies
-// here, each from the beginning on as it was first passed. That a name was there before it was passed cannot
-// be told from a recording: a program that writes each name just before it asks is promised more here than it
-// will get. Addresses far from all others (one buffer that is used again and again) share a place with
-// nothing behind it. Tested by tests/optimizer/rows_test.cc.
+// A shim that follows names in a row (libsysvm/shim/names/name_pool.c) reads on after the name that the
+// program passes. A recording has the addresses of the names that the program did pass, and no others, so
+// that is what lies here, each from the beginning on as it was first passed. That a name was there before it
+// was passed cannot be seen in a recording: a program that writes each name just before it asks is promised
+// more here than it will get. Addresses far from all others (one buffer that is used again and again) share a
+// place with nothing after it. Tested by tests/optimizer/rows_test.cc.
 #pragma once
 
 #include <array>

@@ -2,21 +2,25 @@
 #include "optimizer/prove/recorded_kernel.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
 #include "optimizer/base/calls.h"
+#include "optimizer/learn/directories.h"
 
 namespace sysvm {
 namespace {
 
-constexpr uint64_t kUnreadSize = 4096;  // of a file that nobody looked at: like most files, not empty
+constexpr uint64_t kUnreadSize = 4096;  // of a file that nobody asked about: like most files, not empty
+constexpr int64_t kMostDescriptors = 1 << 20;
 constexpr size_t kFarthest = 1u << 20;  // calls; an answer from later than that says nothing about now
 
 bool takes_descriptor(const sysvm_syscall_info* row) {
@@ -30,6 +34,15 @@ bool is_data(uint16_t kind) {  // not compared: filled, or an address
 
 bool is_text(uint16_t kind) { return kind == SYSVM_KIND_PATH || kind == SYSVM_KIND_STR; }
 
+// A call that a run may make ahead, and that is answered by what the program was answered later. Reads of a
+// known file are answered by its length.
+bool may_be_asked(const Event& e, const sysvm_syscall_info* row, bool known_file) {
+  const bool by_length = known_file && (e.nr == SYSVM_NR_read || e.nr == SYSVM_NR_getdents64);
+  return row->flags & SYSVM_FLAG_AHEAD && !by_length;
+}
+
+uint64_t dirent_length(std::string_view name) { return (19 + name.size() + 1 + 7) / 8 * 8; }
+
 bool special_place(const std::string& path) {
   for (const char* place : {"/proc/", "/sys/", "/dev/"})
     if (path.starts_with(place)) return true;
@@ -38,27 +51,40 @@ bool special_place(const std::string& path) {
 
 }  // namespace
 
-RecordedKernel::RecordedKernel(const Trace& trace, const std::vector<const Event*>& events)
-    : trace_(trace), events_(events) {
+RecordedKernel::RecordedKernel(const Trace& trace, Texts& texts, const std::vector<const Event*>& events)
+    : trace_(trace), texts_(texts), events_(events) {
   read_through();
-  open_.clear();
+  restart();
+}
+
+void RecordedKernel::restart() {
+  std::fill(open_.begin(), open_.end(), kNone);
   for (File& file : files_) file.position = 0;
+  for (Chain& chain : chains_) chain.from = chain.first;
+  at_ = 0;
+  begun_ = made_ = false;
 }
 
-uint32_t RecordedKernel::text_id(std::string_view text) {
-  return texts_.try_emplace(text, static_cast<uint32_t>(texts_.size() + 1)).first->second;
+void RecordedKernel::set_open(int64_t fd, uint32_t file) {
+  if (fd < 0 || fd >= kMostDescriptors) return;
+  if (static_cast<size_t>(fd) >= open_.size()) open_.resize(static_cast<size_t>(fd) + 1, kNone);
+  open_[static_cast<size_t>(fd)] = file;
 }
 
-uint32_t RecordedKernel::file_of(uint64_t fd) const {
-  const auto at = open_.find(static_cast<int32_t>(fd));
-  return at == open_.end() ? kNone : at->second;
-}
-
-RecordedKernel::Key RecordedKernel::key_of(const Event& e, uint32_t file) {
-  Key key{static_cast<uint32_t>(e.nr), file, 0, 0};
-  if (e.path[0] != kNoString) key.text0 = text_id(trace_.strings[e.path[0]]);
-  if (e.path[1] != kNoString) key.text1 = text_id(trace_.strings[e.path[1]]);
+RecordedKernel::Key RecordedKernel::key_of(uint32_t at) const {
+  const Event& e = *events_[at];
+  Key key{static_cast<uint32_t>(e.nr), on_[at], 0, 0};
+  if (e.path[0] != kNoString) key.text0 = texts_.number(e.path[0]);
+  if (e.path[1] != kNoString) key.text1 = texts_.number(e.path[1]);
   return key;
+}
+
+// The key's slot, or the empty one where it belongs.
+RecordedKernel::Chain& RecordedKernel::chain_of(const Key& key) const {
+  size_t slot = key.hash() & (chains_.size() - 1);
+  while (chains_[slot].first != kNone && !(key_of(chains_[slot].first) == key))
+    slot = (slot + 1) & (chains_.size() - 1);
+  return chains_[slot];
 }
 
 void RecordedKernel::learn(File& file, const Event& e) {
@@ -77,8 +103,7 @@ void RecordedKernel::learn(File& file, const Event& e) {
       file.directory = true;
       if (e.ret > 0) file.entries.push_back(&e);
       break;
-    default:
-      break;
+    default: break;
   }
   if (e.has(kHasStat) && (e.nr == SYSVM_NR_fstat || (e.nr == SYSVM_NR_newfstatat && e.path[0] != kNoString &&
                                                      trace_.strings[e.path[0]].empty()))) {
@@ -100,41 +125,33 @@ void RecordedKernel::learn_folders(const Event& e) {
     if (!folders_.insert(std::string_view(path).substr(0, at)).second) return;
 }
 
-// Which descriptor is which file, behind call number `at` of the program.
+// Which descriptor is which file, after call number `at` of the program.
 void RecordedKernel::follow_descriptors(size_t at) {
   const Event& e = *events_[at];
-  if (e.has(kSignal) || e.flags & (kNoExit | kForkChild)) return;
-  const auto made = static_cast<int32_t>(e.ret);
-  if (opened_[at] != kNone) {
-    open_[made] = opened_[at];
-    return;
-  }
-  if (e.nr == SYSVM_NR_close) {
-    open_.erase(static_cast<int32_t>(e.args[0]));
-    return;
-  }
-  const CallTraits traits = traits_of(e);
-  if (traits.result != SYSVM_RESULT_FD || e.ret < 0) return;
-  if (on_[at] != kNone && traits.effect == SYSVM_EFFECT_FD)
-    open_[made] = on_[at];  // a copy shares the position
-  else
-    open_.erase(made);
+  if (e.flags & (kSignal | kNoExit | kForkChild)) return;
+  if (opened_[at] != kNone) return set_open(e.ret, opened_[at]);
+  if (e.nr == SYSVM_NR_close) return set_open(static_cast<int32_t>(e.args[0]), kNone);
+  const Gives gives = gives_descriptor(e);
+  if (gives == Gives::kNothing || e.ret < 0) return;
+  set_open(e.ret, gives == Gives::kCopy ? on_[at] : kNone);  // a copy shares the position
 }
 
 void RecordedKernel::read_through() {
   on_.reserve(events_.size());
   opened_.reserve(events_.size());
-  next_same_.assign(events_.size(), kNone);
+  size_t to_chain = 0;
+  bool names_missing = false;
   for (uint32_t i = 0; i < events_.size(); ++i) {
     const Event& e = *events_[i];
-    const sysvm_syscall_info* row = e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
-    const uint32_t file = takes_descriptor(row) ? file_of(e.args[0]) : kNone;
+    const sysvm_syscall_info* row =
+        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+    const uint32_t file = takes_descriptor(row) ? file_of(static_cast<uint32_t>(e.args[0])) : kNone;
     on_.push_back(file);
     opened_.push_back(kNone);
     if (!row || e.flags & (kNoExit | kForkChild)) continue;
     learn_folders(e);
-    if (const auto [chain, first] = index_.try_emplace(key_of(e, file), Chain{i, i}); !first)
-      chain->second.last = next_same_[chain->second.last] = i;
+    to_chain += may_be_asked(e, row, file != kNone);
+    names_missing |= e.nr == SYSVM_NR_getdents64 && e.ret > 0 && !e.has(kHasData);
     if (is_open(row->nr) && e.ret >= 0) {
       opened_.back() = static_cast<uint32_t>(files_.size());
       File& opened = files_.emplace_back();
@@ -145,19 +162,65 @@ void RecordedKernel::read_through() {
     }
     follow_descriptors(i);
   }
+  chain_same_calls(to_chain);
+  if (names_missing) find_names();
 }
 
-void RecordedKernel::at(size_t at, const uint64_t args[6]) {
+// From the last to the first, so that the first is what the slot has in the end.
+void RecordedKernel::chain_same_calls(size_t calls) {
+  next_same_.assign(events_.size(), kNone);
+  chains_.resize(std::bit_ceil(std::max<size_t>(calls + calls / 2, 4)));
+  for (uint32_t i = static_cast<uint32_t>(events_.size()); i-- > 0;) {
+    const Event& e = *events_[i];
+    const sysvm_syscall_info* row =
+        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+    if (!row || e.flags & (kNoExit | kForkChild) || !may_be_asked(e, row, on_[i] != kNone)) continue;
+    Chain& chain = chain_of(key_of(i));
+    next_same_[i] = chain.first;
+    chain.first = i;
+  }
+}
+
+void RecordedKernel::find_names() {
+  const Stream stream{&trace_, "", {}};
+  DirectoryTracker tracker;
+  std::unordered_map<const Event*, uint32_t> opens;
+  std::unordered_set<std::string> seen;
+  for (size_t i = 0; i < events_.size(); ++i) {
+    const Event& e = *events_[i];
+    if (opened_[i] != kNone) opens[&e] = opened_[i];
+    const std::optional<DirentCall> call = e.has(kSignal) ? std::nullopt : tracker.step(stream, e);
+    if (!call) continue;
+    const uint32_t file = opens.at(call->directory->open);
+    if (!seen.insert(fmt::format("{}/{}", file, call->name)).second) continue;
+    names_[file].push_back(
+        {std::string(call->name), static_cast<uint8_t>(e.has(kHasStat) ? e.st_mode >> 12 : 0)});
+  }
+}
+
+// Call number `at` begins: the present one is over, and so are those in between.
+void RecordedKernel::skip_to(size_t at) {
   if (begun_) follow_descriptors(at_);
+  for (size_t i = begun_ ? at_ + 1 : 0; i < at; ++i) {
+    if (on_[i] != kNone) move_position(*events_[i], files_[on_[i]]);
+    follow_descriptors(i);
+  }
   begun_ = true;
   at_ = at;
-  std::copy(args, args + 6, args_.begin());
   made_ = false;
 }
 
-uint32_t RecordedKernel::text_at(uint64_t address) const {
-  const auto known = texts_.find(reinterpret_cast<const char*>(address));
-  return known == texts_.end() ? kNone : known->second;
+void RecordedKernel::at(size_t at, const uint64_t args[6]) {
+  if (!begun_ || at != at_ || made_) skip_to(at);
+  std::copy(args, args + 6, args_.begin());
+}
+
+RecordedKernel::OpenFile RecordedKernel::file_at(size_t at) const {
+  const uint32_t number = opened_[at] != kNone ? opened_[at] : on_[at];
+  if (number == kNone) return {};
+  const File& file = files_[number];
+  const uint64_t device = file.dev ? file.dev : file.good ? kGoodDevice : kBadDevice;
+  return {device, file.position, file.good, !file.directory && (!file.mode || S_ISREG(file.mode))};
 }
 
 const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t file) const {
@@ -166,20 +229,19 @@ const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t
   uint32_t* text = &key.text0;
   for (size_t i = 0; i < row->nargs; ++i)
     if (is_text(row->arg[i].kind)) {
-      *text = text_at(args[i]);
+      *text = texts_.find(reinterpret_cast<const char*>(args[i]));
       text = &key.text1;
     }
-  const auto found = index_.find(key);
-  if (found == index_.end()) return nullptr;
-  uint32_t& from = found->second.from;
-  while (from != kNone && from < at_) from = next_same_[from];
-  // The present call, too: a loop at an entry makes it with a buffer and a path of its own.
-  uint32_t at = from != kNone && made_ && from == at_ ? next_same_[from] : from;
-  for (size_t looked = 0; at != kNone && looked < 16 && at < at_ + kFarthest; at = next_same_[at], ++looked) {
+  Chain& chain = chain_of(key);
+  while (chain.from != kNone && chain.from < at_) chain.from = next_same_[chain.from];
+  // The present call, too: a loop at an entry of a directory makes it with a buffer and a path of its own.
+  uint32_t at = chain.from != kNone && made_ && chain.from == at_ ? next_same_[chain.from] : chain.from;
+  for (size_t compared = 0; at != kNone && compared < 16 && at < at_ + kFarthest;
+       at = next_same_[at], ++compared) {
     const Event& e = *events_[at];
     bool same = true;
-    const size_t compared = traits_of(e).nargs;  // F_GETFL looks at two only
-    for (size_t i = 0; i < compared && same; ++i) {
+    const size_t nargs = traits_of(e).nargs;  // F_GETFL has two only
+    for (size_t i = 0; i < nargs && same; ++i) {
       const uint16_t kind = row->arg[i].kind;
       if (is_data(kind) || is_text(kind) || (i == 0 && file != kNone)) continue;
       if (kind == SYSVM_KIND_SIZE && i > 0 && row->arg[i - 1].kind == SYSVM_KIND_OUT) continue;
@@ -197,7 +259,8 @@ uint64_t RecordedKernel::left(const File& file, uint64_t position) {
   return size - std::min(size, position);
 }
 
-// Entries with the names that were recorded, and one without a name for what is left; the cookie counts the calls.
+// Dirents with the names that were recorded, and one that nobody asks about for what is left; the cookie
+// counts the calls.
 long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) const {
   if (file.position >= file.entries.size()) return 0;
   const Event& e = *file.entries[file.position++];
@@ -215,18 +278,25 @@ long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) const 
     std::memcpy(bytes + at + 19, name.data(), name.size());
     at += length;
   };
+  const auto missing = names_.find(static_cast<uint32_t>(&file - files_.data()));
+  if (missing != names_.end() && file.position == 1)
+    for (const Name& name : missing->second) {
+      const uint64_t length = dirent_length(name.text);
+      if (at + length > n) break;
+      put(name.type, name.text, length);
+    }
   std::string_view names;
   if (e.has(kHasData) && e.data_kind == DataKind::kDirent) names = trace_.strings[e.data];
   while (names.size() > 2) {
     const size_t end = names.find('\0', 1);
     if (end == std::string_view::npos) break;  // cut
     const std::string_view name = names.substr(1, end - 1);
-    const uint64_t length = (19 + name.size() + 1 + 7) / 8 * 8;
+    const uint64_t length = dirent_length(name);
     if (at + length > n) break;
     put(static_cast<uint8_t>(names[0]), name, length);
     names.remove_prefix(end + 1);
   }
-  if (n - at >= 24) put(0, "", n - at);
+  if (n - at >= 24) put(0, "..", n - at);
   return static_cast<long>(n);
 }
 
@@ -237,16 +307,21 @@ long RecordedKernel::seek(File& file, int64_t offset, uint64_t whence) {
   return static_cast<long>(file.position);
 }
 
-// What the shim or a guard will look at: a struct stat, in memory that is really there.
+// What the shim or a guard will check: a struct stat, in memory that is really there.
 void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file, const Event* e) const {
   if (!is_struct_stat(nr) && nr != SYSVM_NR_stat && nr != SYSVM_NR_lstat && nr != SYSVM_NR_statx) return;
   const uint64_t to = nr == SYSVM_NR_statx ? args[4] : nr == SYSVM_NR_newfstatat ? args[2] : args[1];
   if (!to) return;
-  const auto* path = reinterpret_cast<const char*>(nr == SYSVM_NR_stat || nr == SYSVM_NR_lstat ? args[0] : args[1]);
-  const bool folder = !file && nr != SYSVM_NR_fstat && folders_.contains(path);  // not asked about from here on
+  const auto* path =
+      reinterpret_cast<const char*>(nr == SYSVM_NR_stat || nr == SYSVM_NR_lstat ? args[0] : args[1]);
+  const bool folder =
+      !file && nr != SYSVM_NR_fstat && folders_.contains(path);  // not asked about from here on
   struct stat st {};
   const bool own = e && e->has(kHasStat);
-  st.st_mode = own ? e->st_mode : file && file->mode ? file->mode : folder || (file && file->directory) ? S_IFDIR : S_IFREG;
+  st.st_mode = own                                   ? e->st_mode
+               : file && file->mode                  ? file->mode
+               : folder || (file && file->directory) ? S_IFDIR
+                                                     : S_IFREG;
   st.st_size = static_cast<off_t>(own ? e->st_size : file ? left(*file, 0) : 0);
   st.st_dev = !file || file->good ? kGoodDevice : kBadDevice;
   if (own && e->st_dev) st.st_dev = e->st_dev;
@@ -269,28 +344,35 @@ void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file,
   std::memcpy(reinterpret_cast<void*>(to), &st, sizeof(st));
 }
 
+void RecordedKernel::move_position(const Event& e, File& file) const {
+  if (e.ret < 0) return;
+  if (e.nr == SYSVM_NR_read) file.position += static_cast<uint64_t>(e.ret);
+  if (e.nr == SYSVM_NR_lseek && !file.directory) file.position = static_cast<uint64_t>(e.ret);
+  if (e.nr == SYSVM_NR_lseek && file.directory) seek(file, static_cast<int64_t>(e.args[1]), e.args[2]);
+  if (e.nr == SYSVM_NR_getdents64 && e.ret > 0) ++file.position;
+}
+
 long RecordedKernel::present(const uint64_t args[6]) {
   const Event& e = *events_[at_];
   made_ = true;
   follow_descriptors(at_);
   if (e.has(kSignal)) return 0;
   File* file = on_[at_] == kNone ? nullptr : &files_[on_[at_]];
-  if (file && e.ret >= 0) {
-    if (e.nr == SYSVM_NR_read) file->position += static_cast<uint64_t>(e.ret);
-    if (e.nr == SYSVM_NR_lseek && !file->directory) file->position = static_cast<uint64_t>(e.ret);
-    if (e.nr == SYSVM_NR_lseek && file->directory) seek(*file, static_cast<int64_t>(e.args[1]), e.args[2]);
-    if (e.nr == SYSVM_NR_getdents64) read_entries(*file, args[1], args[2]);
-  }
+  if (file && e.nr == SYSVM_NR_getdents64 && e.ret >= 0)
+    read_entries(*file, args[1], args[2]);
+  else if (file)
+    move_position(e, *file);
   if (e.ret == 0) fill(static_cast<uint32_t>(e.nr), args, file, &e);
   return static_cast<long>(e.ret);
 }
 
 long RecordedKernel::call(long number, const uint64_t args[6]) {
   const auto nr = static_cast<uint32_t>(number);
-  if (!made_ && number == events_[at_]->nr && std::equal(args_.begin(), args_.end(), args)) return present(args);
+  if (!made_ && number == events_[at_]->nr && std::equal(args_.begin(), args_.end(), args))
+    return present(args);
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
   if (!row) return -ENOSYS;
-  const uint32_t number_of_file = takes_descriptor(row) ? file_of(args[0]) : kNone;
+  const uint32_t number_of_file = takes_descriptor(row) ? file_of(static_cast<uint32_t>(args[0])) : kNone;
   File* file = number_of_file == kNone ? nullptr : &files_[number_of_file];
   if (nr == SYSVM_NR_close) {
     ++calls_.closes;
@@ -304,11 +386,11 @@ long RecordedKernel::call(long number, const uint64_t args[6]) {
   }
   if (nr == SYSVM_NR_lseek && file && (args[1] || args[2] != SEEK_CUR))  // taking back
     return seek(*file, static_cast<int64_t>(args[1]), args[2]);
-  const Event* const same = !made_ && nr == static_cast<uint32_t>(events_[at_]->nr) ? later(nr, args, number_of_file) : nullptr;
-  if (same == events_[at_] && sysvm_syscall_by_nr(nr)->effect == SYSVM_EFFECT_PURE) {
+  const bool as_now = !made_ && number == events_[at_]->nr && row->effect == SYSVM_EFFECT_PURE;
+  if (const Event& now = *events_[at_]; as_now && later(nr, args, number_of_file) == &now) {
     made_ = true;
-    if (same->ret == 0) fill(nr, args, file, same);
-    return static_cast<long>(same->ret);
+    if (now.ret == 0) fill(nr, args, file, &now);
+    return static_cast<long>(now.ret);
   }
   ++calls_.ahead;
   ++calls_.by_nr[nr];
@@ -324,12 +406,10 @@ long RecordedKernel::call(long number, const uint64_t args[6]) {
     return 0;
   }
   const Event* e = later(nr, args, number_of_file);
-  if (!e && file && nr == SYSVM_NR_pread64)
-    return static_cast<long>(std::min(args[2], left(*file, args[3])));
+  if (!e && file && nr == SYSVM_NR_pread64) return static_cast<long>(std::min(args[2], left(*file, args[3])));
   if (!e || e->ret == 0) fill(nr, args, file, e);
   if (!e) return 0;
-  const CallTraits traits = traits_of(*e);
-  if (traits.result == SYSVM_RESULT_FD && e->ret >= 0 && file) open_[static_cast<int32_t>(e->ret)] = number_of_file;
+  if (gives_descriptor(*e) != Gives::kNothing && e->ret >= 0 && file) set_open(e->ret, number_of_file);
   return static_cast<long>(e->ret);
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "optimizer/base/cost.h"
 #include "procedures/procedure.h"
 #include "traces/event.h"
 
@@ -39,10 +40,10 @@ struct ReplayedProcedure {
 
 struct ReplayCounts {
   uint64_t processes = 0;
-  uint64_t calls = 0;     // of the recording, each an entry
-  uint64_t entries = 0;   // with the procedures
-  uint64_t unseen = 0;    // of these, made where the shim does not see them (the loader)
-  uint64_t plain = 0;     // of these, by processes that were plain, or not yet or no longer under the shim
+  uint64_t calls = 0;    // of the recording, each an entry
+  uint64_t entries = 0;  // with the procedures
+  uint64_t unseen = 0;   // of these, made where the shim does not see them (the loader)
+  uint64_t plain = 0;    // of these, by processes that were plain, or not yet or no longer under the shim
   uint64_t forwarded = 0, runs = 0, own = 0;
   uint64_t answered = 0;  // calls of the program without an entry of their own
   uint64_t ahead = 0;     // calls made ahead
@@ -59,6 +60,10 @@ struct ReplayCounts {
   void add(const ReplayCounts& other);
 };
 
+// Time that a whole program would have saved, without what starting the shim costs beyond its crossings.
+double saved_ns(const CostModel& cost, const ReplayCounts& r);
+double user_saved_ns(const CostModel& cost, const ReplayCounts& r);  // with the user engine
+
 struct WentPlain {  // processes that made plain calls, for one reason
   uint64_t processes = 0;
   uint64_t calls = 0;           // all of theirs
@@ -66,15 +71,15 @@ struct WentPlain {  // processes that made plain calls, for one reason
 };
 
 struct Replay : ReplayCounts {
-  std::map<std::string, WentPlain> off;              // by reason
+  std::map<std::string, WentPlain> off;          // by reason
   std::map<std::string, ReplayCounts> programs;  // by the path of the executable; "?": not known
-  uint64_t wrong = 0;  // answers that differ from the recording's
+  uint64_t wrong = 0;                            // answers that differ from the recording's
   std::string wrong_why;
   std::vector<ReplayedProcedure> procedures;
 };
 
 // svp: the bytes of a procedure file. The recordings are added up.
 Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
-                           const ReplayOptions& options = {});
+                      const ReplayOptions& options = {});
 
 }  // namespace sysvm

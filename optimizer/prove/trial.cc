@@ -2,322 +2,50 @@
 #include "optimizer/prove/trial.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <map>
-#include <memory>
-#include <unordered_set>
+#include <span>
+#include <unordered_map>
 
-#include "optimizer/prove/trial_entries.h"
-#include "vm/vm.h"
+#include "libsysvm/shim/replay/replay.h"
+#include "optimizer/make/emit.h"
+#include "optimizer/prove/recorded_kernel.h"
+#include "optimizer/prove/shim_calls.h"
+#include "procedures/assembler.h"
+#include "procedures/writer.h"
+#include "traces/own_time.h"
 
 namespace sysvm {
 namespace {
 
-constexpr uint64_t kStaging = 0x100000000, kData = 0x200000000, kPathAddress = 0x300000000;
-constexpr uint64_t kDevice = 77;
-constexpr uint64_t kFuel = 65536;
-constexpr size_t kWindow = 96;  // calls after the trigger that are looked at
+constexpr uint64_t kFuel = 65536;  // that the shim gives to each run
 
-// The world as the recording of one occurrence shows it.
-class RecordedWorld {
- public:
-  RecordedWorld(const Procedure& proc, FileKind kind, const Occurrence& o, std::vector<uint8_t>& staging)
-      : proc_(proc),
-        kind_(kind),
-        occurrence_(o),
-        staging_(staging),
-        entries_of_(proc, kDevice, kStaging, staging) {
-    env_.world = this;
-    env_.call = [](sysvm_env* env, unsigned index, const __u64 args[6], __u32*) -> long {
-      return of(env).call(sysvm_syscall_by_index(index)->nr, args);
-    };
-    env_.load = [](sysvm_env* env, __u64 address, void* to, unsigned n) -> int {
-      return of(env).load(address, to, n);
-    };
-    env_.store = [](sysvm_env* env, __u64 address, const void* from, unsigned n) -> int {
-      return of(env).entries_of_.store(address, from, n);
-    };
-    env_.poll = [](sysvm_env*) -> __u32 { return 0; };
-    collect();
-  }
-
-  sysvm_env* env() { return &env_; }
-  const EntryWorld& entries() const { return entries_of_; }
-  uint64_t inner() const { return inner_; }
-
- private:
-  struct Env : sysvm_env {
-    RecordedWorld* world;
-  };
-  static RecordedWorld& of(sysvm_env* env) { return *static_cast<Env*>(env)->world; }
-
-  // The later calls on the trigger's descriptor: how long the file was, and what else was answered.
-  void collect() {
-    const Event& trigger = *occurrence_.trigger;
-    const bool open = is_open(static_cast<uint32_t>(trigger.nr));
-    fd_ = open ? static_cast<int32_t>(trigger.ret) : static_cast<int32_t>(trigger.args[0]);
-    const auto& calls = occurrence_.stream->calls;
-    size_t window = kWindow;
-    for (const OccurrenceStep& s : occurrence_.steps) {
-      if (!s.sources->loop || !proc_.loop) continue;
-      window += s.calls.size();
-      std::string name;
-      for (const Event* e : s.calls) {
-        if (!has_kept_path(proc_) || !kept_look(*occurrence_.stream, *e)) name = entry_name_of(*occurrence_.stream, *e);
-        entries_of_.add({name, e, occurrence_.stream});
-        about_entries_.insert(e);
-      }
-    }
-    bool size_known = false;
-    for (size_t i = occurrence_.at + 1; i < calls.size() && i <= occurrence_.at + window; ++i) {
-      const Event& e = *calls[i];
-      if (about_entries_.count(&e)) continue;
-      if (open && is_open(static_cast<uint32_t>(e.nr)) && e.ret == trigger.ret) break;
-      if (e.nr == SYSVM_NR_close && static_cast<int32_t>(e.args[0]) == fd_) break;
-      if (is_run_call(static_cast<uint32_t>(e.nr)) && static_cast<int32_t>(e.args[0]) == fd_ && !ended_) {
-        if (e.ret > 0) transfers_.push_back(static_cast<uint64_t>(e.ret));
-        if (e.ret == 0) ended_ = true;
-      }
-      if (e.has(kHasStat) && static_cast<int32_t>(e.args[0]) == fd_ &&
-          is_struct_stat(static_cast<uint32_t>(e.nr))) {
-        size_ = e.st_size;
-        size_known = true;
-      }
-      others_.push_back(&e);
-    }
-    for (uint64_t t : transfers_) known_ += t;
-    if (!size_known && transfers_.empty() && !ended_)
-      size_ = 4096;  // not looked at: like most files, not empty
-  }
-
-  long call(uint32_t nr, const __u64* args) {
-    ++inner_;
-    const Event& trigger = *occurrence_.trigger;
-    if (!triggered_ && nr == static_cast<uint32_t>(trigger.nr)) {
-      triggered_ = true;
-      return trigger.ret;
-    }
-    if (is_struct_stat(nr) && static_cast<int32_t>(args[0]) == fd_) {
-      fill_stat(nr == SYSVM_NR_fstat ? args[1] : args[2]);
-      return 0;
-    }
-    if (nr == SYSVM_NR_read && static_cast<int32_t>(args[0]) == fd_) return read(args[2]);
-    if (nr == SYSVM_NR_getdents64 && static_cast<int32_t>(args[0]) == fd_) return read_entries(args[1]);
-    if (is_of_loop(nr, args)) return entries_of_.call(nr, reinterpret_cast<const uint64_t*>(args));
-    for (auto at = others_.begin(); at != others_.end(); ++at) {
-      if (static_cast<uint32_t>((*at)->nr) != nr) continue;
-      if (traits_of(**at).arg[1].kind == SYSVM_KIND_CMD && args[1] != ((*at)->args[1] & 0xffffffffu)) continue;
-      const long ret = (*at)->ret;
-      others_.erase(at);
-      return ret;
-    }
-    return nr == SYSVM_NR_lseek ? static_cast<long>(position_) : 0;  // not made in the recording
-  }
-
-  void fill_stat(uint64_t address) {
-    struct stat st {};
-    st.st_dev = kDevice;
-    const FileKind kind = occurrence_.kind == FileKind::kUnknown ? kind_ : occurrence_.kind;
-    st.st_mode = kind == FileKind::kDirectory ? S_IFDIR : S_IFREG;
-    st.st_size = static_cast<off_t>(size_ ? size_ : known_);
-    st.st_atim.tv_sec = 2;
-    st.st_mtim.tv_sec = st.st_ctim.tv_sec = 1;
-    if (address >= kStaging && address + sizeof(st) <= kStaging + staging_.size())
-      std::memcpy(staging_.data() + (address - kStaging), &st, sizeof(st));
-  }
-
-  long read(uint64_t asked) {
-    const uint64_t size = ended_ ? known_ : std::max(known_, size_);
-    const uint64_t n = std::min(asked, size - std::min(size, position_));
-    position_ += n;
-    return static_cast<long>(n);
-  }
-
-  long read_entries(uint64_t to) {
-    if (entries_ >= transfers_.size()) return 0;
-    const uint64_t bytes = transfers_[entries_++];
-    const std::vector<uint8_t> names = entries_of_.entries(0, entries_ == 1 ? bytes : 0);
-    if (entries_ == 1 && to >= kStaging && names.size() <= kStaging + staging_.size() - to)
-      std::memcpy(staging_.data() + (to - kStaging), names.data(), names.size());
-    return static_cast<long>(bytes);
-  }
-
-  // A name's address lies where getdents64 has put it, or in the buffer of the directory's path.
-  bool is_of_loop(uint32_t nr, const __u64* args) const {
-    if (!proc_.loop) return false;
-    for (uint32_t i = 0; i < proc_.loop->followers; ++i) {
-      const Follower& f = proc_.followers[proc_.loop->first + i];
-      const size_t path = f.arg[0].kind == SVP_ARG_UNDER ? 0 : 1;
-      if (f.nr != nr) continue;
-      if (args[path] == kKeptAddress) return true;
-      if (args[path] >= kStaging && args[path] < kStaging + staging_.size()) return true;
-      if (args[path] >= kUnderAddress && args[path] < kUnderAddress + 1024) return true;
-    }
-    return false;
-  }
-
-  int load(uint64_t address, void* to, unsigned n) { return entries_of_.load(address, to, n); }
-
-  Env env_{};
-  const Procedure& proc_;
-  FileKind kind_;
-  const Occurrence& occurrence_;
-  std::vector<uint8_t>& staging_;
-  std::vector<uint64_t> transfers_;
-  std::vector<const Event*> others_;
-  uint64_t known_ = 0, size_ = 0, position_ = 0, inner_ = 0;
-  size_t entries_ = 0;
-  int32_t fd_ = -1;
-  bool ended_ = false, triggered_ = false;
-  EntryWorld entries_of_;
-  std::unordered_set<const Event*> about_entries_;
+// What is needed of a recording, whichever the candidate.
+struct Ground {
+  explicit Ground(const Trace& trace) : texts(trace), calls(trace), time(trace) {}
+  Texts texts;
+  ShimCalls calls;
+  OwnTime time;
 };
 
-bool same_number(uint64_t a, uint64_t b) {
-  return a == b || static_cast<uint32_t>(a) == static_cast<uint32_t>(b);
+bool follows_rows(const Procedure& proc) {
+  return std::any_of(proc.triggers[0].arg.begin(), proc.triggers[0].arg.end(),
+                     [](const svp_arg& a) { return a.kind == SVP_ARG_ROW; });
 }
 
-// The runtime's rules (procedures/svp.h, enum svp_arg_kind).
-bool matches(const Follower& f, const Procedure& proc, const sysvm_page& page, const Occurrence& o,
-             const Event& e) {
-  if (f.nr != static_cast<uint32_t>(e.nr)) return false;
-  const CallTraits traits = traits_of(e);
-  const CallTraits trigger = traits_of(*o.trigger);
-  for (size_t i = 0; i < f.nargs; ++i) {
-    const svp_arg& a = f.arg[i];
-    switch (a.kind) {
-      case SVP_ARG_CONST:
-        if (!same_number(e.args[i], a.value)) return false;
-        break;
-      case SVP_ARG_REG:
-        if (!same_number(e.args[i], page.reg[a.reg])) return false;
-        break;
-      case SVP_ARG_COUNT: {
-        const uint64_t used = page.reg[a.reg];
-        const auto got = static_cast<int64_t>(page.reg[f.result]);
-        if (e.args[i] != used &&
-            !(got >= 0 && static_cast<uint64_t>(got) < used && e.args[i] >= static_cast<uint64_t>(got)))
-          return false;
-        break;
-      }
-      case SVP_ARG_PATH:
-      case SVP_ARG_STRING: {
-        const std::string* text = string_argument(*o.stream, e, traits, i);
-        const std::string* expected = nullptr;
-        std::string constant;
-        if (a.kind == SVP_ARG_STRING) {
-          constant = reinterpret_cast<const char*>(proc.data.data()) + a.value;
-          expected = &constant;
-        } else {
-          for (size_t j = 0; j < trigger.nargs && !expected; ++j)
-            if (trigger.arg[j].kind == SYSVM_KIND_PATH)
-              expected = string_argument(*o.stream, *o.trigger, trigger, j);
-        }
-        if (!text || !expected || *text != *expected) return false;
-        break;
-      }
-      case SVP_ARG_KEPT:  // the same as the last time, or it would not be part of the occurrence
-        if (!kept_look(*o.stream, e)) return false;
-        break;
-      default:
-        break;
-    }
+// The calls with a path that comes back; of the occurrence that has most of them.
+std::vector<const Event*> kept_paths_in(const std::vector<const Occurrence*>& occurrences) {
+  std::vector<const Event*> most;
+  for (const Occurrence* o : occurrences) {
+    std::vector<const Event*> calls;
+    for (const OccurrenceStep& s : o->steps)
+      if (s.sources->args.size() > 1 && s.sources->args[1].from == From::kKept) calls.push_back(s.calls[0]);
+    if (calls.size() > most.size()) most = std::move(calls);
   }
-  return true;
-}
-
-bool is_undone(const Follower& f, const sysvm_page& page) {
-  std::array<uint64_t, 6> args{};
-  for (size_t i = 0; i < 6; ++i) args[i] = f.arg[i].value;
-  return f.nr != SYSVM_NR_lseek && traits_of(f.nr, args).undo != SYSVM_UNDO_NONE &&
-         static_cast<int64_t>(page.reg[f.result]) >= 0;
-}
-
-// What is outstanding can be made again behind another call (libsysvm/shim/ahead/log.c, log_renewable).
-bool renewable(const std::vector<const Follower*>& log, size_t next, const sysvm_page& page) {
-  if (log.size() - next > 4) return false;
-  for (; next < log.size(); ++next) {
-    const Follower& f = *log[next];
-    const bool end_of_file = f.nr == SYSVM_NR_read && page.reg[f.result] == 0;
-    if (is_undone(f, page) && !end_of_file) return false;
-  }
-  return true;
-}
-
-void match_log(const Procedure& proc, const sysvm_page& page, const Occurrence& o, Records records,
-               TrialTotals& totals) {
-  std::vector<const Follower*> log;
-  size_t before = 0;  // of the loop
-  for (size_t i = 0; i < proc.followers.size(); ++i) {
-    if (proc.of_loop(i)) {
-      before = i == proc.loop->first ? log.size() : before;
-      continue;
-    }
-    if (page.reg[proc.followers[i].result] != SVP_NOT_MADE) log.push_back(&proc.followers[i]);
-  }
-  size_t next = 0;
-  Occurred occurred{o.stream, o.trigger};
-  std::unordered_set<const Event*> about_entries;
-  for (const OccurrenceStep& s : o.steps)
-    if (s.sources->loop) about_entries.insert(s.calls.begin(), s.calls.end());
-  const auto& calls = o.stream->calls;
-  for (size_t i = o.at + 1; i < calls.size() && (next < log.size() || !records.done()); ++i) {
-    const Event& e = *calls[i];
-    if (is_quiet(e)) continue;
-    if (next >= before && !records.done()) {
-      if (about_entries.count(&e) && records.match(*o.stream, e, entry_name_of(*o.stream, e), totals)) {
-        occurred.add(e, records.answered_by());
-        continue;
-      }
-      if (e.nr == SYSVM_NR_close) continue;  // late
-    }
-    if (next == log.size()) break;
-    const Follower& f = *log[next];
-    if (!matches(f, proc, page, o, e)) {
-      if (is_ridden(e) && !is_open(static_cast<uint32_t>(e.nr)) && renewable(log, next, page)) continue;
-      break;
-    }
-    const auto answer = static_cast<int64_t>(page.reg[f.result]);
-    if (answer != e.ret) {
-      ++totals.wrong;
-      totals.wrong_why =
-          fmt::format("{} would be answered with {}, the kernel said {}", call_name(f.nr), answer, e.ret);
-    }
-    ++totals.hits;
-    totals.answered.push_back(&e);
-    occurred.add(e, static_cast<size_t>(log[next] - proc.followers.data()));
-    ++next;
-  }
-  totals.example.keep_if_better(occurred);
-  if (next < log.size() || !records.done()) ++totals.misses;
-  for (; next < log.size(); ++next) totals.undone += is_undone(*log[next], page);
-}
-
-// inner: calls made, the trigger among them. What nobody asked for: those that were made and not hit.
-void price_run(const Procedure& proc, const sysvm_page& page, uint64_t inner, uint64_t insns, uint64_t hit, uint64_t taken_back,
-               const CostModel& cost, TrialTotals& totals) {
-  const auto hits = static_cast<double>(hit), undone = static_cast<double>(taken_back);
-  double beside = cost.run_ns + static_cast<double>(insns) * cost.insn_ns + static_cast<double>(inner) * cost.inner_extra_ns +
-                  hits * cost.serve_ns + undone * (cost.undo_ns - cost.crossing_ns);
-  uint64_t unused = inner - 1 - std::min(hit, inner - 1), behind = 0;
-  totals.unused += unused;
-  for (const Follower& f : proc.followers) {
-    if (page.reg[f.result] == SVP_NOT_MADE || behind++ < hit || !unused) continue;  // the log is used in order
-    beside += cost.inner_ns(f.nr);
-    --unused;
-  }
-  // A guard that no follower stands for, entries of a directory that nobody asked for.
-  beside += static_cast<double>(unused) * cost.inner_ns(SYSVM_NR_fstat);
-  const double entries = hits - undone, saved = entries * cost.crossing_ns - beside;
-  totals.entries += entries;
-  totals.beside_ns += beside;
-  totals.saved_ns += saved;
-  totals.saved_squares += saved * saved;
+  return most;
 }
 
 }  // namespace
@@ -329,46 +57,268 @@ double TrialTotals::spread_ns() const {
   return 1.96 * std::sqrt(variance * n);
 }
 
-Result<TrialTotals> try_out(const Procedure& proc, FileKind kind,
-                            const std::vector<const Occurrence*>& occurrences, const CostModel& cost) {
-  const auto len = static_cast<uint32_t>(proc.code.size());
-  std::vector<uint8_t> starts(SYSVM_STARTS_SIZE(len) + 1);
-  char message[256];
-  uint32_t at = 0;
-  if (sysvm_verify(proc.code.data(), len, starts.data(), &at, message, sizeof(message)))
-    return error("{}: {}", proc.name, message);
-  const sysvm_program program{proc.code.data(), starts.data(), len, kData};
-  auto page = std::make_unique<sysvm_page>();
-  std::vector<uint8_t> staging(SVP_STAGING_MAX);
-  TrialTotals totals;
-  uint64_t seq = 0;
-  for (const Occurrence* o : occurrences) {
-    *page = sysvm_page{};
-    page->abi = SYSVM_ABI_VERSION;
-    page->fuel = kFuel;
-    for (size_t i = 0; i < 6; ++i) page->reg[i] = o->trigger->args[i];
-    for (const Follower& f : proc.followers) page->reg[f.result] = SVP_NOT_MADE;
-    set_kept_paths(proc, *page);
-    page->reg[SVP_REG_STAGING] = kStaging;
-    page->reg[SVP_REG_CLOSE] = static_cast<uint64_t>(-1);
-    page->reg[SVP_REG_DEVICE] = kDevice;
-    page->reg[SVP_REG_PATH] = kPathAddress;
-    page->reg[SVP_REG_ATIME] = 1;
-    RecordedWorld world(proc, kind, *o, staging);
-    world.entries().set_registers(*page);
-    long restart = 0;
-    const uint32_t status = sysvm_execute(page.get(), &program, 0, ++seq, world.env(), &restart);
-    if (status != SYSVM_DONE && status != SYSVM_ERROR)
-      return error("{}: stopped with {} at byte {}", proc.name, sysvm_status_name(status), page->pc);
-    if (page->reg[proc.trigger_result] != static_cast<uint64_t>(o->trigger->ret))
-      return error("{}: the trigger's result did not arrive", proc.name);
-    ++totals.runs;
-    totals.inner += world.inner();
-    const uint64_t hits = totals.hits, undone = totals.undone;
-    match_log(proc, *page, *o, Records(proc, *page, kStaging, staging, world.entries()), totals);
-    price_run(proc, *page, world.inner(), kFuel - page->fuel, totals.hits - hits, totals.undone - undone, cost, totals);
+class Trials::Stage {
+ public:
+  Stage(const CostModel& cost, bool late_close) : cost_(cost), late_close_(late_close) {
+    script_.who = this;
+    script_.call = [](void* who, long nr, const uint64_t arg[6]) {
+      return static_cast<Stage*>(who)->kernel_->call(nr, arg);
+    };
+    script_.resolve = [](void*, const svp_place* place) {
+      return place->offset | 1;
+    };  // a candidate has none
   }
-  return totals;
+
+  // The candidate in a file of its own; after it, unless --strict, the late close, which its code makes room
+  // for.
+  Result<> load(const Procedure& proc) {
+    proc_ = &proc;
+    ProcedureFile file;
+    file.procs.push_back(proc);
+    if (late_close_) {
+      Emitted close = emit_late_close(proc.exe, 0);
+      close.proc.code = TRY(assemble(close.text));
+      file.procs.push_back(close.proc);
+    }
+    const std::vector<uint8_t> bytes = TRY(write_svp(file));
+    svp_size_ = bytes.size();
+    svp_.assign(bytes.size() / 8 + 1, 0);
+    std::memcpy(svp_.data(), bytes.data(), bytes.size());
+    totals_ = {};
+    counts_ = total_counts_ = {};
+    run_ = {};
+    occurred_ = {};
+    refused_ = false;
+    stream_ = nullptr;
+    begun_ = false;
+    return Unit{};
+  }
+
+  void enter(const Stream& stream) {
+    stream_ = &stream;
+    std::unique_ptr<Ground>& ground = grounds_[stream.trace];
+    if (!ground) ground = std::make_unique<Ground>(*stream.trace);
+    ground_ = ground.get();
+    std::unique_ptr<RecordedKernel>& kernel = kernels_[&stream];
+    if (!kernel) kernel = std::make_unique<RecordedKernel>(*stream.trace, ground_->texts, stream.calls);
+    kernel_ = kernel.get();
+    kernel_->restart();
+    names_ = follows_rows(*proc_) ? std::make_unique<NamesInMemory>(*stream.trace, stream.calls) : nullptr;
+    script_.here_device = kernel_->here_device();
+    if (begun_ && replay_next_process()) return;
+    if (begun_) end();
+    const shim_settings settings = settings_for(proc_->exe, svp_, svp_size_, !late_close_);
+    begun_ = true;
+    const int off = replay_begin(&settings, &script_, &stats_);
+    refused_ = off || replay_refused(0);
+    if (refused_) totals_.wrong_why = "the shim refuses to run it";
+    counts_ = {};
+  }
+
+  // The procedure is tried at these occurrences of its trigger, which are all in one stream, and at no other
+  // open.
+  void play(std::span<const Occurrence* const> occurrences, const std::vector<const Event*>& kept_paths) {
+    const Stream& stream = *occurrences[0]->stream;
+    enter(stream);
+    for (size_t i = 0; i < kept_paths.size(); ++i) {
+      shim_call call = ground_->calls.make(*kept_paths[i], nullptr);
+      call.sp = reinterpret_cast<uint64_t>(stack_);
+      replay_know_path(&call, i == 0);
+    }
+    const bool opens = is_open(static_cast<uint32_t>(occurrences[0]->trigger->nr));
+    bool device_known = false;
+    size_t next = 0;
+    for (size_t at = 0; at < stream.calls.size(); ++at) {
+      const bool listed = next < occurrences.size() && occurrences[next]->at == at;
+      if (listed) {
+        const RecordedKernel::OpenFile file = kernel_->file_at(at);
+        if (!device_known && file.good) replay_know_device(file.device);
+        device_known |= file.good;
+        if (stream.calls[at]->nr == SYSVM_NR_read)
+          replay_know_descriptor(static_cast<int>(stream.calls[at]->args[0]), file.regular,
+                                 static_cast<int64_t>(file.position), file.device);
+        ++next;
+      }
+      const bool hold = opens && !listed && is_open(static_cast<uint32_t>(stream.calls[at]->nr));
+      if (hold) replay_hold(true);
+      make(at);
+      if (hold) replay_hold(false);
+    }
+    leave();
+  }
+
+  void all_calls(const Stream& stream, const EventSet& answered) {
+    enter(stream);
+    for (size_t at = 0; at < stream.calls.size(); ++at) {
+      if (answered.contains(stream.calls[at]))
+        learn_from(at);
+      else
+        make(at);
+    }
+    leave();
+  }
+
+  bool refused() const { return refused_; }
+
+  TrialTotals finish() {
+    if (begun_) end();
+    totals_.hits = total_counts_.hits;
+    totals_.misses = total_counts_.misses;
+    totals_.undone = total_counts_.undone;
+    totals_.example.keep_if_better(occurred_);
+    return std::move(totals_);
+  }
+
+ private:
+  // The program makes call number `at`.
+  void make(size_t at) {
+    const Event& e = *stream_->calls[at];
+    shim_call call = begin_call(at);
+    const replay_counts before = counts_;
+    const uint64_t closes = kernel_->calls().closes;
+    int32_t follower = -1;
+    const int verdict = replay_try(&call, &follower);
+    replay_counts_of(0, &counts_);
+    if (counts_.runs != before.runs) {
+      end_run();
+      begin_run(e, counts_.inner - before.inner - (kernel_->calls().closes - closes));
+    } else if (counts_.hits != before.hits) {
+      answered(e, call.result, static_cast<size_t>(follower));
+    }
+    if (verdict == SHIM_ANSWERED) return;
+    kernel_->made_plainly();
+    call.result = e.ret;
+    replay_after(&call, verdict);
+  }
+
+  // Something else answers it: what the shim learns from it, and nothing that is outstanding is touched.
+  void learn_from(size_t at) {
+    shim_call call = begin_call(at);
+    kernel_->made_plainly();
+    call.result = stream_->calls[at]->ret;
+    replay_after(&call, SHIM_WATCH);
+  }
+
+  shim_call begin_call(size_t at) {
+    const Event& e = *stream_->calls[at];
+    shim_call call = ground_->calls.make(e, names_.get());
+    call.sp = reinterpret_cast<uint64_t>(stack_);
+    kernel_->at(at, call.arg);
+    script_.now_ms = ground_->time.at(e.tid, e.ts_ns) / 1000000;
+    return call;
+  }
+
+  void answered(const Event& e, int64_t result, size_t follower) {
+    if (result != e.ret) {
+      ++totals_.wrong;
+      totals_.wrong_why = fmt::format("{} would be answered with {}, the kernel said {}",
+                                      call_name(static_cast<uint32_t>(e.nr)), result, e.ret);
+    }
+    totals_.answered.push_back(&e);
+    occurred_.add(e, follower);
+  }
+
+  // What the page shows of a run is read at once: a late close may use it for something else.
+  void begin_run(const Event& trigger, uint64_t inner) {
+    ++totals_.runs;
+    totals_.inner += inner;
+    run_ = {true, inner, kFuel - replay_page()->fuel, counts_.hits, counts_.undone, {}};
+    for (const Follower& f : proc_->followers)
+      if (replay_page()->reg[f.result] != SVP_NOT_MADE) run_.made.push_back(f.nr);
+    totals_.example.keep_if_better(occurred_);
+    occurred_ = {stream_, &trigger};
+  }
+
+  // What nobody asked for is what was made and not answered; the log is used in order.
+  void end_run() {
+    if (!run_.active) return;
+    run_.active = false;
+    const uint64_t hits = counts_.hits - run_.hits, undone = counts_.undone - run_.undone;
+    const uint64_t ahead = run_.inner - std::min<uint64_t>(1, run_.inner);
+    uint64_t unused = ahead - std::min(hits, ahead);
+    totals_.unused += unused;
+    double besides = cost_.run_ns + static_cast<double>(run_.insns) * cost_.insn_ns +
+                     static_cast<double>(run_.inner) * cost_.inner_extra_ns +
+                     static_cast<double>(hits) * cost_.serve_ns +
+                     static_cast<double>(undone) * (cost_.undo_ns - cost_.crossing_ns);
+    for (size_t i = hits; i < run_.made.size() && unused; ++i, --unused)
+      besides += cost_.inner_ns(run_.made[i]);
+    // A guard that no follower stands for, dirents that nobody asked for.
+    besides += static_cast<double>(unused) * cost_.inner_ns(SYSVM_NR_fstat);
+    const double crossings = static_cast<double>(hits) - static_cast<double>(undone);
+    const double saved = crossings * cost_.crossing_ns - besides;
+    totals_.crossings += crossings;
+    totals_.besides_ns += besides;
+    totals_.saved_ns += saved;
+    totals_.saved_squares += saved * saved;
+  }
+
+  void leave() {
+    replay_drop();
+    replay_counts_of(0, &counts_);
+    end_run();
+  }
+
+  void end() {
+    replay_drop();
+    replay_counts_of(0, &counts_);
+    end_run();
+    total_counts_.hits += counts_.hits;
+    total_counts_.misses += counts_.misses;
+    total_counts_.undone += counts_.undone;
+    replay_end();
+    begun_ = false;
+  }
+
+  struct Run {
+    bool active = false;
+    uint64_t inner = 0, insns = 0;
+    uint64_t hits = 0, undone = 0;  // when it began
+    std::vector<uint32_t> made;     // numbers of the followers' calls
+  };
+
+  const CostModel& cost_;
+  const bool late_close_;
+  std::unordered_map<const Trace*, std::unique_ptr<Ground>> grounds_;
+  std::unordered_map<const Stream*, std::unique_ptr<RecordedKernel>> kernels_;
+  replay_script script_{};
+  shim_stats stats_{};
+  const uint64_t stack_[2] = {};
+
+  // Of the present candidate.
+  const Procedure* proc_ = nullptr;
+  std::vector<uint64_t> svp_;  // the shim checks structs in place: aligned for them
+  size_t svp_size_ = 0;
+  bool begun_ = false, refused_ = false;
+  const Stream* stream_ = nullptr;
+  Ground* ground_ = nullptr;
+  RecordedKernel* kernel_ = nullptr;
+  std::unique_ptr<NamesInMemory> names_;
+  replay_counts counts_{}, total_counts_{};  // since replay_begin; of those before
+  Run run_;
+  Occurred occurred_;
+  TrialTotals totals_;
+};
+
+Trials::Trials(const CostModel& cost, bool late_close) : stage_(std::make_unique<Stage>(cost, late_close)) {}
+Trials::~Trials() = default;
+
+Result<TrialTotals> Trials::of(const Procedure& proc, const std::vector<const Occurrence*>& occurrences) {
+  TRY(stage_->load(proc));
+  const std::vector<const Event*> kept_paths = kept_paths_in(occurrences);
+  for (size_t from = 0, to; from < occurrences.size() && !stage_->refused(); from = to) {
+    for (to = from + 1; to < occurrences.size() && occurrences[to]->stream == occurrences[from]->stream;)
+      ++to;
+    stage_->play(std::span(occurrences).subspan(from, to - from), kept_paths);
+  }
+  return stage_->finish();
+}
+
+Result<TrialTotals> Trials::of_loop(const Procedure& proc, const std::vector<const Stream*>& streams,
+                                    const EventSet& answered) {
+  TRY(stage_->load(proc));
+  for (size_t i = 0; i < streams.size() && !stage_->refused(); ++i) stage_->all_calls(*streams[i], answered);
+  return stage_->finish();
 }
 
 }  // namespace sysvm

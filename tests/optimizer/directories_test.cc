@@ -46,11 +46,7 @@ struct Found {
 Found shapes_in(const std::string& calls) {
   Found f{recording(calls), {}, {}};
   f.streams = split_into_streams({&f.trace});
-  std::vector<Visit> visits;
-  for (const Stream& s : f.streams) visits = visits_of(s);
-  std::vector<const Visit*> all;
-  for (const Visit& v : visits) all.push_back(&v);
-  f.shapes = find_shapes(all, std::vector<const Stream*>(all.size(), &f.streams[0]), 4);
+  f.shapes = find_shapes({&f.streams[0]}, 4);
   return f;
 }
 

@@ -142,14 +142,6 @@ TEST(Rows, NamesThatTheRuntimeDoesNotFollow) {
   EXPECT_FALSE(is_row_name(std::string(256, 'a')));
 }
 
-TEST(Rows, DirectoriesStandBeforeTheFirstNameInThem) {
-  const std::vector<std::string> looks = {"a", "a/1", "a/2", "a/b/3", "c/d/4"};
-  std::string out;
-  for (const RowEntry& e : row_entries(looks, 1, 100)) out += e.name + (e.on_the_way ? "/ " : " ");
-  EXPECT_EQ(out, "a/ a/1 a/2 a/b/ a/b/3 c/ c/d/ c/d/4 ");
-  EXPECT_EQ(row_entries(looks, 0, 2).size(), 2u);
-}
-
 TEST(Rows, StagesToByteCode) {
   Program p;
   p.names(names(60));

@@ -30,14 +30,11 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   const std::vector<Stream> streams = split_into_streams({&trace});
   const Stream& s = streams.at(0);
   std::string out;
-  std::vector<Visit> visits = visits_of(s);
-  std::vector<const Visit*> all;
-  for (const Visit& v : visits) all.push_back(&v);
   FollowOptions options;
   std::map<std::string, std::string> kept;
   options.kept = &kept;
   options.late_close = true;
-  for (const LoopShape& shape : find_shapes(all, std::vector<const Stream*>(all.size(), &s), 4)) {
+  for (const LoopShape& shape : find_shapes({&s}, 4)) {
     options.shapes.push_back(std::make_shared<LoopShape>(shape));
     out += shape_text(shape);
   }

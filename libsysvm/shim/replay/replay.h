@@ -11,7 +11,10 @@
 #ifndef SYSVM_SHIM_REPLAY_H
 #define SYSVM_SHIM_REPLAY_H
 
+#include <stdbool.h>
+
 #include "libsysvm/shim/shim.h"
+#include "uapi/sysvm.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +41,25 @@ void replay_after(struct shim_call *call, int verdict); /* it was made: call->re
 void replay_signal(void); /* a handler was entered */
 void replay_stop(enum shim_reason reason); /* what the entry half would find out by itself */
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
+
+/* --- trial.c: one procedure, the file's first ------------------------------------------------------------------- */
+
+struct replay_counts {
+	uint64_t runs, hits, misses, undone, inner;
+};
+
+bool replay_refused(uint32_t proc); /* after replay_begin: the shim would not run it, ever */
+/* Another process of the same program: nothing is known. False: the one before went plain, begin again. */
+bool replay_next_process(void);
+void replay_know_device(uint64_t device); /* a run of each procedure has met a good file system, this one */
+void replay_know_descriptor(int fd, bool regular, int64_t position, uint64_t device); /* a guard has checked it */
+int replay_try(struct shim_call *call, int32_t *follower); /* replay_call; which of the file's followers answered, or -1 */
+/* Made before; the calls of followers with a kept path, in their order. Nothing may be outstanding. */
+void replay_know_path(const struct shim_call *call, bool first);
+void replay_hold(bool hold); /* the procedure does not run */
+void replay_drop(void); /* nothing more is asked for: what is outstanding is taken back */
+void replay_counts_of(uint32_t proc, struct replay_counts *to); /* since replay_begin */
+const struct sysvm_page *replay_page(void); /* as the latest run has left it; null: none yet */
 
 #ifdef __cplusplus
 }
