@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a tool behaves around a command that runs in the foreground: as common/foreground.h has it, ^C and ^\
-// from the terminal reach the command by themselves, so the tool outlives them and finishes its work; signals
+// How a tool behaves around a command that runs in the foreground: as common/foreground.h has it, ^C and
+// ^\ from the terminal reach the command by themselves, so the tool outlives them and finishes its work; signals
 // to the tool alone are sent on; the tool stops when the command does. A second interrupt within two seconds
 // means "stop watching". With a running process (no command) the first one means that.
 //
