@@ -58,10 +58,9 @@ std::vector<Advice> advise(const MinePart& part, const CostModel& cost, const Re
       missing += total.failed;
     if (name == "readlink" || name == "readlinkat") links += total.failed;
   }
-  say(fmt::format(
-          "{:.0f} % of the calls ask for extended attributes that are not there: "
-           "can the program leave that out?",
-          share(xattr, part.calls)),
+  say(fmt::format("{:.0f} % of the calls ask for extended attributes that are not there: "
+                  "can the program leave that out?",
+                  share(xattr, part.calls)),
       xattr, SYSVM_NR_getxattr);
   say(fmt::format(
           "{:.0f} % of the calls look for files that are not there: fewer or better ordered search paths",

@@ -113,7 +113,7 @@ class Explainer {
         brief = "name";
         from =
             "each of the names that lie in a row in the program's memory, "
-             "and each directory on the way to one";
+            "and each directory on the way to one";
         return;
       case SVP_ARG_UNDER:
         brief = "dir/name";
@@ -271,7 +271,7 @@ std::string explain_text(const ProcedureFile& file) {
     if (e.hits >= 0 && e.saved_ns != 0)
       out += fmt::format(
           "\n  expected to save {} ({} to {}) in a run like the recorded one; "
-           "pays from {:.0f} ns for an entry",
+          "pays from {:.0f} ns for an entry",
           time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
     for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
