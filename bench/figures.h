@@ -9,6 +9,7 @@
 // Tested by tests/cli/bench_test.py.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct Options {
   bool quick = false;  // a tenth of the time: a smoke test rather than a measurement
   std::string loop;    // path of shim_loop
   std::string sysvm;   // path of the program itself, for `sysvm run`
+  std::function<void(const std::string&)> stage = [](const std::string&) {};  // what is measured now
 };
 
 struct Report {

@@ -19,8 +19,8 @@
 #include "bench/figures.h"
 #include "bench/plain_file.h"
 #include "common/unique_fd.h"
-#include "procedures/assemble.h"
 #include "libsysvm/sysvm.h"
+#include "procedures/assemble.h"
 #include "vm/vm.h"
 
 namespace sysvm::bench {

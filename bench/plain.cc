@@ -2,7 +2,7 @@
 // What the calls cost that sysvm could save: an entry by itself, and the calls of the read-a-file family.
 //
 // "crossing" is getppid, the call that does next to nothing, made as programs make it: through the C library.
-// The same call as one inline instruction is cheaper, because returns behind a system call are mispredicted.
+// The same call as one inline instruction is cheaper, because returns after a system call are mispredicted.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/stat.h>

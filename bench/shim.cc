@@ -172,6 +172,7 @@ void measure_shim(const Options& options, Report& report) {
 
   std::vector<double> copies;
   for (const Case& c : kCases) {
+    options.stage(c.figure);
     std::vector<double> plain, shim;
     if (auto written = write_procedures(procedures.path(), c.what, c.size); !written) {
       report.absent[c.figure] = written.message();
@@ -195,6 +196,7 @@ void measure_shim(const Options& options, Report& report) {
     if (c.extra) figure = difference(after, before);
     report.figures[std::string(c.figure) + "_plain"] = before;
   }
+  options.stage("start");
   if (!copies.empty()) report.figures["shim_copy_4k"] = figure_of(copies);
   if (auto written = write_procedures(procedures.path(), "fstat", 0); !written)
     report.absent["start"] = report.absent["launch"] = written.message();

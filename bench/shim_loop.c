@@ -5,7 +5,7 @@
  * median one.
  *
  *   forward    getppid, which the shim has nothing to say about
- *   watched    fstat of a descriptor that no procedure is for: looked at, then made
+ *   watched    fstat of a descriptor that no procedure is for: checked, then made
  *   fstat      open FILE, CALLS times fstat (timed), close
  *   read SIZE  open FILE, CALLS times pread of SIZE bytes at 0 (timed), close
  *   copy SIZE  CALLS times memcpy of SIZE bytes from different places: what a read answered from memory

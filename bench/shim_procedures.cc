@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/shim_loop.h"
-#include "procedures/svp.h"
 #include "procedures/reader.h"
+#include "procedures/svp.h"
 #include "procedures/text.h"
 #include "procedures/writer.h"
 
@@ -22,7 +22,7 @@ namespace sysvm::bench {
 namespace {
 
 constexpr int kFirstResult = 32;  // register of the first follower
-constexpr int kStaged = 192;      // behind the guard's struct stat
+constexpr int kStaged = 192;      // after the guard's struct stat
 constexpr int kStat = static_cast<int>(sizeof(struct stat));
 
 size_t stat_offset(size_t member) { return SVP_GUARD_STAT + member; }

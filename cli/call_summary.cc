@@ -54,7 +54,7 @@ void CallSummary::add(const Event& e) {
   if (e.flags & (kSignal | kForkChild)) return;
   Row& row = rows_[e.has(kCompat) ? -2 : e.nr];
   ++row.calls;
-  if (e.ret < 0 && e.ret >= -4095 && !e.has(kNoExit) && !e.has(kRestarted)) ++row.errors;
+  if (e.failed()) ++row.errors;
   row.total_ns += e.dur_ns;
   row.longest_ns = std::max(row.longest_ns, e.dur_ns);
   row.shortest_ns = std::min(row.shortest_ns, e.dur_ns);

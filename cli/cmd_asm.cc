@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 // sysvm asm TEXT -o FILE: the text of a procedure file (or, with --code, of byte code alone) to its bytes.
-#include <spdlog/spdlog.h>
-
-#include <CLI/CLI.hpp>
-
-#include "cli/commands.h"
-#include "cli/traces_argument.h"
+#include "cli/base/fail.h"
+#include "cli/base/options.h"
 #include "procedures/assembler.h"
 #include "procedures/reader.h"
 #include "procedures/text.h"
@@ -32,27 +28,23 @@ Result<std::vector<uint8_t>> assemble_file(const std::string& path, bool code_on
 }  // namespace
 
 int cmd_asm(const Words& words) {
-  CLI::App app{"Assemble the text that 'sysvm disasm' prints.", "sysvm asm"};
+  Options options("asm", "usage: sysvm asm [--code] -o FILE TEXT",
+                  "Assemble the text that 'sysvm disasm' prints.\n\n"
+                  "  sysvm disasm app.svp > app.txt; sysvm asm app.txt -o app.svp\n");
   std::string path, output;
   bool code_only = false;
-  app.add_option("TEXT", path, "text of a procedure file")->required();
-  app.add_option("-o,--output", output, "file to write ('-': standard output)")->required();
-  app.add_flag("--code", code_only, "the text is code alone, and so is the output");
-  if (const int status = parse_words(app, words); status >= 0) return status;
+  options.argument("TEXT", path, "text of a procedure file");
+  options.text("-o,--output FILE", output, "where to write; - is standard output");
+  options.require("--output");
+  options.flag("--code", code_only, "the text is code alone, and so is the output");
+  if (const auto code = options.parse(words)) return *code;
 
   const Result<std::vector<uint8_t>> bytes = assemble_file(path, code_only);
-  if (!bytes) {
-    spdlog::error("{}", bytes.message());
-    return kExitUsage;
-  }
-  if (const Result<> free = may_become(output); !code_only && !free) {
-    spdlog::error("{}", free.message());
-    return kExitToolFailed;
-  }
-  if (const Result<> written = write_whole_file(output, *bytes); !written) {
-    spdlog::error("{}", written.message());
-    return kExitToolFailed;
-  }
+  if (!bytes) return fail(kExitUsage, bytes.error());
+  if (const Result<> free = may_become(output); !code_only && !free)
+    return fail(kExitToolFailed, free.error());
+  if (const Result<> written = write_whole_file(output, *bytes); !written)
+    return fail(kExitToolFailed, written.error());
   return 0;
 }
 

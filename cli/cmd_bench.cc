@@ -14,11 +14,15 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 #include "bench/figures.h"
-#include "cli/commands.h"
+#include "cli/base/fail.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
+#include "cli/base/terminal.h"
+#include "cli/ticker.h"
 #include "libsysvm/run/start.h"
 #include "optimizer/base/cost.h"
 #include "procedures/reader.h"
@@ -31,28 +35,13 @@ using bench::Report;
 
 constexpr int kSchema = 1;
 
-constexpr std::string_view kHelp =
-    "usage: sysvm bench [--json] [--quick] [--save]\n"
-    "\n"
-    "Measures what system calls, the machine and the shim cost here, each beside the plain call of the same "
-    "run.\n"
-    "A figure is the minimum of its repetitions; the median and the largest stand beside it.\n"
-    "\n"
-    "  --quick     a tenth of the time: whether it works, rather than a figure to quote\n"
-    "  --save      keep the figures as this machine's costs, which mine, compile and replay use\n"
-    "  --json      one object: "
-    "{\"schema\":1,\"crossing_ns\",..,\"figures\":{NAME:{min,median,max,repetitions}},\"absent\"}\n"
-    "  -h, --help  this text\n"
-    "\n"
-    "Exit status: 0, or 2 for a usage error. What cannot be measured here is null, with the reason.\n";
-
 // The order of the report, and what each figure is. A name that is measured and not listed here is an error
 // of ours.
 struct Line {
   std::string_view name, what;
 };
 constexpr Line kLines[] = {
-    {"crossing", "getppid through the C library: an entry and next to nothing else"},
+    {"crossing", "getppid through the C library: a crossing and next to nothing else"},
     {"crossing_inline", "the same as one inline instruction"},
     {"fstat", "fstat"},
     {"fstat_inline", "the same as one inline instruction"},
@@ -66,14 +55,14 @@ constexpr Line kLines[] = {
     {"user_insn", "one interpreted arithmetic instruction, user engine"},
     {"user_jump", "one interpreted jump backwards, taken, user engine"},
     {"user_call", "one fstat inside a run, beyond fstat_inline, user engine"},
-    {"kernel_run", "an empty procedure, kernel engine: one entry"},
+    {"kernel_run", "an empty procedure, kernel engine: one crossing"},
     {"kernel_insn", "one interpreted arithmetic instruction, kernel engine"},
     {"kernel_jump", "one interpreted jump backwards, taken, kernel engine"},
     {"kernel_call", "one fstat inside a run, beyond fstat_inline, kernel engine (negative: cheaper)"},
     {"verify_insn", "the verifier, for one instruction"},
     {"verify_byte", "the verifier, for one byte of code"},
     {"shim_miss", "a call that the shim has nothing to say about, beyond the plain call"},
-    {"shim_watched", "an fstat that the shim looks at and forwards, beyond the plain call"},
+    {"shim_watched", "an fstat that the shim checks and forwards, beyond the plain call"},
     {"shim_hit", "an fstat answered from the log"},
     {"shim_read_hit", "a pread of 64 bytes answered from the log"},
     {"shim_read_hit_4k", "a pread of 4096 bytes answered from the log"},
@@ -118,14 +107,17 @@ void print_text(const Report& report, const Here& machine) {
     if (found == report.figures.end()) continue;
     const Figure& f = found->second;
     const auto plain = report.figures.find(fmt::format("{}_plain", line.name));
-    fmt::print("{:>10.1f} {:>10.1f} {:>10.1f}   {}: {}{}\n", f.min, f.median, f.max, line.name, line.what,
-               plain == report.figures.end() ? "" : fmt::format("; plain: {:.1f}", plain->second.min));
+    const std::string what =
+        fmt::format("{}: {}{}", line.name, line.what,
+                    plain == report.figures.end() ? "" : fmt::format("; plain: {:.1f}", plain->second.min));
+    fmt::print("{:>10.1f} {:>10.1f} {:>10.1f}   {}\n", f.min, f.median, f.max,
+               filled(what, terminal_width(), 35, 35));
   }
   if (!report.absent.empty()) fmt::print("\nnot measured here:\n");
   for (const auto& [name, why] : report.absent) fmt::print("  {}: {}\n", name, why);
 }
 
-std::string json_text(const Report& report, const Here& machine, bool quick) {
+std::string to_json(const Report& report, const Here& machine, bool quick) {
   nlohmann::ordered_json out;
   out["schema"] = kSchema;
   out["quick"] = quick;
@@ -146,7 +138,7 @@ std::string json_text(const Report& report, const Here& machine, bool quick) {
                      {"spread_percent", spread(f)},
                      {"repetitions", f.repetitions}};
   out["absent"] = report.absent;
-  return out.dump(2) + "\n";
+  return json_text(out);
 }
 
 // Beside and renamed, so that nobody reads half of it.
@@ -167,40 +159,36 @@ Result<> save(const std::string& text) {
 int cmd_bench(const Words& words) {
   bool json = false, keep = false;
   bench::Options options;
-  for (const std::string& word : words) {
-    if (word == "--help" || word == "-h") {
-      fmt::print("{}", kHelp);
-      return 0;
-    }
-    if (word == "--json")
-      json = true;
-    else if (word == "--save")
-      keep = true;
-    else if (word == "--quick")
-      options.quick = true;
-    else {
-      spdlog::error("bench: '{}' is not an option of it; 'sysvm bench --help' lists them", word);
-      return kExitUsage;
-    }
-  }
+  Options opts(
+      "bench", "usage: sysvm bench [--json] [--quick] [--save]",
+      "Measure what system calls, the machine and the shim cost here, each beside the plain call of the same "
+      "run. A figure is the minimum of its repetitions; the median and the largest stand beside it.\n\n"
+      "  sysvm bench\n  sysvm bench --save\n",
+      "What cannot be measured here is null in JSON, with the reason under absent.\n");
+  opts.flag("--quick", options.quick, "a tenth of the time: whether it works, rather than a figure to quote");
+  opts.flag("--save", keep, "keep the figures as this machine's costs, which mine, compile and replay use");
+  opts.flag(
+      "--json", json,
+      "one object, schema 1: crossing_ns and so on, figures by name (min, median, max, repetitions), absent");
+  if (const auto code = opts.parse(words)) return *code;
   options.loop = helper("shim_loop", &options.sysvm);
   options.sysvm = install_prefix() + "/bin/sysvm";  // as users call it
   Report report;
+  std::optional<Ticker> ticker("bench: calls and the machine");
+  options.stage = [&](const std::string& figure) { ticker->stage("bench: the shim, " + figure); };
   bench::register_plain();
   bench::register_machine(report);
   bench::run_registered(options, report);
   bench::derive_machine(report);
   bench::measure_shim(options, report);
-  const std::string text = json_text(report, here(), options.quick);
+  ticker.reset();
+  const std::string text = to_json(report, here(), options.quick);
   if (json)
     fmt::print("{}", text);
   else
     print_text(report, here());
   if (keep)
-    if (const Result<> kept = save(text); !kept) {
-      spdlog::error("{}", kept.message());
-      return kExitToolFailed;
-    }
+    if (const Result<> kept = save(text); !kept) return fail(kExitToolFailed, kept.error());
   return 0;
 }
 

@@ -2,17 +2,20 @@
 // sysvm compile FILE... -o app.svp: recordings -> procedures. Prints what it made and what it left out, and
 // why.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
+#include <optional>
 
-#include "cli/commands.h"
+#include "cli/base/fail.h"
+#include "cli/base/glossary.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
+#include "cli/ticker.h"
 #include "cli/traces_argument.h"
+#include "common/numbers.h"
+#include "optimizer/explain/verdict.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
-#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {
@@ -75,73 +78,60 @@ void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verd
 }  // namespace
 
 int cmd_compile(const Words& words) {
-  CLI::App app{"Compile the repeated sequences of recordings into stored procedures.", "sysvm compile"};
+  Options opts("compile", "usage: sysvm compile [options] -o FILE TRACE...",
+               "Compile the call sequences that repeat in recordings into stored procedures.\n\n"
+               "  sysvm record -- du -s /usr/share; sysvm compile sysvm.trace -o du.svp\n"
+               "  sysvm run -P du.svp -- du -s /usr/share\n",
+               kGlossary);
   std::vector<std::string> files;
   std::string output;
   CompileOptions options;
   CostOptions costs;
   std::string profile;
   bool json = false, no_examples = false;
-  app.add_option("FILE", files, "trace files of sysvm record")->required();
-  app.add_option("-o,--output", output, "procedure file to write ('-': standard output)")->required();
-  app.add_option("--min-count", options.min_count, "leave out what was seen less often")
-      ->capture_default_str();
-  costs.add_to(app);
-  app.add_option("--profile", profile,
-                 "counters of 'sysvm run --stats': what misses is narrowed or left out");
-  app.add_flag("--strict", options.strict, "no late close");
-  app.add_flag("--empty", options.empty, "no procedures: what the shim costs by itself");
-  app.add_flag("--no-examples", no_examples,
-               "keep no calls of the recording, and so no path names, in the notes");
-  app.add_flag("--json", json, "print JSON");
-  if (const int status = parse_words(app, words); status >= 0) return status;
+  opts.arguments("TRACE...", files, "files of 'sysvm record'");
+  opts.text("-o,--output FILE", output, "procedure file to write; - is standard output");
+  opts.require("--output");
+  opts.number("--min-count N", options.min_count, 0, 1e9, "leave out what was seen less often");
+  costs.add_to(opts);
+  opts.text("--profile FILE", profile,
+            "counters of 'sysvm run --stats': what misses is narrowed or left out");
+  opts.flag("--strict", options.strict, "no late close");
+  opts.flag("--empty", options.empty, "no procedures: what the shim costs by itself");
+  opts.flag("--no-examples", no_examples,
+            "keep no calls of the recording, and so no path names, in the notes");
+  opts.flag("--json", json, "one JSON object, schema 1");
+  if (const auto code = opts.parse(words)) return *code;
 
-  if (const Result<> free = may_become(output); !free) {
-    spdlog::error("{}", free.message());
-    return kExitToolFailed;
-  }
+  if (const Result<> free = may_become(output); !free) return fail(kExitToolFailed, free.error());
+  std::optional<Ticker> ticker("compile: reading");
   const Result<TraceFiles> traces = TraceFiles::read(files);
-  if (!traces) {
-    spdlog::error("{}", traces.message());
-    return kExitUsage;
-  }
+  if (!traces) return fail(kExitUsage, traces.error());
   const Result<CostModel> cost = costs.get();
-  if (!cost) {
-    spdlog::error("{}", cost.message());
-    return kExitUsage;
-  }
+  if (!cost) return fail(kExitUsage, cost.error());
   options.cost = *cost;
   options.examples = !no_examples;
   if (!profile.empty()) {
     Result<std::vector<ProfiledProcedure>> ran = read_profile(profile);
-    if (!ran) {
-      spdlog::error("{}", ran.message());
-      return kExitUsage;
-    }
+    if (!ran) return fail(kExitUsage, ran.error());
     options.profile = std::move(*ran);
   }
+  ticker->stage(fmt::format("compile: {} calls", thousands(traces->calls())));
   const Result<Compiled> compiled = compile(traces->pointers(), options);
-  if (!compiled) {
-    spdlog::error("{}", compiled.message());
-    return kExitToolFailed;
-  }
-  if (const Result<> written = write_whole_file(output, compiled->svp); !written) {
-    spdlog::error("{}", written.message());
-    return kExitToolFailed;
-  }
+  if (!compiled) return fail(kExitToolFailed, compiled.error());
+  if (const Result<> written = write_whole_file(output, compiled->svp); !written)
+    return fail(kExitToolFailed, written.error());
   if (output == "-") return 0;
+  ticker->stage(fmt::format("compile: replaying {} calls", thousands(traces->calls())));
   ReplayOptions how;
   how.strict = options.strict;
   how.unseen = unseen_objects();
   const Result<Replay> replayed = replay(compiled->svp, traces->pointers(), how);
-  if (!replayed) {
-    spdlog::error("{}", replayed.message());
-    return kExitToolFailed;
-  }
+  if (!replayed) return fail(kExitToolFailed, replayed.error());
   const Verdict verdict = judge(*replayed, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
+  ticker.reset();
   if (json)
-    fmt::print("{}\n", to_json(*compiled, *replayed, *cost, verdict, output)
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", json_text(to_json(*compiled, *replayed, *cost, verdict, output)));
   else
     print(*compiled, *replayed, *cost, verdict, output);
   return 0;

@@ -5,15 +5,13 @@
 // nothing, and needs no rights: without them it says so, which is the point.
 // Tested by tests/cli/doctor_test.cc and tests/cli/doctor_test.py.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "cli/commands.h"
-#include "cli/data_output.h"
+#include "cli/base/options.h"
+#include "cli/base/terminal.h"
 #include "cli/doctor/check.h"
 
 namespace sysvm {
@@ -23,20 +21,6 @@ using doctor::Check;
 using doctor::State;
 
 constexpr int kSchema = 1;
-
-constexpr std::string_view kHelp =
-    "usage: sysvm doctor [--json]\n"
-    "\n"
-    "Says what works here, one line for each thing looked at: ok, limited or missing, what was found, and "
-    "the command\n"
-    "that fixes it. Changes nothing.\n"
-    "\n"
-    "  --json      one object: "
-    "{\"schema\":1,\"ready\":{..},\"checks\":[{\"name\",\"area\",\"state\",\"found\",\"fix\"}]}\n"
-    "  -h, --help  this text\n"
-    "\n"
-    "Exit status: 0 if programs can be recorded and run here (`sysvm try` works), 1 if not, 2 for a usage "
-    "error.\n";
 
 // What the checks mean for the commands.
 struct Ready {
@@ -92,17 +76,14 @@ void print_json(const std::vector<Check>& checks, const Ready& can) {
 
 int cmd_doctor(const Words& words) {
   bool json = false;
-  for (const std::string& word : words) {
-    if (word == "--help" || word == "-h") {
-      fmt::print("{}", kHelp);
-      return 0;
-    }
-    if (word != "--json") {
-      spdlog::error("doctor: '{}' is not an option of it; 'sysvm doctor --help' lists them", word);
-      return kExitUsage;
-    }
-    json = true;
-  }
+  Options opts(
+      "doctor", "usage: sysvm doctor [--json]",
+      "Say what works here, one line for each check: ok, limited or missing, what was found, and the command "
+      "that fixes it. Changes nothing.\n\n  sysvm doctor\n",
+      "Exit status: 0 if programs can be recorded and run here (so `sysvm try` works), 1 if not, 2 for a "
+      "usage error.\n");
+  opts.flag("--json", json, "one object, schema 1: ready, and checks with name, area, state, found, fix");
+  if (const auto code = opts.parse(words)) return *code;
   const std::vector<Check> checks = doctor::all_checks();
   const Ready can = ready(checks);
   json ? print_json(checks, can) : print_text(checks, can);

@@ -2,79 +2,25 @@
 // sysvm dump: a trace as text that readers of strace know, with strace's options, or as one JSON object for
 // each event. In order of entry; memory does not grow with the trace. Tested by tests/cli/dump_test.py.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <ctime>
-#include <map>
 #include <set>
 
+#include "cli/base/options.h"
+#include "cli/base/terminal.h"
+#include "cli/base/values.h"
 #include "cli/call_summary.h"
 #include "cli/data_output.h"
-#include "cli/options.h"
-#include "tracer/call_filter.h"
+#include "cli/event_filter.h"
+#include "cli/traces_argument.h"
 #include "traces/descriptors.h"
 #include "traces/export.h"
 #include "traces/in_order.h"
 #include "traces/strace_text.h"
-#include "uapi/syscalls.h"
 
 namespace sysvm {
 
 namespace {
-
-std::vector<std::string> split(std::string text) {
-  std::vector<std::string> out;
-  for (size_t comma; (comma = text.find(',')) != std::string::npos; text.erase(0, comma + 1))
-    out.push_back(text.substr(0, comma));
-  out.push_back(text);
-  return out;
-}
-
-// -e, as record and stat have it (tracer/call_filter.h), and what only a trace has: "signal", calls of i386's
-// table and calls that have no name here.
-struct Filter {
-  CallSet calls;
-  std::set<std::string> others;
-  bool all = true, invert = false;
-
-  bool has(const TraceInfo& info, const Event& e) const {
-    if (all) return true;
-    const bool plain = !e.has(kSignal) && !e.has(kCompat) && e.nr >= 0 && e.nr < TRACE_NRS &&
-                       sysvm_syscall_by_nr(static_cast<unsigned>(e.nr));
-    return (plain ? calls[static_cast<size_t>(e.nr)] : others.count(call_label(info, e)) > 0) != invert;
-  }
-};
-
-Result<Filter> make_filter(const std::vector<std::string>& expressions) {
-  Filter filter;
-  filter.all = expressions.empty();
-  for (std::string text : expressions) {
-    std::string head;
-    if (const size_t equals = text.find('='); equals != std::string::npos && text.find('/') > equals) {
-      head = text.substr(0, equals + 1);
-      text.erase(0, equals + 1);
-    }
-    const bool invert = text.starts_with('!');
-    if (invert) text.erase(0, 1);
-    if (invert && expressions.size() > 1) return error("-e !{}: must be the only -e", text);
-    filter.invert = invert;
-    std::string named;
-    if (text.starts_with('/')) {
-      named = text;
-    } else {
-      for (const std::string& word : split(text)) {
-        if (word == "signal" || word.starts_with("i386_") || word.starts_with("syscall_"))
-          filter.others.insert(word);
-        else
-          named += (named.empty() ? "" : ",") + word;
-      }
-      if (named.empty() && !filter.others.empty() && !text.empty()) continue;
-    }
-    TRY(add_filter(head + named, filter.calls));
-  }
-  return filter;
-}
 
 enum class Clock { kSinceStart, kSinceLast, kTimeOfDay, kEpoch };
 
@@ -106,31 +52,13 @@ std::string line_text(const Style& style, const TraceInfo& info, const Event& e,
   }
   std::string out = fmt::format("{:<7} {} {}", e.tid, time, call);
   if (e.has(kSignal)) return style.color ? "\033[33m" + out + "\033[0m\n" : out + "\n";
-  const bool failed = e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
   const std::string result = format_result(info, e);
-  out += " = " + (style.color && failed ? "\033[31m" + result + "\033[0m" : result);
+  out += " = " + (style.color && e.failed() ? "\033[31m" + result + "\033[0m" : result);
   if (style.durations && !(e.flags & (kNoExit | kNoEnter | kForkChild)))
     out += fmt::format(" <{:.6f}>", static_cast<double>(e.dur_ns) / 1e9);
   if (e.has(kForkChild)) out += " (in the child)";
   if (e.has(kNoEnter)) out += " (entry not seen)";
   return out + "\n";
-}
-
-int finish(const Result<TraceInfo>& info, DataOutput& out) {
-  if (!info) {
-    spdlog::error("dump: {}", info.message());
-    return kExitUsage;
-  }
-  if (auto closed = out.close(); !closed) {
-    spdlog::error("dump: {}", closed.message());
-    return kExitToolFailed;
-  }
-  if (!info->newer.empty()) spdlog::warn("dump: {}", info->newer);
-  if (!info->damage.empty()) {
-    spdlog::error("dump: {}; all before it was printed", info->damage);
-    return kExitUsage;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -140,22 +68,22 @@ int cmd_dump(const Words& words) {
   bool as_json = false, summary = false, relative = false, time_of_day = false, epoch = false,
        no_durations = false, only_failed = false, decode_fds = false;
   std::vector<std::string> expressions;
-  Options opts("dump", "usage: sysvm dump [options] FILE",
+  Options opts("dump", "usage: sysvm dump [options] TRACE",
                "Print a trace: one call on a line, as strace does.\n\n"
                "  sysvm dump sysvm.trace | less\n  sysvm dump -e openat,newfstatat -Z sysvm.trace\n"
                "  sysvm dump -c sysvm.trace\n");
   opts.flag("--json", as_json, "one JSON object on a line; the first has the schema");
   opts.flag("-c,--summary", summary, "a table of calls, errors and times instead");
-  opts.list("-e,--trace", expressions, "only these calls: openat,read  %file  /^sched_  !close; signal");
+  opts.list("-e,--trace SET", expressions, "only these calls: openat,read  %file  /^sched_  !close; signal");
   opts.flag("-y,--decode-fds", decode_fds, "with each descriptor, what it was opened as");
-  opts.option("-f,--pid", pids, "only these processes or threads: 123,124");
+  opts.text("-f,--pid IDS", pids, "only these processes or threads: 123,124");
   opts.flag("-r,--relative", relative, "time since the line before");
   opts.flag("-t,--time", time_of_day, "time of day");
   opts.flag("--ttt", epoch, "seconds since 1970");
   opts.flag("-T,--no-durations", no_durations, "without the time spent in each call");
   opts.flag("-Z,--failed", only_failed, "only calls that failed");
-  opts.option("--color", color, "auto, always or never [auto]", {"auto", "always", "never"});
-  opts.argument("FILE", file, "the trace");
+  opts.choice("--color", color, {"auto", "always", "never"}, "[auto]");
+  opts.argument("TRACE", file, "file of 'sysvm record' or 'sysvm import'");
   // strace's own spelling.
   Words spelled = words;
   for (std::string& word : spelled)
@@ -168,18 +96,18 @@ int cmd_dump(const Words& words) {
   if (as_json && summary)
     return opts.usage_error("--json and -c exclude each other; 'sysvm info --json' has counts");
 
-  const auto filter = make_filter(expressions);
+  const auto filter = EventFilter::make(expressions);
   if (!filter) return opts.usage_error(filter.message());
   std::set<int32_t> ids;
   if (!pids.empty())
-    for (const std::string& id : split(pids)) {
+    for (const std::string& id : split_at_commas(pids)) {
       const auto number = parse_size(id);
       if (!number) return opts.usage_error("-f " + pids + ": expected process ids with commas between them");
       ids.insert(static_cast<int32_t>(*number));
     }
   auto wanted = [&](const Event& e, const TraceInfo& info) {
     if (!ids.empty() && !ids.count(e.pid) && !ids.count(e.tid)) return false;
-    if (only_failed && (e.has(kSignal) || e.ret >= 0 || e.ret < -4095 || e.has(kRestarted))) return false;
+    if (only_failed && !e.failed()) return false;
     return filter->has(info, e);
   };
 
@@ -225,7 +153,7 @@ int cmd_dump(const Words& words) {
       });
   if (info && first && as_json) out.write(ndjson_header(*info, 0) + "\n");
   if (info && summary) out.write(counts.text(*info));
-  return finish(info, out);
+  return finish("dump", info, out, "all before it was printed");
 }
 
 }  // namespace sysvm

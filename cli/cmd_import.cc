@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 // sysvm import: what strace or perf script printed, as a trace. Tested by tests/cli/import_test.py.
-#include <spdlog/spdlog.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
-#include "cli/options.h"
+#include "cli/base/fail.h"
+#include "cli/base/options.h"
 #include "traces/import.h"
 
 namespace sysvm {
@@ -25,8 +24,8 @@ int cmd_import(const Words& words) {
       "  perf record -e 'raw_syscalls:*' CMD; perf script -F comm,pid,tid,time,event,trace > x.txt; sysvm "
       "import x.txt\n");
   opts.arguments("FILE", files, "the text");
-  opts.option("-o,--output", output, "the trace; replaced if it is one [sysvm.trace]");
-  opts.option("--format", format, "auto, strace or perf", {"auto", "strace", "perf"});
+  opts.text("-o,--output FILE", output, "the trace; replaced if it is one [sysvm.trace]");
+  opts.choice("--format", format, {"auto", "strace", "perf"}, "whose text it is [auto]");
   opts.flag("-q,--quiet", quiet, "no summary");
   if (auto code = opts.parse(words)) return *code;
   const std::string& file = files.front();
@@ -40,32 +39,25 @@ int cmd_import(const Words& words) {
     text = &held;
   } else {
     in.open(file, std::ios::binary);
-    if (!in) {
-      spdlog::error("import: {}: cannot open: {}", file, strerror(errno));
-      return kExitUsage;
-    }
+    if (!in) return fail(kExitUsage, "import", error("{}: cannot open: {}", file, strerror(errno)));
   }
   const ImportFormat guess = guess_import_format(*text);
   if (format == "auto") {
     if (guess == ImportFormat::kUnknown || guess == ImportFormat::kPerfTrace) {
-      spdlog::error(
-          "import: {}: {}", file,
+      const char* why =
           guess == ImportFormat::kUnknown
               ? "neither strace's text nor perf script's of raw_syscalls (no line is a call); no trace was "
                 "written"
               : "perf trace's text lacks what a trace needs; record with perf record -e 'raw_syscalls:*' and "
-                "import what perf script prints");
-      return kExitUsage;
+                "import what perf script prints";
+      return fail(kExitUsage, "import", error("{}: {}", file, why));
     }
     format = guess == ImportFormat::kStrace ? "strace" : "perf";
   }
   const auto report = files.size() > 1     ? import_strace_files(files, output)
                       : format == "strace" ? import_strace(*text, file, output)
                                            : import_perf(*text, file, output);
-  if (!report) {
-    spdlog::error("import: {}", report.message());
-    return kExitToolFailed;
-  }
+  if (!report) return fail(kExitToolFailed, "import", report.error());
   if (!report->events) {
     spdlog::error("import: {}: no call in {} lines was understood; no trace was written", file,
                   report->lines);

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: MIT
 // sysvm info: what a trace holds, and what it lacks. Every thread's sequence numbers are checked, so
 // "complete" is a proof and not the recorder's word. Tested by tests/tracer/cli_test.py.
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <unordered_map>
 #include <unordered_set>
 
-#include "cli/options.h"
+#include "cli/base/fail.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
+#include "cli/traces_argument.h"
 #include "traces/completeness.h"
 #include "traces/reader.h"
 #include "traces/strace_text.h"
@@ -58,18 +54,11 @@ std::vector<std::pair<std::string, uint64_t>> by_count(const TraceInfo& info, co
   return out;
 }
 
-std::string ended(const Process& p) {
-  if (!p.exit_status) return p.end_ns ? "exec" : "still ran";
-  if (WIFSIGNALED(*p.exit_status)) return signal_name(WTERMSIG(*p.exit_status));
-  return fmt::format("exit {}", WEXITSTATUS(*p.exit_status));
-}
-
 void print_text(const std::string& file, const TraceInfo& info, const Summary& s) {
   const TraceHeader& h = info.header;
-  std::string command;
-  for (const std::string& w : h.command) command += (command.empty() ? "" : " ") + w;
   fmt::print("file       {} ({} bytes, {:.1f} for each event)\n", file, s.bytes, s.per_event());
-  fmt::print("command    {}\n", command.empty() ? "(attached)" : command);
+  fmt::print("command    {}\n",
+             h.command.empty() ? "(attached)" : fmt::format("{}", fmt::join(h.command, " ")));
   fmt::print("recorded   by {} ({}) on {}, {} {}\n", h.tool, h.backend, h.host, h.kernel, h.arch);
   fmt::print("time       {:.3f} s from the first entry to the last return\n",
              static_cast<double>(s.last_ns - s.first_ns) / 1e9);
@@ -77,8 +66,7 @@ void print_text(const std::string& file, const TraceInfo& info, const Summary& s
   for (const Process& p : info.processes) numbers.insert(p.pid);
   fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
              s.found.threads(), numbers.size());
-  uint64_t lost = 0;
-  for (const Loss& l : info.losses) lost += l.count;
+  const uint64_t lost = info.lost();
   if (lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty()) {
     fmt::print("complete   yes: no loss was counted, and no thread's numbering has a hole\n");
   } else {
@@ -128,18 +116,10 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
   j["duration_ns"] = s.last_ns - s.first_ns;
   j["closed"] = info.stats.has_value();
   j["damage"] = info.damage.empty() ? ordered_json() : ordered_json(info.damage);
-  uint64_t lost = 0;
-  j["losses"] = ordered_json::array();
-  for (const Loss& l : info.losses) {
-    lost += l.count;
-    j["losses"].push_back({{"reason", to_string(l.reason)},
-                           {"count", l.count},
-                           {"from_ns", std::to_string(l.from_ns)},
-                           {"to_ns", std::to_string(l.to_ns)}});
-  }
-  j["lost"] = lost;
+  j["losses"] = losses_json(info);
+  j["lost"] = info.lost();
   j["missing"] = s.found.missing();
-  j["complete"] = lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty();
+  j["complete"] = info.lost() == 0 && s.found.missing() == 0 && info.stats && info.damage.empty();
   if (info.stats) j["wall_ns"] = info.stats->wall_ns;
   j["by_call"] = ordered_json::array();
   for (const auto& [name, n] : by_count(info, s)) j["by_call"].push_back({{"name", name}, {"count", n}});
@@ -153,7 +133,7 @@ void print_json(const std::string& file, const TraceInfo& info, const Summary& s
     j["processes"].push_back(std::move(one));
   }
   j["mappings"] = info.mappings.size();
-  fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  fmt::print("{}", json_text(j));
 }
 
 std::string seconds_text(uint64_t ns, uint64_t first_ns) {
@@ -204,16 +184,11 @@ void print_verified_json(const std::string& file, const TraceInfo& info, const C
                          {"count", g.count},
                          {"from_ns", std::to_string(g.from_ns)},
                          {"to_ns", std::to_string(g.to_ns)}});
-  j["losses"] = ordered_json::array();
-  for (const Loss& l : info.losses)
-    j["losses"].push_back({{"reason", to_string(l.reason)},
-                           {"count", l.count},
-                           {"from_ns", std::to_string(l.from_ns)},
-                           {"to_ns", std::to_string(l.to_ns)}});
+  j["losses"] = losses_json(info);
   j["open_ends"] = found.open_ends();
   j["closed"] = info.stats.has_value();
   j["damage"] = info.damage.empty() ? ordered_json() : ordered_json(info.damage);
-  fmt::print("{}\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  fmt::print("{}", json_text(j));
 }
 
 int verify_trace(const std::string& file, bool as_json) {
@@ -228,10 +203,7 @@ int verify_trace(const std::string& file, bool as_json) {
         return true;
       },
       0);
-  if (!info) {
-    spdlog::error("info: {}", info.message());
-    return kExitUsage;
-  }
+  if (!info) return fail(kExitUsage, "info", info.error());
   found.finish(*info);
   if (as_json)
     print_verified_json(file, *info, found, events);
@@ -240,26 +212,21 @@ int verify_trace(const std::string& file, bool as_json) {
   return found.proven(*info) ? 0 : 1;
 }
 
-int flushed(int code) {
-  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
-  spdlog::error("info: standard output: {}", strerror(errno));
-  return kExitToolFailed;
-}
-
 }  // namespace
 
 int cmd_info(const Words& words) {
   std::string file;
   bool as_json = false, verify = false;
-  Options opts("info", "usage: sysvm info [--verify] [--json] FILE",
-               "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n");
+  Options opts("info", "usage: sysvm info [--verify] [--json] TRACE",
+               "Say what a trace holds: calls, processes, losses, damage.\n\n  sysvm info sysvm.trace\n"
+               "  sysvm info --verify sysvm.trace && echo nothing is missing\n");
   opts.flag("--json", as_json, "one JSON object, schema 1");
   opts.flag("--verify", verify,
             "prove that nothing is missing, or list what is, by thread and interval; status 1");
-  opts.argument("FILE", file, "the trace");
+  opts.argument("TRACE", file, "file of 'sysvm record' or 'sysvm import'");
   if (auto code = opts.parse(words)) return *code;
   signal(SIGPIPE, SIG_DFL);  // `sysvm info x | head` ends without a word
-  if (verify) return flushed(verify_trace(file, as_json));
+  if (verify) return verify_trace(file, as_json);
 
   Summary summary;
   auto info = for_each_chunk(
@@ -269,10 +236,7 @@ int cmd_info(const Words& words) {
         return true;
       },
       0);
-  if (!info) {
-    spdlog::error("info: {}", info.message());
-    return kExitUsage;
-  }
+  if (!info) return fail(kExitUsage, "info", info.error());
   struct stat st;
   if (stat(file.c_str(), &st) == 0) summary.bytes = static_cast<uint64_t>(st.st_size);
   summary.close(*info);
@@ -280,13 +244,7 @@ int cmd_info(const Words& words) {
     print_json(file, *info, summary);
   else
     print_text(file, *info, summary);
-  if (const int code = flushed(0)) return code;
-  if (!info->newer.empty()) spdlog::warn("info: {}", info->newer);
-  if (!info->damage.empty()) {
-    spdlog::error("info: {}; all before it was read", info->damage);
-    return kExitUsage;
-  }
-  return 0;
+  return finish("info", info, "all before it was read");
 }
 
 }  // namespace sysvm

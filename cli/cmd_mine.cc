@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 // sysvm mine FILE...: which call sequences repeat, and what of their arguments is known when they begin.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <optional>
 
-#include "cli/commands.h"
+#include "cli/base/fail.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
+#include "cli/ticker.h"
 #include "cli/traces_argument.h"
+#include "common/numbers.h"
 #include "optimizer/explain/advice.h"
+#include "optimizer/explain/verdict.h"
 #include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/replay.h"
-#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {
@@ -56,23 +57,19 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
   return out;
 }
 
-double share(uint64_t part, uint64_t whole) {
-  return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
-}
-
 void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
   if (outlook.safe) fmt::print("{}\n", verdict_block(outlook.verdict, *outlook.safe, cost));
   fmt::print(
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
-      r.calls, share(r.covered, r.calls), share(r.known, r.calls));
+      r.calls, percent(r.covered, r.calls), percent(r.known, r.calls));
   fmt::print(
       "#k: result of call k   =k.a: argument a of call k   +8: 8 more than before   buf: filled by the call "
       "  *: varies\n"
       "same: as in the round before   d_name: the next entry of a directory that was read\n");
   for (const MinedSequence& s : r.sequences) {
-    fmt::print("\n{}x  {} calls, {} of {} behind the first known ({:.1f} % of all calls)\n", s.count,
-               s.calls.size(), s.known, s.calls.size() - 1, share(s.events, r.calls));
+    fmt::print("\n{}x  {} calls, {} of {} after the first known ({:.1f} % of all calls)\n", s.count,
+               s.calls.size(), s.known, s.calls.size() - 1, percent(s.events, r.calls));
     if (s.loop && s.calls.size() == 1)
       fmt::print("     a loop of {} to {} rounds, {} calls in all\n", s.least, s.most, s.events);
     else if (s.loop)
@@ -83,7 +80,7 @@ void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
                  s.failed, s.held_out);
     if (s.contradicted)
       fmt::print(
-          "     {} of the arguments could be told in some of the recordings, but no source holds in all: "
+          "     {} of the arguments had a source in some of the recordings, but no source holds in all: "
           "they vary\n",
           s.contradicted);
     for (size_t k = 0; k < s.calls.size(); ++k)
@@ -143,45 +140,42 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostMo
 }  // namespace
 
 int cmd_mine(const Words& words) {
-  CLI::App app{"Show the call sequences that repeat in recordings, with their data flow.", "sysvm mine"};
+  Options opts(
+      "mine", "usage: sysvm mine [options] TRACE...",
+      "Show the call sequences that repeat in recordings, with the data flow between their arguments, and "
+      "what procedures could save.\n\n"
+      "  sysvm mine sysvm.trace\n  sysvm mine -n 3 --sequences-only monday.trace tuesday.trace\n");
   std::vector<std::string> files;
   MineOptions options;
   CostOptions costs;
   bool json = false, sequences_only = false;
-  app.add_option("FILE", files, "trace files of sysvm record")->required();
-  app.add_option("-n,--sequences", options.max_sequences, "how many to show")->capture_default_str();
-  app.add_option("--length", options.max_length, "longest sequence looked for")
-      ->capture_default_str()
-      ->check(CLI::Range(2, 64));
-  app.add_option("--min-count", options.min_count, "leave out what was seen less often")
-      ->capture_default_str();
-  costs.add_to(app);
-  app.add_flag("--sequences-only", sequences_only,
-               "do not compile as well: no verdict, and a third of the time and memory");
-  app.add_flag("--json", json, "print JSON");
-  if (const int status = parse_words(app, words); status >= 0) return status;
+  opts.arguments("TRACE...", files, "files of 'sysvm record'");
+  opts.number("-n,--sequences N", options.max_sequences, 0, 1e6, "how many to show");
+  opts.number("--length N", options.max_length, 2, 64, "calls of the longest sequence to look for");
+  opts.number("--min-count N", options.min_count, 0, 1e9, "leave out what was seen less often");
+  costs.add_to(opts);
+  opts.flag("--sequences-only", sequences_only,
+            "do not compile as well: no verdict, and a third of the time and memory");
+  opts.flag("--json", json, "one JSON object, schema 1");
+  if (const auto code = opts.parse(words)) return *code;
 
   const Result<CostModel> cost = costs.get();
-  if (!cost) {
-    spdlog::error("{}", cost.message());
-    return kExitUsage;
-  }
+  if (!cost) return fail(kExitUsage, cost.error());
+  std::optional<Ticker> ticker("mine: reading");
   MinePart all;
   for (const std::string& file : files) {
     const Result<MinePart> part =
         mine_part(file, options, [&](const TraceInfo& info) { warn_about(file, info); });
-    if (!part) {
-      spdlog::error("{}", part.message());
-      return kExitUsage;
-    }
+    if (!part) return fail(kExitUsage, part.error());
     if (!part->calls) warn_empty(file);
     merge(all, *part);
+    ticker->stage(fmt::format("mine: {} calls", thousands(all.calls)));
   }
   const MineReport found = report(all, options);
   const Outlook outlook = look(files, all, *cost, !sequences_only);
+  ticker.reset();
   if (json)
-    fmt::print("{}\n",
-               to_json(found, outlook, *cost).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", json_text(to_json(found, outlook, *cost)));
   else
     print(found, outlook, *cost);
   return 0;

@@ -6,8 +6,12 @@
 
 #include <cstdlib>
 
-#include "cli/args.h"
-#include "cli/options.h"
+#include "cli/base/fail.h"
+#include "cli/base/options.h"
+#include "cli/base/values.h"
+#include "cli/traced_command.h"
+#include "common/foreground.h"
+#include "common/numbers.h"
 #include "tracer/call_filter.h"
 #include "tracer/event.h"
 #include "tracer/recorder.h"
@@ -16,20 +20,7 @@ namespace sysvm {
 
 namespace {
 
-std::string thousands(uint64_t n) {
-  std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
-  return digits;
-}
-
-std::string plural(uint64_t n, const char* what, const char* ending = "s") {
-  return fmt::format("{} {}{}", thousands(n), what, n == 1 ? "" : ending);
-}
-
-std::string milliseconds(uint64_t ns) {
-  return fmt::format("{:.{}f} ms", static_cast<double>(ns) / 1e6, ns < 10'000'000 ? 1 : 0);
-}
+std::string milliseconds(uint64_t ns) { return time_text(static_cast<double>(ns)); }
 
 // One line: what was recorded, what it takes, and what it cost.
 std::string summary(const RecordReport& r, const std::string& file) {
@@ -54,17 +45,11 @@ std::string summary(const RecordReport& r, const std::string& file) {
 
 // The words of the command line, before they mean anything.
 struct Raw {
-  std::string backend = "auto", user, ring, buffer, cgroup, data, duration, size;
+  TracedCommand run;
+  std::string ring, buffer, cgroup, data, duration, size;
   std::vector<std::string> filters, pids;
-  bool strict = false, quiet = false, all = false, drop = false, lossless = false, minimal = false,
-       as_root = false;
+  bool strict = false, quiet = false, all = false, drop = false, lossless = false, minimal = false;
 };
-
-std::string join(const std::vector<std::string>& words, const char* between) {
-  std::string out;
-  for (const std::string& w : words) out += (out.empty() ? "" : between) + w;
-  return out;
-}
 
 // Whom to record. An error is a mistake of usage.
 Result<> take_scope(const Raw& raw, RecordOptions& options) {
@@ -84,13 +69,13 @@ Result<> take_scope(const Raw& raw, RecordOptions& options) {
   const int scopes = !options.command.argv.empty() + !options.pids.empty() + !raw.cgroup.empty() + raw.all;
   if (scopes != 1) return error("expected one of: a command, -p PID, --cgroup GROUP, -a");
   if (options.command.argv.empty()) {
-    if (!raw.user.empty()) return error("-u needs a command: it says who runs it");
+    if (!raw.run.user.empty()) return error("-u needs a command: it says who runs it");
     return Unit{};
   }
-  auto user = run_as(raw.user, raw.as_root);
+  auto user = raw.run.identity();
   if (!user) return user.error();
   options.command.user = *user;
-  if (raw.user.empty()) options.owner = options.command.user;  // who called sudo gets the trace
+  if (raw.run.user.empty()) options.owner = options.command.user;  // who called sudo gets the trace
   return Unit{};
 }
 
@@ -99,7 +84,7 @@ Result<> take_capture(const Raw& raw, RecordOptions& options) {
   if (!raw.filters.empty()) {
     options.wanted.reset();
     for (const std::string& f : raw.filters) TRY(add_filter(f, options.wanted));
-    options.filter = join(raw.filters, " ");
+    options.filter = fmt::format("{}", fmt::join(raw.filters, " "));
   }
   options.capture.minimal = raw.minimal;
   if (!raw.data.empty()) {
@@ -142,9 +127,6 @@ Result<> take_limits(const Raw& raw, RecordOptions& options) {
 }  // namespace
 
 int cmd_record(const Words& words) {
-  const SplitArgs args = split_args(
-      words, {"-o", "--output", "-p", "--pid", "--cgroup", "-u", "--user", "--backend", "-m", "--buffer",
-              "-e", "--expr", "--data", "--duration", "--max-size", "--ring", "--btf"});
   RecordOptions options;
   Raw raw;
   options.output = "sysvm.trace";
@@ -156,46 +138,40 @@ int cmd_record(const Words& words) {
       "  sysvm record -e trace=%file,close -- make\n"
       "  sysvm record -o server.trace -p 1234        (^C ends the recording)\n"
       "  sysvm record --ring 30s -p 1234             (the last 30 s; SIGUSR1 writes them)\n");
-  opts.option("-o,--output", options.output, "the trace; replaced if it is one [sysvm.trace]");
-  opts.list("-p,--pid", raw.pids, "attach to these processes and all their threads (PID,PID...)");
-  opts.option("--cgroup", raw.cgroup, "attach to all processes of this control group");
+  opts.command(options.command.argv);
+  opts.text("-o,--output FILE", options.output, "the trace; replaced if it is one [sysvm.trace]");
+  opts.list("-p,--pid PIDS", raw.pids, "attach to these processes and all their threads: 12 or 12,15");
+  opts.text("--cgroup GROUP", raw.cgroup, "attach to all processes of this control group");
   opts.flag("-a,--all", raw.all, "attach to everything on this machine");
-  opts.option("-u,--user", raw.user, "run CMD as this user; default: who called sudo");
-  opts.flag("--as-root", raw.as_root, "under sudo, run CMD as root nevertheless");
-  opts.list("-e,--expr", raw.filters, "only these calls: names, %file, /regex, !SET, as strace has it");
+  raw.run.add_to(opts);
+  opts.list("-e,--expr SET", raw.filters, "only these calls: names, %file, /regex, !SET, as strace has it");
   opts.flag("--minimal", raw.minimal,
             "only numbers, arguments and times: no paths, structures, call sites' callers");
-  opts.option("--data", raw.data, "of buffers read or written: so many bytes of each, or 'hash'");
-  opts.option("--duration", raw.duration, "end the recording after this time (30s, 500ms, 5m); CMD runs on");
-  opts.option("--max-size", raw.size, "end the recording when the file has this size; CMD runs on");
-  opts.option("--ring", raw.ring,
-              "flight recorder: keep the last 30s, 500ms, ...; SIGUSR1 writes them to FILE.1, FILE.2 ...");
+  opts.text("--data BYTES", raw.data, "of buffers read or written: so many bytes of each, or 'hash'");
+  opts.text("--duration TIME", raw.duration,
+            "end the recording after this time (30s, 500ms, 5m); CMD runs on");
+  opts.text("--max-size SIZE", raw.size, "end the recording when the file has this size; CMD runs on");
+  opts.text("--ring TIME", raw.ring,
+            "flight recorder: keep the last 30s, 500ms, ...; SIGUSR1 writes them to FILE.1, FILE.2 ...");
   opts.flag("--drop", raw.drop,
             "when the recorder is late, lose events and count them, rather than hold CMD back");
   opts.flag("--lossless", raw.lossless, "with -p, --cgroup, -a: hold threads back when the recorder is late");
-  opts.option("--backend", raw.backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
-  opts.option("--btf", options.btf, "the running kernel's types, where /sys/kernel/btf/vmlinux is hidden");
-  opts.option("-m,--buffer", raw.buffer, "size of the buffer of each processor, a power of two");
+  opts.text("-m,--buffer SIZE", raw.buffer, "size of the buffer of each processor, a power of two");
   opts.flag("--strict", raw.strict, "exit with 3 if CMD ended well but events were lost");
-  opts.flag("-q,--quiet", raw.quiet, "no summary; losses and failures are still told");
-  if (auto code = opts.parse(args.own)) return *code;
+  opts.flag("-q,--quiet", raw.quiet, "no summary; losses and failures are still reported");
+  if (auto code = opts.parse(words)) return *code;
   if (options.output.empty() || options.output == "-")
     return opts.usage_error("-o needs the name of a file; standard output is CMD's");
-  options.backend = raw.backend == "bpf"      ? Backend::kBpf
-                    : raw.backend == "ptrace" ? Backend::kPtrace
-                                              : Backend::kAuto;
-  if (options.backend == Backend::kPtrace && !options.btf.empty())
-    return opts.usage_error("--btf is for eBPF, not for --backend ptrace");
-  options.command.argv = args.command;
+  const auto backend = raw.run.backend();
+  if (!backend) return opts.usage_error(backend.message());
+  options.backend = *backend;
+  options.btf = raw.run.btf;
   for (auto take : {take_scope, take_capture, take_limits})
     if (auto good = take(raw, options); !good) return opts.usage_error(good.message());
 
   int exit_code = kExitToolFailed;
   auto report = record(options, exit_code);
-  if (!report) {
-    spdlog::error("record: {}", report.message());
-    return exit_code;
-  }
+  if (!report) return fail(exit_code, "record", report.error());
   if (!report->note.empty())
     spdlog::warn("record: {}{}",
                  report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
@@ -203,7 +179,7 @@ int cmd_record(const Words& words) {
   if (report->lost) spdlog::warn("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
   if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", summary(*report, options.output));
   if (raw.strict && report->lost && report->wait_status == 0) return 3;
-  return exit_like(report->wait_status);
+  return end_like(report->wait_status);
 }
 
 }  // namespace sysvm

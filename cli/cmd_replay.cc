@@ -2,17 +2,16 @@
 // sysvm replay -P app.svp FILE...: what the procedures would have done to recordings that they were not made
 // from. Nothing is run; the shim's own code decides.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
-
-#include "cli/commands.h"
+#include "cli/base/fail.h"
+#include "cli/base/glossary.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
 #include "cli/traces_argument.h"
+#include "optimizer/explain/verdict.h"
 #include "optimizer/prove/example.h"
 #include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
-#include "optimizer/explain/verdict.h"
 
 namespace sysvm {
 namespace {
@@ -71,49 +70,41 @@ void print(const Replay& r, const CostModel& cost, uint64_t wall) {
 }  // namespace
 
 int cmd_replay(const Words& words) {
-  CLI::App app{"Count the entries that recordings would have taken with procedures.", "sysvm replay"};
+  Options opts(
+      "replay", "usage: sysvm replay [options] -P FILE TRACE...",
+      "Count the crossings that recordings would have taken with procedures. Nothing is run: the shim's own "
+      "code decides about the recorded calls.\n\n"
+      "  sysvm replay -P monday.svp tuesday.trace\n",
+      kGlossary);
   std::vector<std::string> files;
   std::string procedures;
   ReplayOptions options;
   CostOptions costs;
   bool json = false;
   std::string relaxed;
-  app.add_option("FILE", files, "trace files of sysvm record")->required();
-  app.add_option("-P,--procedures", procedures, "procedure file of sysvm compile")->required();
-  app.add_option("--age", options.age_ms, "how long a result that was fetched ahead may wait, in ms")
-      ->capture_default_str();
-  app.add_flag("--strict", options.strict, "no late close");
-  app.add_option("--relaxed", relaxed, "age: what was fetched ahead survives other calls that only look")
-      ->check(CLI::IsMember({"age"}));
-  costs.add_to(app);
-  app.add_flag("--json", json, "print JSON");
-  if (const int status = parse_words(app, words); status >= 0) return status;
+  opts.arguments("TRACE...", files, "files of 'sysvm record'");
+  opts.text("-P,--procedures FILE", procedures, "procedure file of 'sysvm compile'");
+  opts.require("--procedures");
+  opts.number("--age MS", options.age_ms, 0, 60000, "how long a result that was fetched ahead may wait [10]");
+  opts.flag("--strict", options.strict, "no late close");
+  opts.choice("--relaxed", relaxed, {"age"},
+              "what was fetched ahead survives other calls that change nothing");
+  costs.add_to(opts);
+  opts.flag("--json", json, "one JSON object, schema 1");
+  if (const auto code = opts.parse(words)) return *code;
 
   options.relaxed_age = relaxed == "age";
   const Result<std::vector<uint8_t>> svp = read_whole_file(procedures, SVP_FILE_MAX);
-  if (!svp) {
-    spdlog::error("{}", svp.message());
-    return kExitUsage;
-  }
+  if (!svp) return fail(kExitUsage, svp.error());
   const Result<TraceFiles> traces = TraceFiles::read(files);
-  if (!traces) {
-    spdlog::error("{}", traces.message());
-    return kExitUsage;
-  }
+  if (!traces) return fail(kExitUsage, traces.error());
   options.unseen = unseen_objects();
   const Result<CostModel> cost = costs.get();
-  if (!cost) {
-    spdlog::error("{}", cost.message());
-    return kExitUsage;
-  }
+  if (!cost) return fail(kExitUsage, cost.error());
   const Result<Replay> result = replay(*svp, traces->pointers(), options);
-  if (!result) {
-    spdlog::error("{}: {}", procedures, result.message());
-    return kExitUsage;
-  }
+  if (!result) return fail(kExitUsage, procedures, result.error());
   if (json)
-    fmt::print("{}\n", to_json(*result, *cost, wall_ns(traces->pointers()))
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}", json_text(to_json(*result, *cost, wall_ns(traces->pointers()))));
   else
     print(*result, *cost, wall_ns(traces->pointers()));
   return 0;

@@ -2,15 +2,16 @@
 // sysvm report: a trace as one HTML page that needs nothing else: no script, no network. Everything that came
 // from the traced program is escaped. Tested by tests/cli/report_test.py.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <map>
 
+#include "cli/base/fail.h"
+#include "cli/base/options.h"
 #include "cli/call_summary.h"
 #include "cli/data_output.h"
-#include "cli/options.h"
+#include "cli/traces_argument.h"
+#include "common/numbers.h"
 #include "optimizer/mine/mine.h"
 #include "traces/completeness.h"
 #include "traces/reader.h"
@@ -39,19 +40,7 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-std::string duration(uint64_t ns) {
-  if (ns < 10'000) return fmt::format("{} ns", ns);
-  if (ns < 10'000'000) return fmt::format("{:.1f} us", static_cast<double>(ns) / 1e3);
-  if (ns < 10'000'000'000) return fmt::format("{:.1f} ms", static_cast<double>(ns) / 1e6);
-  return fmt::format("{:.1f} s", static_cast<double>(ns) / 1e9);
-}
-
-std::string thousands(uint64_t n) {
-  std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), 1, ',');
-  return digits;
-}
+std::string duration(uint64_t ns) { return time_text(static_cast<double>(ns)); }
 
 constexpr std::string_view kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -100,18 +89,10 @@ struct Threads {
   }
 };
 
-std::string ended(const Process& p) {
-  if (!p.exit_status) return p.end_ns ? "exec" : "still ran";
-  if (WIFSIGNALED(*p.exit_status)) return signal_name(WTERMSIG(*p.exit_status));
-  return fmt::format("exit {}", WEXITSTATUS(*p.exit_status));
-}
-
 void write_summary(DataOutput& out, const TraceInfo& info, const Threads& threads, uint64_t wall_ns) {
   const TraceHeader& h = info.header;
-  std::string command;
-  for (const std::string& word : h.command) command += (command.empty() ? "" : " ") + word;
-  uint64_t lost = 0;
-  for (const Loss& l : info.losses) lost += l.count;
+  const std::string command = fmt::format("{}", fmt::join(h.command, " "));
+  const uint64_t lost = info.lost();
   out.write(fmt::format("<h1>System calls of <code>{}</code></h1>\n<table>\n",
                         escaped(command.empty() ? "a process" : command)));
   auto row = [&](std::string_view name, const std::string& html) {
@@ -197,7 +178,7 @@ void write_sequences(DataOutput& out, const MineReport& mined) {
   if (mined.sequences.empty()) out.write("<p>None.</p>\n");
   for (const MinedSequence& s : mined.sequences) {
     out.write(fmt::format(
-        "<p>{} times; {} of {} calls behind the first have all inputs known when it begins</p>\n<pre>",
+        "<p>{} times; {} of {} calls after the first have all inputs known when it begins</p>\n<pre>",
         thousands(s.count), s.known, s.calls.size() - 1));
     for (const MinedCall& c : s.calls) out.write(escaped(c.text()) + "\n");
     out.write("</pre>\n");
@@ -209,12 +190,12 @@ void write_sequences(DataOutput& out, const MineReport& mined) {
 int cmd_report(const Words& words) {
   std::string file, output;
   bool no_sequences = false;
-  Options opts("report", "usage: sysvm report [-o OUT] FILE",
+  Options opts("report", "usage: sysvm report [-o FILE] TRACE",
                "Write a trace as one self-contained HTML page: calls, errors, latencies, threads, losses, "
                "sequences.\n\n"
                "  sysvm report sysvm.trace -o sysvm.html\n");
-  opts.argument("FILE", file, "the trace");
-  opts.option("-o,--output", output, "the file to write [standard output]");
+  opts.argument("TRACE", file, "file of 'sysvm record' or 'sysvm import'");
+  opts.text("-o,--output FILE", output, "the file to write [standard output]");
   opts.flag("--no-sequences", no_sequences,
             "leave out the sequences, which need some 100 bytes of memory for each event");
   if (auto code = opts.parse(words)) return *code;
@@ -234,17 +215,11 @@ int cmd_report(const Words& words) {
     }
     return true;
   });
-  if (!info) {
-    spdlog::error("report: {}", info.message());
-    return kExitUsage;
-  }
+  if (!info) return fail(kExitUsage, "report", info.error());
   found.finish(*info);
   threads.add(found);
   auto out = DataOutput::open(output);
-  if (!out) {
-    spdlog::error("report: {}", out.message());
-    return kExitToolFailed;
-  }
+  if (!out) return fail(kExitToolFailed, "report", out.error());
   out->write(kHead);
   write_summary(*out, *info, threads, last_ns > first_ns ? last_ns - first_ns : 0);
   write_losses(*out, *info, first_ns);
@@ -256,16 +231,7 @@ int cmd_report(const Words& words) {
   write_threads(*out, threads);
   write_processes(*out, *info);
   out->write("</body></html>\n");
-  if (auto closed = out->close(); !closed) {
-    spdlog::error("report: {}", closed.message());
-    return kExitToolFailed;
-  }
-  if (!info->newer.empty()) spdlog::warn("report: {}", info->newer);
-  if (!info->damage.empty()) {
-    spdlog::error("report: {}; the page has all before it", info->damage);
-    return kExitUsage;
-  }
-  return 0;
+  return finish("report", info, *out, "the page has all before it");
 }
 
 }  // namespace sysvm

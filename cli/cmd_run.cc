@@ -17,6 +17,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cli/base/fail.h"
 #include "cli/commands.h"
 #include "libsysvm/prefetch/shared.h"
 #include "libsysvm/run/memory.h"
@@ -201,10 +202,7 @@ int cmd_run_report(const Words& words) {
   const auto procedures = check_procedures(o.procedures);
   const auto stats =
       read_stats(std::atoi(words[0].c_str()), procedures ? *procedures : "", !words[9].empty());
-  if (!stats) {
-    spdlog::error("{}", stats.message());
-    return kExitToolFailed;
-  }
+  if (!stats) return fail(kExitToolFailed, stats.error());
   const auto json = report(o, *stats, prefetch);
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);

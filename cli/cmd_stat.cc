@@ -2,16 +2,18 @@
 // sysvm stat: how often a command enters the kernel, by call: errors, latencies, and the sequences that
 // repeat. Counted in the kernel; no file, nothing shipped. The table goes to standard error, for standard
 // output is the command's; --output names a file for it. Tested by tests/tracer/cli_test.py.
-#include <spdlog/spdlog.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
-#include "cli/args.h"
-#include "cli/options.h"
+#include "cli/base/fail.h"
+#include "cli/base/json.h"
+#include "cli/base/options.h"
+#include "cli/base/terminal.h"
+#include "cli/event_filter.h"
+#include "cli/traced_command.h"
+#include "common/foreground.h"
+#include "common/numbers.h"
 #include "tracer/counter.h"
 
 namespace sysvm {
@@ -19,10 +21,6 @@ namespace sysvm {
 namespace {
 
 constexpr size_t kSequences = 10;  // shown; --json has all
-
-double percent(uint64_t part, uint64_t whole) {
-  return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
-}
 
 std::string microseconds(double ns) {
   return ns < 10e3 ? fmt::format("{:.2f}", ns / 1e3) : fmt::format("{:.0f}", ns / 1e3);
@@ -85,77 +83,75 @@ std::string json(const EntryCounts& c, const Words& command) {
   for (const SequenceCount& s : c.sequences)
     j["sequences"].push_back({{"calls", s.names}, {"count", s.count}});
   j["sequences_lost"] = c.sequences_lost;
-  return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_line(j);
 }
 
-// A line that is written over, on a terminal that can do that.
-bool can_show_progress() {
-  const char* term = getenv("TERM");
-  return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-}
-
-void show_progress(const EntryCounts& c) {
+void show_counts(const EntryCounts& c) {
   std::string line = fmt::format("{:.0f} s: {} calls", static_cast<double>(c.wall_ns) / 1e9, c.entries);
   for (size_t i = 0; i < c.calls.size() && line.size() < 60; ++i)
     line += fmt::format(", {} {:.0f} %", c.calls[i].name, percent(c.calls[i].entries, c.entries));
-  fmt::print(stderr, "\r{}\x1b[K", line);
+  show_progress(line);
+}
+
+// Leaves the calls of -e, and the sequences of nothing else.
+void keep(const EventFilter& filter, EntryCounts& c) {
+  if (filter.all()) return;
+  std::erase_if(c.calls, [&](const CallCount& call) { return !filter.has(call.name); });
+  std::erase_if(c.sequences, [&](const SequenceCount& s) {
+    return !std::all_of(s.names.begin(), s.names.end(), [&](const auto& name) { return filter.has(name); });
+  });
+  c.entries = 0;
+  for (const CallCount& call : c.calls) c.entries += call.entries;
 }
 
 }  // namespace
 
 int cmd_stat(const Words& words) {
-  const SplitArgs args = split_args(words, {"-o", "--output", "-u", "--user", "--backend", "--btf"});
   CountOptions options;
-  std::string backend = "auto", user, output;
-  bool as_json = false, as_root = false, quiet = false;
+  TracedCommand run;
+  Words filters;
+  std::string output;
+  bool as_json = false, quiet = false;
   Options opts(
       "stat", "usage: sysvm stat [options] [--] CMD...",
-      "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences\n"
-      "that repeat. Nothing is recorded.\n\n  sysvm stat -- du -s /usr/share\n");
+      "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences "
+      "that repeat. Nothing is recorded.\n\n"
+      "  sysvm stat -- du -s /usr/share\n  sysvm stat -e %file -- make\n");
+  opts.command(options.command.argv);
   opts.flag("--json", as_json, "one JSON object instead of a table");
-  opts.option("-o,--output", output, "write there instead of to standard error");
-  opts.option("-u,--user", user, "run CMD as this user; default: who called sudo");
-  opts.flag("--as-root", as_root, "under sudo, run CMD as root nevertheless");
+  opts.text("-o,--output FILE", output, "write there instead of to standard error");
+  opts.list("-e,--expr SET", filters, "show only these calls: openat,read  %file  /^sched_  !close");
   opts.flag("-q,--quiet", quiet, "no line on the terminal while CMD runs");
-  opts.option("--backend", backend, "auto, bpf or ptrace", {"auto", "bpf", "ptrace"});
-  opts.option("--btf", options.btf, "the running kernel's types, where /sys/kernel/btf/vmlinux is hidden");
-  if (auto code = opts.parse(args.own)) return *code;
-  auto usage = [&](const std::string& what) { return opts.usage_error(what); };
-  if (args.command.empty()) return usage("expected a command");
-  options.command.argv = args.command;
+  run.add_to(opts);
+  if (auto code = opts.parse(words)) return *code;
+  const auto usage = [&](const auto& wrong) { return opts.usage_error(wrong.message()); };
+  if (options.command.argv.empty()) return opts.usage_error("expected a command");
+  const auto filter = EventFilter::make(filters);
+  if (!filter) return usage(filter);
+  const auto backend = run.backend();
+  if (!backend) return usage(backend);
+  const auto identity = run.identity();
+  if (!identity) return usage(identity);
+  options.backend = *backend;
+  options.btf = run.btf;
   options.times = true;
-  options.backend = backend == "bpf"      ? Backend::kBpf
-                    : backend == "ptrace" ? Backend::kPtrace
-                                          : Backend::kAuto;
-  if (options.backend == Backend::kPtrace && !options.btf.empty())
-    return usage("--btf is for eBPF, not for --backend ptrace");
-  auto identity = run_as(user, as_root);
-  if (!identity) return usage(identity.message());
   options.command.user = *identity;
   FILE* out = output.empty() ? stderr : fopen(output.c_str(), "we");
-  if (!out) {
-    spdlog::error("stat: {}: {}", output, strerror(errno));
-    return kExitToolFailed;
-  }
-  const bool live = !quiet && can_show_progress();
-  if (live) options.progress = show_progress;
+  if (!out) return fail(kExitToolFailed, "stat", error("{}: {}", output, strerror(errno)));
+  if (!quiet && shows_progress()) options.progress = show_counts;
   int exit_code = kExitToolFailed;
   auto counts = count_entries(options, exit_code);
-  if (live) fmt::print(stderr, "\r\x1b[K");
-  if (!counts) {
-    spdlog::error("stat: {}", counts.message());
-    return exit_code;
-  }
+  if (options.progress) show_progress("");
+  if (!counts) return fail(exit_code, "stat", counts.error());
   if (!counts->note.empty())
     spdlog::warn("stat: the ptrace backend was used, which is slow. {}", counts->note);
   if (counts->lost)
     spdlog::warn("stat: {} threads could not be followed; the counts are too low", counts->lost);
-  fmt::print(out, "{}", as_json ? json(*counts, args.command) : table(*counts));
-  if (out != stderr && fclose(out) != 0) {
-    spdlog::error("stat: {}: {}", output, strerror(errno));
-    return kExitToolFailed;
-  }
-  return exit_like(counts->wait_status);
+  keep(*filter, *counts);
+  fmt::print(out, "{}", as_json ? json(*counts, options.command.argv) : table(*counts));
+  if (out != stderr && fclose(out) != 0)
+    return fail(kExitToolFailed, "stat", error("{}: {}", output, strerror(errno)));
+  return end_like(counts->wait_status);
 }
 
 }  // namespace sysvm

@@ -13,7 +13,7 @@
 // for itself.
 //
 // It ends as CMD's first run did (exit status or signal), or with our own 2, 125, 126, 127. CMD's output is
-// kept, not shown, unless --show-output. Tested by tests/cli/try_test.py.
+// kept, not shown, unless --show-output. Tested by tests/cli/try/test.py.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -25,20 +25,22 @@
 #include <cmath>
 #include <cstring>
 
-#include "cli/args.h"
+#include "cli/base/glossary.h"
+#include "cli/base/options.h"
+#include "cli/base/terminal.h"
 #include "cli/commands.h"
-#include "cli/options.h"
 #include "cli/traces_argument.h"
-#include "cli/try_copy.h"
-#include "cli/try_report.h"
-#include "cli/try_runs.h"
-#include "cli/try_writes.h"
+#include "cli/try/copy.h"
+#include "cli/try/report.h"
+#include "cli/try/runs.h"
+#include "cli/try/writes.h"
+#include "common/foreground.h"
 #include "libsysvm/run/run.h"
 #include "libsysvm/run/start.h"
+#include "optimizer/explain/verdict.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
-#include "optimizer/explain/verdict.h"
 #include "tracer/counter.h"
 #include "tracer/recorder.h"
 #include "traces/reader.h"
@@ -80,12 +82,7 @@ uint64_t entries_after(const ShimStats& stats, const EntryCounts* counted, uint6
 
 // --- the steps ---
 
-void print_progress(const std::string& what) {
-  static const bool terminal = isatty(STDERR_FILENO);
-  if (!terminal) return;
-  fmt::print(stderr, "\r\033[K{}", what.empty() ? "" : "sysvm try: " + what);
-  fflush(stderr);
-}
+void print_progress(const std::string& what) { show_progress(what.empty() ? "" : "sysvm try: " + what); }
 
 class Try {
  public:
@@ -292,20 +289,19 @@ class Try {
 };
 
 int parse(const Words& words, TryOptions& options) {
-  const SplitArgs split = split_args(words, {"--engine", "--in-copy"});
   Options opts("try", "usage: sysvm try [options] [--] CMD...",
                "Record CMD, compile what repeats, run it with that, and compare. CMD runs up to 7 times.\n\n"
-               "  sysvm try -- grep -r define /usr/include\n");
+               "  sysvm try -- grep -r define /usr/include\n",
+               kGlossary);
+  opts.command(options.command);
   opts.flag("--json", options.json, "one JSON object on standard output, schema 1");
   opts.flag("--strict", options.strict, "no late close");
-  opts.option("--engine", options.engine, "auto, kernel or user: what runs procedures",
-              {"auto", "kernel", "user"});
-  opts.option("--in-copy", options.in_copy,
-              "run each time in a fresh copy of this directory, and compare what is left there");
+  opts.choice("--engine", options.engine, {"auto", "kernel", "user"}, "what runs procedures [auto]");
+  opts.text("--in-copy DIR", options.in_copy,
+            "run each time in a fresh copy of this directory, and compare what is left there");
   opts.flag("--show-output", options.show_output,
             "print CMD's own output (of its first run) before the table");
-  if (const auto code = opts.parse(split.own)) return *code;
-  options.command = split.command;
+  if (const auto code = opts.parse(words)) return *code;
   if (options.command.empty()) return opts.usage_error("no command given");
   if (options.json && options.show_output)
     return opts.usage_error("--json and --show-output both want standard output; choose one");
@@ -316,13 +312,13 @@ int parse(const Words& words, TryOptions& options) {
 // own exit code.
 int try_command(const TryOptions& options, int& wait_status) {
   int exit_code = kExitToolFailed;
-  auto fail = [&](const std::string& message) {
+  auto failed = [&](const std::string& message) {
     print_progress("");
     spdlog::error("try: {}", message);
     return exit_code;
   };
   auto runs = TryRuns::make(options.command, options.in_copy, exit_code);
-  if (!runs) return fail(runs.message());
+  if (!runs) return failed(runs.message());
   if (options.in_copy.empty() && !known_to_only_read(options.command))
     spdlog::warn(
         "'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes "
@@ -333,10 +329,10 @@ int try_command(const TryOptions& options, int& wait_status) {
   exit_code = attempt.exit_code;
   if (!report) {
     wait_status = SIGINT;
-    return runs->interrupted() ? (fail(report.message()), -1) : fail(report.message());
+    return runs->interrupted() ? (failed(report.message()), -1) : failed(report.message());
   }
   if (options.show_output) show_output(attempt.first());
-  fputs(options.json ? to_json(*report).c_str() : to_table(*report).c_str(), stdout);
+  fputs(options.json ? to_json(*report).c_str() : to_table(*report, terminal_width()).c_str(), stdout);
   fflush(stdout);
   wait_status = attempt.first().wait_status;
   return -1;
@@ -349,7 +345,7 @@ int cmd_try(const Words& words) {
   if (const int status = parse(words, options); status >= 0) return status;
   int wait_status = 0;
   if (const int code = try_command(options, wait_status); code >= 0) return code;
-  return exit_like(wait_status);
+  return end_like(wait_status);
 }
 
 }  // namespace sysvm

@@ -42,16 +42,4 @@ Result<> DataOutput::close() {
   return whole_ ? whole_->commit() : Result<>(Unit{});
 }
 
-bool use_color(const std::string& choice, int fd) {
-  if (choice != "auto") return choice == "always";
-  auto is_set = [](const char* name) {
-    const char* value = getenv(name);
-    return value && *value;
-  };
-  if (is_set("NO_COLOR")) return false;
-  if (is_set("CLICOLOR_FORCE")) return true;
-  const char* term = getenv("TERM");
-  return isatty(fd) && term && strcmp(term, "dumb") != 0;
-}
-
 }  // namespace sysvm

@@ -27,7 +27,7 @@ class DataOutput {
     if (ok_ && fwrite(text.data(), 1, text.size(), file_) != text.size()) fail();
     return ok_;
   }
-  Result<> close();  // flushes, and tells the first failure
+  Result<> close();  // flushes, and returns the first failure
 
  private:
   DataOutput(FILE* file, std::string name) : file_(file), name_(std::move(name)) {}
@@ -38,8 +38,5 @@ class DataOutput {
   bool ok_ = true;
   int problem_ = 0;  // errno of the first failure
 };
-
-// NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether fd is a terminal; choice: auto, always, never.
-bool use_color(const std::string& choice, int fd = 1);
 
 }  // namespace sysvm

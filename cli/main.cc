@@ -13,8 +13,9 @@
 #include <system_error>
 #include <vector>
 
+#include "cli/base/fail.h"
+#include "cli/base/terminal.h"
 #include "cli/commands.h"
-#include "cli/data_output.h"
 #include "common/did_you_mean.h"
 
 namespace sysvm {
@@ -47,8 +48,8 @@ void print_help(FILE* out) {
 int unknown_command(std::string_view name) {
   std::vector<std::string_view> names;
   for (const Command& c : kCommands) names.push_back(c.name);
-  spdlog::error("'{}' is not a sysvm command{} ('sysvm --help' lists them)", name, did_you_mean(name, names));
-  return kExitUsage;
+  return fail(kExitUsage, error("'{}' is not a sysvm command{} ('sysvm --help' lists them)", name,
+                                did_you_mean(name, names)));
 }
 
 // Whatever a command printed must have arrived: on a full disk, or into a closed pipe, it has not, and that
@@ -58,16 +59,13 @@ int run(const Command& command, const Words& words) {
   try {
     code = command.run(words);
   } catch (const std::system_error& problem) {  // fmt::print throws it
-    spdlog::error("{}: {}", command.name, problem.what());
-    return kExitToolFailed;
+    return fail(kExitToolFailed, command.name, error("{}", problem.what()));
   }
   const bool failed_before = ferror(stdout);
-  if (fflush(stdout) == 0 && !failed_before) return code;
   // A command that noticed has said so itself.
-  if (code == 0)
-    spdlog::error("{}: standard output: {}", command.name,
-                  errno ? strerror(errno) : "not everything could be written");
-  return code == 0 ? int{kExitToolFailed} : code;
+  if ((fflush(stdout) == 0 && !failed_before) || code == kExitToolFailed) return code;
+  return fail(kExitToolFailed, command.name,
+              error("standard output: {}", errno ? strerror(errno) : "not everything could be written"));
 }
 
 // A standard stream that is closed would be the first file opened, and what is printed would go into it. What

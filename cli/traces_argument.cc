@@ -7,9 +7,9 @@
 #include <map>
 #include <memory>
 
-#include "cli/help_text.h"
-#include "libsysvm/sites/cache.h"
+#include "cli/base/fail.h"
 #include "common/hex.h"
+#include "libsysvm/sites/cache.h"
 #include "traces/own_time.h"
 #include "traces/reader.h"
 
@@ -18,9 +18,8 @@ namespace sysvm {
 void warn_about(const std::string& path, const TraceInfo& trace) {
   if (!trace.newer.empty()) spdlog::warn("{}", trace.newer);
   if (!trace.damage.empty()) spdlog::warn("{}", trace.damage);
-  uint64_t lost = 0;
-  for (const Loss& loss : trace.losses) lost += loss.count;
-  if (lost) spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
+  if (const uint64_t lost = trace.lost())
+    spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
 }
 
 void warn_empty(const std::string& path) {
@@ -43,12 +42,16 @@ std::vector<const Trace*> TraceFiles::pointers() const {
   return out;
 }
 
-void CostOptions::add_to(CLI::App& app) {
-  app.add_option("--costs", file,
-                 "costs of 'sysvm bench --save' (default: those saved last, else built-in ones)");
-  app.add_option("--crossing,--crossing-ns", crossing_ns,
-                 "cost of one entry in ns: what if it were another machine's")
-      ->check(CLI::PositiveNumber);
+uint64_t TraceFiles::calls() const {
+  uint64_t sum = 0;
+  for (const Trace& trace : traces_) sum += trace.events.size();
+  return sum;
+}
+
+void CostOptions::add_to(Options& options) {
+  options.text("--costs FILE", file, "costs of 'sysvm bench --save' [those saved last, else built-in ones]");
+  options.number("--crossing,--crossing-ns NS", crossing_ns, 0.001, 1e9,
+                 "cost of one crossing: what if it were another machine's");
 }
 
 Result<CostModel> CostOptions::get() const {
@@ -82,24 +85,17 @@ std::function<bool(const std::string& path, const std::string& build_id)> unseen
   };
 }
 
-int parse_words(CLI::App& app, const Words& words) {
-  try {
-    std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 wants them so
-    app.parse(reversed);
-  } catch (const CLI::CallForHelp&) {
-    std::string usage = "usage: " + app.get_name() + " [options]";
-    for (const CLI::Option* option : app.get_options())
-      if (option->get_positional())
-        usage += " " + option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
-    fmt::print("{}", help_text(app, usage, help_width()));
-    return 0;
-  } catch (const CLI::ParseError& problem) {
-    const std::string name = app.get_name();
-    spdlog::error("{}: {} ('{} --help' says more)", name.substr(name.find(' ') + 1), mistake(app, problem),
-                  name);
-    return kExitUsage;
-  }
-  return -1;
+int finish(const char* command, const Result<TraceInfo>& info, const char* so_far) {
+  if (!info) return fail(kExitUsage, command, info.error());
+  if (!info->newer.empty()) spdlog::warn("{}: {}", command, info->newer);
+  if (info->damage.empty()) return 0;
+  return fail(kExitUsage, command, error("{}; {}", info->damage, so_far));
+}
+
+int finish(const char* command, const Result<TraceInfo>& info, DataOutput& out, const char* so_far) {
+  if (!info) return fail(kExitUsage, command, info.error());
+  if (const auto closed = out.close(); !closed) return fail(kExitToolFailed, command, closed.error());
+  return finish(command, info, so_far);
 }
 
 }  // namespace sysvm

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// FILE... of the commands that read recordings: all of them in memory, damage told on standard error.
+// FILE... of the commands that read recordings: all of them in memory, damage reported on standard error.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <deque>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "cli/commands.h"
+#include "cli/base/options.h"
+#include "cli/data_output.h"
 #include "common/result.h"
 #include "optimizer/base/cost.h"
 #include "traces/event.h"
@@ -19,6 +19,7 @@ class TraceFiles {
  public:
   static Result<TraceFiles> read(const std::vector<std::string>& paths, bool warn = true);
   std::vector<const Trace*> pointers() const;
+  uint64_t calls() const;
 
  private:
   std::deque<Trace> traces_;
@@ -31,7 +32,7 @@ void warn_empty(const std::string& path);
 struct CostOptions {
   std::string file;
   double crossing_ns = 0;
-  void add_to(CLI::App& app);
+  void add_to(Options& options);
   Result<CostModel> get() const;
 };
 
@@ -41,7 +42,9 @@ uint64_t wall_ns(const std::vector<const Trace*>& traces);
 // Objects with system calls that the shim does not see, by the analysis that `sysvm run` makes.
 std::function<bool(const std::string& path, const std::string& build_id)> unseen_objects();
 
-// Parses words; returns -1 to go on, else the exit status (help was printed, or the command line is wrong).
-int parse_words(CLI::App& app, const Words& words);
+// How a command ends that read a trace: what is wrong with it is reported, after what was read has been
+// printed. so_far: "all before it was printed". Returns the exit code.
+int finish(const char* command, const Result<TraceInfo>& info, const char* so_far);
+int finish(const char* command, const Result<TraceInfo>& info, DataOutput& out, const char* so_far);
 
 }  // namespace sysvm

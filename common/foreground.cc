@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 
@@ -98,9 +100,9 @@ char state_of(pid_t pid) {
   return 0;
 }
 
-// Somebody may continue the command alone, and we sleep: whoever waits for us would wait for ever. So a
-// process of ours watches the two while we are stopped, and continues us when the command runs, or has ended.
-// -1: there is none.
+// Somebody may continue the command but not us. We would stay stopped, and whoever waits for us would wait
+// for ever. So a process of ours watches the two while we are stopped, and continues us when the command
+// runs, or has ended. -1: there is none.
 pid_t watch(pid_t command) {
   const pid_t us = ::getpid(), watcher = ::fork();
   if (watcher != 0) return watcher;
@@ -142,6 +144,23 @@ void stop_like(int signal, pid_t command) {
 void end_with_parent(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);  // it has ended already
+}
+
+int end_like(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) return WEXITSTATUS(wait_status);
+  const int signal = WTERMSIG(wait_status);
+  std::fflush(nullptr);
+  const rlimit none = {0, 0};  // The command has left its core; ours would only hide it.
+  ::setrlimit(RLIMIT_CORE, &none);
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  ::sigaction(signal, &standard, nullptr);
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  ::sigprocmask(SIG_UNBLOCK, &one, nullptr);
+  ::raise(signal);
+  return 128 + signal;
 }
 
 }  // namespace sysvm

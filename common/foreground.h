@@ -42,6 +42,10 @@ void send_on(const siginfo_t& info, pid_t command);
 // The command has stopped: stops this process likewise, and continues the command afterwards.
 void stop_like(int signal, pid_t command);
 
+// Ends as the command ended: returns its exit status, or raises the signal that killed it, so that our caller
+// sees what it would have seen without us.
+int end_like(int wait_status);
+
 // In the new process, before its exec: it ends when the one that started it does. parent: that one's pid.
 void end_with_parent(pid_t parent);
 

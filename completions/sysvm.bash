@@ -11,7 +11,7 @@ _sysvm() {
 			sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" -- "$cur"))
 		return
 	fi
-	# What stands behind "--" is a command line of its own.
+	# What follows "--" is a command line of its own.
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		[[ ${COMP_WORDS[i]} == -- ]] || continue
 		if declare -F _command_offset >/dev/null; then

@@ -2,9 +2,9 @@
 // Procedure files and mined sequences for Python. Tested by tests/python/test_procs.py.
 #include <pybind11/stl.h>
 
-#include "procedures/svp.h"
 #include "optimizer/mine/mine.h"
 #include "procedures/reader.h"
+#include "procedures/svp.h"
 #include "procedures/text.h"
 #include "python/bind.h"
 #include "traces/reader.h"

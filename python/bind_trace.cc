@@ -40,26 +40,14 @@ py::array column(const SharedTable& t, const std::string& name) {
   const Columns& c = t->trace.columns;
   if (name.size() == 2 && name[0] == 'a' && name[1] >= '0' && name[1] <= '5')
     return view(t, c.args[name[1] - '0']);
-#define COLUMN(field) \
-  if (name == #field) return view(t, c.field)
-  COLUMN(ts_ns);
-  COLUMN(dur_ns);
-  COLUMN(pid);
-  COLUMN(tid);
-  COLUMN(seq);
-  COLUMN(nr);
-  COLUMN(ret);
-  COLUMN(flags);
-  COLUMN(ip);
-  COLUMN(caller);
-  COLUMN(st_mode);
-  COLUMN(st_size);
-  COLUMN(st_dev);
-  COLUMN(st_ino);
-#undef COLUMN
-  if (name == "call") return view(t, t->call);
   if (name == "path") return view(t, t->path[0]);
   if (name == "path2") return view(t, t->path[1]);
+  if (name == "data") return view(t, t->data);
+#define SYSVM_COLUMN(type, column) \
+  if (name == #column) return view(t, c.column);
+#define SYSVM_COLUMN_ARRAY(type, column, count)
+#include "traces/columns.inc"
+  if (name == "call") return view(t, t->call);
   if (name == "errno" || name == "exe" || name == "fd_path" || name == "site") {
     {
       py::gil_scoped_release release;
@@ -86,9 +74,7 @@ py::dict info(const SharedTable& t) {
   out["realtime_ns"] = i.header.realtime_ns;
   out["call_cost_ns"] = i.header.call_cost_ns;
   out["damage"] = i.damage;
-  uint64_t lost = 0;
-  for (const Loss& loss : i.losses) lost += loss.count;
-  out["lost"] = lost;
+  out["lost"] = i.lost();
   py::list processes;
   for (const Process& p : i.processes) {
     py::dict one;
@@ -137,6 +123,14 @@ SharedTable read_chunk(ChunkedTrace& t, size_t i) {
 }  // namespace
 
 void bind_trace(py::module_& module) {
+  py::dict flags;
+#define SYSVM_EVENT_FLAG(bit, name, NAME) flags[py::int_(1u << bit)] = #NAME;
+#include "traces/event_codes.inc"
+  module.attr("FLAGS") = flags;
+  py::list kinds;
+#define SYSVM_DATA_KIND(number, name, NAME, text) kinds.append(text);
+#include "traces/event_codes.inc"
+  module.attr("DATA_KINDS") = kinds;
   py::class_<TraceTable, SharedTable>(module, "TraceTable")
       .def("__len__", &TraceTable::size)
       .def("column", &column, py::arg("name"))

@@ -28,24 +28,7 @@ void sort_by_time(Columns& c) {
   std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
     return std::make_pair(c.ts_ns[a], c.seq[a]) < std::make_pair(c.ts_ns[b], c.seq[b]);
   });
-  permute(c.ts_ns, order);
-  permute(c.dur_ns, order);
-  permute(c.pid, order);
-  permute(c.tid, order);
-  permute(c.seq, order);
-  permute(c.nr, order);
-  permute(c.ret, order);
-  for (auto& arg : c.args) permute(arg, order);
-  permute(c.flags, order);
-  for (auto& path : c.path) permute(path, order);
-  permute(c.ip, order);
-  permute(c.caller, order);
-  permute(c.st_mode, order);
-  permute(c.st_size, order);
-  permute(c.st_dev, order);
-  permute(c.st_ino, order);
-  permute(c.data_kind, order);
-  permute(c.data, order);
+  for_each_column(c, c, [&](auto& column, auto&) { permute(column, order); });
 }
 
 void name_calls(TraceTable& table) {
@@ -79,9 +62,11 @@ void name_strings(TraceTable& table) {
     table.path[which].reserve(table.size());
     for (uint32_t id : table.trace.columns.path[which]) table.path[which].push_back(code[id]);
   }
+  table.data.reserve(table.size());
+  for (uint32_t id : table.trace.columns.data) table.data.push_back(code[id]);
 }
 
-// Registers hold 64 bits; of an int the kernel looks at the low half, and what a program left in the other is
+// Registers hold 64 bits; of an int the kernel reads the low half, and what a program left in the other is
 // noise.
 void sign_arguments(Columns& c, const TraceInfo& info) {
   enum Width : uint8_t { kWhole, kSigned, kUnsigned };
@@ -190,9 +175,7 @@ void add_context(TraceTable& table) {
           at->second = fmt::format("{}+{:#x}", place->path, place->offset);
       site.add(at->second);
     }
-    const bool failed =
-        !e.has(kSignal) && e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted) && !e.has(kNoExit);
-    table.error.push_back(static_cast<int16_t>(failed ? -e.ret : 0));
+    table.error.push_back(static_cast<int16_t>(e.failed() ? -e.ret : 0));
   }
   table.has_context = true;
 }

@@ -3,7 +3,7 @@
 // names.
 //
 // Problem: a Python object for each event costs a thousand times what the event cost to read. Idea:
-// everything that grows with the number of events stays in C++ vectors, which numpy looks at without a copy;
+// everything that grows with the number of events stays in C++ vectors, which numpy reads without a copy;
 // Python gets one string for each *distinct* call name and path. It does not filter or aggregate: pandas
 // does. Tested by tests/python/test_trace.py.
 #pragma once
@@ -23,6 +23,7 @@ struct TraceTable {
   std::vector<int16_t> call;                 // index into call_names
   std::vector<std::string> call_names;       // distinct; a delivered signal is "signal"
   std::array<std::vector<int32_t>, 2> path;  // index into strings, -1: none
+  std::vector<int32_t> data;                 // likewise
   std::vector<std::string> strings;          // distinct, bytes as the program passed them
 
   // Made when first asked for (add_context): what a row's numbers stand for. -1: not known, or none.

@@ -7,11 +7,6 @@
 
 namespace sysvm {
 
-static_assert(EV_NO_ENTER == kNoEnter && EV_NO_EXIT == kNoExit && EV_RESTARTED == kRestarted &&
-              EV_FORK_CHILD == kForkChild && EV_COMPAT == kCompat && EV_PATH_FAULT == kPathFault &&
-              EV_PATH_CUT == kPathCut && EV_SIGNAL == kSignal && EV_HAS_STAT == kHasStat &&
-              EV_NR_CHANGED == kNrChanged && EV_HAS_DATA == kHasData);
-
 namespace {
 
 // Cuts pieces off the front of a record; all zero past its end.

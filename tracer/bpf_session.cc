@@ -121,7 +121,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   } programs[] = {{skel.progs.on_enter, !options.count_only, true},
                   {skel.progs.on_exit, !options.count_only, true},
                   {skel.progs.on_signal, !options.count_only, true},
-                  {skel.progs.tell_threads, !options.count_only, false},
+                  {skel.progs.report_threads, !options.count_only, false},
                   {skel.progs.count_enter, options.count_only, true},
                   {skel.progs.count_exit, options.count_only, true},
                   {skel.progs.add_threads, options.iterate, false},
@@ -207,13 +207,13 @@ Result<> BpfSession::add(const std::vector<int32_t>& pids) {
 
 std::vector<ThreadEnd> BpfSession::threads_alive() const {
   std::vector<ThreadEnd> out;
-  auto told = run_iterator(impl_->skel->progs.tell_threads);
-  if (!told) return out;
+  auto lines = run_iterator(impl_->skel->progs.report_threads);
+  if (!lines) return out;
   struct Line {
     uint32_t tid, pid, next_seq, pad;
   } line;
-  for (size_t at = 0; at + sizeof line <= told->size(); at += sizeof line) {
-    memcpy(&line, told->data() + at, sizeof line);
+  for (size_t at = 0; at + sizeof line <= lines->size(); at += sizeof line) {
+    memcpy(&line, lines->data() + at, sizeof line);
     out.push_back({static_cast<int32_t>(line.tid), static_cast<int32_t>(line.pid), 0, line.next_seq, true});
   }
   return out;

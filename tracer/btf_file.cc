@@ -32,7 +32,7 @@ int name_target(bpf_program* program, bpf_prog_load_opts* opts, long) {
   return bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
 }
 
-// The types of the running kernel, as it tells them to who may ask.
+// The types of the running kernel, as it gives them to whoever may ask.
 Result<std::vector<uint8_t>> kernels_own() {
   for (__u32 id = 0; bpf_btf_get_next_id(id, &id) == 0;) {
     const UniqueFd fd(bpf_btf_get_fd_by_id(id));

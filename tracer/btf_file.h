@@ -7,7 +7,7 @@
 // ours that names them by number. The kernel itself must have its types (CONFIG_DEBUG_INFO_BTF): this is no
 // help where it was built without. A file of another kernel would make programs read the wrong members
 // without anybody noticing, so it is compared with what the kernel says of itself.
-// Tested by tests/tracer/cli_test.py.
+// Tested by tests/tracer/rights_test.py.
 #pragma once
 
 #include <memory>

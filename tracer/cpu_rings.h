@@ -2,9 +2,9 @@
 // The reader's side of the rings that the eBPF programs write, one for each processor (struct cpu_ring of
 // event.h), joined into one stream in order of time.
 //
-// A thread that moves between processors has records in several rings. They stay in order because a turn ends
-// at a moment taken before the first ring is looked at: what was made up to then is in the rings by the time
-// they are read, and what came later waits for the next turn. Tested by tests/tracer/.
+// A thread that moves between processors leaves records in several rings. To keep them in order, each turn
+// takes the time before it reads the first ring, and stops at that time in every ring; what came later waits
+// for the next turn. Tested by tests/tracer/.
 #pragma once
 
 #include <cstddef>

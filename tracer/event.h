@@ -26,21 +26,14 @@ enum record_kind {
 #define TRACE_ARGV_MAX 8192  /* bytes kept of argv */
 #define TRACE_DATA_MAX 16384 /* bytes kept of what a call read or wrote through a pointer */
 
-/* Flags of rec_call are enum EventFlag of traces/event.h; bpf_session.cc asserts that these are the same. */
-#define EV_NO_ENTER (1u << 0)
-#define EV_NO_EXIT (1u << 1)
-#define EV_RESTARTED (1u << 2)
-#define EV_FORK_CHILD (1u << 3)
-#define EV_COMPAT (1u << 4)
-#define EV_PATH_FAULT (1u << 5)
-#define EV_PATH_CUT (1u << 6)
-#define EV_SIGNAL (1u << 7)
-#define EV_HAS_STAT (1u << 8)
-#define EV_NR_CHANGED (1u << 9)
-#define EV_HAS_DATA (1u << 10)
+/* Flags of rec_call: those of traces/event_codes.inc, EV_NO_ENTER and so on. */
+enum event_flag {
+#define SYSVM_EVENT_FLAG(bit, name, NAME) EV_##NAME = 1u << bit,
+#include "../traces/event_codes.inc"
+};
 /* Between the programs and user space only. */
 #define EV_HAS_TAIL (1u << 14) /* a struct rec_tail follows */
-#define EV_HIDDEN (1u << 15)   /* not asked for, and without a number: told for the mapping that it made */
+#define EV_HIDDEN (1u << 15)   /* not asked for, and without a number: sent for the mapping that it made */
 
 /* Every record begins so. Of one ring, records come in order of time; of one thread, too. */
 struct rec_head {
@@ -105,7 +98,7 @@ struct rec_exec {
 /*
  * The ring of one processor. Its programs run one at a time, so the records need no lock: bytes are written
  * first, then head is moved. User space moves tail. Both count bytes since the beginning. A record is never
- * split: one that begins before the end of the ring goes on into the slack behind it, and the next begins a
+ * split: one that begins before the end of the ring goes on into the slack after it, and the next begins a
  * new lap.
  */
 struct cpu_ring {

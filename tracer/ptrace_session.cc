@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include <iterator>
 
 #include "tracer/bpf_records.h"
+#include "tracer/traced_memory.h"
 
 namespace sysvm {
 
@@ -30,7 +30,7 @@ struct PtraceSession::Task {
   pid_t pid = 0;
   bool waiting = false;  // before the exec that the recording begins with
   bool in_call = false;
-  bool fork_child = false;  // its return from fork has not been told yet
+  bool fork_child = false;  // its return from fork has not been reported yet
   uint32_t seq = 0;
   Event call;
   uint64_t sp = 0;
@@ -45,30 +45,6 @@ constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O
 long trace(int request, pid_t tid, unsigned long address, unsigned long data) {
   return ptrace(static_cast<__ptrace_request>(request), tid, reinterpret_cast<void*>(address),
                 reinterpret_cast<void*>(data));
-}
-
-bool read_memory(pid_t tid, uint64_t address, void* out, size_t size) {
-  iovec local{out, size}, remote{reinterpret_cast<void*>(address), size};
-  return process_vm_readv(tid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
-}
-
-// Reads page by page, so that a string that ends just before unmapped memory is read.
-bool read_string(pid_t tid, uint64_t address, std::string& out, bool& cut) {
-  out.clear();
-  while (out.size() < TRACE_PATH_MAX) {
-    char buffer[4096];
-    const size_t size = std::min<size_t>(4096 - address % 4096, TRACE_PATH_MAX - out.size());
-    if (!read_memory(tid, address, buffer, size)) return false;
-    if (const void* end = memchr(buffer, 0, size)) {
-      out.append(buffer, static_cast<size_t>(static_cast<const char*>(end) - buffer));
-      return true;
-    }
-    out.append(buffer, size);
-    address += size;
-  }
-  out.resize(TRACE_PATH_MAX - 1);
-  cut = true;
-  return true;
 }
 
 std::string slurp(const std::string& path) {
@@ -436,7 +412,7 @@ bool PtraceSession::read_data(const Task& task, Event& e, const call_desc& desc,
 
 void PtraceSession::emit_signal(Task& task, int sig) {
   if (task.waiting) return;
-  // A tracer also sees signals that the kernel would have dropped. Only those with an effect are told.
+  // A tracer also sees signals that the kernel would have dropped. Only those with an effect are reported.
   const uint64_t bit = 1ull << (sig - 1);
   const bool caught = status_field(task.tid, "SigCgt", 16) & bit;
   const bool ignored = status_field(task.tid, "SigIgn", 16) & bit;

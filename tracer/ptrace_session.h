@@ -61,7 +61,7 @@ class PtraceSession {
   const CallSet wanted_;
   const Capture capture_;
   std::map<pid_t, std::unique_ptr<Task>> tasks_;
-  std::set<pid_t> early_stops_;  // new threads that stopped before their parent told of them
+  std::set<pid_t> early_stops_;  // new threads that stopped before their parent reported them
   std::map<pid_t, int> exit_status_;
   size_t seen_ = 0;
   bool released_ = false;

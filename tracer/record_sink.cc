@@ -44,7 +44,7 @@ void RecordSink::on_call(const Event& event, const CallText& text) {
   }
   if (writer_ && write_error_.empty()) {
     std::string_view path = text.path[0];
-    // A successful exec leaves nothing behind that its name could be read from.
+    // After a successful exec nothing is left that its name could be read from.
     const bool exec =
         event.ret == 0 && (event.nr == SYS_execve || event.nr == SYS_execveat) && !event.has(kCompat);
     auto name = exec ? exec_name_.find(event.pid) : exec_name_.end();

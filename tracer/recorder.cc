@@ -23,6 +23,7 @@
 #include "tracer/record_sink.h"
 #include "tracer/scope.h"
 #include "tracer/supervisor.h"
+#include "tracer/trace_header.h"
 #include "traces/calls.h"
 
 namespace sysvm {
@@ -38,41 +39,6 @@ uint64_t cpu_ns() {
   timespec t;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
-}
-
-bool is_lossless(const RecordOptions& options) {
-  return options.lossless.value_or(!options.command.argv.empty());
-}
-
-TraceHeader make_header(const RecordOptions& options, const RecordReport& report) {
-  TraceHeader h;
-  h.tool = "sysvm 0.1.0";
-  utsname name;
-  uname(&name);
-  h.host = name.nodename;
-  h.kernel = fmt::format("{} {}", name.sysname, name.release);
-  h.arch = name.machine;
-  h.command = options.command.argv;
-  char cwd[PATH_MAX];
-  h.cwd = !options.command.cwd.empty() ? options.command.cwd : getcwd(cwd, sizeof cwd) ? cwd : "";
-  h.backend = report.backend;
-  h.options = {fmt::format("ring={}", options.ring_bytes), options.capture.minimal ? "minimal" : "full"};
-  if (is_lossless(options)) h.options.push_back("lossless");
-  for (const int32_t pid : options.pids) h.options.push_back(fmt::format("pid={}", pid));
-  if (!options.cgroup.empty()) h.options.push_back("cgroup=" + options.cgroup);
-  if (options.all) h.options.push_back("all");
-  if (options.capture.data_bytes)
-    h.options.push_back(
-        fmt::format("data={}{}", options.hash_data ? "hash of " : "", options.capture.data_bytes));
-  h.filter = options.filter;
-  h.window_ns = options.window_ns;
-  timespec real;
-  clock_gettime(CLOCK_REALTIME, &real);
-  h.boottime_ns = boottime_ns();
-  h.realtime_ns = static_cast<uint64_t>(real.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(real.tv_nsec);
-  h.call_cost_ns = report.call_cost_ns;
-  h.calls = known_calls();
-  return h;
 }
 
 // One recording, step by step; record() reads as the table of contents.
@@ -117,7 +83,7 @@ class Recording {
       if (options_.calibrate && child_) calibration = Calibration::start();
       BpfOptions bpf;
       bpf.ring_bytes = options_.ring_bytes;
-      bpf.lossless = is_lossless(options_);
+      bpf.lossless = options_.holds_back();
       bpf.wanted = options_.wanted;
       bpf.capture = options_.capture;
       bpf.iterate = !child_;
@@ -189,7 +155,7 @@ class Recording {
   }
 
  private:
-  // Where what is told of now goes; with a flight recorder that is what lies before its window.
+  // Where what is reported now goes; with a flight recorder that is what lies before its window.
   RecordSink& now_sink() { return flight_ ? flight_->before() : *sink_; }
 
   Result<std::unique_ptr<TraceWriter>> create_file(const std::string& path) {

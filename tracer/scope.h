@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which processes a control group holds. Tested by tests/tracer/cli_test.py.
+// Which processes a control group holds. Tested by tests/tracer/attach_test.py.
 #pragma once
 
 #include <cstdint>

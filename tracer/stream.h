@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a backend (eBPF or ptrace) tells while it traces, and who listens.
+// What a backend (eBPF or ptrace) reports while it traces, and who listens.
 //
 // Order: the fork or exec that makes an image comes before all its events; the events of one thread come in
 // order of return, and its end after them. String views live until the call ends. A view without data() means
@@ -36,7 +36,7 @@ class TraceSink {
  public:
   virtual ~TraceSink() = default;
   virtual void on_call(const Event& event, const CallText& text) = 0;
-  // A call that was not asked for, and has no number: told only for the mapping of code that it made.
+  // A call that was not asked for, and has no number: reported only for the mapping of code that it made.
   virtual void on_hidden(const Event&) {}
   virtual void on_fork(int32_t pid, int32_t parent, uint64_t ts_ns) = 0;
   virtual void on_exec(const ExecInfo& exec) = 0;

@@ -18,7 +18,7 @@ uint64_t boottime_ns() {
 
 namespace {
 
-// What signalfd tells, in the form of the other ways to learn of a signal.
+// What signalfd reports, in the form that the other ways of learning of a signal have.
 siginfo_t info_of(const signalfd_siginfo& s) {
   siginfo_t out{};
   out.si_signo = static_cast<int>(s.ssi_signo);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// How a tool behaves around a command that runs in the foreground: as common/foreground.h has it, ^C and
-// ^\ from the terminal reach the command by themselves, so the tool outlives them and finishes its work; signals
-// to the tool alone are sent on; the tool stops when the command does. A second interrupt within two seconds
-// means "stop watching". With a running process (no command) the first one means that.
+// How a tool behaves around a command that runs in the foreground: as common/foreground.h has it. From the
+// terminal ^C and ^\ reach the command by themselves, so the tool outlives them and finishes its work;
+// signals to the tool alone are sent on; the tool stops when the command does. A second interrupt within two
+// seconds means "stop watching". With a running process (no command) the first one means that.
 //
 // Signals are blocked while a Supervisor lives and read from a signalfd: no handlers, no races.
 // Tested by tests/tracer/.

@@ -1,42 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "traces/calls32.h"
 
+#include <string>
 #include <unordered_map>
+#include <utility>
+
+#include "uapi/syscalls.h"
 
 namespace sysvm {
 
 namespace {
 
-struct Row {
-  int32_t nr;
-  const char* name;
-};
-
-constexpr Row kRows[] = {
+// The header's own table, as this machine has it (traces/CMakeLists.txt). What a newer kernel has came after
+// the numbers of all architectures were made the same.
+constexpr int32_t kSameFrom = 424;
+constexpr std::pair<int32_t, const char*> kRows[] = {
 #define SYSVM_CALL32(nr, name) {nr, #name},
-#include "traces/calls32.inc"
+#include "calls32.inc"
 };
 
 }  // namespace
 
 const char* call32_name(int32_t nr) {
-  static const auto names = [] {
-    std::unordered_map<int32_t, const char*> out;
-    for (const Row& row : kRows) out.emplace(row.nr, row.name);
-    return out;
-  }();
-  auto it = names.find(nr);
-  return it != names.end() ? it->second : nullptr;
+  static const std::unordered_map<int32_t, const char*> names(std::begin(kRows), std::end(kRows));
+  if (auto it = names.find(nr); it != names.end()) return it->second;
+  const struct sysvm_syscall_info* same =
+      nr < kSameFrom ? nullptr : sysvm_syscall_by_nr(static_cast<unsigned>(nr));
+  return same ? same->name : nullptr;
 }
 
 int32_t call32_number(std::string_view name) {
-  static const auto numbers = [] {
-    std::unordered_map<std::string_view, int32_t> out;
-    for (const Row& row : kRows) out.emplace(row.name, row.nr);
-    return out;
-  }();
-  auto it = numbers.find(name);
-  return it != numbers.end() ? it->second : -1;
+  for (const auto& [nr, known] : kRows)
+    if (name == known) return nr;
+  const struct sysvm_syscall_info* same = sysvm_syscall_by_name(std::string(name).c_str());
+  return same && same->nr >= kSameFrom ? same->nr : -1;
 }
 
 std::string_view call32_same_as(std::string_view name) {

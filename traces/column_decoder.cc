@@ -136,7 +136,7 @@ struct ColumnDecoder::Block {
     return Unit{};
   }
 
-  // Times and numbers are told from the thread's last event.
+  // Times and numbers are stored as differences to the thread's last event.
   Result<> read_threads(size_t n, uint64_t first_ns, Columns& out) {
     TRY(fill(B::kDurNsFieldNumber, n, out.dur_ns.data(), AsIs<uint64_t>()));
     TRY(fill(B::kGapNsFieldNumber, n, out.ts_ns.data(), Signed<uint64_t>()));
@@ -180,7 +180,7 @@ struct ColumnDecoder::Block {
     }
   }
 
-  // Numbers of strings, told by their distance from the newest.
+  // Numbers of strings, stored as their distance from the newest.
   Result<> read_strings(int number, size_t values, size_t strings, uint32_t* to) {
     if (bytes(number).empty()) {
       std::fill_n(to, values, kNoString);

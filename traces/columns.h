@@ -42,7 +42,7 @@ class ColumnDecoder {
   ColumnDecoder();
   ~ColumnDecoder();
   // Fills out with exactly `events` events whose paths are numbers in strings; strings[0] stands for "none".
-  // The views look into raw. kReadAhead bytes (varint.h) behind raw may be read, whatever they hold. The
+  // The views look into raw. kReadAhead bytes (varint.h) after raw may be read, whatever they hold. The
   // message lacks file and byte; the caller adds them.
   Result<> decode(std::span<const uint8_t> raw, size_t events, uint64_t first_ns, Columns& out,
                   std::vector<std::string_view>& strings);

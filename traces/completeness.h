@@ -31,7 +31,8 @@ class Completeness {
   const std::vector<Gap>& gaps() const { return gaps_; }  // in order of time
   uint64_t missing() const { return missing_; }
   uint64_t threads() const { return lives_.size(); }
-  uint64_t open_ends() const { return open_ends_; }  // threads of which nobody told how far they came
+  // threads of which the trace does not say how far they came
+  uint64_t open_ends() const { return open_ends_; }
   // Nothing lost, nothing missing, and everything that proves it is there.
   bool proven(const TraceInfo& info) const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each descriptor of each process was opened as, as a trace tells it from call to call: opens,
+// What each descriptor of each process was opened as, followed from call to call through a trace: opens,
 // duplicates, pipes, sockets, forks, execs, closes. So a read has a path, although it names a number.
 //
 // What was open before the recording is not known, and neither is a descriptor that came over a socket. Paths

@@ -8,16 +8,23 @@
 namespace sysvm {
 
 const char* to_string(LossReason reason) {
-  switch (reason) {
-    case LossReason::kRingFull: return "ring full";
-    case LossReason::kNoStorage: return "no memory for a thread's state";
-    case LossReason::kRecursion: return "probe was busy";
-    case LossReason::kMissedFork: return "thread not followed";
-    case LossReason::kConsumer: return "recorder failed";
-    case LossReason::kTask: return "record of a fork, exec or end";
-    case LossReason::kText: return "line of text not understood";
-  }
+#define SYSVM_LOSS_REASON(number, name, NAME, text) \
+  if (reason == LossReason::name) return text;
+#include "traces/event_codes.inc"
   return "unknown reason";
+}
+
+const char* to_string(DataKind kind) {
+#define SYSVM_DATA_KIND(number, name, NAME, text) \
+  if (kind == DataKind::name) return text;
+#include "traces/event_codes.inc"
+  return "unknown";
+}
+
+uint64_t TraceInfo::lost() const {
+  uint64_t sum = 0;
+  for (const Loss& loss : losses) sum += loss.count;
+  return sum;
 }
 
 const CallInfo* TraceInfo::call(int32_t nr) const {
@@ -36,86 +43,27 @@ std::string call_label(const TraceInfo& info, const Event& event) {
   return event.has(kCompat) ? call32_label(event.nr) : info.call_name(event.nr);
 }
 
-namespace {
-
-template <typename F>
-void for_each_column(Columns& c, F f) {
-  auto all = [&f](auto&... column) { (f(column), ...); };
-  all(c.ts_ns, c.dur_ns, c.pid, c.tid, c.seq, c.nr, c.ret, c.flags, c.ip, c.caller, c.st_mode, c.st_size,
-      c.st_dev, c.st_ino, c.data_kind, c.data);
-  for (auto& column : c.args) f(column);
-  for (auto& column : c.path) f(column);
-}
-
-}  // namespace
-
 void Columns::resize(size_t n) {
-  for_each_column(*this, [n](auto& column) { column.resize(n); });
+  for_each_column(*this, *this, [n](auto& column, auto&) { column.resize(n); });
 }
 
 void Columns::append(const Columns& other) {
-  auto join = [](auto& column, const auto& more) { column.insert(column.end(), more.begin(), more.end()); };
-  join(ts_ns, other.ts_ns);
-  join(dur_ns, other.dur_ns);
-  join(pid, other.pid);
-  join(tid, other.tid);
-  join(seq, other.seq);
-  join(nr, other.nr);
-  join(ret, other.ret);
-  for (size_t i = 0; i < args.size(); ++i) join(args[i], other.args[i]);
-  join(flags, other.flags);
-  for (size_t i = 0; i < path.size(); ++i) join(path[i], other.path[i]);
-  join(ip, other.ip);
-  join(caller, other.caller);
-  join(st_mode, other.st_mode);
-  join(st_size, other.st_size);
-  join(st_dev, other.st_dev);
-  join(st_ino, other.st_ino);
-  join(data_kind, other.data_kind);
-  join(data, other.data);
+  for_each_column(*this, other, [](auto& column, const auto& more) {
+    column.insert(column.end(), more.begin(), more.end());
+  });
 }
 
 void Columns::push_back(const Event& e) {
-  ts_ns.push_back(e.ts_ns);
-  dur_ns.push_back(e.dur_ns);
-  pid.push_back(e.pid);
-  tid.push_back(e.tid);
-  seq.push_back(e.seq);
-  nr.push_back(e.nr);
-  ret.push_back(e.ret);
-  for (size_t i = 0; i < args.size(); ++i) args[i].push_back(e.args[i]);
-  flags.push_back(e.flags);
-  for (size_t i = 0; i < path.size(); ++i) path[i].push_back(e.path[i]);
-  ip.push_back(e.ip);
-  caller.push_back(e.caller);
-  st_mode.push_back(e.st_mode);
-  st_size.push_back(e.st_size);
-  st_dev.push_back(e.st_dev);
-  st_ino.push_back(e.st_ino);
-  data_kind.push_back(static_cast<uint32_t>(e.data_kind));
-  data.push_back(e.data);
+  for_each_column(*this, e, [](auto& column, const auto& value) {
+    column.push_back(static_cast<typename std::decay_t<decltype(column)>::value_type>(value));
+  });
 }
 
 Event Columns::event(size_t i) const {
   Event e;
-  e.ts_ns = ts_ns[i];
-  e.dur_ns = dur_ns[i];
-  e.pid = pid[i];
-  e.tid = tid[i];
-  e.seq = seq[i];
-  e.nr = nr[i];
-  e.ret = ret[i];
-  for (size_t k = 0; k < args.size(); ++k) e.args[k] = args[k][i];
-  e.flags = flags[i];
-  for (size_t k = 0; k < path.size(); ++k) e.path[k] = path[k][i];
-  e.ip = ip[i];
-  e.caller = caller[i];
-  e.st_mode = st_mode[i];
-  e.st_size = st_size[i];
-  e.st_dev = st_dev[i];
-  e.st_ino = st_ino[i];
-  e.data_kind = static_cast<DataKind>(data_kind[i]);
-  e.data = data[i];
+  for_each_column(*this, e, [i](const auto& column, auto& value) {
+    value = static_cast<std::decay_t<decltype(value)>>(column[i]);
+  });
   return e;
 }
 

@@ -17,51 +17,20 @@
 
 namespace sysvm {
 
+// What the numbers mean: event_codes.inc.
 enum EventFlag : uint32_t {
-  kNoEnter = 1u << 0,  // no entry was seen (refused by seccomp, or tracing began inside the call): dur is 0
-  kNoExit =
-      1u << 1,  // the thread ended inside the call (exit, exit_group, killed): ret is 0 and means nothing
-  kRestarted = 1u << 2,  // ret is one of the kernel's own -ERESTART codes; the program never sees it
-  kForkChild = 1u << 3,  // the return of fork, vfork or clone in the child: first event of its thread
-  kCompat = 1u << 4,     // made through the 32-bit table; nr and arguments are of i386
-  kPathFault = 1u << 5,  // a string argument could not be read
-  kPathCut = 1u << 6,    // a string argument was longer than the recorder keeps
-  kSignal =
-      1u << 7,  // not a call: a signal was delivered to a handler; args[0] is its number, args[1] si_code
-  kHasStat = 1u << 8,  // st_mode, st_size, st_dev are set
-  kNrChanged =
-      1u << 9,  // the kernel's call number at exit was another (rt_sigreturn, restart_syscall, ptrace)
-  kHasData = 1u << 10,  // data and data_kind are set
-  // Of imported text, which does not show everything. A recorder never sets these.
-  // args[0] is not known: it is kPointerUnknown if the text shows what it points to, else 0; the five bits
-  // after it are of args[1] to args[5]
-  kUnknownArg0 = 1u << 11,
-  kUnknownArg1 = 1u << 12,
-  kUnknownArg2 = 1u << 13,
-  kUnknownArg3 = 1u << 14,
-  kUnknownArg4 = 1u << 15,
-  kUnknownArg5 = 1u << 16,
-  kUnknownRet = 1u << 17,  // ret is not known: it is kUnknownError if the call failed, else 0
-  // ret, or an argument that is no pointer, is not known: nothing follows from the event
-  kUnknownValue = 1u << 18,
+#define SYSVM_EVENT_FLAG(bit, name, NAME) name = 1u << bit,
+#include "traces/event_codes.inc"
 };
 
 inline constexpr uint64_t kPointerUnknown = 1;
 inline constexpr int64_t kUnknownError = -4095;  // an error that no kernel has
 
-// What Event::data holds: bytes that the call read or wrote through a pointer, as they were at its return.
-// All integers are little-endian, as in the program's memory.
 enum class DataKind : uint32_t {
-  kNone = 0,
-  kIovec = 1,  // first entries of the array: {u64 base, u64 length} each (readv, writev, sendmsg ...)
-  // events that epoll_wait gave, or the one of epoll_ctl: {u32 events, u64 data} packed, 12 bytes each
-  kEpoll = 2,
-  kDirent = 3,  // what getdents64 gave: {u8 d_type, name, 0} for each entry; the last may be cut
-  kFds = 4,     // the two descriptors of pipe, pipe2, socketpair: i32 each
-  kPoll = 5,    // struct pollfd {i32 fd, u16 events, u16 revents} each, after the call
-  kBytes = 6,   // first bytes of the buffer read or written; only if asked for
-  kHash = 7,    // u64: keyed hash of the first bytes of the buffer; only if asked for
+#define SYSVM_DATA_KIND(number, name, NAME, text) name = number,
+#include "traces/event_codes.inc"
 };
+const char* to_string(DataKind kind);  // "iovec"
 
 inline constexpr int32_t kSignalNr = -1;  // Event::nr of a kSignal event
 inline constexpr uint32_t kNoString = 0;  // Event::path: the call has no such argument, or it was not read
@@ -88,6 +57,9 @@ struct Event {
   uint32_t data = kNoString;  // index into TraceInfo::strings, which may hold any bytes (kHasData)
 
   bool has(EventFlag flag) const { return flags & flag; }
+  bool failed() const {  // a call that the program saw fail; -ret is the errno
+    return ret < 0 && ret >= -4095 && !(flags & (kSignal | kNoExit | kRestarted));
+  }
   bool knows(size_t arg) const { return !(flags & (kUnknownArg0 << arg)); }
   uint64_t site() const { return ip >= 2 ? ip - 2 : 0; }  // address of the syscall instruction itself
 };
@@ -139,13 +111,8 @@ struct Mapping {  // an executable mapping
 };
 
 enum class LossReason : uint32_t {
-  kRingFull = 1,    // the consumer was too slow
-  kNoStorage = 2,   // the kernel had no memory, or a lock was busy, for the state of a thread
-  kRecursion = 3,   // the program was running already on that CPU
-  kMissedFork = 4,  // a thread could not be followed
-  kConsumer = 5,    // the recorder itself failed to keep a record (short write, bad record)
-  kTask = 6,        // the record of a fork, an exec or an end; no call
-  kText = 7,        // imported: a line, or a call, that was not understood
+#define SYSVM_LOSS_REASON(number, name, NAME, text) name = number,
+#include "traces/event_codes.inc"
 };
 const char* to_string(LossReason reason);
 
@@ -195,6 +162,7 @@ struct TraceInfo {
   std::string damage;               // "" or what is wrong with the file and where; all before it was read
   std::string newer;                // "" or what this version does not know and stepped over
 
+  uint64_t lost() const;                    // the sum of all losses
   const CallInfo* call(int32_t nr) const;   // nullptr if the table has no such row
   std::string call_name(int32_t nr) const;  // "openat", or "syscall_999"
 };
@@ -208,18 +176,9 @@ struct Trace : TraceInfo {
 
 // Events as columns, for tools that want arrays (Python). All vectors have the same length.
 struct Columns {
-  std::vector<uint64_t> ts_ns, dur_ns;
-  std::vector<int32_t> pid, tid;
-  std::vector<uint32_t> seq;
-  std::vector<int32_t> nr;
-  std::vector<int64_t> ret;
-  std::array<std::vector<uint64_t>, 6> args;
-  std::vector<uint32_t> flags;
-  std::array<std::vector<uint32_t>, 2> path;
-  std::vector<uint64_t> ip, caller;
-  std::vector<uint32_t> st_mode;
-  std::vector<uint64_t> st_size, st_dev, st_ino;
-  std::vector<uint32_t> data_kind, data;
+#define SYSVM_COLUMN(type, name) std::vector<type> name;
+#define SYSVM_COLUMN_ARRAY(type, name, count) std::array<std::vector<type>, count> name;
+#include "traces/columns.inc"
 
   size_t size() const { return ts_ns.size(); }
   void resize(size_t n);
@@ -228,6 +187,15 @@ struct Columns {
   Event event(size_t i) const;
 };
 
+// f(member of a, the same member of b), for each column; a and b are events or Columns.
+template <typename A, typename B, typename F>
+void for_each_column(A&& a, B&& b, F f) {
+#define SYSVM_COLUMN(type, name) f(a.name, b.name);
+#define SYSVM_COLUMN_ARRAY(type, name, count) \
+  for (size_t k = 0; k < count; ++k) f(a.name[k], b.name[k]);
+#include "traces/columns.inc"
+}
+
 // A code address as the procedure file wants it: build-id and offset in the file.
 struct Place {
   std::string build_id;  // hexadecimal
@@ -235,7 +203,8 @@ struct Place {
   uint64_t offset = 0;
 };
 
-// Finds the file behind a code address. A fork child without mappings of its own has those of its parent.
+// Finds the file that a code address belongs to. A fork child without mappings of its own has those of its
+// parent.
 class MappingIndex {
  public:
   explicit MappingIndex(const TraceInfo& info);

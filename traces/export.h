@@ -25,7 +25,7 @@ namespace sysvm {
 // Returns false if the text could not be written; the export ends then, without an error of its own.
 using Output = std::function<bool(std::string_view)>;
 
-// The result tells damage (TraceInfo::damage), as the reader does.
+// The result reports damage (TraceInfo::damage), as the reader does.
 enum class StraceTimes { kMicroseconds, kNanoseconds };
 Result<TraceInfo> export_strace(const std::string& path, const Output& out,
                                 StraceTimes times = StraceTimes::kMicroseconds);

@@ -31,13 +31,6 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-const char* data_name(DataKind kind) {
-  static constexpr const char* kNames[] = {"none", "iovec", "epoll", "dirent",
-                                           "fds",  "poll",  "bytes", "hash"};
-  const auto at = static_cast<size_t>(kind);
-  return at < std::size(kNames) ? kNames[at] : "unknown";
-}
-
 }  // namespace
 
 std::string ndjson_header(const TraceInfo& info, uint64_t first_ns) {
@@ -73,7 +66,7 @@ std::string ndjson_event(const TraceInfo& info, const Event& e) {
   j["ret"] = e.has(kNoExit) || e.has(kUnknownRet) ? Json() : number(e.ret);
   if (e.has(kUnknownRet) && e.ret < 0)
     j["error"] = "unknown";
-  else if (e.ret < 0 && e.ret >= -4095 && !e.has(kRestarted))
+  else if (e.failed())
     j["error"] = errno_name(static_cast<int>(-e.ret));
   if (e.path[0]) j["path"] = info.strings[e.path[0]];
   if (e.path[1]) j["path2"] = info.strings[e.path[1]];
@@ -82,7 +75,7 @@ std::string ndjson_event(const TraceInfo& info, const Event& e) {
                  {"size", number(e.st_size)},
                  {"dev", number(e.st_dev)},
                  {"ino", number(e.st_ino)}};
-  if (e.has(kHasData)) j["data"] = {{"kind", data_name(e.data_kind)}, {"hex", hex(info.strings[e.data])}};
+  if (e.has(kHasData)) j["data"] = {{"kind", to_string(e.data_kind)}, {"hex", hex(info.strings[e.data])}};
   if (e.flags) j["flags"] = e.flags;
   if (e.ip) j["ip"] = number(e.ip);
   if (e.caller) j["caller"] = number(e.caller);

@@ -170,7 +170,7 @@ class PerfettoWriter {
     slice(e.ts_ns + e.dur_ns, event::kEnd, track);
   }
 
-  // What is missing behind a thread's last event.
+  // What is missing after a thread's last event.
   void end(const TraceInfo& info) {
     std::map<int32_t, const ThreadEnd*> last;  // of the threads that had the number
     for (const ThreadEnd& t : info.thread_ends)
@@ -191,7 +191,7 @@ class PerfettoWriter {
   void missing(int32_t tid, uint64_t ts_ns, uint32_t count) {
     mark(tid, ts_ns, "loss", fmt::format("{} events of this thread missing", count));
   }
-  // Names of calls are told once, by a packet of their own, and then by number.
+  // Names of calls are written once, in a packet of their own, and then referred to by number.
   uint64_t iid(const std::string& name) {
     auto [it, fresh] = iids_.try_emplace(name, iids_.size() + 1);
     if (fresh)

@@ -2,12 +2,12 @@
 // Text of other tracers to a trace file.
 //
 // strace: what `strace -f -o FILE` wrote, with or without -t -tt -ttt -r -T -i -n -y -yy -Y -k, any -s and
-// -v; unfinished and resumed calls are joined, a child is told from a thread by the flags of its clone. perf:
-// what `perf script` prints of raw_syscalls:sys_enter and sys_exit. The result is the model that the recorder
-// makes (event.h), with what text lacks left open: what it does not show is flagged as unknown (kUnknownArg0
-// ...), never guessed at, and there are no call sites and no mappings. Lines that are not understood are
-// counted, the first of them quoted, and written as a loss, so that no trace claims to be complete. Text
-// without any event makes no trace.
+// -v; unfinished and resumed calls are joined, the flags of a clone say whether it made a child or a thread.
+// perf: what `perf script` prints of raw_syscalls:sys_enter and sys_exit. The result is the model that the
+// recorder makes (event.h), with what text lacks left open: what it does not show is flagged as unknown
+// (kUnknownArg0 ...), never guessed at, and there are no call sites and no mappings. Lines that are not
+// understood are counted, the first of them quoted, and written as a loss, so that no trace claims to be
+// complete. Text without any event makes no trace.
 // Tested by tests/traces/import_test.cc, import_pasted_test.cc and tests/cli/import_test.py.
 #pragma once
 
@@ -41,6 +41,6 @@ Result<ImportReport> import_perf(std::istream& text, const std::string& name, co
 bool is_perf_script_line(std::string_view line);
 
 enum class ImportFormat { kUnknown, kStrace, kPerfScript, kPerfTrace };
-ImportFormat guess_import_format(std::istream& text);  // looks at the first lines and rewinds
+ImportFormat guess_import_format(std::istream& text);  // reads the first lines and rewinds
 
 }  // namespace sysvm

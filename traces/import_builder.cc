@@ -214,7 +214,7 @@ int32_t ImportBuilder::process(size_t at) const {
   return tasks_[at].tid;
 }
 
-// What could be told only when all was read: whether a child is a thread, and the order of things.
+// What is known only when all has been read: whether a child is a thread, and the order of things.
 void ImportBuilder::settle() {
   for (Task& t : tasks_)
     if (t.maker && !t.thread) {

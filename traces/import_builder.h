@@ -33,9 +33,9 @@ class ImportBuilder {
   void add(const Event& event, const std::string* path0 = nullptr, const std::string* path1 = nullptr,
            const std::string* data = nullptr);
   // A thread or process was made by a call that was entered at entered_ns and returned at ts_ns. thread:
-  // nothing if the text does not say; what becomes of the child then tells.
+  // nothing if the text does not say; then what the child does later decides.
   void child(int32_t parent_tid, int32_t tid, std::optional<bool> thread, const Event& call, uint64_t ts_ns);
-  void process_of(int32_t tid, int32_t pid);  // where the text tells it
+  void process_of(int32_t tid, int32_t pid);  // where the text says so
   void is_process(int32_t tid);               // something showed that it is no thread of another
   void rename(int32_t tid, int32_t to);       // what was called tid turned out to be to
   // Before the event of the call itself.
@@ -68,7 +68,7 @@ class ImportBuilder {
     int32_t tid = 0;
     std::optional<size_t> maker;
     std::optional<bool> thread;  // of another's process
-    std::optional<int32_t> pid;  // told by the text
+    std::optional<int32_t> pid;  // from the text
     uint64_t first_ns = ~0ull;   // its first call
     uint32_t next_seq = 0;
     bool gone = false, compat = false, only_64 = false, called_exit = false;

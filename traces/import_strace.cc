@@ -44,7 +44,7 @@ class StraceImport {
       case What::kModeX32:
       case What::kMode64:
         builder_.modes_are_told();
-        // Without ids in front this is where the only process tells its own.
+        // Without ids in front, this is where the only process reports its own.
         if (!named_ && !main_ && !of_ && !attached_.count(notice.pid)) main_is(notice.pid);
         if (notice.what == What::kModeX32)
           x32_.insert(notice.pid);
@@ -347,7 +347,7 @@ struct Timed {
   std::string text;
 };
 
-// The process of a file of strace -ff: what stands behind the last dot of its name.
+// The process of a file of strace -ff: what follows the last dot of its name.
 int32_t process_of_file(std::string_view name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return 0;

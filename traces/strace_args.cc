@@ -25,7 +25,7 @@ size_t quoted_length(std::string_view text) {
   return 0;
 }
 
-// Length of the <...> behind a descriptor, brackets inside counted; 0: no end. Paths have their < and >
+// Length of the <...> after a descriptor, brackets inside counted; 0: no end. Paths have their < and >
 // escaped, but not those of old versions, and any path may end in "-": so what ends it is a > that something
 // follows which can follow a descriptor. The arrow of a connection, "TCP:[1.2.3.4:5->6.7.8.9:10]", is none.
 size_t decoration_length(std::string_view text) {
@@ -132,7 +132,7 @@ std::optional<std::vector<std::string>> take_arguments(std::string_view& text) {
       i = end + 4;
       continue;
     }
-    // The context of a file (--secontext) behind its path or descriptor: "/etc/passwd"
+    // The context of a file (--secontext) after its path or descriptor: "/etc/passwd"
     // [system_u:object_r:passwd_file_t:s0]
     if (c == ' ' && text.substr(i).starts_with(" [") && i > 0 && !current.ends_with("=>") &&
         (text[i - 1] == '"' || text[i - 1] == '>' || text[i - 1] == '.' ||

@@ -18,10 +18,10 @@ void skip_blanks(std::string_view& text);
 std::optional<uint64_t> take_decimal(std::string_view& text);
 
 // The arguments of a call, up to its closing parenthesis, which is taken as well; nothing if there is none.
-// Comments and the <...> behind descriptors (strace -y, -yy) are left out, strings are kept as they are.
+// Comments and the <...> after descriptors (strace -y, -yy) are left out, strings are kept as they are.
 std::optional<std::vector<std::string>> take_arguments(std::string_view& text);
 
-// "abc\n"... -> abc and a line feed; cut tells of the dots.
+// "abc\n"... -> abc and a line feed; cut says whether there were dots.
 struct Quoted {
   std::string text;
   bool cut = false;

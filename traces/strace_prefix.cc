@@ -12,7 +12,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// "<comm>" behind a process id (-Y). The name may have anything in it, so it ends where a blank or bracket
+// "<comm>" after a process id (-Y). The name may have anything in it, so it ends where a blank or bracket
 // follows.
 bool skip_comm(std::string_view& text, std::string_view closing) {
   if (!text.starts_with('<')) return true;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstring>
@@ -271,6 +272,12 @@ std::string errno_name(int error) {
   return name ? name : fmt::format("errno {}", error);
 }
 
+std::string ended(const Process& p) {
+  if (!p.exit_status) return p.end_ns ? "exec" : "still ran";
+  if (WIFSIGNALED(*p.exit_status)) return signal_name(WTERMSIG(*p.exit_status));
+  return fmt::format("exit {}", WEXITSTATUS(*p.exit_status));
+}
+
 std::string format_result(const TraceInfo& info, const Event& e) {
   if (e.has(kNoExit)) return "?";
   if (e.has(kUnknownRet)) return e.ret < 0 ? "-1 E??? (error not known)" : "? (not known)";
@@ -281,7 +288,7 @@ std::string format_result(const TraceInfo& info, const Event& e) {
     const bool known = e.ret <= -512 && e.ret > -512 - static_cast<int64_t>(std::size(kNames));
     return known ? fmt::format("? {}", kNames[-e.ret - 512]) : fmt::format("? {}", e.ret);
   }
-  if (e.ret < 0 && e.ret >= -4095) {
+  if (e.failed()) {
     const int error = static_cast<int>(-e.ret);
     const char* text = strerrordesc_np(error);
     return fmt::format("-1 {} ({})", errno_name(error), text ? text : "unknown error");

@@ -19,5 +19,6 @@ std::string format_result(const TraceInfo& info,
 std::string quote(std::string_view text);       // with C escapes and the marks
 std::string signal_name(int sig);               // "SIGCHLD", "SIGRT_3"
 std::string errno_name(int error);              // "ENOENT"
+std::string ended(const Process& process);      // "exit 3", "SIGKILL", "exec", "still ran"
 
 }  // namespace sysvm

@@ -40,7 +40,7 @@ inline bool get_varint(const uint8_t*& at, const uint8_t* end, uint64_t& v) {
 // or kBadColumn if one is cut, longer than ten bytes, or one too many.
 //
 // Where the numbers end is found for 64 bytes at once, from their top bits, and does not wait for the numbers
-// before it: a processor puts several together at a time. kReadAhead bytes behind end are looked at, whatever
+// before it: a processor puts several together at a time. kReadAhead bytes after end are read, whatever
 // they hold.
 inline constexpr size_t kReadAhead = 64;
 inline constexpr size_t kBadColumn = ~size_t{0};

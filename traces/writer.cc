@@ -24,36 +24,11 @@ using namespace trace_format;
 namespace {
 
 // The schema, which every file carries, has names for the numbers of event.h.
-#define SAME(Enum, NAME, kName) static_assert(static_cast<int>(pb::NAME) == static_cast<int>(Enum::kName))
-SAME(EventFlag, NO_ENTER, kNoEnter);
-SAME(EventFlag, NO_EXIT, kNoExit);
-SAME(EventFlag, RESTARTED, kRestarted);
-SAME(EventFlag, FORK_CHILD, kForkChild);
-SAME(EventFlag, COMPAT, kCompat);
-SAME(EventFlag, PATH_FAULT, kPathFault);
-SAME(EventFlag, PATH_CUT, kPathCut);
-SAME(EventFlag, SIGNAL, kSignal);
-SAME(EventFlag, HAS_STAT, kHasStat);
-SAME(EventFlag, NR_CHANGED, kNrChanged);
-SAME(EventFlag, HAS_DATA, kHasData);
-SAME(EventFlag, UNKNOWN_ARG0, kUnknownArg0);
-SAME(EventFlag, UNKNOWN_ARG5, kUnknownArg5);
-SAME(EventFlag, UNKNOWN_RET, kUnknownRet);
-SAME(EventFlag, UNKNOWN_VALUE, kUnknownValue);
-SAME(DataKind, IOVEC, kIovec);
-SAME(DataKind, EPOLL, kEpoll);
-SAME(DataKind, DIRENT, kDirent);
-SAME(DataKind, FDS, kFds);
-SAME(DataKind, POLL, kPoll);
-SAME(DataKind, BYTES, kBytes);
-SAME(DataKind, HASH, kHash);
-SAME(LossReason, RING_FULL, kRingFull);
-SAME(LossReason, NO_STORAGE, kNoStorage);
-SAME(LossReason, RECURSION, kRecursion);
-SAME(LossReason, MISSED_FORK, kMissedFork);
-SAME(LossReason, CONSUMER, kConsumer);
-SAME(LossReason, TASK, kTask);
-SAME(LossReason, TEXT, kText);
+#define SAME(Enum, name, NAME) static_assert(static_cast<int>(pb::NAME) == static_cast<int>(Enum::name));
+#define SYSVM_EVENT_FLAG(bit, name, NAME) SAME(EventFlag, name, NAME)
+#define SYSVM_DATA_KIND(number, name, NAME, text) SAME(DataKind, name, NAME)
+#define SYSVM_LOSS_REASON(number, name, NAME, text) SAME(LossReason, name, NAME)
+#include "traces/event_codes.inc"
 #undef SAME
 
 // The strings of a chunk, each once and numbered from 1. An open-addressed table of numbers over one run of
@@ -224,8 +199,12 @@ Result<> TraceWriter::write_all(const std::string& bytes) {
   while (done < bytes.size()) {
     ssize_t n = ::write(fd_.get(), bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0)
-      return error("{}: write at byte {}: {}", path_, offset_ + done, strerror(n < 0 ? errno : ENOSPC));
+    if (n <= 0) {
+      const int problem = n < 0 ? errno : ENOSPC;
+      (void)!ftruncate(fd_.get(),
+                       static_cast<off_t>(offset_));  // what is there stays whole: no part of a frame
+      return error("{}: write at byte {}: {}", path_, offset_ + done, strerror(problem));
+    }
     done += static_cast<size_t>(n);
   }
   offset_ += done;

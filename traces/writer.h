@@ -23,7 +23,7 @@ class TraceWriter {
   static Result<std::unique_ptr<TraceWriter>> create(const std::string& path, const TraceHeader& header);
   ~TraceWriter();
 
-  // event.path and event.data are not looked at: the strings are given here. A view without data() means "no
+  // event.path and event.data are ignored: the strings are given here. A view without data() means "no
   // string". data: the bytes of an event with flag kHasData, of the kind that the event says.
   Result<> add(const Event& event, std::string_view path0 = {}, std::string_view path1 = {},
                std::string_view data = {});

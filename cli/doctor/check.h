@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What one look at the machine found: a fact, whether it stands in the way, and the command that changes it.
+// What one check of the machine found: a fact, whether it stands in the way, and the command that changes it.
 //
-// The looks are grouped by what they are for: record (the tracer), run (the shim), kernel (the module).
-// Judging is kept apart from looking: judge_* take what was read as text, so that tests can show them
+// Checks are grouped by what they are for: record (the tracer), run (the shim), kernel (the module).
+// Judging is kept apart from checking: judge_* take what was read as text, so that tests can show them
 // machines that are not here.
 // Tested by tests/cli/doctor_test.cc (the judges) and tests/cli/doctor_test.py (the program, in altered
 // surroundings).

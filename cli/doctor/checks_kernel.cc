@@ -97,7 +97,7 @@ Check check_kernel() {
 Check check_module() {
   const utsname name = uname_of_this();
   const UniqueFd fd(open("/dev/sysvm", O_RDWR | O_CLOEXEC));
-  const int open_error = errno;  // before what looks at the rest changes it
+  const int open_error = errno;  // before the other checks change it
   if (!fd)
     return judge_module(open_error, takes_modules(), access("/sys/module/sysvm", F_OK) == 0,
                         has_headers(name.release), name.release, own_group());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Judges what the looks found: no file, no call, only text in and a Check out.
+// Judges what the checks found: no file, no call, only text in and a Check out.
 #include <fmt/format.h>
 
 #include <cerrno>

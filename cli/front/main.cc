@@ -5,8 +5,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cli/base/exit_codes.h"
+#include "cli/base/terminal.h"
 #include "cli/front/front.h"
-#include "cli/front/say.h"
 #include "libsysvm/run/start.h"
 
 extern char** environ;
@@ -24,5 +25,5 @@ int main(int argc, char** argv) {
   execve(tools.c_str(), argv, environ);
   sysvm::say_error(tools + ": cannot be executed: " + std::strerror(errno) +
                    "; it is installed beside sysvm");
-  return 125;
+  return sysvm::kExitToolFailed;
 }

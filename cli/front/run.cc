@@ -24,9 +24,10 @@
 #include <cstring>
 #include <ctime>
 
+#include "cli/base/exit_codes.h"
+#include "cli/base/terminal.h"
 #include "cli/front/front.h"
 #include "cli/front/run_options.h"
-#include "cli/front/say.h"
 #include "common/foreground.h"
 #include "common/unique_fd.h"
 #include "libsysvm/prefetch/start.h"
@@ -40,8 +41,6 @@ extern char** environ;
 
 namespace sysvm {
 namespace {
-
-constexpr int kExitUsage = 2, kExitToolFailed = 125, kExitNotExecutable = 126, kExitNotFound = 127;
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
@@ -330,12 +329,8 @@ class Run {
 }  // namespace
 
 int front_run(const std::vector<std::string>& words) {
-  const RunOptions options = parse_run_options(words);
-  if (!options.wrong.empty()) return say_error("run: " + options.wrong), kExitUsage;
-  if (options.help) {
-    std::fwrite(kRunHelp.data(), 1, kRunHelp.size(), stdout);
-    return std::fflush(stdout) == 0 ? 0 : kExitToolFailed;
-  }
+  RunOptions options;
+  if (const auto code = parse_run_options(words, options)) return *code;
   int error = 0;
   const std::string path = search_path(options.command[0], error);
   if (path.empty()) {

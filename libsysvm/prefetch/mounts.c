@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Types stand in a list of what may be read ahead, not of what may not: an unknown file system may do anything when it is
- * looked at, as /proc, /sys and autofs do. Network file systems and FUSE are in it: the walk does not cross a mount by
- * itself, so it is there only after the command went there.
+ * filesystems.inc lists the types that may be read ahead: an unknown one may have side effects even at a stat, as
+ * /proc, /sys and autofs have. Network file systems and FUSE are in the list: the walk crosses no mount by itself, so
+ * it comes there only after the command did.
  */
 #define _GNU_SOURCE
 #include "mounts.h"
@@ -12,9 +12,10 @@
 #include <string.h>
 
 static const char *const types[] = {
-	"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "jfs", "reiserfs", "nilfs2", "overlay",
-	"squashfs", "erofs", "iso9660", "udf", "vfat", "msdos", "exfat", "ntfs", "ntfs3", "hfsplus", "ubifs",
-	"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "virtiofs", "afs", "fuse", "fuseblk",
+#define FS_READ(name) name,
+#define FS_NO(name)
+#define SYSVM_FILESYSTEM(name, f_type, shim, prefetcher) FS_##prefetcher(name)
+#include "libsysvm/filesystems.inc"
 };
 
 static struct known {

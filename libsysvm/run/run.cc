@@ -42,27 +42,19 @@ Result<std::string> check_procedures(const std::string& path) {
 }
 
 const char* shim_reason_name(unsigned reason) {
-  static constexpr const char* kNames[] = {"on",    "disabled", "threads", "unseen", "shared", "rings",
-                                           "seccomp", "traced",   "faults",  "libc",   "engine", "watch"};
+  static constexpr const char* kNames[] = {
+#define SHIM_REASON(number, NAME, name, text, does) name,
+#include "libsysvm/shim/reasons.inc"
+  };
   return reason < std::size(kNames) ? kNames[reason] : "?";
 }
 
 const char* shim_reason_text(unsigned reason) {
-  switch (reason) {
-    case SHIM_ON: return "on";
-    case SHIM_OFF_DISABLED: return "switched off, or no procedures for the program";
-    case SHIM_OFF_THREADS: return "another task shares memory, descriptors or directory";
-    case SHIM_OFF_UNSEEN: return "system call instructions that the shim does not see";
-    case SHIM_OFF_SHARED: return "writable shared memory";
-    case SHIM_OFF_RINGS: return "io_uring, aio or perf rings";
-    case SHIM_OFF_SECCOMP: return "a seccomp filter is set";
-    case SHIM_OFF_TRACED: return "a tracer is attached";
-    case SHIM_OFF_FAULTS: return "userfaultfd or protection keys";
-    case SHIM_OFF_LIBC: return "the C library cannot be patched";
-    case SHIM_OFF_ENGINE: return "no engine could be made";
-    case SHIM_OFF_WATCH: return "watches files";
-  }
-  return "?";
+  static constexpr const char* kTexts[] = {
+#define SHIM_REASON(number, NAME, name, text, does) text,
+#include "libsysvm/shim/reasons.inc"
+  };
+  return reason < std::size(kTexts) ? kTexts[reason] : "?";
 }
 
 Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions& options) {

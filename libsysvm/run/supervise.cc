@@ -2,7 +2,6 @@
 #include "libsysvm/run/supervise.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,22 +60,6 @@ bool supervise(const std::string& path, char* const* argv, char* const* envp, En
   }
   ended.wall_ms = now_ms() - start;
   return true;
-}
-
-int end_like(int wait_status) {
-  if (!WIFSIGNALED(wait_status)) return WEXITSTATUS(wait_status);
-  const int signal = WTERMSIG(wait_status);
-  const rlimit none = {0, 0};  // One core file is enough.
-  ::setrlimit(RLIMIT_CORE, &none);
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  ::sigaction(signal, &standard, nullptr);
-  sigset_t one;
-  sigemptyset(&one);
-  sigaddset(&one, signal);
-  ::sigprocmask(SIG_UNBLOCK, &one, nullptr);
-  ::raise(signal);
-  return 128 + signal;
 }
 
 }  // namespace sysvm

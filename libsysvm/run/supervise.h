@@ -17,6 +17,4 @@ struct Ended {
 // False: there could be no process; errno says why.
 bool supervise(const std::string& path, char* const* argv, char* const* envp, Ended& ended);
 
-int end_like(int wait_status);  // the status to exit with, or no return
-
 }  // namespace sysvm

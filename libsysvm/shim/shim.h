@@ -33,20 +33,10 @@ enum shim_verdict {
 	SHIM_WATCH = 2,	   /* make the call, then call ahead_after with its result */
 };
 
-/* Why a process makes plain calls only. Part of the statistics file, numbers are never reused. */
+/* Why a process makes plain calls only. */
 enum shim_reason {
-	SHIM_ON = 0,
-	SHIM_OFF_DISABLED = 1,	  /* SYSVM_DISABLE=1, or no procedures for this executable */
-	SHIM_OFF_THREADS = 2,	  /* a second task shares memory, descriptors or directory */
-	SHIM_OFF_UNSEEN = 3,	  /* a system call instruction that the shim does not see */
-	SHIM_OFF_SHARED = 4,	  /* writable shared memory */
-	SHIM_OFF_RINGS = 5,	  /* io_uring, aio, perf */
-	SHIM_OFF_SECCOMP = 6,	  /* a filter may judge this process */
-	SHIM_OFF_TRACED = 7,	  /* a tracer may judge this process */
-	SHIM_OFF_FAULTS = 8,	  /* userfaultfd, protection keys: memory that is there may yet not be touched */
-	SHIM_OFF_LIBC = 9,	  /* this C library cannot be patched */
-	SHIM_OFF_ENGINE = 10,	  /* no engine could be made */
-	SHIM_OFF_WATCH = 11,	  /* watches files (inotify, fanotify, dnotify): its own reads would be told to it */
+#define SHIM_REASON(number, NAME, name, text, does) SHIM_##NAME = number,
+#include "libsysvm/shim/reasons.inc"
 };
 
 /* --- offered by the entry half ------------------------------------------------------------------------------- */

@@ -135,14 +135,6 @@ CostModel costs_here() {
   return cost ? *cost : CostModel{};
 }
 
-std::string time_text(double ns) {
-  const double a = std::fabs(ns);
-  if (a < 1e3) return fmt::format("{:.0f} ns", ns);
-  if (a < 1e6) return fmt::format("{:.3g} us", ns / 1e3);
-  if (a < 1e9) return fmt::format("{:.3g} ms", ns / 1e6);
-  return fmt::format("{:.3g} s", ns / 1e9);
-}
-
 bool nothing_to_gain(double saved_ns, uint64_t wall) {
   return saved_ns <= 0 || saved_ns < 0.01 * static_cast<double>(wall);
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "common/numbers.h"
 #include "common/result.h"
 
 namespace sysvm {
@@ -52,9 +53,6 @@ Result<CostModel> costs_from_json(std::string_view text);
 Result<CostModel> read_costs(const std::string& path);
 // This machine's own if they were saved, else the defaults.
 CostModel costs_here();
-
-// A time that a person reads: "1.24 ms".
-std::string time_text(double ns);
 
 // Less than 1 % of the wall time, or of any time where that is not known (0) less than something.
 bool nothing_to_gain(double saved_ns, uint64_t wall);

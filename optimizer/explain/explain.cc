@@ -180,11 +180,11 @@ std::string guard_of(const Procedure& p) {
 
 const char* what_the_mode_does(uint32_t mode) {
   switch (mode) {
-    case SVP_FUSE: return "all calls belong to one library routine and are made in one entry";
+    case SVP_FUSE: return "all calls belong to one library routine and are made in one crossing";
     case SVP_RUN_AHEAD:
-      return "made in one entry with the trigger, each answered when the program asks for it";
-    case SVP_ANSWER: return "answered without an entry, from what is known about the descriptor";
-    case SVP_LATE_CLOSE: return "answered at once; made at the head of the thread's next entry";
+      return "made in one crossing with the trigger, each answered when the program asks for it";
+    case SVP_ANSWER: return "answered without a crossing, from what is known about the descriptor";
+    case SVP_LATE_CLOSE: return "answered at once; made with the thread's next crossing";
     default: return "";
   }
 }
@@ -257,7 +257,7 @@ nlohmann::json notes_of(const ProcedureFile& file) {
 
 std::vector<ExplainedProcedure> explain(const ProcedureFile& file) { return explain(file, notes_of(file)); }
 
-std::string explain_text(const ProcedureFile& file) {
+std::string explain_text(const ProcedureFile& file, bool code) {
   std::string out;
   const std::vector<ExplainedProcedure> all = explain(file);
   if (all.empty()) out = "no procedures: every call is made plainly\n";
@@ -271,27 +271,26 @@ std::string explain_text(const ProcedureFile& file) {
     if (e.hits >= 0 && e.saved_ns != 0)
       out += fmt::format(
           "\n  expected to save {} ({} to {}) in a run like the recorded one; "
-          "pays from {:.0f} ns for an entry",
+          "pays from {:.0f} ns for a crossing",
           time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
     out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
-    for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
-    if (!e.guard.empty()) out += "  only if  " + e.guard + "\n";
     if (!e.example.calls.empty())
       out += "  example  calls of the recorded run, beside what makes or answers each\n";
-    out += side_by_side(file.procs[i], e.example);
+    out += side_by_side(file.procs[i], e.example, code);
+    for (const std::string& t : e.triggers) out += "  when     " + t + "\n";
+    if (!e.guard.empty()) out += "  only if  " + e.guard + "\n";
     for (size_t j = 0; j < e.followers.size(); ++j) {
       const ExplainedCall& f = e.followers[j];
       if (e.loop_calls && j == e.loop_first)
-        out += fmt::format(
-            "  loop     what follows is made for each {}, at most {} in a run:\n",
-            e.loop_over_names ? "name in the row and each directory on the way" : "entry of the directory",
-            e.loop_entries);
+        out += fmt::format("  loop     what follows is made for each {}, at most {} in a run:\n",
+                           e.loop_over_names ? "name in the row and each directory on the way" : "dirent",
+                           e.loop_entries);
       if (e.loop_calls && j == e.loop_first + e.loop_calls) out += "  end      of the loop\n";
       out += "  answers  " + f.call + "\n";
       for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);
     }
     if (!e.stop.empty()) out += "  ends     " + e.stop + "\n";
-    if (e.code.size() > 1) {
+    if (code && e.code.size() > 1) {
       out += fmt::format("  code     {} bytes, {} bytes staged\n", file.procs[i].code.size(), e.staging);
       for (const std::string& line : e.code)
         out += fmt::format("    {}{}\n", line.ends_with(':') ? "" : "  ", line);

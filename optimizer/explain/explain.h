@@ -38,7 +38,7 @@ struct ExplainedProcedure {
 };
 
 std::vector<ExplainedProcedure> explain(const ProcedureFile& file);
-std::string explain_text(const ProcedureFile& file);
-std::string explain_json(const ProcedureFile& file);  // "schema": 1
+std::string explain_text(const ProcedureFile& file, bool code = true);  // code: with the listings
+std::string explain_json(const ProcedureFile& file);                    // "schema": 1
 
 }  // namespace sysvm

@@ -34,14 +34,9 @@ Prediction predicted(double saved_ns, double spread_ns, uint64_t wall_ns) {
 }
 
 const char* reason_text(const std::string& reason) {
-  if (reason == "unseen") return "have system calls that the shim cannot see";
-  if (reason == "threads") return "start a second thread";
-  if (reason == "disabled") return "have no procedure";
-  if (reason == "shared") return "share memory, descriptors or a writable mapping with others";
-  if (reason == "rings") return "use io_uring, aio or perf rings";
-  if (reason == "seccomp") return "run under a seccomp filter";
-  if (reason == "traced") return "are traced";
-  if (reason == "libc") return "have a C library that is not known";
+#define SHIM_REASON(number, NAME, name, text, does) \
+  if (reason == name) return does;
+#include "libsysvm/shim/reasons.inc"
   return "make plain calls for another reason";
 }
 

@@ -152,7 +152,7 @@ Example example_from(const nlohmann::json& note) {
   return out;
 }
 
-std::string side_by_side(const Procedure& proc, const Example& example) {
+std::string side_by_side(const Procedure& proc, const Example& example, bool code) {
   const std::vector<Instruction> instructions = calls_of(proc.code);
   std::set<size_t> asked_for, shown;
   size_t width = 0;
@@ -168,7 +168,7 @@ std::string side_by_side(const Procedure& proc, const Example& example) {
       out += fmt::format("    {:<{}}   {}\n", left, width, right);
   };
   const auto unasked_before = [&](size_t end) {
-    for (size_t i = 0; i < end; ++i)
+    for (size_t i = 0; code && i < end; ++i)
       if (!asked_for.count(i) && shown.insert(i).second)
         line("-", instructions[i].text + (instructions[i].nr == SYSVM_NR_close ? "  (a close that waited)"
                                                                                : "  (not asked for here)"));
@@ -181,8 +181,8 @@ std::string side_by_side(const Procedure& proc, const Example& example) {
     }
     unasked_before(at);
     shown.insert(at);
-    line(c.call, fmt::format("{}  ({})", instructions[at].text,
-                             c.by == ExampleCall::kTrigger ? "the trigger" : fmt::format("answer {}", c.by)));
+    const std::string by = c.by == ExampleCall::kTrigger ? "the trigger" : fmt::format("answer {}", c.by);
+    line(c.call, code ? fmt::format("{}  ({})", instructions[at].text, by) : by);
   }
   if (example.more) out += fmt::format("    and {} calls more like these\n", example.more);
   if (!example.calls.empty()) unasked_before(instructions.size());

@@ -66,6 +66,7 @@ std::string printable(std::string_view text, size_t most = kExampleBytes);
 
 // The calls on the left; on the right the instruction that makes each, or what else becomes of it.
 // Instructions that make calls which the application did not ask for in this occurrence stand alone.
-std::string side_by_side(const Procedure& proc, const Example& example);
+// code: with the instruction that makes each.
+std::string side_by_side(const Procedure& proc, const Example& example, bool code);
 
 }  // namespace sysvm

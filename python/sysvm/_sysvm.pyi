@@ -3,6 +3,9 @@ from typing import Any
 
 import numpy.typing as npt
 
+FLAGS: dict[int, str]
+DATA_KINDS: list[str]
+
 class Error(ValueError): ...
 
 class TraceTable:

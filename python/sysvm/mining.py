@@ -16,13 +16,13 @@ class Sequence:
     """Calls that were made one after the other, again and again.
 
     In `calls`, "#0" is the result of call 0, "=0.1" equals argument 1 of call 0, "buf" is a buffer that the
-    call fills, "*" varies; what comes after "=" behind the call is its result.
+    call fills, "*" varies; what comes after the call's "=" is its result.
     """
 
     calls: tuple[str, ...]
     count: int
     known: int
-    """Calls behind the first whose inputs are all known when the sequence begins."""
+    """Calls after the first whose inputs are all known when the sequence begins."""
 
     def __str__(self) -> str:
         return f"{self.count:,} times, {self.known} of {len(self.calls) - 1} followers known:\n" + "".join(
@@ -37,7 +37,7 @@ class Mined:
         self.covered: int = raw.covered
         """Calls inside the sequences."""
         self.known: int = raw.known
-        """Of these, calls behind the first whose inputs are all known at the beginning."""
+        """Of these, calls after the first whose inputs are all known at the beginning."""
         self._sequences = [Sequence(tuple(s.calls), s.count, s.known) for s in raw.sequences]
 
     def __iter__(self) -> Iterator[Sequence]:

@@ -22,15 +22,10 @@ if TYPE_CHECKING:
 
 DEFAULT_COLUMNS = ("ts_ns", "dur_ns", "pid", "tid", "call", "a0", "a1", "a2", "a3", "a4", "a5", "ret", "path")
 MORE_COLUMNS = ("path2", "nr", "seq", "flags", "ip", "caller", "st_mode", "st_size", "st_dev", "st_ino",
-                "errno", "exe", "fd_path",
-                "site", "comm", "flag_names")
+                "data_kind", "data", "errno", "exe", "fd_path", "site", "comm", "flag_names")
 
-# Bits of `flags`; EventFlag of traces/trace.proto has the same names.
-FLAGS = {1 << bit: name for bit, name in enumerate((
-    "NO_ENTER", "NO_EXIT", "RESTARTED", "FORK_CHILD", "COMPAT", "PATH_FAULT", "PATH_CUT", "SIGNAL",
-    "HAS_STAT", "NR_CHANGED", "HAS_DATA",
-    "UNKNOWN_ARG0", "UNKNOWN_ARG1", "UNKNOWN_ARG2", "UNKNOWN_ARG3", "UNKNOWN_ARG4", "UNKNOWN_ARG5",
-    "UNKNOWN_RET", "UNKNOWN_VALUE"))}
+# Bits of `flags`, by number; EventFlag of traces/trace.proto has the same names.
+FLAGS: dict[int, str] = _sysvm.FLAGS
 
 
 def _flag_text(flags: int) -> str:
@@ -107,6 +102,7 @@ class Trace:
         path2    second string argument            fd_path path of the first descriptor, or of the new one
         errno    0 if there was no error, int16    exe     path of the program that ran; comm: its last part
         site     file and offset of the call       flags   bits of FLAGS; flag_names: in words
+        data     bytes read or written, if recorded  data_kind what they are: iovec, dirent, bytes ...
         nr, seq, ip, caller, st_mode, st_size, st_dev, st_ino
 
         time_index: the index is the time of day (a DatetimeIndex in UTC) if the recording knows it, else the
@@ -129,8 +125,10 @@ class Trace:
         codes = self.column(name)
         if name == "call":
             return pd.Categorical.from_codes(codes, dtype=self._calls)
-        if name in ("path", "path2", "exe", "fd_path", "site"):
-            dtype, recode = self._categories("strings" if name in ("path", "path2") else name)
+        if name == "data_kind":
+            return pd.Categorical.from_codes(codes.astype(np.int8), categories=_sysvm.DATA_KINDS)
+        if name in ("path", "path2", "data", "exe", "fd_path", "site"):
+            dtype, recode = self._categories("strings" if name in ("path", "path2", "data") else name)
             return pd.Categorical.from_codes(codes if recode is None else recode[codes], dtype=dtype)
         return codes
 

@@ -71,7 +71,7 @@ def fifo(folder):
 OF_TRACES = ["info", "dump", "mine", "compile", "replay of"]
 OF_PROCEDURES = ["explain", "disasm", "run", "replay -P"]
 BAD = {
-    # what: (commands, the file made in a folder, words of the message behind its name)
+    # what: (commands, the file made in a folder, words of the message after its name)
     "a procedure file for a trace": (OF_TRACES, lambda f, g: g / "good.svp",
                                      ["a procedure file", "expected a trace"]),
     "a text for a trace": (OF_TRACES, lambda f, g: written(f, "text", b"hello, this is a letter\n"),
@@ -207,8 +207,8 @@ def test_a_trace_with_one_call(tmp_path):
     trace = imported(tmp_path, "one", "7 1.000000 getppid() = 1 <0.000001>\n")
     mined = run(SYSVM, "mine", "--json", trace)
     assert mined.returncode == 0
-    told = json.loads(mined.stdout)
-    assert (told["calls"], told["covered"], told["sequences"], told["ideal_entries"]) == (1, 0, [], 1)
+    found = json.loads(mined.stdout)
+    assert (found["calls"], found["covered"], found["sequences"], found["ideal_entries"]) == (1, 0, [], 1)
     made = run(SYSVM, "compile", trace, "-o", tmp_path / "one.svp")
     assert made.returncode == 0 and b"0 procedures" in made.stdout and b"nothing to gain" in made.stdout, \
         made.stdout
@@ -258,7 +258,7 @@ def test_nothing_is_mined_across_a_real_gap(tmp_path):
 
 def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     one = imported(tmp_path, "one", rounds(20))
-    # The same calls: but what is looked at and read is another descriptor each time, whatever was opened.
+    # The same calls: but the calls are about another descriptor each time, whatever was opened.
     varying = ROUND.replace("(3,", "({fd},").replace("close(3)", "close({fd})")
     other = imported(tmp_path, "other", "".join(varying.format(t=1 + i, i=i, fd=5 + i * i % 7)
                                                 for i in range(20)))
@@ -267,13 +267,13 @@ def test_what_one_recording_contradicts_is_dropped_and_told(tmp_path):
     assert "no source holds in all" not in alone
     both = run(SYSVM, "mine", one, other).stdout.decode()
     assert "newfstatat(*, \"\", buf, 0x1000)" in both and "#0" not in both.split("varies\n")[1], both
-    assert "1 of the arguments could be told in some of the recordings, but no source holds in all" in both, \
+    assert "1 of the arguments had a source in some of the recordings, but no source holds in all" in both, \
         both
     # The others are equal to that one, and as little known before the sequence begins.
-    assert "? read(=1.0, buf, 4096)" in both and "0 of 4 behind the first known" in both, both
+    assert "? read(=1.0, buf, 4096)" in both and "0 of 4 after the first known" in both, both
     assert run(SYSVM, "mine", other, one).stdout.decode() == both
-    told = json.loads(run(SYSVM, "mine", "--json", one, other).stdout)
-    assert told["sequences"][0]["contradicted"] == 1
+    found = json.loads(run(SYSVM, "mine", "--json", one, other).stdout)
+    assert found["sequences"][0]["contradicted"] == 1
 
     # The compiler bets on what most occurrences do, and says what it costs; where they are even, it says why
     # there is none.
@@ -302,15 +302,15 @@ def test_names_of_files_do_not_reach_the_terminal_as_they_are(tmp_path):
 
 
 def test_what_an_entry_costs_elsewhere_decides_there(good, tmp_path):
-    told = {}
+    found = {}
     for crossing in (5, 165, 5000):
         done = run(SYSVM, "compile", "--json", "--crossing", crossing, good / "good.trace", "-o",
                    tmp_path / "x.svp")
         assert done.returncode == 0, done.stderr
-        told[crossing] = json.loads(done.stdout)
-    assert [p for p in told[5]["procedures"] if p["mode"] == "run_ahead"] == []
-    assert "more time than they cost: pays from" in json.dumps(told[5]["dropped"])
-    saved = [[p["saved_ns"] for p in told[c]["procedures"] if p["mode"] == "run_ahead"][0]
+        found[crossing] = json.loads(done.stdout)
+    assert [p for p in found[5]["procedures"] if p["mode"] == "run_ahead"] == []
+    assert "more time than they cost: pays from" in json.dumps(found[5]["dropped"])
+    saved = [[p["saved_ns"] for p in found[c]["procedures"] if p["mode"] == "run_ahead"][0]
              for c in (165, 5000)]
     assert 0 < saved[0] < saved[1]
     refused(run(SYSVM, "compile", "--crossing", "0", good / "good.trace", "-o", tmp_path / "y.svp"), 2,

@@ -95,7 +95,7 @@ std::vector<Case> cases() {
        "Permission denied", "chgrp staff /dev/sysvm"},
       {"module that works", judge_module_answers(answers([](auto& a) { a.version = "0.1.0"; }), kFree),
        State::kOk, "version 0.1.0, ABI 1, 169 system calls", ""},
-      {"something else behind the name",
+      {"something else after the name",
        judge_module_answers(answers([](auto& a) { a.query_error = ENOTTY; }), kFree), State::kMissing,
        "does not answer a query: Inappropriate ioctl", "rmmod sysvm"},
       {"module of another ABI", judge_module_answers(answers([](auto& a) { a.abi = 7; }), kFree),

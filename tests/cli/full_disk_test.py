@@ -98,3 +98,20 @@ def test_import_leaves_the_old_trace(trace, disk, tmp_path):
     done = run(SYSVM, "import", text, "-o", out)
     assert done.returncode == 125 and b"No space left" in done.stderr, done.stderr
     assert out.read_bytes() == trace.read_bytes() and sorted(os.listdir(disk)) == ["filler", "x.trace"]
+
+
+def test_a_recording_on_a_full_disk_keeps_its_whole_chunks(tmp_path):
+    """A small file system of its own fills up; the command does not notice, and what was written can be
+    read."""
+    place = tmp_path / "small"
+    place.mkdir()
+    script = ('mount -t tmpfs -o size=96k none "$1" || exit 77; '
+              '"$2" record -q -o "$1/t.trace" -- find /usr/share/doc /usr/include >"$3"; echo "status $?"; '
+              '"$2" info "$1/t.trace"; echo "info $?"')
+    done = run("unshare", "-m", "sh", "-c", script, "sh", place, SYSVM, tmp_path / "out")
+    if done.returncode == 77 or b"unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert b"No space left" in done.stderr and b"status 125" in done.stdout, (done.stdout, done.stderr)
+    assert b"info 0" in done.stdout and b"damage" not in done.stdout + done.stderr, (done.stdout, done.stderr)
+    assert b"complete   no" in done.stdout
+    assert (tmp_path / "out").read_bytes() == run("find", "/usr/share/doc", "/usr/include").stdout

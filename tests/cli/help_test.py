@@ -72,11 +72,7 @@ def test_unknown_option_is_a_usage_error(command):
     assert f"sysvm {command} --help".encode() in done.stderr
 
 
-# These print their help themselves, in lines of their own.
-WIDE = {"bench", "doctor", "run"}
-
-
-@pytest.mark.parametrize("command", [c for c in commands() if c not in WIDE])
+@pytest.mark.parametrize("command", commands())
 def test_help_fits_80_columns(command):
     done = run(SYSVM, command, "--help", env=os.environ | {"COLUMNS": "80"})
     assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
@@ -120,6 +116,6 @@ def test_bash_offers_users_and_processes():
     assert "--output" in completions(SYSVM, "record", "-q", "--")
 
 
-def test_bash_leaves_what_stands_behind_the_separator_to_others():
+def test_bash_leaves_what_follows_the_separator_to_others():
     offered = completions(SYSVM, "try", "--", "ech")
     assert "echo" in offered and not any(word.startswith("-") for word in offered)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A property of imports, for each way in which strace can be told to print: everything is understood, the
+"""A property of imports, for each way in which strace can be asked to print: everything is understood, the
 calls are those of the plain log, and what is exported as strace's text and imported again is the same.
 
 `make check` runs the options one by one; the target check-import-options each pair of them too

@@ -19,7 +19,7 @@ PROGRAM = r"""
 
 static char buffer[4096];
 
-/* depth 0: opens and closes; 1: looks at it as well; 2: reads it to its end */
+/* depth 0: opens and closes; 1: makes an fstat as well; 2: reads it to its end */
 static void visit(const char *path, int flags, int depth)
 {
 	struct stat st;
@@ -98,7 +98,7 @@ def test_what_misses_is_narrowed_until_it_hits(folder):
     first, _ = compiled("first")
     assert {name_of(p) for p in first.values()} == {READS_ALL} and len(first) == 2
 
-    # Half of the files are read, half are only looked at: three and one of three followers are used.
+    # Half of the files are read, half get only an fstat: three and one of three followers are used.
     counters = ran("first", "2", "100", "1", "100")
     assert counters["0"]["runs"] == 200 and counters["0"]["misses"] >= 90, counters
     assert counters["0x80000"]["misses"] == 0, counters

@@ -3,7 +3,7 @@
 JSON.
 
 The library is libtest_trace_processor.so of Debian's chromium-shell, made for that browser's tests: the trace
-processor behind a C++ class of three functions. They are called here by their mangled names, with strings and
+processor as a C++ class of three functions. They are called here by their mangled names, with strings and
 vectors laid out as libc++ lays them out. Another release may have another layout, so it is asked for
 something known first; and as a wrong guess crashes, this is a program of its own. Exit status 77: not a
 library that this understands.

@@ -10,8 +10,8 @@
 #include <fstream>
 #include <string>
 
-#include "cli/try_copy.h"
-#include "cli/try_streams.h"
+#include "cli/try/copy.h"
+#include "cli/try/streams.h"
 
 namespace sysvm {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "cli/try_report.h"
-
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "cli/try/report.h"
 
 namespace sysvm {
 namespace {
@@ -72,7 +72,8 @@ TEST(TryReport, WhatWasPredictedStandsBesideIt) {
   r.predicted = "slower: about 1 ms more";
   r.why = {"4100 of 5000 calls are write"};
   const std::string table = to_table(r);
-  EXPECT_NE(table.find("305,415 entries (-1.0 % of those after); slower: about 1 ms more"), std::string::npos)
+  EXPECT_NE(table.find("305,415 crossings (-1.0 % of those after); slower: about 1 ms more"),
+            std::string::npos)
       << table;
   EXPECT_NE(table.find("4100 of 5000 calls are write"), std::string::npos) << table;
   EXPECT_EQ(nlohmann::json::parse(to_json(r))["predicted"]["entries"], 305415);

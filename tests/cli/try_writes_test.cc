@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "cli/try_writes.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
+
+#include "cli/try/writes.h"
 
 namespace sysvm {
 namespace {

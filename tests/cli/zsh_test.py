@@ -19,10 +19,12 @@ from help_test import options_of_help
 pytestmark = pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
 
 # Nothing is printed between a list and DONE but the list: no prompt, no bell, no pages.
-SETUP = r"""PS1= PS2= LISTMAX=0; unsetopt prompt_sp prompt_cr beep list_beep list_ambiguous
-zle_bracketed_paste; unset zle_bracketed_paste fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D
-done-now() {{ local line=$BUFFER; BUFFER=; zle -I; print -r -- "DONE<$line>"; }}; zle -N done-now; bindkey
-'^Xd' done-now print -r -- "SET""UP"
+SETUP = r"""PS1= PS2= LISTMAX=0
+unsetopt prompt_sp prompt_cr beep list_beep list_ambiguous zle_bracketed_paste; unset zle_bracketed_paste
+fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D
+done-now() {{ local line=$BUFFER; BUFFER=; zle -I; print -r -- "DONE<$line>"; }}; zle -N done-now
+bindkey '^Xd' done-now
+print -r -- "SET""UP"
 """
 
 
@@ -93,7 +95,7 @@ def test_it_offers_the_options_of_the_help(zsh, command):
     assert names | set(re.findall(r" (--[a-z][-a-z]*) ", after)) == options_of_help(command)
 
 
-def test_what_stands_behind_the_separator_is_a_command_of_its_own(zsh):
+def test_what_follows_the_separator_is_a_command_of_its_own(zsh):
     assert zsh.complete("sysvm try -- mkdi")[0].startswith("sysvm try -- mkdir")
 
 

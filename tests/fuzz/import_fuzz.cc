@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Fuzzes what makes traces of text. The first byte of the input says of whom the rest is: even: strace, odd:
-// perf script. Bad text is told, line by line, and no error. If it is 0 or 1, the trace is written as well,
-// and read again: it must be whole and have all events. The others end before that, which makes them many
-// times faster.
+// perf script. Bad text is reported, line by line, and is no error. If it is 0 or 1, the trace is written as
+// well, and read again: it must be whole and have all events. The others end before that, which makes them
+// many times faster.
 #include <sys/mman.h>
 
 #include <cstdint>

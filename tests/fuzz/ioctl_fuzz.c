@@ -206,7 +206,7 @@ static void act(void) {
   current = was;
 }
 
-/* What lies behind the module's seams. */
+/* What the module takes from the kernel. */
 unsigned long sysvm_entry_ticks;
 
 void sysvm_boundary_init(void) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The corpus without a fuzzer: each file of a folder once through the fuzz target that this is linked to, so
-// that every `make check` looks at what was ever found to matter.
+// that every `make check` tries what was ever found to matter.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -20,5 +20,5 @@ int main(int argc, char** argv) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
     inputs++;
   }
-  return inputs ? 0 : 1;  // a test that looked at nothing did not pass
+  return inputs ? 0 : 1;  // a test that tried nothing did not pass
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Fuzzes the procedure file's check: any bytes, with the checksums made right where the structure allows it
-// (else the fuzzer would never get behind them). What is accepted is then read whole, as the shim would: any
+// (else the fuzzer would never get past them). What is accepted is then read whole, as the shim would: any
 // byte out of place is the sanitizer's to find.
 #include <cstdlib>
 #include <cstring>

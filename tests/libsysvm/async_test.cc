@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Runs on helper threads. Nothing here is timed: what must overlap would wait for ever if it did not, and
-// what must have ended is looked at when it says so.
+// what must have ended is checked when it says so.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -159,7 +159,7 @@ TEST_F(Async, ManyAreInFlightAndEachIsFetchedOnce) {
 }
 
 TEST_F(Async, CallsThatBlockOverlap) {
-  // Each waits for the one behind it: only when all are under way can the first ever end.
+  // Each waits for the one after it: only when all are under way can the first ever end.
   constexpr int kRequests = 12;
   open(options(kRequests));
   const uint32_t proc = define_pass_on();
@@ -199,7 +199,7 @@ TEST_F(Async, CancellationEndsWhatWaitsWhatRunsAndWithASignalWhatBlocks) {
   ASSERT_EQ(sysvm_async_submit(pool, &waits), 0);
   EXPECT_EQ(sysvm_async_submit(pool, &waits), -EBUSY);
 
-  ASSERT_EQ(sysvm_async_cancel(pool, &waits), 0);  // behind the other, in the only thread
+  ASSERT_EQ(sysvm_async_cancel(pool, &waits), 0);  // after the other, in the only thread
   EXPECT_EQ(sysvm_async_cancel(pool, &waits), -EALREADY);
   ASSERT_EQ(sysvm_async_wait(pool, &waits, -1), 0);
   EXPECT_EQ(waits.result, -ECANCELED);

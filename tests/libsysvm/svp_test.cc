@@ -72,7 +72,8 @@ struct File {
     followers[2].arg[1] = {SVP_ARG_CONST, 0, 0, 0, 1, 0};
   }
 
-  // The same with a loop behind: newfstatat and lgetxattr of each entry, 16 records of 24 + 144 + 32 bytes.
+  // The same with a loop after it: newfstatat and lgetxattr of each dirent, 16 records of 24 + 144 + 32
+  // bytes.
   static File with_loop() {
     File f;
     svp_follower look{}, label{};

@@ -76,7 +76,7 @@ TEST(Explain, NamesLoopsKeptPathsAndLocks) {
   const std::string text = explain_text({{p}, ""});
   EXPECT_THAT(text, HasSubstr("fcntl($0, F_SETLK, $2), number 3 in a row"));
   EXPECT_THAT(text, HasSubstr("only if  a regular file that is not empty"));
-  EXPECT_THAT(text, HasSubstr("each entry of the directory, at most 40 in a run:\n  answers  newfstatat(_, name"));
+  EXPECT_THAT(text, HasSubstr("each dirent, at most 40 in a run:\n  answers  newfstatat(_, name"));
   EXPECT_THAT(text, HasSubstr("newfstatat(_, kept path"));
   EXPECT_THAT(explain_json({{p}, ""}), HasSubstr("\"entries\": 40"));
 }

@@ -192,7 +192,7 @@ class Slow(unittest.TestCase):
         return end
 
     def run_in_mount(self, *words, prefetch="auto", during=None, victims=()):
-        """Output, status, and what the prefetcher did, of a command on the tree that nobody has looked at
+        """Output, status, and what the prefetcher did, of a command on the tree that nobody has touched
         yet."""
         end = self.mounted()
         stats = self.folder + "/stats"

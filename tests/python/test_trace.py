@@ -87,7 +87,7 @@ def test_losses_and_damage_are_told(make_trace, tmp_path) -> None:
     assert "100 events" in repr(t) and "3 lost" in repr(t)
     cut = tmp_path / "cut.trace"
     whole = path.read_bytes()
-    cut.write_bytes(whole[: len(whole) * 4 // 5])  # behind the header, with some of the events
+    cut.write_bytes(whole[: len(whole) * 4 // 5])  # after the header, with some of the events
     t = sysvm.open(cut)
     assert 0 < len(t) < 100
     assert "cut.trace" in t.info["damage"] and "damaged" in repr(t)

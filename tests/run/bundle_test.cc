@@ -97,7 +97,7 @@ TEST(Bundle, IsRefusedWithARangeThatLiesOutside) {
       {"build-id", [](sysvm_bundle*, sysvm_object* o, sysvm_site*) { o->build_id_len = 21; }},
       {"code", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->code_len = SITES_CODE_MAX + 1; }},
       {"expected bytes", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->expect_len = 200; }},
-      {"patch behind the syscall", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->patch = 0x2000; }},
+      {"patch after the syscall", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->patch = 0x2000; }},
       {"fix", [](sysvm_bundle*, sysvm_object*, sysvm_site* s) { s->fixes = 1, s->fix[0].at = 40; }},
       {"path without an end", [](sysvm_bundle* b, sysvm_object*,
                                  sysvm_site*) { std::memset(b->stats_path, '/', sizeof b->stats_path); }},

@@ -6,30 +6,13 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
-from sysvm_program import BIN, SYSVM, run  # noqa: E402
+from recording import EACH_BACKEND, SYSVM, WORKLOAD, info, names, record, run
 
-WORKLOAD = str(BIN / "tracer_workload")
-CAN_BPF = run(SYSVM, "stat", "--backend", "bpf", "--", "true").returncode == 0
-# Without the rights for eBPF the same is asked of ptrace alone; tracer.bpf is what reports the lack.
-BACKENDS = ["bpf", "ptrace"] if CAN_BPF else ["ptrace"]
-
-pytestmark = pytest.mark.parametrize("backend", BACKENDS)
-
-
-def record(backend, tmp_path, *command, options=()):
-    return run(SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", *options, "--", *command)
-
-
-def info(tmp_path):
-    done = run(SYSVM, "info", "--json", tmp_path / "t.trace")
-    return json.loads(done.stdout)
+pytestmark = EACH_BACKEND
 
 
 @pytest.mark.parametrize("status", [0, 7, 125])
@@ -78,7 +61,7 @@ def test_standard_input_is_the_commands(backend, tmp_path):
     assert done.stdout == b"bbnbnb" and done.stderr == b""
 
 
-def test_options_behind_the_separator_are_the_commands(backend, tmp_path):
+def test_options_after_the_separator_are_the_commands(backend, tmp_path):
     assert record(backend, tmp_path, "echo", "--help", "-o").stdout.endswith(b"--help -o\n")
     bare = run(SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "echo",
                "--version-of-nothing")
@@ -231,64 +214,6 @@ def test_stat_has_a_line_on_a_terminal_only(backend, tmp_path):
     assert "\r" not in piped and "\x1b" not in piped
 
 
-def test_attaches_to_all_threads_until_interrupted(backend, tmp_path):
-    program = ("import threading, os, time\n"
-               "def work():\n  while True: os.getppid(); time.sleep(0.005)\n"
-               "for _ in range(3): threading.Thread(target=work, daemon=True).start()\n"
-               "print('ready', flush=True); time.sleep(60)\n")
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as target:
-        assert target.stdout.readline() == b"ready\n"
-        with subprocess.Popen([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p",
-                               str(target.pid)],
-                              stderr=subprocess.PIPE) as recorder:
-            time.sleep(1.5)
-            recorder.send_signal(signal.SIGINT)
-            _, err = recorder.communicate(timeout=60)
-        assert recorder.returncode == 0 and b"left running" in err
-        assert target.poll() is None, "the process that was watched must go on"
-        status = Path(f"/proc/{target.pid}/status").read_text()
-        assert "TracerPid:\t0" in status and "T (stopped)" not in status
-        target.kill()
-    seen = info(tmp_path)
-    assert seen["threads"] >= 3 and seen["processes"][0]["pid"] == target.pid
-    assert {c["name"]: c["count"] for c in seen["by_call"]}["getppid"] > 30
-
-
-def test_attaches_to_several_processes_and_follows_their_children(backend, tmp_path):
-    waiting = [subprocess.Popen(["sh", "-c", f"read x; {WORKLOAD} forks {n}; read x"], stdin=subprocess.PIPE)
-               for n in (5, 9)]
-    first, second = (str(p.pid) for p in waiting)
-    with subprocess.Popen([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p",
-                           f"{first},{second}"],
-                          stderr=subprocess.PIPE) as recorder:
-        wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
-        time.sleep(0.5)
-        for process in waiting:
-            process.stdin.write(b"go\n\n")
-            process.stdin.close()
-        _, err = recorder.communicate(timeout=60)  # ends with the last of them
-    assert recorder.returncode == 0, err
-    assert [process.wait(timeout=60) for process in waiting] == [0, 0] or backend == "ptrace"
-    assert names(tmp_path)["getppid"] == 14
-    assert {int(first), int(second)} <= {p["pid"] for p in info(tmp_path)["processes"]}
-    assert run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout.startswith(b"complete: ")
-
-
-def test_process_that_has_ended_is_not_waited_for(backend, tmp_path):
-    with subprocess.Popen(["true"]) as ended:
-        wait_for(lambda: Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
-        done = subprocess.run([SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p",
-                               str(ended.pid)],
-                              stderr=subprocess.PIPE, timeout=30)
-    assert done.returncode == 125 and str(ended.pid).encode() in done.stderr
-
-
-def test_process_that_is_not_there_leaves_no_file(backend, tmp_path):
-    done = run(SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "-p", "4194303")
-    assert done.returncode == 125 and b"process 4194303: " in done.stderr
-    assert not (tmp_path / "t.trace").exists()
-
-
 @pytest.mark.parametrize("words", [
     [], ["-p", "1", "--", "true"], ["-a", "-p", "1"], ["-p", "0"], ["-p", "1,x"], ["-u", "nobody", "-p", "1"],
     ["-m", "3000", "--", "true"],
@@ -302,10 +227,6 @@ def test_wrong_usage_is_2_and_runs_nothing(backend, tmp_path, words):
     done = run(SYSVM, "record", *words, cwd=tmp_path)
     assert done.returncode == 2 and b"record" in done.stderr and done.stdout == b""
     assert not list(tmp_path.iterdir())
-
-
-def names(tmp_path):
-    return {c["name"]: c["count"] for c in info(tmp_path)["by_call"]}
 
 
 def test_verify_proves_or_lists(backend, tmp_path):
@@ -337,7 +258,7 @@ def test_filter_keeps_only_what_was_asked_for_but_knows_call_sites(backend, tmp_
     assert seen["missing"] == 0 and seen["mappings"] > 3, "mappings are followed without their mmap calls"
     verified = run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout
     assert b"only the calls of -e trace=getppid,execve wait4" in verified and b"complete: " in verified
-    # The C library's are among them, which are mapped behind the exec, if the process lives until the
+    # The C library's are among them, which are mapped after the exec, if the process lives until the
     # recorder looks.
     record(backend, tmp_path, "sh", "-c", "sleep 1; true", options=["-e", "getppid"])
     assert info(tmp_path)["mappings"] == 2 * 3
@@ -382,121 +303,8 @@ def test_data_is_kept_only_if_asked_for_and_as_a_hash(backend, tmp_path):
     kinds = lambda out: {json.loads(l).get("data", {}).get("kind")
                          for l in out.splitlines()[1:]}  # noqa: E731
     assert "bytes" not in kinds(plain) and "hash" not in kinds(plain)
-    if any(kinds(whole) - {None}):  # once dump tells of it
+    if any(kinds(whole) - {None}):  # once dump shows it
         assert "bytes" in kinds(whole) and "hash" in kinds(hashed)
-
-
-def test_process_ids_are_those_of_our_own_pid_namespace(backend, tmp_path):
-    if os.geteuid() != 0:
-        return
-    inner = run("unshare", "--pid", "--fork", "--mount-proc", SYSVM, "record", "-q", "--backend", backend,
-                "-o",
-                tmp_path / "t.trace", "--", "sh", "-c", "echo $$; exec " + WORKLOAD + " forks 3")
-    if inner.returncode == 1 and b"unshare" in inner.stderr:
-        pytest.skip(inner.stderr.decode())
-    assert inner.returncode == 0, inner.stderr
-    seen = info(tmp_path)
-    pid = int(inner.stdout.split()[0])
-    assert pid < 100 and {p["pid"] for p in seen["processes"]} >= {pid}
-    assert sum(p["parent"] == pid for p in seen["processes"]) == 3
-    assert seen["complete"]
-
-
-def test_attaches_to_a_control_group(backend, tmp_path):
-    if backend != "bpf":
-        refused = run(SYSVM, "record", "--backend", "ptrace", "-o", tmp_path / "t.trace", "--cgroup", "/")
-        assert refused.returncode == 125
-        return
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()
-              if " - cgroup" in line]
-    place = next((Path(m) / f"sysvm-test-{os.getpid()}" for m in mounts if os.access(m, os.W_OK) and (
-        "unified" in m or len(mounts) == 1 or "freezer" in m)), None)
-    try:
-        place.mkdir()
-    except (OSError, AttributeError):
-        pytest.skip("no control group can be made here")
-    try:
-        with subprocess.Popen(["sh", "-c",
-                               f"echo $$ > {place}/cgroup.procs; echo in; read x; "
-                               f"{WORKLOAD} forks 5; read x"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as inside:
-            assert inside.stdout.readline() == b"in\n"
-            with subprocess.Popen([SYSVM, "record", "-o", tmp_path / "t.trace", "--cgroup", place.name],
-                                  stderr=subprocess.PIPE) as recorder:
-                wait_for(lambda: (tmp_path / "t.trace").exists()
-                         and (tmp_path / "t.trace").stat().st_size > 0)
-                time.sleep(0.3)
-                with subprocess.Popen(["sh", "-c",
-                                       f"echo $$ > {place}/cgroup.procs; read x; {WORKLOAD} forks 3"],
-                                      # who joins is found by the recorder's next look
-                                      stdin=subprocess.PIPE) as later:
-                    wait_for(lambda: str(later.pid) in (place / "cgroup.procs").read_text().split())
-                    time.sleep(1)
-                    later.communicate(b"go\n", timeout=60)
-                inside.stdin.write(b"go\n\n")
-                inside.stdin.close()
-                _, err = recorder.communicate(timeout=60)  # ends with the last of them
-            assert recorder.returncode == 0, err
-            inside.wait(timeout=60)
-    finally:
-        place.rmdir()
-    assert names(tmp_path)["getppid"] == 5 + 3 and info(tmp_path)["missing"] == 0
-
-
-def wait_for(what):
-    for _ in range(600):
-        if what():
-            return
-        time.sleep(0.05)
-    pytest.fail("waited for half a minute")
-
-
-def test_attaches_to_everything_but_itself(backend, tmp_path):
-    if backend != "bpf":
-        return
-    with subprocess.Popen([SYSVM, "record", "-o", tmp_path / "t.trace", "-a"],
-                          stderr=subprocess.PIPE) as recorder:
-        wait_for(lambda: (tmp_path / "t.trace").exists() and (tmp_path / "t.trace").stat().st_size > 0)
-        time.sleep(0.3)
-        with subprocess.Popen([WORKLOAD, "forks", "7"]) as stranger:
-            stranger.wait(timeout=60)
-        recorder.send_signal(signal.SIGINT)
-        recorder.communicate(timeout=60)
-    assert recorder.returncode == 0
-    lines = [json.loads(line) for line in run(SYSVM, "dump", "--json",
-                                              tmp_path / "t.trace").stdout.splitlines()][1:]
-    # Its children are this test's doing as well, so they are told by who made them.
-    assert sum(l.get("call") == "getppid" and l.get("ret") in (stranger.pid, str(stranger.pid))
-               for l in lines) == 7
-    assert not any(l.get("pid") == recorder.pid for l in lines)
-
-
-def test_flight_recorder_keeps_the_end_and_writes_on_a_signal(backend, tmp_path):
-    if backend != "bpf":
-        refused = run(SYSVM, "record", "--backend", "ptrace", "--ring", "1s", "-o", tmp_path / "t.trace",
-                      "--", "true")
-        assert refused.returncode == 125 and b"needs eBPF" in refused.stderr
-        return
-    script = f"{WORKLOAD} calls 2000; sleep 4; {WORKLOAD} forks 10; echo here; read x; {WORKLOAD} forks 20"
-    with subprocess.Popen([SYSVM, "record", "--ring", "3s", "-o", tmp_path / "t.trace", "--", "sh", "-c",
-                           script],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as recorder:
-        assert recorder.stdout.readline() == b"here\n"
-        recorder.send_signal(signal.SIGUSR1)
-        wait_for(lambda: (tmp_path / "t.trace.1").exists()
-                 and b"closed" in run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout
-                 and json.loads(run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout)["closed"])
-        time.sleep(4)
-        _, err = recorder.communicate(b"go\n", timeout=60)
-    assert recorder.returncode == 0 and b"1 snapshot" in err
-    first = json.loads(run(SYSVM, "info", "--json", tmp_path / "t.trace.1").stdout)
-    count = {c["name"]: c["count"] for c in first["by_call"]}
-    # On a machine that is busy enough, some of the ten are older than the window.
-    assert 0 < count["getppid"] <= 10, "those of the last seconds, and not the 2000 before"
-    assert any(p["exe"].endswith("sh") for p in first["processes"]), "who lived before the window is known"
-    assert run(SYSVM, "info", "--verify", tmp_path / "t.trace.1").stdout.startswith(b"complete: ")
-    assert 0 < names(tmp_path)["getppid"] <= 20
-    assert run(SYSVM, "info", "--verify", tmp_path / "t.trace").stdout.startswith(b"complete: ")
 
 
 def test_interrupt_reaches_the_command_and_the_trace_is_whole(backend, tmp_path):
@@ -518,112 +326,7 @@ def test_output_into_a_closed_pipe_ends_the_command_as_without_us(backend, tmp_p
     assert done.stdout == b"y\n141\n" and info(tmp_path)["closed"]
 
 
-def test_under_sudo_the_command_runs_as_who_called(backend, tmp_path):
-    if os.geteuid() != 0:
-        return
-    with tempfile.TemporaryDirectory() as place:
-        os.chmod(place, 0o777)
-        for options, uid in (([], 65534), (["--as-root"], 0), (["-u", "daemon"], 1)):
-            done = run("env", "SUDO_UID=65534", SYSVM, "record", "-q", "--backend", backend, "-o",
-                       f"{place}/t.trace", *options, "--",
-                       "id", "-u")
-            assert done.stdout == b"%d\n" % uid, done.stderr
-            assert os.stat(f"{place}/t.trace").st_uid == (uid if not options else 0)
-            os.unlink(f"{place}/t.trace")
-
-
-def test_runs_as_another_user(backend, tmp_path):
-    if os.geteuid() != 0:
-        assert record(backend, tmp_path, "true", options=["-u", "root"]).returncode == 126
-        return
-    done = record(backend, tmp_path, "sh", "-c", "id -un; echo $HOME", options=["-u", "nobody"])
-    assert done.stdout.split() == [b"nobody", b"/nonexistent"]
-
-
-def test_without_rights_it_says_the_fix(backend, tmp_path):
-    if os.geteuid() != 0 or backend == "ptrace":
-        return
-    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    if run(*drop, SYSVM, "--version").returncode:
-        pytest.fail(f"{SYSVM} cannot be run by another user; build where others may look")
-    with tempfile.TemporaryDirectory() as place:  # pytest's own cannot be entered by others
-        os.chmod(place, 0o777)
-        refused = run(*drop, SYSVM, "record", "--backend", "bpf", "-o", f"{place}/u.trace", "--", "true")
-        assert refused.returncode == 125 and b"setcap" in refused.stderr
-        assert b"--backend ptrace" in refused.stderr
-        fallback = run(*drop, SYSVM, "record", "-o", f"{place}/u.trace", "--", "true")
-        assert fallback.returncode == 0 and b"the ptrace backend was used" in fallback.stderr
-
-
-# Runs a command where the kernel's types are not to be seen. Only /sys is made private: in a chroot the root
-# is no mount, so unshare's own way fails there.
-HIDDEN_BTF = ["unshare", "-m", "--propagation", "unchanged", "sh", "-c",
-              'mount --make-private /sys && mount -t tmpfs none /sys/kernel/btf && exec "$0" "$@"']
-
-
-def test_without_btf_it_says_so_and_ptrace_records_the_same(backend, tmp_path):
-    """A kernel that was built without BTF, as far as a program can tell."""
-    if os.geteuid() != 0 or backend == "ptrace":
-        return
-    hidden = [*HIDDEN_BTF, SYSVM, "record"]
-    refused = run(*hidden, "--backend", "bpf", "-o", tmp_path / "b.trace", "--", "true")
-    assert refused.returncode == 125 and b"CONFIG_DEBUG_INFO_BTF" in refused.stderr
-    assert b"--backend ptrace" in refused.stderr
-    fallback = run(*hidden, "-o", tmp_path / "t.trace", "--", WORKLOAD, "calls", "70")
-    assert fallback.returncode == 0 and b"the ptrace backend was used" in fallback.stderr
-    without = names(tmp_path)
-    assert without["getppid"] == 70
-    assert record("bpf", tmp_path, WORKLOAD, "calls", "70").returncode == 0
-    assert names(tmp_path) == without
-
-
-def test_with_btf_from_a_file_ebpf_works_where_it_is_hidden(backend, tmp_path):
-    if os.geteuid() != 0 or backend == "ptrace":
-        return
-    types = tmp_path / "vmlinux.btf"
-    types.write_bytes(Path("/sys/kernel/btf/vmlinux").read_bytes())
-    hidden = [*HIDDEN_BTF, SYSVM]
-    trace = ["-o", tmp_path / "t.trace"]
-    done = run(*hidden, "record", "--btf", types, *trace, "--", WORKLOAD, "calls", "70")
-    assert done.returncode == 0 and b"; bpf: setup" in done.stderr, done.stderr
-    assert names(tmp_path)["getppid"] == 70 and info(tmp_path)["complete"]
-    counted = run(*hidden, "stat", "--json", "--btf", types, "-o", tmp_path / "stat.json", "--", WORKLOAD,
-                  "calls", "70")
-    assert counted.returncode == 0 and json.loads((tmp_path / "stat.json").read_text())["backend"] == "bpf"
-    # The programs that go through all threads are prepared in the same way.
-    with subprocess.Popen(["sleep", "60"]) as sleeper:
-        attached = run(*hidden, "record", "--btf", types, *trace, "--duration", "100ms", "-p", sleeper.pid)
-        sleeper.kill()
-    assert attached.returncode == 0 and b"1 thread" in attached.stderr, attached.stderr
-
-
-def test_btf_of_another_kernel_is_refused(backend, tmp_path):
-    """Its members are elsewhere: the programs would read anything. Nothing else is tried instead."""
-    if os.geteuid() != 0 or backend == "ptrace":
-        return
-    types = Path("/sys/kernel/btf/vmlinux").read_bytes()
-    (tmp_path / "other").write_bytes(types[:-2] + b"x\0")  # the last letter of the last name
-    (tmp_path / "none").write_text("no types")
-    for file, why in (("other", b"types of another kernel"), ("none", b"expected a kernel's types"),
-                      ("absent", b"No such file")):
-        for command in (["record", "-o", tmp_path / "t.trace"], ["stat"]):
-            done = run(SYSVM, *command, "--btf", tmp_path / file, "--", "true")
-            assert done.returncode == 125 and why in done.stderr and file.encode() in done.stderr, done.stderr
-    assert not (tmp_path / "t.trace").exists()
-    assert run(SYSVM, "record", "--backend", "ptrace", "--btf", tmp_path / "other", "--",
-               "true").returncode == 2
-
-
-def test_locked_memory_is_not_needed_and_nothing_is_said_of_it(backend, tmp_path):
-    drop = ["setpriv", "--bounding-set=-sys_resource", "prlimit",
-            "--memlock=0"] if os.geteuid() == 0 else ["prlimit", "--memlock=0"]
-    done = run(*drop, SYSVM, "record", "--backend", backend, "-o", tmp_path / "t.trace", "--", WORKLOAD,
-               "calls", "40")
-    assert done.returncode == 0 and names(tmp_path)["getppid"] == 40
-    assert len(done.stderr.splitlines()) == 1 and b"libbpf" not in done.stderr
-
-
-def test_what_is_missing_behind_a_threads_last_event_counts(backend, tmp_path):
+def test_what_is_missing_after_a_threads_last_event_counts(backend, tmp_path):
     """The recorder sleeps while the command overfills its ring: the last events of its threads are among the
     lost."""
     if backend != "bpf":

@@ -6,16 +6,16 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "cli")]
+import foreground  # noqa: E402
+from foreground import WAIT, in_time, state, until  # noqa: E402, F401
 from sysvm_program import SYSVM, run  # noqa: E402
 
 SEEN = os.environ["SYSVM_SEEN"]
-WAIT = 60
 CAN_BPF = run(SYSVM, "stat", "--backend", "bpf", "--", "true").returncode == 0
 BACKENDS = ["bpf", "ptrace"] if CAN_BPF else ["ptrace"]
 WAYS = [(command, backend) for command in ("record", "stat") for backend in BACKENDS]
@@ -26,25 +26,6 @@ SENT_ON = [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.
 pytestmark = pytest.mark.parametrize("way", WAYS, ids=lambda w: "-".join(w))
 
 
-STARTED = []
-
-
-@pytest.fixture(autouse=True)
-def in_time():
-    """What hangs fails."""
-    def late(*_):
-        raise TimeoutError
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(WAIT)
-    yield
-    signal.alarm(0)
-    while STARTED:  # by a test that failed
-        process = STARTED.pop()
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
 def words(way, tmp_path, *command):
     command_name, backend = way
     output = ["-o", str(tmp_path / "t.trace"), "-q"] if command_name == "record" else []
@@ -52,27 +33,7 @@ def words(way, tmp_path, *command):
 
 
 def start(way, tmp_path, *command, **more):
-    process = subprocess.Popen(words(way, tmp_path, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               **more)
-    STARTED.append(process)
-    ready = process.stdout.readline().split()
-    assert ready and ready[0] == b"ready", process.stderr.read()
-    return process, int(ready[1])
-
-
-def state(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "gone"
-
-
-def until(what):
-    end = time.monotonic() + WAIT
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    return foreground.start(words(way, tmp_path, *command), **more)
 
 
 def test_exit_status_with_sigchld_ignored(way, tmp_path):

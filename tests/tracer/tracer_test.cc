@@ -16,6 +16,7 @@
 #include <map>
 #include <set>
 
+#include "tests/tracer/workload_runs.h"
 #include "tracer/bpf_session.h"
 #include "tracer/counter.h"
 #include "tracer/elf.h"
@@ -24,84 +25,6 @@
 
 namespace sysvm {
 namespace {
-
-Backend backend = Backend::kBpf;
-bool is_bpf() { return backend == Backend::kBpf; }
-
-Command workload(std::vector<std::string> args) {
-  Command command;
-  command.argv = {SYSVM_WORKLOAD};
-  command.argv.insert(command.argv.end(), args.begin(), args.end());
-  return command;
-}
-
-struct Recorded {
-  RecordReport report;
-  Trace trace;
-
-  std::vector<Event> all(int32_t nr) const {
-    std::vector<Event> out;
-    for (const Event& e : trace.events)
-      if (e.nr == nr) out.push_back(e);
-    return out;
-  }
-  size_t marks() const { return all(SYS_getppid).size(); }
-  // Processes in the order of their numbers; what each ended with.
-  std::map<int32_t, int32_t> ends() const {
-    std::map<int32_t, int32_t> out;
-    for (const Process& p : trace.processes)
-      if (p.exit_status) out[p.pid] = *p.exit_status;
-    return out;
-  }
-};
-
-// Records, and checks what holds for every trace: nothing lost, every thread's numbers without a hole.
-Recorded record_workload(const Command& command, size_t ring_bytes = 1u << 20) {
-  Recorded out;
-  const std::string file = testing::TempDir() + "tracer_test." + std::to_string(getpid()) + ".trace";
-  RecordOptions options;
-  options.command = command;
-  options.output = file;
-  options.backend = backend;
-  options.ring_bytes = ring_bytes;
-  int exit_code = 0;
-  auto report = record(options, exit_code);
-  EXPECT_TRUE(report) << report.message();
-  if (!report) return out;
-  out.report = *report;
-  auto trace = read_trace(file);
-  unlink(file.c_str());
-  EXPECT_TRUE(trace) << trace.message();
-  if (!trace) return out;
-  out.trace = std::move(*trace);
-  EXPECT_EQ(out.trace.damage, "");
-  EXPECT_EQ(out.report.lost, 0u);
-  EXPECT_EQ(out.report.events, out.trace.events.size());
-  std::map<int32_t, std::set<uint32_t>> numbers;
-  for (const Event& e : out.trace.events)
-    EXPECT_TRUE(numbers[e.tid].insert(e.seq).second)
-        << "thread " << e.tid << " used number " << e.seq << " twice";
-  for (const auto& [tid, seen] : numbers)
-    EXPECT_EQ(*seen.rbegin() + 1, seen.size()) << "hole in thread " << tid;
-  return out;
-}
-
-EntryCounts count_workload(const Command& command, const std::string& site_file = "") {
-  CountOptions options;
-  options.command = command;
-  options.backend = backend;
-  options.site_file = site_file;
-  int exit_code = 0;
-  auto counts = count_entries(options, exit_code);
-  EXPECT_TRUE(counts) << counts.message();
-  return counts ? *counts : EntryCounts{};
-}
-
-uint64_t entries_of(const EntryCounts& counts, const std::string& name) {
-  for (const CallCount& c : counts.calls)
-    if (c.name == name) return c.entries;
-  return 0;
-}
 
 TEST(Record, BeginsWithTheExecAndSeesEveryCall) {
   const Recorded r = record_workload(workload({"calls", "1000"}));
@@ -240,7 +163,8 @@ TEST(Record, KeepsWhatTheStatFamilyReturned) {
   EXPECT_EQ(right, 40u);
 }
 
-// What runs on after a stop is the same sleep under another number; both halves are there, and told apart.
+// What runs on after a stop is the same sleep under another number; both halves are there, and can be
+// distinguished.
 TEST(Record, TellsARestartedCall) {
   const Recorded r = record_workload(workload({"restart", "2"}));
   EXPECT_EQ(r.marks(), 2u);
@@ -489,80 +413,6 @@ TEST(Record, HoldingBackIsInvisible) {
   if (is_bpf()) {
     EXPECT_GT(report->throttles, 0u) << "nothing was held back, so nothing was tested";
   }
-}
-
-TEST(Count, AgreesWithTheRecording) {
-  for (const auto& args : std::vector<std::vector<std::string>>{{"calls", "1000"},
-                                                                {"forks", "50"},
-                                                                {"seccomp", "70"},
-                                                                {"vforks", "10"},
-                                                                {"sigreturn", "30"},
-                                                                {"compat", "20"},
-                                                                {"page_end", "1"},
-                                                                {"stats", "5"}}) {
-    const Recorded r = record_workload(workload(args));
-    const EntryCounts c = count_workload(workload(args));
-    EXPECT_EQ(c.entries, r.report.calls) << args[0];
-    EXPECT_EQ(entries_of(c, "getppid"), r.marks()) << args[0];
-    EXPECT_EQ(c.left_running, 0u);
-    uint64_t by_thread = 0;
-    for (const ThreadCount& t : c.threads) by_thread += t.entries;
-    EXPECT_EQ(by_thread, c.entries) << args[0];
-    EXPECT_EQ(c.tasks, c.threads.size()) << args[0];
-  }
-}
-
-TEST(Count, TellsTheEntriesOfOneFileApart) {
-  // getppid is called through libc's syscall(), so all marks lie in libc, and the calls of ld.so do not.
-  const Recorded r = record_workload(workload({"calls", "10"}));
-  std::string libc;
-  for (const Mapping& m : r.trace.mappings)
-    if (m.path.find("libc.so") != std::string::npos) libc = m.path;
-  ASSERT_FALSE(libc.empty());
-  const EntryCounts c = count_workload(workload({"forks", "20"}), libc);
-  uint64_t marks_inside = 0;
-  for (const CallCount& call : c.calls)
-    if (call.name == "getppid") marks_inside = call.inside;
-  EXPECT_EQ(marks_inside, 20u);
-  EXPECT_GT(c.inside, 20u);
-  EXPECT_LT(c.inside, c.entries);
-  EXPECT_EQ(count_workload(workload({"calls", "10"}), "/bin/sh").inside, 0u);
-}
-
-TEST(Count, RunsTheCommandAsItIsTold) {
-  int out[2];
-  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-  CountOptions options;
-  options.backend = backend;
-  options.command.argv = {"sh", "-c", "pwd; echo $MARK; exit 7"};
-  options.command.env = std::vector<std::string>{"MARK=here", "PATH=/usr/bin:/bin"};
-  options.command.cwd = "/usr";
-  options.command.fds = {-1, out[1], -1};
-  int exit_code = 0;
-  auto counts = count_entries(options, exit_code);
-  close(out[1]);
-  ASSERT_TRUE(counts) << counts.message();
-  char text[64] = {};
-  EXPECT_GT(read(out[0], text, sizeof text - 1), 0);
-  close(out[0]);
-  EXPECT_STREQ(text, "/usr\nhere\n");
-  EXPECT_EQ(WEXITSTATUS(counts->wait_status), 7);
-  EXPECT_GT(counts->wall_ns, 0u);
-}
-
-TEST(Count, SaysWhyACommandCannotRun) {
-  CountOptions options;
-  options.backend = backend;
-  int exit_code = 0;
-  options.command.argv = {"no-such-command-anywhere"};
-  auto missing = count_entries(options, exit_code);
-  ASSERT_FALSE(missing);
-  EXPECT_EQ(exit_code, 127);
-  EXPECT_EQ(missing.message(), "no-such-command-anywhere: command not found");
-  options.command.argv = {"/etc/passwd"};
-  auto denied = count_entries(options, exit_code);
-  ASSERT_FALSE(denied);
-  EXPECT_EQ(exit_code, 126);
 }
 
 }  // namespace

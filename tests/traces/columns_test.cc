@@ -94,7 +94,9 @@ TEST(Columns, ThatAreLeftOutAreZeros) {
 TEST(Columns, OfANewerWriterAreSteppedOver) {
   std::string raw = encode(events(10), {});
   // Field 62, three bytes.
-  raw += "\xf2\x03\x03abc";
+  raw +=
+      "\xf2\x03\x03"
+      "abc";
   raw.reserve(raw.size() + kReadAhead);
   ColumnDecoder decoder;
   Columns columns;

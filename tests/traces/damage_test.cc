@@ -127,7 +127,7 @@ TEST(DamagedTrace, FlippedBitsUnderARightChecksumDoNoHarm) {
       ASSERT_LT(e.path[1], trace->strings.size());
     }
   }
-  EXPECT_GT(refused, 200u) << "hardly any of these files was looked at";
+  EXPECT_GT(refused, 200u) << "hardly any of these files was read";
 }
 
 TEST(DamagedTrace, RandomBytesAfterTheMagicAreRefused) {

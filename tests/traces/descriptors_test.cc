@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What descriptors stand for, told by a log without -y.
+// What descriptors stand for, from a log without -y.
 #include "traces/descriptors.h"
 
 #include "tests/traces/imported.h"

@@ -119,10 +119,12 @@ TEST(Trace, OfANewerWriterIsReadButForWhatIsNew) {
       "\xe2\x03\x03"
       "abc";  // field 60 of Record
   // field 6, a Loss: count 5, and a field 10
-  const std::string longer_loss = "\x32\x07\x10\x05\x52\x03abc";
+  const std::string longer_loss =
+      "\x32\x07\x10\x05\x52\x03"
+      "abc";
   for (const std::string& payload : {unknown_record, longer_loss}) {
     TempFile newer;
-    const size_t header_end = trace_format::kPreamble + [&] {  // behind the first frame
+    const size_t header_end = trace_format::kPreamble + [&] {  // after the first frame
       const uint8_t *at = reinterpret_cast<const uint8_t*>(bytes.data()) + trace_format::kPreamble,
                     *const begin = at;
       uint64_t length = 0;

@@ -167,7 +167,7 @@ TEST(RandomCode, RandomBytesAreRefusedOrRunWithinTheirBounds) {
     ASSERT_EQ(fenced.page.insns - insns, fuel - fenced.page.fuel) << i;
     ASSERT_EQ(status == SYSVM_RESTART, restart != 0) << i;
   }
-  EXPECT_GT(ran, 500);  // else this test looks at nothing
+  EXPECT_GT(ran, 500);  // else this test checks nothing
 }
 
 TEST(RandomCode, AProgramStoppedAnywhereEndsAsIfItHadNotBeenStopped) {

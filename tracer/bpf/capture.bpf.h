@@ -2,8 +2,8 @@
 /*
  * What is kept of the memory that a call's arguments point to: strings, the results of the stat family, and
  * short pieces of other structures (struct call_desc says which). Read at the return, when the kernel has
- * just touched the pages; a page that is away nevertheless is a fault, and told. Another thread may have
- * changed the memory in between.
+ * just touched the pages. If a page has been swapped out all the same, the read fails, and the event says
+ * so. Another thread may have changed the memory in between.
  */
 #ifndef SYSVM_TRACER_CAPTURE_BPF_H
 #define SYSVM_TRACER_CAPTURE_BPF_H

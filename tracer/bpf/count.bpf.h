@@ -118,7 +118,7 @@ static __always_inline void count_return(struct task_state *s, long ret, bool ti
 	c->slots[log2_of(ns) & 31]++;
 }
 
-/* The inode behind a descriptor of the running task, as a number, or 0. */
+/* The inode of a descriptor of the running task, as a number, or 0. */
 static __always_inline __u64 inode_of_fd(__u32 fd)
 {
 	struct fdtable *fdt = BPF_CORE_READ(bpf_get_current_task_btf(), files, fdt);

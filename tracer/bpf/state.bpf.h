@@ -17,7 +17,7 @@ __u64 live_tasks = 0;
 __u64 seen_tasks = 0;
 /* address of the site file's inode: numbers differ between stat(2) and the kernel on overlayfs */
 __u64 site_inode = 0;
-__u32 pid_level = 0;  /* depth of the recorder's pid namespace; ids are told as that one knows them */
+__u32 pid_level = 0;  /* depth of the recorder's pid namespace; ids are reported as that one knows them */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

@@ -22,7 +22,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL"; /* the helpers ask for a GPL-com
 
 #include "state.bpf.h"   /* settings, counters, the storage of a thread */
 #include "ring.bpf.h"    /* writing records; holding a thread back */
-#include "capture.bpf.h" /* strings and structures behind pointers */
+#include "capture.bpf.h" /* strings and structures that arguments point to */
 #include "entry.bpf.h"   /* what an entry leaves for its return */
 #include "count.bpf.h"   /* programs: counting without records */
 #include "calls.bpf.h"   /* programs: entry, return, signal */

@@ -173,7 +173,9 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 	if (s->armed == ARMED_CALL)
 		emit(s, 0, EV_NO_EXIT, 0, now_ns());
 	s->armed = ARMED_NO;
-	/* for nothing: its end is told, and while nobody waits for it the task stays, with its storage */
+	/*
+	 * for nothing: its end is reported, and until somebody waits for it the task stays, with its storage
+	 */
 	s->waiting = 1;
 	emit_task(REC_THREAD, tid, pid, 0, 0, s->seq);
 	if (BPF_CORE_READ(signal, live.counter) > 0) {
@@ -211,9 +213,9 @@ int add_threads(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Run at the end: tells how far the numbers of threads went that live on. */
+/* Run at the end: reports how far the numbers went of threads that live on. */
 SEC("iter/task")
-int tell_threads(struct bpf_iter__task *ctx)
+int report_threads(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct task_state *s;

@@ -3,22 +3,22 @@
  * Which file systems may be read ahead.
  *
  * Reading ahead on FUSE, autofs, network file systems, procfs, sysfs or devices would send requests that the
- * application did not make to somebody who can tell. So only types on the list below are read ahead, decided by one
+ * application did not make to somebody who can tell. So only the types that filesystems.inc lists are read ahead, decided by one
  * fstatfs for each st_dev and remembered. st_dev is not reused while a descriptor of the file system is open, and a
  * device number that comes back with another type is caught by the age bound: entries are asked again after a second.
  */
+#include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "libsysvm/shim/ahead/ahead.h"
 
-/* linux/magic.h */
 static const uint32_t good_types[] = {
-	0xEF53,	    /* ext2, ext3, ext4 */
-	0x58465342, /* xfs */
-	0x9123683E, /* btrfs */
-	0x01021994, /* tmpfs */
-	0x794c7630, /* overlayfs */
+#define FS_READ(f_type) f_type,
+#define FS_WALK(f_type)
+#define FS_NO(f_type)
+#define SYSVM_FILESYSTEM(name, f_type, shim, prefetcher) FS_##shim(f_type)
+#include "libsysvm/filesystems.inc"
 };
 
 #define ST_RDONLY_ 0x0001

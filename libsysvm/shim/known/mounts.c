@@ -42,12 +42,21 @@ static uint64_t here_asked; /* clock_seconds(), 0: not since the directory was c
 static uint64_t here_device;
 static bool here_good;
 
-static const char *const may_be_read[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay" };
-/* Local and without a daemon: to walk through them waits for nobody. */
-static const char *const may_be_walked[] = { "proc",	   "sysfs",	 "devtmpfs",   "devpts",  "cgroup",	"cgroup2",
-					     "securityfs", "debugfs",	 "tracefs",    "bpf",	  "pstore",	"mqueue",
-					     "hugetlbfs",  "configfs",	 "efivarfs",   "ramfs",	  "rootfs",	"squashfs",
-					     "iso9660",	   "vfat",	 "fusectl",    "nsfs",	  "binfmt_misc", "selinuxfs" };
+#define FS_NO(name)
+#define SYSVM_FILESYSTEM(name, f_type, shim, prefetcher) FS_##shim(name)
+static const char *const may_be_read[] = {
+#define FS_READ(name) name,
+#define FS_WALK(name)
+#include "libsysvm/filesystems.inc"
+};
+#undef FS_READ
+#undef FS_WALK
+#define SYSVM_FILESYSTEM(name, f_type, shim, prefetcher) FS_##shim(name)
+static const char *const may_be_walked[] = {
+#define FS_READ(name)
+#define FS_WALK(name) name,
+#include "libsysvm/filesystems.inc"
+};
 
 static bool same(const char *a, const char *b)
 {

@@ -8,6 +8,7 @@
  * Tested by tests/shim/ahead/directory_test.cc (FilesOfAnOverlay).
  */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -16,7 +17,6 @@
 #include "libsysvm/shim/ahead/ahead.h"
 
 #define OVERLAYS 4
-#define OVERLAY_MAGIC 0x794c7630
 static struct {
 	uint64_t device, files;
 } overlay[OVERLAYS];
@@ -69,7 +69,7 @@ void overlay_learn(uint32_t number, const unsigned char *record)
 	if (fd < 0)
 		return;
 	if (!ahead_own(SYS_fstat, (uint64_t)fd, (uint64_t)&st, 0, 0) && st.st_dev == shown && S_ISREG(st.st_mode) &&
-	    !ahead_own(SYS_fstatfs, (uint64_t)fd, (uint64_t)&fs, 0, 0) && (uint32_t)fs.f_type == OVERLAY_MAGIC) {
+	    !ahead_own(SYS_fstatfs, (uint64_t)fd, (uint64_t)&fs, 0, 0) && (uint32_t)fs.f_type == OVERLAYFS_SUPER_MAGIC) {
 		overlay[overlays % OVERLAYS].device = device;
 		overlay[overlays++ % OVERLAYS].files = shown;
 	}

@@ -136,7 +136,7 @@ static void disturb(struct call *c, unsigned int i)
 						      0x7fffffff, 0x80000000, NOWHERE, 0x8000000000000000)};
 }
 
-/* A buffer with its size behind a second address. */
+/* A buffer whose size is at a second address. */
 static void set_sized(struct call *c, unsigned int address, unsigned int size_at, uint64_t size)
 {
 	c->arg[address] = (struct argument){VALUE, buffer(c)};

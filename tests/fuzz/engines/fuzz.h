@@ -36,7 +36,7 @@ static inline uint64_t next(uint64_t *state)
 
 /*
  * A program is a list of statements: one instruction, or a call with what sets its arguments up before it and
- * what takes out of its results behind it what no two runs have in common (times, numbers of files and
+ * what takes out of its results, after it, what no two runs have in common (times, numbers of files and
  * processes). Jumps go to statements, and a run ends between two: so nobody sees what was not yet taken out.
  */
 struct statement {

@@ -2,9 +2,9 @@
 /*
  * engine_hostile user|kernel|best COUNT [SEED]: COUNT random programs, each as a procedure and as code in the
  * page, while another thread rewrites the page (header, registers, code) as fast as it can. What the programs
- * do then is anybody's guess, so it is not looked at; but the process lives, every entry comes back with an
- * error that sysvm.h names, and afterwards the machine does as it is told. In the guest the kernel's console
- * is looked at besides (run.py).
+ * do then is anybody's guess, so it is not compared; but the process lives, every entry comes back with an
+ * error that sysvm.h names, and afterwards the machine does what it is asked. In the guest the kernel's
+ * console is checked besides (run.py).
  *
  * Calls that could take away the ground under the test (mappings, limits) are left out of procedures; code in
  * the page can become any code, so there only the kernel's health counts. What blocks is woken by a timer.
@@ -184,6 +184,6 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	printf("%ld programs with a page that was rewritten, %ld machines well behind them\n", count, lived);
+	printf("%ld programs with a page that was rewritten, %ld machines well after them\n", count, lived);
 	return lived < count / 2;
 }

@@ -4,9 +4,9 @@
  * run in a process and a scratch tree of its own. Compared are status, pc, error, instructions and calls
  * counted, registers, memory, mappings, descriptors, limits, and the tree.
  *
- * A difference is looked at again (does it repeat?), the program is made as small as it can be, and printed
+ * A difference is tried again (does it repeat?), the program is made as small as it can be, and printed
  * as text that the assembler reads, with its seed: `engine_fuzz A B 1 SEED` repeats it. Exit status 0: no
- * difference; 1: a difference, or too little was looked at; 2: it could not be tried; 77: not on this
+ * difference; 1: a difference, or too little was compared; 2: it could not be tried; 77: not on this
  * machine.
  *
  *   generate.c, calls.c   random programs        model.c   an independent machine
@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < 2; i++)
 		if (!strcmp(names[i], "model"))
 			covered = print_coverage(&outcomes[i]);
-	/* A test that looked at nothing did not pass. */
+	/* A test that compared nothing did not pass. */
 	if (count >= 100 && (!ends[SYSVM_DONE] || !ends[SYSVM_ERROR] || !calls))
 		return 1;
 	return all && !covered;
