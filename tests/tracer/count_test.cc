@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Counting without a file: what was issued is what was counted.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
