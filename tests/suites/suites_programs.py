@@ -51,7 +51,7 @@ rm -f *.out; make -j8; cat *.out | md5sum; ls *.out | wc -l""",
     "node": "node -e \"$NODE\"",
     "java": "printf '%s' \"$JAVA\" > Work.java; javac -J-Xmx128m Work.java && java -Xmx128m -XX:+UseParallelGC Work",
     "OpenMP": "printf '%s' \"$OPENMP\" > omp.c; gcc -O1 -fopenmp omp.c -o omp -lm && OMP_NUM_THREADS=4 OMP_WAIT_POLICY=passive ./omp",
-    "redis": r"""redis-server --port 0 --unixsocket ./s --save '' --appendonly no --io-threads 3 --daemonize no --logfile log & server=$!
+    "redis": r"""rm -f dump.rdb; redis-server --port 0 --unixsocket ./s --save '' --appendonly no --io-threads 3 --daemonize no --logfile log & server=$!
 for i in $(seq 300); do redis-cli -s ./s ping >/dev/null 2>&1 && break; sleep 0.1; done
 for i in $(seq 1 40); do redis-cli -s ./s incrby total $i; redis-cli -s ./s lpush list $i; done
 redis-benchmark -s ./s -n 2000 -c 8 -t set,get,lpush -q | sed 's/.*\r//; s/:.*//' | grep -v '^$'
