@@ -1,8 +1,8 @@
 # A thin front: scripts/ and CMake do the work.
 .PHONY: bench bench-cold build check check-exports check-fresh check-import-options check-kasan \
-	check-kernels check-mitigations check-mutations check-sanitizers check-sites check-style \
-	check-suites check-threads clean demo demo-guest fuzz fuzz-device fuzz-engines kernels package-dkms \
-	soak table transparency
+	check-kernels check-mitigations check-mutations check-packages check-sanitizers check-sites \
+	check-style check-suites check-threads clean demo demo-guest fuzz fuzz-device fuzz-engines install \
+	kernels package-dkms packages soak table transparency
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -33,6 +33,13 @@ check-mitigations: build
 	@scripts/check-mitigations
 fuzz-device: build
 	@scripts/fuzz-device
+install:
+	@scripts/install $(or $(PREFIX),$(prefix),/usr/local)
+packages:
+	@scripts/install-deps
+	@scripts/packages
+check-packages: packages
+	@ctest --test-dir build -R '^packaging\.' --output-on-failure
 package-dkms:
 	@scripts/package-dkms
 kernels:

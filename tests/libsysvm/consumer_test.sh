@@ -14,8 +14,11 @@ fail() {
 	exit 1
 }
 
-"$cmake" --install "$build" --component libsysvm --prefix "$prefix" >/dev/null
-export PKG_CONFIG_PATH="$prefix/lib/pkgconfig" LD_LIBRARY_PATH="$prefix/lib"
+for component in libsysvm libsysvm-dev; do
+	"$cmake" --install "$build" --component $component --prefix "$prefix" >/dev/null
+done
+lib=$(dirname "$(find "$prefix" -name libsysvm.so.0)")
+export PKG_CONFIG_PATH="$lib/pkgconfig" LD_LIBRARY_PATH="$lib"
 # An empty folder as working directory: nothing of the source tree can be found by accident.
 mkdir "$prefix/work"
 cd "$prefix/work"
@@ -34,7 +37,7 @@ done
 # only.
 readelf -d du_directory | grep -q 'NEEDED.*\[libsysvm\.so\.0\]' ||
 	fail "no libsysvm.so.0 in what du_directory needs"
-offered=$(nm -D --defined-only "$prefix/lib/libsysvm.so.0" "$prefix/lib/libsysvm-async.so.0" |
+offered=$(nm -D --defined-only "$lib/libsysvm.so.0" "$lib/libsysvm-async.so.0" |
 	awk 'NF == 3 && $2 != "A" { print $3 }' | sort)
 [ -n "$offered" ] || fail "no symbols"
 for symbol in $offered; do
@@ -78,3 +81,8 @@ END
 # shellcheck disable=SC2046
 cc -std=gnu11 -Wall -Wextra -Werror -o async async.c $(pkg-config --cflags --libs sysvm-async)
 ./async || fail "a run on a helper thread, in a program of ten lines"
+
+# Statically: the archives hold all that they need.
+# shellcheck disable=SC2046
+cc -std=gnu11 -static -o async-static async.c $(pkg-config --static --cflags --libs sysvm-async)
+./async-static || fail "the same, linked statically"

@@ -40,6 +40,21 @@ while read -r name; do
 	grep -q "^# options sysvm $name=" $work/tree/etc/modprobe.d/sysvm.conf ||
 		{ echo "expected: $name in modprobe.d/sysvm.conf"; exit 1; }
 done
+# Where it cannot work DKMS does not try: excluded KERNEL ARCHITECTURE CONFIGURATION.
+mkdir $work/tree/headers
+excluded() {
+	printf 'CONFIG_%s=y\n' $3 >$work/tree/headers/.config
+	in_tree dkms build -m sysvm -v "$version" -k "$1" -a "$2" --kernelsourcedir /headers 2>&1 |
+		grep -q 'BUILD_EXCLUSIVE directive'
+}
+needed="KPROBES HAVE_STATIC_CALL SECCOMP_FILTER"
+! excluded 6.1.0-1-amd64 x86_64 "$needed" || fail "an ordinary kernel not to be excluded"
+excluded 5.10.0-1-amd64 x86_64 "$needed" || fail "5.10 to be excluded"
+excluded 6.1.0-1-arm64 aarch64 "$needed" || fail "another processor to be excluded"
+for name in $needed; do
+	excluded 6.1.0-1-amd64 x86_64 "$(echo "$needed" | sed "s/$name//")" ||
+		fail "a kernel without $name to be excluded"
+done
 echo 'options sysvm max_contexts=7' >>$work/tree/etc/modprobe.d/sysvm.conf
 
 in_tree dpkg --force-depends -i /new.deb || fail "to upgrade"
