@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# inside.sh BIN ENGINE: run in the container (container.sh). The whole way - record, compile, run - gives what
+# the plain run gives, with fewer entries if the filter may be asked, and plainly if not.
+set -eu
+bin=$1
+engine=$2
+fail() { echo "expected: $*"; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export XDG_CACHE_HOME="$work/cache"
+tree=/usr/include/linux
+grep -q '^Seccomp:.2' /proc/self/status || fail "a filter to be set"
+set -- grep -r '--include=*.h' define $tree
+
+"$bin/sysvm" record --backend ptrace -o t.trace -- "$@" >recorded.out || fail "recording to work"
+"$bin/sysvm" compile t.trace -o t.svp >compiled || { cat compiled; fail "to compile"; }
+"$@" >plain.out
+# --age: it is about time, which an emulator has too little of.
+"$bin/sysvm" run -P t.svp --allow-seccomp --engine "$engine" --require --age 10000 --stats stats.json -- \
+	"$@" >shim.out 2>shim.err ||
+	{ cat shim.err; fail "the run to work"; }
+cmp plain.out shim.out || fail "the same output"
+python3 -c '
+import json
+s = json.load(open("stats.json"))
+print({key: s[key] for key in ("engine", "seen", "answered", "forwarded", "runs", "inner", "off")})
+assert not s["off"], s["off"]
+assert s["engine"] == "'"$engine"'", s
+assert s["answered"] > s["seen"] / 3, "hardly a call was answered"' ||
+	fail "calls to be answered, by the $engine engine"
+
+"$bin/sysvm" run -P t.svp --engine "$engine" --stats stats.json -- "$@" >shim.out 2>shim.err ||
+	{ cat shim.err; fail "the run to work"; }
+cmp plain.out shim.out || fail "the same output without --allow-seccomp"
+python3 -c '
+import json
+s = json.load(open("stats.json"))
+assert s["answered"] == 0, s' || fail "no call to be answered without --allow-seccomp"
