@@ -86,13 +86,13 @@ static void done_with(struct sysvm_account *account)
 struct sysvm_account *sysvm_account_open(void)
 {
 	struct sysvm_account *account, *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
-	bool unlimited = capable(CAP_SYS_RESOURCE);
 
 	if (!fresh)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_bh(&accounts_lock);
 	account = find(current_user());
-	if (account && account->contexts >= READ_ONCE(max_contexts) && !unlimited) {
+	/* Asked only where it matters: security modules log who is refused a capability. */
+	if (account && account->contexts >= READ_ONCE(max_contexts) && !capable(CAP_SYS_RESOURCE)) {
 		account = ERR_PTR(-EMFILE);
 		goto out;
 	}

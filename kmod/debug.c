@@ -40,9 +40,11 @@ static void show_context(struct seq_file *file, struct sysvm_context *context)
 		add(&sum, &tpage->counters);
 	spin_unlock(&context->pages_lock);
 
-	seq_printf(file, "context pid=%d comm=%s pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu",
-		   context->opener, context->comm, npages, READ_ONCE(context->bytes), READ_ONCE(context->proc_bytes),
-		   atomic64_read(&context->rejected), sum.calls);
+	/* A task chooses its name: it is not to begin a line or a field of its own. */
+	seq_printf(file, "context pid=%d comm=", context->opener);
+	seq_escape(file, context->comm, " \t\n\\");
+	seq_printf(file, " pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu", npages, READ_ONCE(context->bytes),
+		   READ_ONCE(context->proc_bytes), atomic64_read(&context->rejected), sum.calls);
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		if (sum.stops[i])
 			seq_printf(file, " %s=%llu", sysvm_status_name(i), sum.stops[i]);

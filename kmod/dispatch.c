@@ -47,19 +47,31 @@ static void nothing(void)
  * Functions that the kernel does not export, by the kernel's own prototypes. Static calls, as the rows are: on kernels with
  * indirect branch tracking such a function may be sealed against indirect calls, and kCFI compares types.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
-static int nobody_to_ask(const struct seccomp_data *data)
+#if defined(SYSVM_HAS_PERMIT_SYSCALL)
+#define FILTERS "__seccomp_permit_syscall"
+static bool nobody_to_ask(void)
 {
-	return -1;
+	return false;
 }
-#else
+static_assert(__same_type(nobody_to_ask, __seccomp_permit_syscall));
+#elif defined(SYSVM_HAS_SECURE_COMPUTING) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define FILTERS "__secure_computing"
 static int nobody_to_ask(void)
 {
 	return -1;
 }
-#endif
 static_assert(__same_type(nobody_to_ask, __secure_computing));
-DEFINE_STATIC_CALL(sysvm_secure_computing, nobody_to_ask);
+#else
+#define FILTERS "__secure_computing"
+static int nobody_to_ask(const struct seccomp_data *data)
+{
+	return -1;
+}
+#ifdef SYSVM_HAS_SECURE_COMPUTING
+static_assert(__same_type(nobody_to_ask, __secure_computing));
+#endif
+#endif
+DEFINE_STATIC_CALL(sysvm_filters, nobody_to_ask);
 
 static struct callback_head *nothing_to_cancel(struct task_struct *task, task_work_func_t func)
 {
@@ -121,7 +133,7 @@ static void find_out_about_branch_history(void)
 
 int sysvm_dispatch_bind(void)
 {
-	enum { TASK_WORK_RUN = SYSVM_CALL_MAX, CLEAR_BHB_LOOP, SECURE_COMPUTING, TASK_WORK_CANCEL, SYMBOLS };
+	enum { TASK_WORK_RUN = SYSVM_CALL_MAX, CLEAR_BHB_LOOP, FILTERS_ASKED, TASK_WORK_CANCEL, SYMBOLS };
 	struct sysvm_symbol *symbols;
 	unsigned int i;
 	int ret;
@@ -134,7 +146,7 @@ int sysvm_dispatch_bind(void)
 			snprintf(symbols[i].name, sizeof(symbols[i].name), "__x64_sys_%s", function_of(rows[i].name));
 	strscpy(symbols[TASK_WORK_RUN].name, "task_work_run", sizeof(symbols[0].name));
 	strscpy(symbols[CLEAR_BHB_LOOP].name, "clear_bhb_loop", sizeof(symbols[0].name));
-	strscpy(symbols[SECURE_COMPUTING].name, "__secure_computing", sizeof(symbols[0].name));
+	strscpy(symbols[FILTERS_ASKED].name, FILTERS, sizeof(symbols[0].name));
 	strscpy(symbols[TASK_WORK_CANCEL].name, "task_work_cancel_func", sizeof(symbols[0].name));
 	symbols[CLEAR_BHB_LOOP].kind = SYSVM_SYMBOL_NOT_PROBED;
 	ret = sysvm_symbols_find(symbols, SYMBOLS);
@@ -155,12 +167,12 @@ int sysvm_dispatch_bind(void)
 	if (symbols[TASK_WORK_RUN].address)
 		static_call_update(sysvm_task_work_run, (void *)symbols[TASK_WORK_RUN].address);
 
-	if (symbols[SECURE_COMPUTING].address && symbols[TASK_WORK_CANCEL].address) {
-		static_call_update(sysvm_secure_computing, (void *)symbols[SECURE_COMPUTING].address);
+	if (symbols[FILTERS_ASKED].address && symbols[TASK_WORK_CANCEL].address) {
+		static_call_update(sysvm_filters, (void *)symbols[FILTERS_ASKED].address);
 		static_call_update(sysvm_task_work_cancel, (void *)symbols[TASK_WORK_CANCEL].address);
 		sysvm_can_judge = true;
 	} else {
-		pr_info("sysvm: no __secure_computing or task_work_cancel_func: seccomp=1 does nothing here\n");
+		pr_info("sysvm: no " FILTERS " or task_work_cancel_func: seccomp=1 does nothing here\n");
 	}
 
 	find_out_about_branch_history();
@@ -195,12 +207,14 @@ void sysvm_run_task_work(void)
 	static_call(sysvm_task_work_run)();
 }
 
-int sysvm_ask_filters(void)
+bool sysvm_filters_permit(void)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
-	return static_call(sysvm_secure_computing)(NULL);
+#if defined(SYSVM_HAS_PERMIT_SYSCALL)
+	return static_call(sysvm_filters)();
+#elif defined(SYSVM_HAS_SECURE_COMPUTING) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return !static_call(sysvm_filters)();
 #else
-	return static_call(sysvm_secure_computing)();
+	return !static_call(sysvm_filters)(NULL);
 #endif
 }
 
@@ -254,6 +268,22 @@ int __init sysvm_dispatch_find_stray(void)
 		__static_call_update(rows[i].key, rows[i].trampoline, was);
 	}
 	return stray;
+}
+
+/* The first index whose row leads into the middle of a function (symbol.c), or -1. */
+int __init sysvm_dispatch_find_displaced(void)
+{
+	char text[128];
+	unsigned int i;
+
+	for (i = 0; i < SYSVM_CALL_MAX; i++) {
+		if (!rows[i].name || !(bound[i / 64] & 1ULL << (i % 64)))
+			continue;
+		snprintf(text, sizeof(text), "%pS", rows[i].key->func);
+		if (!strstr(text, "+0x0/"))
+			return i;
+	}
+	return -1;
 }
 
 /* The codes by which a call asks for a restart are for the kernel's signal code, not for programs. */

@@ -27,6 +27,7 @@ int sysvm_symbols_find(struct sysvm_symbol *symbols, unsigned int n);
 /* dispatch.c */
 int sysvm_dispatch_bind(void);
 int sysvm_dispatch_find_stray(void); /* at load */
+int sysvm_dispatch_find_displaced(void);
 void sysvm_dispatch_supported(u64 supported[4]);
 unsigned int sysvm_dispatch_count(void);
 /* Goes to the row of that call. */
@@ -59,7 +60,7 @@ void sysvm_run_task_work(void);
 
 /* The kernel's own functions, which are not exported: only where sysvm_can_judge. */
 extern bool sysvm_can_judge; /* written at load only */
-int sysvm_ask_filters(void); /* __secure_computing(): not 0: the call is not to be made */
+bool sysvm_filters_permit(void); /* the call in the task's registers */
 void sysvm_cancel_task_work(void (*func)(struct callback_head *work));
 
 /* allow.c: may a program make this call with these arguments? */

@@ -128,7 +128,7 @@ bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
 	struct call asked = call_of(regs), allowed;
 	unsigned long nr = asked.nr;
 	bool ahead = READ_ONCE(context->ahead);
-	int skip;
+	bool permitted;
 
 	*result = 0;
 	/* A trap that waits already (blocked) could not be told from one that is set now. */
@@ -138,10 +138,10 @@ bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
 	}
 	regs->ax = -ENOSYS;
 	sysvm_forget_branches();
-	skip = sysvm_ask_filters();
+	permitted = sysvm_filters_permit();
 	*result = regs->ax;
 	regs->ax = SYSVM_INSIDE;
-	if (!skip) {
+	if (permitted) {
 		allowed = call_of(regs);
 		if (!memcmp(&allowed, &asked, sizeof(asked)) && !sysvm_boundary_has_news())
 			return true;

@@ -243,6 +243,8 @@ int __init sysvm_selftest(void)
 	kfree(m);
 	stray = sysvm_dispatch_find_stray();
 	count(stray < 0, "a call index that does not lead to its row", SYSVM_IDLE, stray);
+	stray = sysvm_dispatch_find_displaced();
+	count(stray < 0, "a row that leads into the middle of a function", SYSVM_IDLE, stray);
 	pr_info("sysvm: selftest: %u checks, %u failed%s\n", sysvm_selftest_result.checks, sysvm_selftest_result.failed,
 		sysvm_selftest_result.skipped_calls ? ", calls not tried: they are audited or traced" : "");
 	return sysvm_selftest_result.failed ? -EIO : 0;

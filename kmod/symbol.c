@@ -3,20 +3,27 @@
  * Addresses of kernel functions that are not exported. A kprobe that is never armed resolves a name; all of them are
  * taken away together, because each removal alone waits for a grace period.
  *
- * A probe on a function that begins with ENDBR sits behind it, and the address is put back in front. Does not use
+ * A probe on a function that begins with ENDBR, or with what the kernel has put over it to seal it, sits after that: where
+ * the function begins the kernel's table of symbols says. Does not use
  * kallsyms_lookup_name: calling it through a pointer is fatal where it is sealed against indirect branches.
  */
+#include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "dispatch.h"
 
+/* name+0x4/0x90: 4 bytes less. 0 for what is in no function. */
 static unsigned long function_start(unsigned long address)
 {
-	static const u8 endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	char text[128];
+	const char *plus;
+	unsigned long offset;
 
-	return memcmp((void *)(address - sizeof(endbr64)), endbr64, sizeof(endbr64)) ? address :
-										       address - sizeof(endbr64);
+	snprintf(text, sizeof(text), "%pS", (void *)address);
+	plus = strrchr(text, '+');
+	return plus && sscanf(plus, "+0x%lx/", &offset) == 1 ? address - offset : 0;
 }
 
 /* Fills in the addresses; what has none keeps 0. */

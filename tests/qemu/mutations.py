@@ -233,10 +233,10 @@ MUTATIONS = [
         "what_a_user_allocates_is_charged_to_him_and_given_back"),
 
     # Seccomp: seccomp=1
-    one("filters are asked", "judge.c", "\tskip = sysvm_ask_filters();", "\tskip = 0;",
+    one("filters are asked", "judge.c", "\tpermitted = sysvm_filters_permit();", "\tpermitted = true;",
         "an_errno_verdict_is_the_result", "arguments_are_those_of_the_inner_call", "a_supervisor_answers_an_inner_call",
         "a_trace_verdict_without_a_tracer_is_ENOSYS", "killing_the_process_ends_it_as_the_plain_call_does"),
-    one("their answer is kept to", "judge.c", "\tif (!skip) {\n", "\treturn true;\n\tif (!skip) {\n",
+    one("their answer is kept to", "judge.c", "\tif (permitted) {\n", "\treturn true;\n\tif (permitted) {\n",
         "an_errno_verdict_is_the_result", "a_supervisor_answers_an_inner_call"),
     one("a trap is taken back", "judge.c", "\t\ttake_back_trap();\n", "", "a_trap_is_left_to_the_plain_call"),
     one("what a killed thread held is let go", "page.c", "\tsysvm_page_let_go(tpage);\n\tif (entry_holds_file)",
@@ -257,12 +257,12 @@ CLAMPED = "what_a_page_says_is_clamped_before_it_is_an_index"
 
 MUTATIONS += [
     # What the kernel does not export
-    one("it is called directly", "dispatch.c", "\treturn static_call(sysvm_secure_computing)(NULL);",
-        "\tint (*volatile ask)(const struct seccomp_data *data) = static_call_query(sysvm_secure_computing);\n\n\treturn ask(NULL);",
+    one("it is called directly", "dispatch.c", "\treturn !static_call(sysvm_filters)(NULL);",
+        "\tint (*volatile ask)(const struct seccomp_data *data) = static_call_query(sysvm_filters);\n\n\treturn !ask(NULL);",
         "no_indirect_branch_is_in_the_module"),
 
     # Memory that one user takes
-    one("his contexts are limited", "account.c", "if (account && account->contexts >= READ_ONCE(max_contexts) && !unlimited)", "if (0)",
+    one("his contexts are limited", "account.c", "if (account && account->contexts >= READ_ONCE(max_contexts) && !capable(CAP_SYS_RESOURCE))", "if (0)",
         "max_contexts_is_the_users_over_all_his_processes"),
     one("... and counted down", "account.c", "\taccount->contexts--;\n", "", "max_contexts_is_the_users_over_all_his_processes"),
     one("RLIMIT_MEMLOCK holds", "account.c", "if (pages && locked + pages > limit)", "if (0)",
@@ -288,7 +288,7 @@ MUTATIONS += [
     one("... of a definition", "procedure.c", "\tsysvm_forget_branches(); /* The verifier's", "\t/* The verifier's", CLEARED),
     one("cleared before others run", "boundary.c", "\tsysvm_forget_branches();\n\tcond_resched();", "\tcond_resched();",
         "so_it_is_before_a_filter_is_asked"),
-    one("cleared before a filter is asked", "judge.c", "\tsysvm_forget_branches();\n\tskip", "\tskip", "so_it_is_before_a_filter_is_asked"),
+    one("cleared before a filter is asked", "judge.c", "\tsysvm_forget_branches();\n\tpermitted", "\tpermitted", "so_it_is_before_a_filter_is_asked"),
 
     # Indices under speculation: emulation does not speculate, so the code is read
     one("the procedure's number is clamped", "hold.h", "array_index_nospec(number, context->max_procs)", "number", CLAMPED),
@@ -311,6 +311,12 @@ MUTATIONS += [
     one("who judges is looked at again when a filter was asked", "judge.c", " && !sysvm_boundary_has_news())", ")",
         "a_tracer_that_comes_while_a_filter_is_asked_gets_the_call"),
 
+    # Who looks
+    one("a task's name begins no field of the view", "debug.c", 'seq_escape(file, context->comm, " \\t\\n\\\\");', "seq_puts(file, context->comm);",
+        "the_view_of_contexts_counts_what_they_did"),
+    one("no capability is asked for that does not matter", "account.c", "\tspin_lock_bh(&accounts_lock);\n\taccount = find(current_user());",
+        "\tcapable(CAP_SYS_RESOURCE);\n\tspin_lock_bh(&accounts_lock);\n\taccount = find(current_user());", "the_view_of_contexts_counts_what_they_did"),
+
     # The ways in
     one("no kernel thread opens the device", "context.c", "if (current->flags & PF_KTHREAD || !current->mm)", "if (0)",
         "the_module_looks_at_itself"),
@@ -320,6 +326,8 @@ MUTATIONS += [
 ]
 
 NOT_SEEN_HERE = {
+    "a function that begins with ENDBR is called at its start": "Debian's 6.1 has none; on 6.12 (make check-kernels) the_module_looks_at_itself "
+    "fails without",
     "clearing the branch history works, clamping an index does": "emulation has no history and does not speculate; that both are "
     "done is counted by a probe and read in the code",
     "the call is compared when a filter was asked": "a tracer that attaches, rewrites the call and detaches between two instructions; "

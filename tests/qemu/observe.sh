@@ -26,7 +26,20 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 cat $view
-grep -q "^context pid=$holder comm=guest_test_life pages=1 bytes=[0-9]* code_bytes=3 rejected=1 calls=2 DONE=2\$" $view
+grep -q "^context pid=$holder comm=x\\\\040pages=9\\\\012user pages=1 bytes=[0-9]* code_bytes=3 rejected=1 calls=2 DONE=2\$" $view
 grep -q "^  procedure 0 bytes=3 runs=2\$" $view
 grep -q '^user uid=0 contexts=1 bytes=[0-9]* limited=0$' $view
 kill $holder
+
+# Who may do less is not asked for more than is needed: a security module would log each refusal.
+echo 'p:sysvm_capable cap_capable cap=%dx:u32' >$tracing/kprobe_events
+echo >$tracing/trace
+echo 1 >$tracing/events/kprobes/sysvm_capable/enable
+chmod 666 /dev/sysvm
+setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'exec 3<>/dev/sysvm 4<>/dev/sysvm' || fail "a context for nobody"
+chmod 600 /dev/sysvm
+echo 0 >$tracing/events/kprobes/sysvm_capable/enable
+cp $tracing/trace /tmp/capable
+echo >$tracing/kprobe_events
+grep -q 'cap=14$' /tmp/capable || { cat /tmp/capable; echo "expected: CAP_IPC_LOCK to be asked for"; exit 1; }
+! grep 'cap=24$' /tmp/capable || { echo "expected: CAP_SYS_RESOURCE not to be asked for"; exit 1; }
