@@ -14,10 +14,10 @@ import pytest
 from sysvm_program import SYSVM, run
 
 ROUND = """7 {t}.000000 openat(AT_FDCWD, "f{i}", O_RDONLY) = 3 <0.000001>
-7 {t}.100000 newfstatat(3, "", {{st_mode=S_IFREG|0644, st_size=90, ...}}, AT_EMPTY_PATH) = 0 <0.000001>
-7 {t}.200000 read(3, "x"..., 4096) = 90 <0.000001>
-7 {t}.300000 read(3, "", 4096) = 0 <0.000001>
-7 {t}.400000 close(3) = 0 <0.000001>
+7 {t}.000010 newfstatat(3, "", {{st_mode=S_IFREG|0644, st_size=90, ...}}, AT_EMPTY_PATH) = 0 <0.000001>
+7 {t}.000020 read(3, "x"..., 4096) = 90 <0.000001>
+7 {t}.000030 read(3, "", 4096) = 0 <0.000001>
+7 {t}.000040 close(3) = 0 <0.000001>
 """
 
 
