@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The pool behind sysvm_async.h: a queue, threads that each own a machine (async_worker.c), a list of what is
- * complete. Here are the requests: submitted, waited for, cancelled.
+ * The requests of a pool: submitted, waited for, cancelled. A pool is a queue (async_queue.c), threads that
+ * each own a machine (async_worker.c), and a list of what is complete.
  *
  * Does not bound what is queued: a request is the caller's memory.
  * Tested by tests/libsysvm/async_test.cc.
@@ -15,46 +15,6 @@
 #include <unistd.h>
 
 #include "async_pool.h"
-
-void pool_append(struct list *list, struct sysvm_request *r)
-{
-	r->next = NULL;
-	r->previous = list->last;
-	if (list->last)
-		list->last->next = r;
-	else
-		list->first = r;
-	list->last = r;
-}
-
-void pool_unlink(struct list *list, struct sysvm_request *r)
-{
-	*(r->previous ? &r->previous->next : &list->first) = r->next;
-	*(r->next ? &r->next->previous : &list->last) = r->previous;
-}
-
-void pool_complete(struct sysvm_async *pool, struct sysvm_request *r)
-{
-	static const uint64_t one = 1;
-
-	r->state = DONE;
-	pool_append(&pool->completed, r);
-	/* It cannot fail but by being full, and then it is readable. */
-	if (pool->event_fd >= 0 && write(pool->event_fd, &one, sizeof(one)) < 0)
-		r->state = DONE;
-	pthread_cond_broadcast(&pool->done);
-}
-
-void pool_deadline(struct timespec *t, unsigned int ms)
-{
-	clock_gettime(CLOCK_MONOTONIC, t);
-	t->tv_sec += ms / 1000;
-	t->tv_nsec += ms % 1000 * 1000000l;
-	if (t->tv_nsec >= 1000000000) {
-		t->tv_sec++;
-		t->tv_nsec -= 1000000000;
-	}
-}
 
 /* Under lock. */
 static unsigned int live(const struct sysvm_async *pool)
@@ -99,30 +59,6 @@ int sysvm_async_submit(struct sysvm_async *pool, struct sysvm_request *r)
 out:
 	pthread_mutex_unlock(&pool->lock);
 	return err;
-}
-
-/* Under lock. A signal that came before its call blocked was lost: so it is sent again while somebody waits. */
-static void pool_interrupt_cancelled(struct sysvm_async *pool)
-{
-	uint32_t i;
-
-	if (!pool->options.signal)
-		return;
-	for (i = 0; i < pool->options.threads; i++) {
-		struct slot *slot = &pool->slots[i];
-
-		if (slot->state == LIVE && slot->request && slot_is_cancelled(slot))
-			pthread_kill(slot->thread, pool->options.signal);
-	}
-}
-
-void pool_wait(struct sysvm_async *pool, unsigned int ms)
-{
-	struct timespec until;
-
-	pool_interrupt_cancelled(pool);
-	pool_deadline(&until, pool->options.signal && ms > 2 ? 2 : ms);
-	pthread_cond_timedwait(&pool->done, &pool->lock, &until);
 }
 
 static int64_t now_ms(void)
@@ -206,8 +142,8 @@ int sysvm_async_cancel(struct sysvm_async *pool, struct sysvm_request *r)
 	return err;
 }
 
-int sysvm_async_define(struct sysvm_async *pool, const void *code, size_t code_len, uint64_t data_base, uint32_t *proc,
-		       char *message, size_t message_size)
+int sysvm_async_define(struct sysvm_async *pool, const void *code, size_t code_len, uint64_t data_base,
+		       uint32_t *proc, char *message, size_t message_size)
 {
 	uint8_t *copy = malloc(code_len ? code_len : 1);
 	int err = -ENOMEM;
@@ -215,7 +151,8 @@ int sysvm_async_define(struct sysvm_async *pool, const void *code, size_t code_l
 	pthread_mutex_lock(&pool->lock);
 	if (copy)
 		err = pool->dead ? -ECHILD
-				 : sysvm_define(pool->verifier, code, code_len, data_base, proc, message, message_size);
+				 : sysvm_define(pool->verifier, code, code_len, data_base, proc, message,
+						message_size);
 	if (!err) {
 		memcpy(copy, code, code_len);
 		pool->procs[*proc] = (struct code){copy, code_len, data_base};

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A helper thread has the credentials and namespaces of the moment at which it was made. So before the process changes
- * its own, what was submitted under the old ones is brought to its end and the threads are ended; later ones are made
- * with the new. These wrappers come before the C library's functions because the application links libsysvm-async; a
- * process without a pool pays for a lock.
+ * A helper thread has the credentials and namespaces of the moment at which it was made. So before the
+ * process changes its own, what was submitted under the old ones is brought to its end and the threads are
+ * ended; later ones are made with the new. These wrappers come before the C library's functions because the
+ * application links libsysvm-async; a process without a pool pays for a lock.
  *
- * unshare(CLONE_NEWUSER) and setns() of a user namespace fail in a process with more than one thread: one more reason.
+ * unshare(CLONE_NEWUSER) and setns() of a user namespace fail in a process with more than one thread: one
+ * more reason.
  *
- * Does not see raw system calls. Tested by tests/libsysvm/async_test.cc.
+ * Does not see raw system calls.
+ * Tested by tests/libsysvm/async_test.cc.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

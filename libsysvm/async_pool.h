@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the asynchronous pool share: async.c (requests: submit, wait, cancel), async_worker.c (a helper
- * thread), async_stop.c (what stops whole pools), async_guard.c (changes of credentials). Private.
+ * What the files of the asynchronous pool share: async.c (requests: submit, wait, cancel), async_stop.c (what
+ * stops whole pools), async_worker.c (a helper thread), async_queue.c (lists), async_guard.c (changes of
+ * credentials). Private.
  *
- * Locks: `gate` orders what stops whole pools (close, quiesce, fork, a change of credentials) and is taken first; then
- * the lock of one pool. Threads take the lock of their pool only.
+ * Locks: `gate` orders what stops whole pools (close, quiesce, fork, a change of credentials) and is taken
+ * first; then the lock of one pool. Threads take the lock of their pool only.
  */
 #ifndef SYSVM_ASYNC_POOL_H
 #define SYSVM_ASYNC_POOL_H
@@ -54,13 +55,14 @@ struct sysvm_async {
 	struct sysvm_async *next; /* of all pools; under gate */
 };
 
-/* async.c. All under the pool's lock. */
+/* async_queue.c. All under the pool's lock. */
 void pool_append(struct list *list, struct sysvm_request *r);
 void pool_unlink(struct list *list, struct sysvm_request *r);
 void pool_complete(struct sysvm_async *pool, struct sysvm_request *r);
 /* Until some completion, or for ms milliseconds at most. */
 void pool_wait(struct sysvm_async *pool, unsigned int ms);
 void pool_deadline(struct timespec *t, unsigned int ms);
+void pool_interrupt_cancelled(struct sysvm_async *pool);
 
 /* async_worker.c. Under the pool's lock. Returns 0 or an errno. */
 int pool_start_thread(struct sysvm_async *pool);
@@ -71,15 +73,16 @@ static inline int slot_is_cancelled(struct slot *slot)
 }
 
 /*
- * async_stop.c. Under gate and lock: nothing is under way and no thread is left, nor will be made, until unpause (under
- * lock).
+ * async_stop.c. Under gate and lock: nothing is under way and no thread is left, nor will be made, until
+ * unpause (under lock).
  */
 void pool_pause(struct sysvm_async *pool);
 void pool_unpause(struct sysvm_async *pool);
 /* Among those that fork, exit and changes of credentials stop; no more, and paused for good. */
 void pool_enlist(struct sysvm_async *pool);
 void pool_delist(struct sysvm_async *pool);
-/* Nothing is under way in any pool and no helper thread lives until sysvm_pools_go_on, which the same thread calls. */
+/* Nothing is under way in any pool and no helper thread lives until sysvm_pools_go_on, which the same thread
+   calls. */
 void sysvm_pools_pause(void);
 void sysvm_pools_go_on(void);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What stops whole pools: close, quiesce, fork, the end of the process, a change of credentials (async_guard.c). All
- * work is brought to its end and the threads are ended; then things go on with new ones, but in a child of fork: there
- * a pool is dead.
+ * What stops whole pools: close, quiesce, fork, the end of the process, a change of credentials
+ * (async_guard.c). All work is brought to its end and the threads are ended; then things go on with new ones,
+ * but in a child of fork: there a pool is dead.
  *
  * Tested by tests/libsysvm/async_test.cc.
  */

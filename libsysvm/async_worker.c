@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A helper thread of the pool: it owns a machine, takes requests from the queue, runs them, and ends after a time
- * without any.
+ * A helper thread of the pool: it owns a machine, takes requests from the queue, runs them, and ends after a
+ * time without any.
  *
- * Threads are made when there is more work than waiting threads. One that has ended is joined by whoever next needs
- * its slot, under the lock: behind its last unlock it takes no lock.
+ * Threads are made when there is more work than waiting threads. One that has ended is joined by whoever next
+ * needs its slot, under the lock: after its last unlock it takes no lock.
  *
  * Tested by tests/libsysvm/async_test.cc.
  */
@@ -59,14 +59,16 @@ static int run_through(struct slot *slot, struct sysvm_vm *vm, struct sysvm_requ
 		if (slot_is_cancelled(slot) && page->status != SYSVM_DONE &&
 		    (page->status != SYSVM_ERROR || page->error == EINTR))
 			return -ECANCELED;
-		if (page->status == SYSVM_FUEL ? !left
-					       : (page->status != SYSVM_YIELD && page->status != SYSVM_SIGNAL &&
-						  page->status != SYSVM_RESTART))
+		if (page->status == SYSVM_FUEL
+			    ? !left
+			    : (page->status != SYSVM_YIELD && page->status != SYSVM_SIGNAL &&
+			       page->status != SYSVM_RESTART))
 			return 0;
 	}
 }
 
-static void run_request(struct slot *slot, struct sysvm_vm *vm, int init_error, int *numbers, struct sysvm_request *r)
+static void run_request(struct slot *slot, struct sysvm_vm *vm, int init_error, int *numbers,
+			struct sysvm_request *r)
 {
 	struct sysvm_page *page;
 	uint32_t number;
@@ -140,7 +142,8 @@ static void *work(void *argument)
 		pool->running--;
 		pool_complete(pool, r);
 	}
-	/* Under the lock still: who submits now must see either a thread that takes work or a slot for another. */
+	/* Under the lock still: who submits now must see either a thread that takes work or a slot for
+	   another. */
 	if (!err)
 		sysvm_exit(vm);
 	free(vm);
