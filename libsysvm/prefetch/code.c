@@ -2,12 +2,12 @@
 /*
  * The programs of code.h as text, assembled once when the prefetcher starts.
  *
- * Opening a directory: openat2 with O_PATH, never across a mount or through a link; fstat; then "." below it, which is the same
- * directory whatever happens to the name meanwhile. With O_NOATIME; where that is refused, only if the read leaves the atime
- * alone: the rule of the shim's guard (svp.h). Opening a file: the same, then its name in /proc/self/fd. Its pages come by
- * readahead, which changes no atime.
+ * Opening a directory: openat2 with O_PATH, never across a mount or through a link; fstat; then "." below it,
+ * which is the same directory whatever happens to the name meanwhile. With O_NOATIME; where that is refused,
+ * only if the read leaves the atime alone: the rule of the shim's guard (svp.h). Opening a file: the same,
+ * then its name in /proc/self/fd. Its pages come by readahead, which changes no atime.
  *
- * An entry that is no directory is looked at with a stat that starts no automount; a directory by O_PATH, since a stat
+ * What is no directory gets a stat that starts no automount; a directory is opened by O_PATH, since a stat
  * would go over to what is mounted on it.
  */
 #define _GNU_SOURCE
@@ -31,8 +31,8 @@
 #define STAT_CTIME "104"
 #define STAT_CTIME_NS "112"
 
-/* r60 0, r61 AT_EMPTY_PATH, r62 S_IFMT, r63 S_IFDIR, r64 -EPERM, r65 room that entries need, r66 DT_DIR, r67 flags of a
-   stat, r68 ".", r69 "..", r70 DT_REG, r71 S_IFREG; the body's: r100 to r199 */
+/* r60 0, r61 AT_EMPTY_PATH, r62 S_IFMT, r63 S_IFDIR, r64 -EPERM, r65 room that dirents need, r66 DT_DIR, r67
+   flags of a stat, r68 ".", r69 "..", r70 DT_REG, r71 S_IFREG; the body's: r100 to r199 */
 static const char prelude[] =
 	"	movi8 r60, 0\n"
 	"	movi16 r61, 0x1000\n"
@@ -90,7 +90,7 @@ static const char more[] =
 	"	mov r247, r5\n"
 	"	jb r65, r6, more\n";
 
-/* Ends at `next` with the entry in r248, its size in r40. */
+/* Ends at `next` with the dirent in r248, its size in r40. */
 static const char head[] =
 	"look:	jz r13, done\n"
 	"	jbe r247, r248, done\n"
@@ -117,7 +117,7 @@ static const char part[] = /* the first r16 bytes */
 	"	mov r56, r16\n"
 	"whole:	mov r74, r60\n";
 
-static const char range[] = /* where it begins and its bytes stand in the entry */
+static const char range[] = /* where it begins and its bytes stand in the dirent */
 	"	ld64 r74, [r248+0]\n"
 	"	ld64 r56, [r248+8]\n"
 	"	jbe r53, r74, left\n"
@@ -139,7 +139,7 @@ static const char fetch[] =
 	"	addi r18, r18, 1\n"
 	"	add r17, r17, r56\n";
 
-/* A readahead brings at most so much as the device takes at once: so in pieces. */
+/* One readahead brings at most what the device takes at once: hence in pieces. */
 static const char body[] =
 	"	mov r100, r74\n"
 	"	mov r101, r56\n"
@@ -187,15 +187,15 @@ static const char *const parts[CODE_KINDS][10] = {
 	[CODE_LIST] = { prelude, head, file, range, fetch, body, shut_file, look },
 };
 
-static int define(struct sysvm_async *pool, int kind, const char *other_body, uint32_t *proc, char *message, size_t size)
+static int define(struct sysvm_async *pool, int kind, uint32_t *proc, char *message, size_t size)
 {
 	char text[12288] = "";
 	uint8_t code[4096];
 	size_t len = 0;
 	int err;
 
-	for (int i = 0; i < 10 && parts[kind][i]; i++) /* ours have some 4 KB together */
-		strcat(text, other_body && parts[kind][i] == body ? other_body : parts[kind][i]);
+	for (int i = 0; i < 10 && parts[kind][i]; i++) /* some 4 KB in all */
+		strcat(text, parts[kind][i]);
 	err = sysvm_assemble(text, code, sizeof(code), &len, message, size);
 	return err ? err : sysvm_async_define(pool, code, len, 0, proc, message, size);
 }
@@ -205,7 +205,7 @@ int code_define(struct sysvm_async *pool, uint32_t procs[CODE_KINDS], char *mess
 	int err = 0;
 
 	for (int kind = 0; kind < CODE_KINDS && !err; kind++)
-		err = define(pool, kind, NULL, &procs[kind], message, size);
+		err = define(pool, kind, &procs[kind], message, size);
 	return err;
 }
 
@@ -220,7 +220,7 @@ size_t code_consts_size(void)
 	return sizeof(struct consts);
 }
 
-int code_consts(void *memory)
+void code_consts(void *memory)
 {
 	struct consts *c = memory;
 
@@ -231,7 +231,6 @@ int code_consts(void *memory)
 	c->dot[0] = '.';
 	for (unsigned int i = 0; i < CODE_NUMBERS; i++)
 		snprintf(c->numbers[i], sizeof(c->numbers[i]), "%u", i);
-	return 0;
 }
 
 void code_registers(uint64_t *reg, const void *memory, int self_fd)

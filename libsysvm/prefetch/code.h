@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The byte code that the prefetcher runs, and what its registers mean. Each program is made for one request of
- * libsysvm-async: a thread of its own runs it, blocks in it, and nobody looks at what the calls gave but the
- * prefetcher's main thread (walk.c).
+ * The byte code that the prefetcher runs, and what its registers mean. Each program is made for one request
+ * of libsysvm-async: a thread of its own runs it and blocks in it. Only the prefetcher's main thread (walk.c)
+ * reads what the calls gave.
  *
- * These programs alone open files, each in the same way: by O_PATH without following anything, then by what fstat says
- * that it is. Nothing that could act is ever opened: O_PATH opens neither a FIFO nor a device and starts no automount.
+ * These programs alone open files, each in the same way: by O_PATH without following anything, then by what
+ * fstat says that it is. Nothing that could act is ever opened: O_PATH opens neither a FIFO nor a device and
+ * starts no automount.
  *
  * Tested by tests/prefetch.
  */
@@ -17,10 +18,10 @@
 #include "libsysvm/sysvm_async.h"
 
 enum code_kind {
-	CODE_ENTER, /* open a directory, read its entries, look at the first of them */
-	CODE_MORE,  /* read more entries of an open directory, look at the first of them */
-	CODE_LOOK,  /* look at entries that were read */
-	CODE_DATA,  /* look at entries; read ahead the first bytes of regular files */
+	CODE_ENTER, /* open a directory, read its dirents, stat the first of them */
+	CODE_MORE,  /* read more dirents of an open directory, stat the first of them */
+	CODE_LOOK,  /* stat what the dirents that were read name */
+	CODE_DATA,  /* the same; read ahead the first bytes of regular files */
 	CODE_LIST,  /* the same for paths, each with the range to be read ahead */
 	CODE_KINDS,
 };
@@ -32,34 +33,36 @@ enum code_reg {
 	REG_HOW = 2,	      /* in: address of the struct open_how of every first open: O_PATH */
 	REG_HOW_SIZE = 3,
 	REG_STAT = 4,	      /* in: room for a struct stat; ENTER leaves the directory's there */
-	REG_BUFFER = 5,	      /* in, ENTER, MORE: room for entries; out: where the next would go */
+	REG_BUFFER = 5,	      /* in, ENTER, MORE: room for dirents; out: where the next would go */
 	REG_ROOM = 6,	      /* in, ENTER, MORE: bytes of it */
 	REG_DIRECTORY = 7,    /* flags of the second open of a directory, with O_NOATIME */
 	REG_DOT = 8,	      /* address of "." */
 	REG_EMPTY = 9,	      /* address of "" */
 	REG_NOATIME = 12,     /* in: 1: reading never changes an atime here */
-	REG_WINDOW = 13,      /* in: entries to look at in this request */
+	REG_WINDOW = 13,      /* in: dirents to ask about in this request */
 	REG_NUMBERS = 14,     /* address of the names in /proc/self/fd, 8 bytes each */
 	REG_SELF = 15,	      /* descriptor of /proc/self/fd */
 	REG_PART = 16,	      /* in, DATA: bytes of each file to be read ahead */
 	REG_BYTES = 17,	      /* in: 0; out: bytes asked for */
 	REG_FILES = 18,	      /* in: 0; out: files that were opened */
-	REG_FD = 20,	      /* in: the open directory (ENTER: -EIO); out, ENTER: the directory, or an error */
+	/* in: the open directory (ENTER: -EIO); out, ENTER: the directory, or an error */
+	REG_FD = 20,
 	REG_READ = 21,	      /* out, ENTER, MORE: what the latest getdents64 returned */
 	REG_ATIME = 251,      /* in: seconds: a read renews an atime that is older than this */
-	REG_ENTRY = 248,      /* in, out: the next entry */
-	REG_ENTRY_END = 247,  /* in, out: after the last entry */
+	REG_ENTRY = 248,      /* in, out: the next dirent */
+	REG_ENTRY_END = 247,  /* in, out: after the last dirent */
 };
 
 /* Define every program in pool. 0, or -errno with a message. */
 int code_define(struct sysvm_async *pool, uint32_t procs[CODE_KINDS], char *message, size_t size);
 
-/* Set what is the same in every request. consts: memory of code_consts_size() bytes that the machine may read. */
+/* Set what is the same in every request. consts: memory of code_consts_size() bytes that the machine may
+   read. */
 size_t code_consts_size(void);
-int code_consts(void *consts);
+void code_consts(void *consts);
 void code_registers(uint64_t *reg, const void *consts, int self_fd);
 
 #define CODE_NUMBERS 4096 /* descriptors from here on are not opened for reading */
-#define CODE_ENTRY_ROOM 1024 /* of the buffer: less than this is no room for entries (a name has 255 bytes) */
+#define CODE_ENTRY_ROOM 1024 /* of the buffer: less than this is no room for dirents (a name has 255 bytes) */
 
 #endif

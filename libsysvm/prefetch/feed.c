@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process waits for storage if its state is D, or if it sleeps in a request to a FUSE server, which is interruptible (S). One
- * sample says little; of the latest eight, two must have found it waiting. A process that computes, or that waits for a pipe,
- * is never asked for more than its state.
+ * A process waits for storage if its state is D, or if it sleeps in a request to a FUSE server, which is
+ * interruptible (S). One sample says little; of the latest eight, two must have found it waiting. A process
+ * that computes, or that waits for a pipe, is never asked for more than its state.
  *
  * Does not see a process whose credentials or dumpable flag keep /proc/PID/fd from us: it gets nothing.
  */
@@ -116,7 +116,8 @@ static bool look(struct feed_seen *s)
 	struct statx st;
 	ssize_t n;
 
-	if (statx(AT_FDCWD, s->link, AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &st) || !(st.stx_mask & STATX_MNT_ID))
+	if (statx(AT_FDCWD, s->link, AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &st) ||
+	    !(st.stx_mask & STATX_MNT_ID))
 		return false;
 	if (!S_ISDIR(st.stx_mode) && !S_ISREG(st.stx_mode))
 		return false;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the command does, seen from outside: whether it waits for storage, which directories and files it has open then, what it
- * was asked to do. Nothing is asked of the command, so any program will do: static ones, threads, under seccomp.
+ * What the command does, seen from outside: whether it waits for storage, which directories and files it has
+ * open then, what it was asked to do. Nothing is asked of the command, so any program will do: static ones,
+ * threads, under seccomp.
  *
- * Reads /proc, nothing else. Tested by tests/prefetch.
+ * Reads /proc, nothing else.
+ * Tested by tests/prefetch.
  */
 #ifndef SYSVM_PREFETCH_FEED_H
 #define SYSVM_PREFETCH_FEED_H
@@ -40,7 +42,7 @@ struct feed_seen {
 
 void feed_init(struct feed *feed, int pid);
 
-/* Look at each process. Returns whether one of them waits now. */
+/* Samples each process. Returns whether one of them waits now. */
 bool feed_sample(struct feed *feed);
 
 /* Whether it has waited often enough for its files to be of interest, and waits now. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program that reads one directory after the other, each below the one before or beside it, walks a tree: the rest of the tree is
- * next. One that has a directory on its command line and is below it does so too. One directory alone is read ahead alone. A program
- * that has two files of such a tree open for reading, one after the other, reads files. Words of the command line that are files, one of which
- * is open: the words after it are next.
+ * A program that reads one directory after the other, each below the one before or beside it, walks a tree:
+ * the rest of the tree is next. One that has a directory on its command line and is below it does so too. One
+ * directory alone is read ahead alone. A program that has two files of such a tree open for reading, one
+ * after the other, reads files. Words of the command line that are files, one of which is open: the words
+ * after it are next.
  *
  * A wrong guess costs work that stops as soon as it gets too far from where the command is seen (walk.c).
  */
@@ -21,16 +22,13 @@
 #include <unistd.h>
 
 #include "mounts.h"
+#include "words.h"
 
 #define SEEN_MAX 128
 #define ROOTS_MAX 32
 #define CHAIN_MAX 64
-#define WORDS_MAX (256u << 10)
 #define PART_FIRST (128u << 10)
 #define PART_MAX (8u << 20)
-#define LIST_PART (1u << 20)
-#define LIST_AHEAD 512 /* words */
-#define LIST_BATCH 32
 
 struct seen_directory {
 	uint64_t dev, ino;
@@ -59,17 +57,8 @@ struct guess {
 	unsigned int nroots;
 	uint64_t file_ino[2]; /* the latest two that were open for reading in a walk */
 	bool files;
-	/* The command line of one process. */
-	int words_pid;
-	char words[WORDS_MAX];
-	unsigned int words_len, words_age;
-	char cwd[FEED_PATH];
-	/* A list of words that are files. */
-	bool news; /* the latest look led to something */
-	unsigned int list_at;	/* offset of the next word, 0: no list */
-	unsigned int list_next; /* its number */
-	unsigned int list_seen; /* the number of the word that the command has open */
-	int list_fd;		/* its working directory */
+	struct words words; /* of one process */
+	bool news; /* the latest scan led to something */
 };
 
 struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats)
@@ -79,18 +68,9 @@ struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats)
 	if (g) {
 		g->walk = walk;
 		g->stats = stats;
-		g->list_fd = -1;
+		g->words.list_fd = -1;
 	}
 	return g;
-}
-
-static bool is_below(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-
-	if (n && root[n - 1] == '/')
-		n--;
-	return !strncmp(path, root, n) && path[n] == '/' && path[n + 1];
 }
 
 static size_t parent_length(const char *path)
@@ -122,52 +102,7 @@ static struct seen_directory *remember(struct guess *g, const struct feed_seen *
 	return d->path ? d : NULL;
 }
 
-/* --- the command line ---------------------------------------------------------------------------------------- */
-
-static void take_words(struct guess *g, int pid, const char *cwd)
-{
-	if (g->words_pid == pid && g->words_len && g->words_age++ % 4096)
-		return;
-	g->words_len = feed_words(pid, g->words, sizeof(g->words));
-	g->words_pid = pid;
-	snprintf(g->cwd, sizeof(g->cwd), "%s", cwd);
-	g->list_at = g->list_next = g->list_seen = 0;
-	if (g->list_fd >= 0)
-		close(g->list_fd);
-	g->list_fd = -1;
-}
-
-/* A word as an absolute path, without looking at anything. */
-static bool word_path(const struct guess *g, const char *word, char *path, size_t size)
-{
-	size_t n;
-
-	while (!strncmp(word, "./", 2))
-		word += 2;
-	if (!*word || *word == '-')
-		return false;
-	if (!strcmp(word, "."))
-		word = "";
-	n = (size_t)(*word == '/' ? snprintf(path, size, "%s", word) : snprintf(path, size, "%s/%s", g->cwd, word));
-	if (n >= size)
-		return false;
-	while (n > 1 && path[n - 1] == '/')
-		path[--n] = 0;
-	return true;
-}
-
-/* The word that names a directory above path. */
-static bool word_above(const struct guess *g, const char *path, char *root, size_t size)
-{
-	const char *word = g->words, *end = g->words + g->words_len;
-
-	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1)
-		if (word_path(g, word, root, size) && strcmp(root, "/") && is_below(path, root))
-			return true;
-	return false;
-}
-
-/* --- walks --------------------------------------------------------------------------------------------------- */
+/* --- walks ---------------------------------------------------------------------------------------------- */
 
 static int above(int fd)
 {
@@ -179,7 +114,7 @@ static int above(int fd)
 	return (int)syscall(SYS_openat2, fd, "..", &how, sizeof(how));
 }
 
-/* 1: it has been read ahead, 0: not, -1: cannot be told. */
+/* 1: it has been read ahead, 0: not, -1: not known. */
 static int is_reached(struct guess *g, int fd)
 {
 	struct statx st;
@@ -200,7 +135,8 @@ static void note_root(struct guess *g, const char *root)
 	g->stats->walks++;
 }
 
-/* fd is the directory at path, below root: it comes first, then what lies after it on each level up to root. */
+/* fd is the directory at path, below root: it comes first, then what lies after it on each level up to root.
+   */
 static void walk_below(struct guess *g, int fd, const char *path, const char *root, enum walk_atime atime)
 {
 	int fds[CHAIN_MAX];
@@ -210,7 +146,7 @@ static void walk_below(struct guess *g, int fd, const char *path, const char *ro
 
 	fds[n] = fd;
 	names[n++] = NULL;
-	while (at && n < CHAIN_MAX && is_below(at, root)) {
+	while (at && n < CHAIN_MAX && words_is_below(at, root)) {
 		size_t up = parent_length(at);
 		int next = above(fds[n - 1]);
 
@@ -237,7 +173,7 @@ static bool find_root(struct guess *g, const struct feed_seen *s, char *root, si
 {
 	const struct seen_directory *found = NULL;
 
-	if (word_above(g, s->path, root, size))
+	if (words_above(&g->words, s->path, root, size))
 		return true;
 	for (unsigned int i = 0; i < SEEN_MAX; i++) {
 		const struct seen_directory *d = &g->seen[i];
@@ -272,7 +208,8 @@ static void seen_order(struct guess *g, const char *path)
 	struct order *o = NULL;
 
 	for (unsigned int i = 0; i < ORDERS && !o; i++)
-		if (g->order[i].parent && strlen(g->order[i].parent) == n && !strncmp(g->order[i].parent, path, n))
+		if (g->order[i].parent && strlen(g->order[i].parent) == n &&
+		    !strncmp(g->order[i].parent, path, n))
 			o = &g->order[i];
 	if (o) {
 		int compared = o->name ? strcmp(o->name, name) : 0;
@@ -331,9 +268,10 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 		walk_push(g->walk, fd, WALK_ALONE, atime, NULL);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------------------------------------- */
 
-/* The file's directory, as if it had been seen; asked_for: as if it had been read, since it is below a word of the command line. The command went through it a moment ago: nothing waits here. */
+/* The file's directory, as if it had been seen; asked_for: as if it had been read, since it is below a word
+   of the command line. The command went through it a moment ago: nothing waits here. */
 static void seen_directory_of(struct guess *g, const struct feed_seen *s, bool asked_for)
 {
 	static struct feed_seen d;
@@ -344,7 +282,8 @@ static void seen_directory_of(struct guess *g, const struct feed_seen *s, bool a
 	d.directory = true;
 	d.working = !asked_for; /* it need not have been read */
 	memcpy(d.link, d.path, sizeof(d.link));
-	if (statx(AT_FDCWD, d.path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) ||
+	if (statx(AT_FDCWD, d.path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		  STATX_BASIC_STATS | STATX_MNT_ID, &st) ||
 	    !S_ISDIR(st.stx_mode) || st.stx_mnt_id != s->mount)
 		return;
 	d.dev = (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor);
@@ -360,9 +299,9 @@ static void seen_file(struct guess *g, const struct feed_seen *s)
 
 	if (!s->reading)
 		return;
-	asked_for = word_above(g, s->path, root, sizeof(root));
+	asked_for = words_above(&g->words, s->path, root, sizeof(root));
 	for (unsigned int i = 0; i < g->nroots; i++)
-		inside |= is_below(s->path, g->root[i]);
+		inside |= words_is_below(s->path, g->root[i]);
 	if (!inside && !asked_for)
 		return;
 	seen_directory_of(g, s, asked_for);
@@ -379,84 +318,15 @@ static void seen_file(struct guess *g, const struct feed_seen *s)
 		walk_read_files(g->walk, PART_MAX);
 }
 
-/* --- words that are files ------------------------------------------------------------------------------------ */
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text), m = strlen(end);
-
-	return n >= m && !strcmp(text + n - m, end);
-}
-
-/* One of the words is open: those after it are next. */
-static bool seen_word(struct guess *g, const struct feed_seen *s)
-{
-	const char *word = g->words, *end = g->words + g->words_len, *name = strrchr(s->path, '/') + 1;
-	char path[FEED_PATH], cwd[64];
-	unsigned int number = 1;
-
-	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1, number++) {
-		unsigned int next = (unsigned int)(word - g->words + strlen(word) + 1);
-
-		if (!ends_with(word, name) || !word_path(g, word, path, sizeof(path)) || strcmp(path, s->path))
-			continue;
-		g->list_seen = number;
-		if (next < g->words_len && (!g->list_at || number >= g->list_next)) {
-			g->list_at = next;
-			g->list_next = number + 1;
-		}
-		if (g->list_fd < 0 && g->list_at) {
-			snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", s->pid);
-			g->list_fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		}
-		return true;
-	}
-	return false;
-}
-
-struct list_entry { /* struct linux_dirent64, with the range in place of numbers */
-	uint64_t from, length;
-	uint16_t size;
-	uint8_t type;
-	char name[];
-} __attribute__((packed));
-
-/* The next words, as a list for the walk. An absolute one is looked up from "/", in whose mount it must be. */
-static void go_on_with_words(struct guess *g)
-{
-	static _Alignas(8) char entries[WALK_BUFFER];
-	unsigned int count = 0;
-	size_t len = 0;
-
-	while (g->list_at && g->list_at < g->words_len && count < LIST_BATCH && g->list_next < g->list_seen + LIST_AHEAD) {
-		const char *word = g->words + g->list_at;
-		size_t n = strlen(word), size = (sizeof(struct list_entry) + n + 1 + 7) & ~(size_t)7;
-		struct list_entry *e = (struct list_entry *)(entries + len);
-
-		if (len + size > sizeof(entries))
-			break;
-		if (n && *word != '-') {
-			*e = (struct list_entry){.length = LIST_PART, .size = (uint16_t)size, .type = 8};
-			memcpy(e->name, word, n + 1);
-			len += size;
-			count++;
-		}
-		g->list_at += (unsigned int)n + 1;
-		g->list_next++;
-	}
-	if (count)
-		walk_list(g->walk, g->list_fd, entries, len, count);
-}
-
 void guess_seen(void *to, const struct feed_seen *s)
 {
 	struct guess *g = to;
 
 	if (s->working)
-		take_words(g, s->pid, s->path);
+		words_take(&g->words, s->pid, s->path);
 	if (s->directory)
 		seen_directory(g, s);
-	else if (!s->reading || !seen_word(g, s))
+	else if (!s->reading || !words_seen(&g->words, s))
 		seen_file(g, s);
 	else
 		g->news = true;
@@ -467,13 +337,7 @@ bool guess_go_on(struct guess *g)
 	bool news = g->news;
 
 	g->news = false;
-	while (g->list_fd >= 0 && g->list_at && walk_list_wanted(g->walk)) {
-		unsigned int at = g->list_at;
-
-		go_on_with_words(g);
-		if (g->list_at == at)
-			break;
-	}
+	words_go_on(&g->words, g->walk);
 	walk_pump(g->walk);
 	return news;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what the command has open to what it will open next: the walk's next directories. Tested by tests/prefetch.
+ * From what the command has open to what it will open next: the walk's next directories.
+ * Tested by tests/prefetch.
  */
 #ifndef SYSVM_PREFETCH_GUESS_H
 #define SYSVM_PREFETCH_GUESS_H

@@ -2,9 +2,9 @@
 /*
  * /proc/locks lists them:   3: LEASE  ACTIVE    WRITE  1234 fe:00:5678 0 EOF
  *
- * An open for reading breaks a lease for writing: its holder gets a signal, and the open waits. There is no way to open without, so
- * files with one are not opened. One that is taken in the moment between our look and our open is broken, as it would have
- * been by the command (docs/semantics.md).
+ * An open for reading breaks a lease for writing: its holder gets a signal, and the open waits. There is no
+ * way to open a file without that, so files with a lease are not opened. One that is taken between our check
+ * and our open is broken, as it would have been by the command (docs/semantics.md).
  */
 #define _GNU_SOURCE
 #include "leases.h"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads count against two limits that the command has too: the processes of its user (RLIMIT_NPROC, not for root) and of its
- * cgroups. Each must have room for four times the threads that are wanted, else there are none at all.
+ * Threads count against two limits that the command has too: the processes of its user (RLIMIT_NPROC, not for
+ * root) and of its cgroups. Each must have room for four times the threads that are wanted, else there are
+ * none at all.
  *
- * Memory: the page cache that we fill is charged to the command's cgroup, as if it had read the files itself. Where it has
- * a limit and little room, or tasks of the machine wait for memory, nothing is fetched.
+ * Memory: the page cache that we fill is charged to the command's cgroup, as if it had read the files itself.
+ * Where it has a limit and little room, or tasks of the machine wait for memory, nothing is fetched.
  */
 #define _GNU_SOURCE
 #include "limits.h"
@@ -44,7 +45,8 @@ static unsigned long tasks_of_user(void)
 		char path[300], text[512], *at;
 		struct stat st;
 
-		if (!isdigit((unsigned char)e->d_name[0]) || fstatat(dirfd(dir), e->d_name, &st, 0) || st.st_uid != user)
+		if (!isdigit((unsigned char)e->d_name[0]) || fstatat(dirfd(dir), e->d_name, &st, 0) ||
+		    st.st_uid != user)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
 		at = read_text(path, text, sizeof(text)) ? strrchr(text, ')') : NULL;
@@ -61,7 +63,8 @@ static unsigned long tasks_of_user(void)
 }
 
 /* Calls have(folder) for the cgroup of the controller and each above it; false as soon as one says so. */
-static bool each_cgroup(const char *controller, bool (*have)(const char *folder, unsigned long want), unsigned long want)
+static bool each_cgroup(const char *controller, bool (*have)(const char *folder, unsigned long want),
+			unsigned long want)
 {
 	char text[4096], *line, *rest;
 
@@ -128,7 +131,8 @@ bool limits_have_room(unsigned int threads)
 	return each_cgroup("pids", have_pids, want);
 }
 
-/* A cgroup is full of page cache most of the time, which is given up when memory is wanted: that part is room. */
+/* A cgroup is full of page cache most of the time, which is given up when memory is wanted: that part is
+   room. */
 static unsigned long long cached(const char *folder)
 {
 	char path[4400], text[4096], *at;
@@ -158,7 +162,8 @@ bool limits_memory_short(void)
 	char text[256], *at;
 	unsigned long available = ~0ul;
 
-	if (read_text("/proc/pressure/memory", text, sizeof(text)) && (at = strstr(text, "some avg10=")) && strtod(at + 11, NULL) > 5)
+	if (read_text("/proc/pressure/memory", text, sizeof(text)) && (at = strstr(text, "some avg10=")) &&
+	    strtod(at + 11, NULL) > 5)
 		return true;
 	if (read_text("/proc/meminfo", text, sizeof(text)) && (at = strstr(text, "MemAvailable:")))
 		available = strtoul(at + 13, NULL, 10);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * sysvm-prefetch: beside a command that `sysvm run` starts. Makes the calls ahead that the command is about to make, and throws
- * the results away; the command makes them itself and finds the caches warm.
+ * sysvm-prefetch: runs beside a command that `sysvm run` starts. It makes the calls that the command is about
+ * to make, and throws the results away; the command makes them itself and finds the caches warm.
  *
- *     sysvm-prefetch PIDFD STATS PID DEPTH PROCEDURES     descriptors by number; STATS -1: none; DEPTH 0: by itself;
- *                                                         PROCEDURES: a path, or ""
+ *     sysvm-prefetch PIDFD STATS PID DEPTH PROCEDURES
  *
- * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". It is the first that a lack of
- * memory ends. The main thread here waits for time to pass, for requests to end (walk.c), and for the command's end (pidfd), with
- * which it ends too, whatever its threads do.
+ * PIDFD and STATS are numbers of descriptors (STATS -1: none), DEPTH 0 means by itself, PROCEDURES is a path
+ * or "".
  *
- * Time. A command that does not wait is looked at ever more rarely, up to every 50 ms; one that does, every millisecond, and up to every
- * five while there is nothing new.
+ * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". It is
+ * the first that a lack of memory ends. The main thread here waits for time to pass, for requests to end
+ * (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
+ *
+ * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
+ * millisecond, and up to every five while there is nothing new.
  *
  * Tested by tests/prefetch.
  */
@@ -43,7 +45,7 @@
 #define AUTO_DEPTH_MAX 32
 #define ENTRIES_AHEAD 20000
 #define BYTES_AHEAD (96u << 20)
-#define MEMORY_NS 200000000 /* between two looks at memory and leases */
+#define MEMORY_NS 200000000 /* between two checks of memory and leases */
 #define LEASES_MAX 1024
 #define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
 
@@ -188,7 +190,8 @@ int main(int argc, char **argv)
 		finish(PREFETCH_FAILED);
 
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = walk_event_fd(walk), .events = POLLIN}};
+		struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN},
+					{.fd = walk_event_fd(walk), .events = POLLIN}};
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);
 		struct timespec wait = {.tv_nsec = next > now ? (long)(next - now) : 0};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `sysvm run` and the prefetcher share: one page of counters in a file that `run` made. The prefetcher adds, run
- * reads when the command has ended. Nobody trusts it for more than a report.
+ * What `sysvm run` and the prefetcher share: one page of counters in a file that `run` made. The prefetcher
+ * adds, run reads when the command has ended. Nobody trusts it for more than a report.
  */
 #ifndef SYSVM_PREFETCH_SHARED_H
 #define SYSVM_PREFETCH_SHARED_H
@@ -13,15 +13,15 @@
 struct prefetch_stats {
 	uint64_t magic;
 	uint64_t pid;
-	uint64_t samples;      /* looks at what the command does */
+	uint64_t samples;      /* of what the command does */
 	uint64_t waiting;      /* of them: it waited for storage */
 	uint64_t walks;	       /* subtrees that were walked ahead */
 	uint64_t directories;  /* read ahead */
-	uint64_t entries;      /* looked at ahead */
+	uint64_t entries;      /* dirents asked about ahead */
 	uint64_t files;	       /* opened ahead */
 	uint64_t bytes;	       /* of them, asked for */
 	uint64_t listed;       /* paths of lists */
-	uint64_t used;	       /* entries of the directories that the command was seen in or past */
+	uint64_t used;	       /* dirents of the directories that the command was seen in or past */
 	uint64_t dropped;      /* directories left out: too many, no descriptors */
 	uint64_t refused;      /* directories that could not be opened or would have shown the read */
 	uint64_t requests;     /* runs of the machine */
@@ -31,7 +31,7 @@ struct prefetch_stats {
 };
 
 enum prefetch_end {
-	PREFETCH_RUNNING = 0, /* still there, or gone without a word */
+	PREFETCH_RUNNING = 0, /* still there, or gone without a report */
 	PREFETCH_ENDED = 1,   /* with the command */
 	PREFETCH_FAILED = 2,  /* could not begin: no /proc, no memory */
 	PREFETCH_LIMITED = 3, /* the command's limits leave no room for it */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two clones: the second one executes the prefetcher, the first one ends, so that the second one becomes a child of init (or of
- * the nearest process that adopts orphans). The first one ends while SIGCHLD is ignored, so that there is neither a signal nor a
- * zombie, and what it used is not added to what children used, which the command could read.
+ * Two clones: the second one executes the prefetcher, the first one ends, so that the second one becomes a
+ * child of init (or of the nearest process that adopts orphans). The first one ends while SIGCHLD is ignored,
+ * so that there is neither a signal nor a zombie, and what it used is not added to what children used, which
+ * the command could read.
  *
  * In process 1 of a container orphans become our own children: there is no prefetcher then.
  */
@@ -72,7 +73,8 @@ static int limited(void)
 {
 	struct rlimit processes;
 
-	return getpid() == 1 || (!getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur < PROCESSES_LEAST && geteuid());
+	return getpid() == 1 ||
+	       (!getrlimit(RLIMIT_NPROC, &processes) && processes.rlim_cur < PROCESSES_LEAST && geteuid());
 }
 
 static struct {
@@ -129,7 +131,8 @@ void prefetch_wait_end(int fd)
 	struct prefetch_stats stats;
 	struct pollfd gone = {.events = POLLIN};
 
-	if (fd < 0 || pread(fd, &stats, sizeof(stats), 0) != sizeof(stats) || stats.magic != PREFETCH_MAGIC || !stats.pid)
+	if (fd < 0 || pread(fd, &stats, sizeof(stats), 0) != sizeof(stats) || stats.magic != PREFETCH_MAGIC ||
+	    !stats.pid)
 		return;
 	gone.fd = (int)syscall(SYS_pidfd_open, (pid_t)stats.pid, 0);
 	if (gone.fd < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts the prefetcher from the process that is about to become the command. The command sees nothing of it: it is no child of
- * its, has no descriptor of it, and no time of it is counted with that of children.
+ * Starts the prefetcher from the process that is about to become the command. The command sees nothing of it:
+ * the prefetcher is not its child, shares no descriptor with it, and its time is not counted with that of
+ * children.
  *
  * Tested by tests/prefetch.
  */
@@ -15,22 +16,22 @@ extern "C" {
 #define PREFETCH_DEPTH_MAX 64
 
 /*
- * To be started by the next prefetch_before_exec: program is the path of sysvm-prefetch; depth is the number of calls in flight, 0: by
- * itself; procedures is the path of a procedure file, or "". The strings stay the caller's. counters: whether a file is made for
- * them; returns its descriptor (close on exec), or -1.
+ * To be started by the next prefetch_before_exec: program is the path of sysvm-prefetch; depth is the number
+ * of calls in flight, 0: by itself; procedures is the path of a procedure file, or "". The strings stay the
+ * caller's. counters: whether a file is made for them; returns its descriptor (close on exec), or -1.
  */
 int prefetch_configure(const char *program, unsigned int depth, const char *procedures, int counters);
 
 /*
- * In the process that becomes the command, with one thread, right before execve. Does nothing if there is no configuration, if it was
- * done before, or if the limits of the process, or its number (1), leave no room for another one. Nothing is reported: the
- * command runs without it as well.
+ * In the process that becomes the command, with one thread, right before execve. Does nothing if there is no
+ * configuration, if it was done before, or if the limits of the process, or its number (1), leave no room for
+ * another one. Nothing is reported: the command runs without it as well.
  */
 void prefetch_before_exec(void);
 
 /*
- * The command has ended: wait until the prefetcher is gone, which ends by itself then, so that it keeps no file system busy; for a
- * quarter of a second at most.
+ * The command has ended: wait until the prefetcher is gone, which ends by itself then, so that it keeps no
+ * file system busy; for a quarter of a second at most.
  */
 void prefetch_wait_end(int counters_fd);
 

@@ -2,8 +2,8 @@
 /*
  * Directories, ahead of the command: which to read next, how many calls in flight, how far ahead.
  *
- * The main thread alone uses this; it makes no call here that could wait for storage. What waits is a program of code.h that
- * a thread of libsysvm-async runs.
+ * The main thread alone uses this; it makes no call here that could wait for storage. What waits is a program
+ * of code.h that a thread of libsysvm-async runs.
  */
 #ifndef SYSVM_PREFETCH_WALK_H
 #define SYSVM_PREFETCH_WALK_H
@@ -53,8 +53,8 @@ enum walk_atime {
 };
 
 /*
- * Next, a directory, given as a descriptor (O_PATH) that becomes the walk's. What lies after the entry `after` (may be NULL) goes
- * before what lies before it: the command is there.
+ * Next, a directory, given as a descriptor (O_PATH) that becomes the walk's. What lies after the dirent
+ * `after` (may be NULL) goes before what lies before it: the command is there.
  */
 void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime atime,
 	       const char *after);
@@ -62,13 +62,15 @@ void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime ati
 /* Whether the directory has been read ahead; if so, the command has come this far. */
 bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
 
-/* Read files' contents too, at most part bytes of each: everything that is not behind the command is done again. */
+/* Read files' contents too, at most part bytes of each: what the command has not passed yet is done again. */
 void walk_read_files(struct walk *walk, uint64_t part);
 
-/* The command takes directories in the order of their names, not of the entries. What is in flight is done again in it. */
+/* The command takes directories in the order of their names, not of the dirents. What is in flight is done
+   again in it. */
 void walk_by_name(struct walk *walk);
 
-/* Paths with ranges (see code.h), below the directory fd, which stays the caller's. len bytes of entries, copied. */
+/* Paths with ranges (see code.h), below the directory fd, which stays the caller's. len bytes of entries,
+   copied. */
 bool walk_list(struct walk *walk, int fd, const void *entries, size_t len, unsigned int count);
 bool walk_list_wanted(const struct walk *walk); /* there is room for more of a list */
 

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/* The requests of a walk: what waits is begun, as far ahead and as many at a time as it may be. Tested by
+   tests/prefetch. */
+#define _GNU_SOURCE
+#include "walk_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DAY (24 * 60 * 60)
+
+static bool far_ahead(const struct walk *w)
+{
+	return w->entries - w->entries_seen > w->o.entries_ahead ||
+	       w->bytes - w->bytes_seen > w->o.bytes_ahead;
+}
+
+static void submit(struct walk *w, struct job *j, enum code_kind kind, struct slot *slot,
+		   struct folder *folder)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	j->kind = kind;
+	j->slot = slot;
+	j->folder = folder;
+	j->reg[REG_STAT] = (uintptr_t)j->st;
+	j->reg[REG_PART] = w->part;
+	if (!j->reg[REG_ATIME])
+		j->reg[REG_ATIME] = (uint64_t)(t.tv_sec - DAY);
+	j->request = (struct sysvm_request){
+		.proc = w->procs[kind], .nregs = SYSVM_NREGS, .regs = j->reg, .fuel = 1u << 20};
+	if (sysvm_async_submit(w->pool, &j->request)) {
+		/* No thread can be made: as if it had ended without doing anything. */
+		j->reg[REG_FD] = (uint64_t)-EAGAIN;
+		if (kind == CODE_ENTER)
+			free(j->after);
+		slot->refs--;
+		if (folder)
+			walk_folder_put(w, folder);
+		w->o.stats->dropped++;
+		return;
+	}
+	j->busy = true;
+	w->in_flight++;
+	w->o.stats->requests++;
+	if (w->in_flight > w->o.stats->depth)
+		w->o.stats->depth = w->in_flight;
+}
+
+static struct job *job_begin(struct walk *w)
+{
+	struct job *j = w->jobs;
+
+	while (j->busy) /* fewer than WALK_DEPTH_MAX are */
+		j++;
+	memcpy(j->reg, w->start_reg, sizeof(j->reg));
+	j->after = NULL;
+	return j;
+}
+
+static void begin_range(struct walk *w)
+{
+	struct range r = w->ranges[w->first_range++ % RANGES_MAX];
+	struct job *j = job_begin(w);
+
+	w->nranges--;
+	j->reg[REG_FD] = (uint64_t)r.folder->fd;
+	j->reg[REG_WINDOW] = r.count;
+	j->reg[REG_ENTRY] = r.from;
+	j->reg[REG_ENTRY_END] = r.to;
+	submit(w, j, r.kind, r.slot, r.folder);
+}
+
+static void set_buffer(struct walk *w, struct job *j, struct slot *slot)
+{
+	j->reg[REG_BUFFER] = (uintptr_t)slot->memory + SLOT_BUFFER;
+	j->reg[REG_ROOM] = WALK_BUFFER;
+	j->reg[REG_WINDOW] = w->data ? 0 : LOOK_RANGE;
+}
+
+static bool begin_more(struct walk *w)
+{
+	struct slot *slot = walk_slot_get(w);
+	struct folder *f;
+	struct job *j;
+
+	if (!slot)
+		return false;
+	f = w->more[--w->nmore];
+	j = job_begin(w);
+	j->reg[REG_FD] = (uint64_t)f->fd;
+	set_buffer(w, j, slot);
+	submit(w, j, CODE_MORE, slot, f);
+	return true;
+}
+
+static bool begin_directory(struct walk *w)
+{
+	struct slot *slot = walk_slot_get(w);
+	struct pending p;
+	struct job *j;
+
+	if (!slot)
+		return false;
+	p = w->stack[--w->stacked];
+	if (strlen(p.name) >= SLOT_BUFFER) {
+		slot->refs = 0;
+		walk_pending_put(w, &p);
+		return true;
+	}
+	j = job_begin(w);
+	strcpy((char *)slot->memory, p.name);
+	walk_names_put(p.names);
+	j->reg[REG_PARENT] = (uint64_t)p.in->fd;
+	j->reg[REG_NAME] = (uintptr_t)slot->memory;
+	j->reg[REG_NOATIME] = p.in->atime == WALK_ATIME_NEVER;
+	if (p.in->atime == WALK_ATIME_ALWAYS)
+		j->reg[REG_ATIME] = INT64_MAX;
+	j->after = p.after;
+	set_buffer(w, j, slot);
+	submit(w, j, CODE_ENTER, slot, p.in);
+	return true;
+}
+
+void walk_pump(struct walk *w)
+{
+	while (w->in_flight < w->depth) {
+		if (w->nranges)
+			begin_range(w);
+		else if (w->nmore && w->nranges < RANGES_MAX / 2 && begin_more(w))
+			;
+		else if (w->stacked && !far_ahead(w) && w->folders < FOLDERS_MAX && begin_directory(w))
+			;
+		else
+			break;
+	}
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the requests of a walk have given: dirents to stat, directories to enter, and how deep the queue
+ * should be.
+ * Tested by tests/prefetch.
+ */
+#define _GNU_SOURCE
+#include "walk_state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool leased(const struct walk *w, uint64_t ino)
+{
+	/* of any device: file systems give files and directories others */
+	for (size_t i = 0; i < w->nleases; i++)
+		if (w->leases[i].ino == ino)
+			return true;
+	return w->all_leased;
+}
+
+static bool is_dots(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The directories in a batch of entries, on the stack; the first one on top. */
+static void push_children(struct walk *w, struct folder *f, uint64_t from, uint64_t to, const char *after)
+{
+	const char *found[2048];
+	unsigned int n = 0, first = 0;
+	size_t size = 0;
+	struct names *names;
+	char *at;
+
+	for (uint64_t e = from; e < to; e += ((struct dirent_at *)e)->reclen) {
+		const struct dirent_at *entry = (const struct dirent_at *)e;
+
+		if ((entry->type != DT_DIR && entry->type != DT_UNKNOWN) || is_dots(entry->name) || n == 2048)
+			continue;
+		found[n++] = entry->name;
+		size += strlen(entry->name) + 1;
+	}
+	names = n ? malloc(sizeof(*names) + size) : NULL;
+	if (!names)
+		return;
+	names->refs = 1;
+	if (w->by_name)
+		qsort(found, n, sizeof(*found), by_name);
+	at = names->text;
+	for (unsigned int i = 0; i < n; i++) {
+		size_t len = strlen(found[i]) + 1;
+
+		memcpy(at, found[i], len);
+		found[i] = at;
+		at += len;
+		if (after && !strcmp(found[i], after))
+			first = i + 1;
+	}
+	for (unsigned int i = w->by_name ? 0 : first; i > 0; i--)
+		walk_stack_push(w, f, names, found[i - 1], NULL);
+	for (unsigned int i = n; i > first; i--)
+		walk_stack_push(w, f, names, found[i - 1], NULL);
+	walk_names_put(names);
+}
+
+/* A batch of dirents that a request has read, and asked about up to `next`. */
+static void take_entries(struct walk *w, struct slot *slot, struct folder *f, uint64_t next, uint64_t end,
+			 const char *after)
+{
+	uint64_t from = (uintptr_t)slot->memory + SLOT_BUFFER, start = next;
+	unsigned int count = 0, limit = w->data ? DATA_RANGE : LOOK_RANGE;
+	enum code_kind kind = w->data ? CODE_DATA : CODE_LOOK;
+
+	for (uint64_t e = from; e < end; e += ((struct dirent_at *)e)->reclen) {
+		struct dirent_at *entry = (struct dirent_at *)e;
+
+		w->entries++;
+		w->o.stats->entries++;
+		if (w->data && entry->type != DT_DIR && leased(w, entry->ino))
+			entry->type = DT_SOCK; /* a stat then, no open */
+		if (e < next)
+			continue;
+		if (count == limit) {
+			walk_add_range(w, slot, f, start, e, count, kind);
+			start = e;
+			count = 0;
+		}
+		count++;
+	}
+	if (count)
+		walk_add_range(w, slot, f, start, end, count, kind);
+	if (f->how == WALK_BELOW)
+		push_children(w, f, from, end, after);
+}
+
+static void take_directory(struct walk *w, struct job *j)
+{
+	int64_t fd = (int64_t)j->reg[REG_FD];
+	struct folder *f;
+	struct record *r;
+	struct stat st;
+
+	if (fd < 0) {
+		if (fd != -ENOTDIR && fd != -ENOENT)
+			w->o.stats->refused++;
+		return;
+	}
+	memcpy(&st, j->st, sizeof(st));
+	r = walk_record_find(w, st.st_dev, st.st_ino);
+	f = walk_is_done(w, r, st.st_dev, st.st_ino) ? NULL : calloc(1, sizeof(*f));
+	if (!f) {
+		close((int)fd);
+		return;
+	}
+	*f = (struct folder){.fd = (int)fd, .refs = 1, .how = j->folder->how, .atime = j->folder->atime};
+	w->folders++;
+	*r = (struct record){st.st_dev, st.st_ino, w->generation, w->entries, w->bytes};
+	w->o.stats->directories++;
+	take_entries(w, j->slot, f, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], j->after);
+	if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
+		f->refs++;
+		w->more[w->nmore++] = f;
+	}
+	walk_folder_put(w, f);
+}
+
+static void take(struct walk *w, struct job *j)
+{
+	bool ran = !j->request.result && j->request.status == SYSVM_DONE;
+
+	if (j->kind == CODE_ENTER && !ran && (int64_t)j->reg[REG_FD] >= 0)
+		close((int)j->reg[REG_FD]);
+
+	w->in_flight--;
+	w->bytes += j->reg[REG_BYTES];
+	w->o.stats->bytes += j->reg[REG_BYTES];
+	w->o.stats->files += j->reg[REG_FILES];
+	w->period_work += j->kind <= CODE_MORE ? 8 : 4;
+	if (j->kind == CODE_ENTER && ran) {
+		take_directory(w, j);
+	} else if (j->kind == CODE_MORE && ran) {
+		take_entries(w, j->slot, j->folder, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], NULL);
+		if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
+			j->folder->refs++;
+			w->more[w->nmore++] = j->folder;
+		}
+	}
+	j->slot->refs--;
+	walk_folder_put(w, j->folder);
+	free(j->after);
+	j->after = NULL;
+	j->busy = false;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Deeper for as long as more is done in the same time, else back. */
+static void adapt(struct walk *w)
+{
+	uint64_t now = now_ns();
+
+	if (w->o.depth == w->o.depth_max || now - w->period_start < 10 * 1000000)
+		return;
+	if (w->period_start && w->in_flight + 1 >= w->depth) {
+		double rate = (double)w->period_work / (double)(now - w->period_start);
+
+		if (rate < w->rate * 0.9)
+			w->direction = -w->direction;
+		w->rate = rate;
+		w->depth = w->direction > 0 ? w->depth + (w->depth + 3) / 4 : w->depth - w->depth / 4;
+		if (w->depth < 2)
+			w->depth = 2, w->direction = 1;
+		if (w->depth > w->o.depth_max)
+			w->depth = w->o.depth_max;
+	}
+	w->period_start = now;
+	w->period_work = 0;
+}
+
+void walk_reap(struct walk *w)
+{
+	struct sysvm_request *r;
+	uint64_t events;
+
+	(void)!read(w->event_fd, &events, sizeof(events));
+	while ((r = sysvm_async_next(w->pool)))
+		take(w, (struct job *)((char *)r - offsetof(struct job, request)));
+	adapt(w);
+	walk_pump(w);
+}

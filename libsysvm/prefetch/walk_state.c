@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/* What keeps the state of a walk in order: references, the stack, the table of what was done. Tested by
+   tests/prefetch. */
+#define _GNU_SOURCE
+#include "walk_state.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+void walk_folder_put(struct walk *w, struct folder *f)
+{
+	if (--f->refs)
+		return;
+	close(f->fd);
+	free(f);
+	w->folders--;
+}
+
+void walk_names_put(struct names *n)
+{
+	if (n && !--n->refs)
+		free(n);
+}
+
+void walk_pending_put(struct walk *w, struct pending *p)
+{
+	walk_folder_put(w, p->in);
+	walk_names_put(p->names);
+	free(p->after);
+}
+
+struct slot *walk_slot_get(struct walk *w)
+{
+	for (unsigned int i = 0; i < WALK_SLOTS; i++)
+		if (!w->slots[i].refs) {
+			w->slots[i].refs = 1;
+			return &w->slots[i];
+		}
+	return NULL;
+}
+
+struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino)
+{
+	uint64_t at = (ino * 0x9e3779b97f4a7c15ull ^ dev) >> 20;
+
+	for (unsigned int i = 0; i < 64; i++) {
+		struct record *r = &w->records[(at + i) & (RECORDS_MAX - 1)];
+
+		if (!r->generation || (r->dev == dev && r->ino == ino))
+			return r;
+	}
+	/* The table is full around here: the oldest knowledge goes. */
+	return &w->records[at & (RECORDS_MAX - 1)];
+}
+
+bool walk_is_done(const struct walk *w, const struct record *r, uint64_t dev, uint64_t ino)
+{
+	return r->generation == w->generation && r->dev == dev && r->ino == ino;
+}
+
+void walk_stack_push(struct walk *w, struct folder *in, struct names *names, const char *name, char *after)
+{
+	if (w->stacked == STACK_MAX) {
+		w->o.stats->dropped++;
+		free(after);
+		return;
+	}
+	in->refs++;
+	if (names)
+		names->refs++;
+	w->stack[w->stacked++] = (struct pending){in, names, name, after};
+}
+
+void walk_add_range(struct walk *w, struct slot *slot, struct folder *f, uint64_t from, uint64_t to,
+		    unsigned int count, enum code_kind kind)
+{
+	if (w->nranges == RANGES_MAX)
+		return;
+	slot->refs++;
+	f->refs++;
+	w->ranges[(w->first_range + w->nranges++) % RANGES_MAX] =
+		(struct range){slot, f, from, to, count, kind};
+}

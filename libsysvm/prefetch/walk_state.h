@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of a walk, for the files of walk.h: what waits (directories on a stack, ranges of dirents), what
+ * is in flight, what was done. Private.
+ */
+#ifndef SYSVM_PREFETCH_WALK_STATE_H
+#define SYSVM_PREFETCH_WALK_STATE_H
+
+#include "walk.h"
+
+struct stat;
+
+#define STACK_MAX (1u << 17)  /* directories that wait */
+#define RANGES_MAX 4096	      /* ranges of dirents that wait */
+#define FOLDERS_MAX 1024      /* open at a time; below CODE_NUMBERS with what the threads open */
+#define RECORDS_MAX (1u << 18)
+#define LOOK_RANGE 32	      /* dirents for one request: a few blocks of inodes */
+#define DATA_RANGE 4	      /* files for one request */
+
+struct names { /* of the directories in a batch of dirents */
+	unsigned int refs;
+	char text[];
+};
+
+struct folder {
+	int fd;
+	unsigned int refs;
+	enum walk_how how;
+	enum walk_atime atime;
+};
+
+struct pending {
+	struct folder *in;
+	struct names *names;
+	const char *name;
+	char *after; /* owned */
+};
+
+struct slot {
+	uint8_t *memory; /* the name, then the buffer */
+	unsigned int refs;
+};
+#define SLOT_BUFFER 512
+#define SLOT_SIZE (SLOT_BUFFER + WALK_BUFFER)
+
+struct range {
+	struct slot *slot;
+	struct folder *folder;
+	uint64_t from, to;
+	unsigned int count;
+	enum code_kind kind;
+};
+
+struct job {
+	struct sysvm_request request;
+	enum code_kind kind;
+	bool busy;
+	struct slot *slot;
+	struct folder *folder;
+	char *after;
+	struct stat *st; /* the job's own: several jobs use one slot at a time */
+	uint64_t reg[SYSVM_NREGS];
+};
+#define STAT_ROOM 256
+
+struct record {
+	uint64_t dev, ino;
+	uint32_t generation;
+	uint64_t entries, bytes; /* begun before it */
+};
+
+struct walk {
+	struct walk_options o;
+	struct sysvm_async *pool;
+	uint32_t procs[CODE_KINDS];
+	int event_fd, self_fd;
+	uint64_t start_reg[SYSVM_NREGS];
+	struct slot slots[WALK_SLOTS];
+	struct job jobs[WALK_DEPTH_MAX];
+	unsigned int in_flight, depth;
+
+	struct pending *stack;
+	unsigned int stacked;
+	struct range ranges[RANGES_MAX];
+	unsigned int first_range, nranges;
+	struct folder *more[WALK_SLOTS]; /* whose dirents are not all read */
+	unsigned int nmore, folders;
+
+	struct record *records; /* hash table */
+	uint32_t generation, dropped;
+	uint64_t entries, bytes;	   /* begun */
+	uint64_t entries_seen, bytes_seen; /* the command is there */
+
+	bool data, by_name, lists;
+	uint64_t part;
+	const struct walk_file *leases;
+	size_t nleases;
+	bool all_leased;
+
+	/* How deep: see adapt(). */
+	uint64_t period_start, period_work;
+	double rate;
+	int direction;
+};
+
+/* A struct linux_dirent64. */
+struct dirent_at {
+	uint64_t ino, off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+} __attribute__((packed));
+
+/* walk_state.c */
+void walk_folder_put(struct walk *w, struct folder *f);
+void walk_names_put(struct names *n);
+void walk_pending_put(struct walk *w, struct pending *p);
+struct slot *walk_slot_get(struct walk *w);
+struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino);
+bool walk_is_done(const struct walk *w, const struct record *r, uint64_t dev, uint64_t ino);
+void walk_stack_push(struct walk *w, struct folder *in, struct names *names, const char *name, char *after);
+void walk_add_range(struct walk *w, struct slot *slot, struct folder *f, uint64_t from, uint64_t to,
+		    unsigned int count, enum code_kind kind);
+
+#endif

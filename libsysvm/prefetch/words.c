@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/* See words.h. Nothing here touches a file: words are compared with what the command was seen to have open.
+   */
+#define _GNU_SOURCE
+#include "words.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIST_PART (1u << 20)
+#define LIST_AHEAD 512 /* words */
+#define LIST_BATCH 32
+
+bool words_is_below(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+
+	if (n && root[n - 1] == '/')
+		n--;
+	return !strncmp(path, root, n) && path[n] == '/' && path[n + 1];
+}
+
+void words_take(struct words *w, int pid, const char *cwd)
+{
+	if (w->pid == pid && w->len && w->age++ % 4096)
+		return;
+	w->len = feed_words(pid, w->text, sizeof(w->text));
+	w->pid = pid;
+	snprintf(w->cwd, sizeof(w->cwd), "%s", cwd);
+	w->list_at = w->list_next = w->list_seen = 0;
+	if (w->list_fd >= 0)
+		close(w->list_fd);
+	w->list_fd = -1;
+}
+
+/* A word as an absolute path. */
+static bool word_path(const struct words *w, const char *word, char *path, size_t size)
+{
+	size_t n;
+
+	while (!strncmp(word, "./", 2))
+		word += 2;
+	if (!*word || *word == '-')
+		return false;
+	if (!strcmp(word, "."))
+		word = "";
+	n = (size_t)(*word == '/' ? snprintf(path, size, "%s", word)
+				  : snprintf(path, size, "%s/%s", w->cwd, word));
+	if (n >= size)
+		return false;
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = 0;
+	return true;
+}
+
+bool words_above(const struct words *w, const char *path, char *root, size_t size)
+{
+	const char *word = w->text, *end = w->text + w->len;
+
+	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1)
+		if (word_path(w, word, root, size) && strcmp(root, "/") && words_is_below(path, root))
+			return true;
+	return false;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && !strcmp(text + n - m, end);
+}
+
+bool words_seen(struct words *w, const struct feed_seen *s)
+{
+	const char *word = w->text, *end = w->text + w->len, *name = strrchr(s->path, '/') + 1;
+	char path[FEED_PATH], cwd[64];
+	unsigned int number = 1;
+
+	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1, number++) {
+		unsigned int next = (unsigned int)(word - w->text + strlen(word) + 1);
+
+		if (!ends_with(word, name) || !word_path(w, word, path, sizeof(path)) ||
+		    strcmp(path, s->path))
+			continue;
+		w->list_seen = number;
+		if (next < w->len && (!w->list_at || number >= w->list_next)) {
+			w->list_at = next;
+			w->list_next = number + 1;
+		}
+		if (w->list_fd < 0 && w->list_at) {
+			snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", s->pid);
+			w->list_fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		}
+		return true;
+	}
+	return false;
+}
+
+/* A struct linux_dirent64, with the range in place of numbers. */
+struct listed_word {
+	uint64_t from, length;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+} __attribute__((packed));
+
+/* The next words, as a list for the walk. An absolute one is looked up from "/", in whose mount it must be.
+   */
+static void go_on(struct words *w, struct walk *walk)
+{
+	static _Alignas(8) char entries[WALK_BUFFER];
+	unsigned int count = 0;
+	size_t len = 0;
+
+	while (w->list_at && w->list_at < w->len && count < LIST_BATCH &&
+	       w->list_next < w->list_seen + LIST_AHEAD) {
+		const char *word = w->text + w->list_at;
+		size_t n = strlen(word), size = (sizeof(struct listed_word) + n + 1 + 7) & ~(size_t)7;
+		struct listed_word *e = (struct listed_word *)(entries + len);
+
+		if (len + size > sizeof(entries))
+			break;
+		if (n && *word != '-') {
+			*e = (struct listed_word){.length = LIST_PART, .size = (uint16_t)size, .type = 8};
+			memcpy(e->name, word, n + 1);
+			len += size;
+			count++;
+		}
+		w->list_at += (unsigned int)n + 1;
+		w->list_next++;
+	}
+	if (count)
+		walk_list(walk, w->list_fd, entries, len, count);
+}
+
+void words_go_on(struct words *w, struct walk *walk)
+{
+	while (w->list_fd >= 0 && w->list_at && walk_list_wanted(walk)) {
+		unsigned int at = w->list_at;
+
+		go_on(w, walk);
+		if (w->list_at == at)
+			break;
+	}
+}
