@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writes the shim's bundle (libsysvm/shim/bundle/bundle.h). Tested by tests/run/bundle_test.cc.
+// Writes the shim's bundle (libsysvm/shim/bundle/bundle.h).
+// Tested by tests/run/bundle_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ struct BundleInput {
   std::string stats_path, library_path, bundle_path;  // stats_path empty: each process counts for itself
 };
 
-// A procedure file that svp_check accepts, without what only people read: each process checks every byte at its start.
+// A procedure file that svp_check accepts, without what only people read: each process checks every byte at
+// its start.
 std::string svp_without_notes(const std::string& svp);
 
 std::string make_bundle(const BundleInput& input);

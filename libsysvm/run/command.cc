@@ -39,8 +39,10 @@ std::string why_plain(const FoundCommand& command, const ElfImage& image) {
   if (!image.interpreter()) return "statically linked";
   if (*image.interpreter() != kLoader)
     return fmt::format("loaded by {} instead of {}", *image.interpreter(), kLoader);
-  if (::stat(command.program.c_str(), &st) == 0 && st.st_mode & (S_ISUID | S_ISGID)) return "setuid or setgid";
-  if (::getxattr(command.program.c_str(), "security.capability", nullptr, 0) >= 0) return "has file capabilities";
+  if (::stat(command.program.c_str(), &st) == 0 && st.st_mode & (S_ISUID | S_ISGID))
+    return "setuid or setgid";
+  if (::getxattr(command.program.c_str(), "security.capability", nullptr, 0) >= 0)
+    return "has file capabilities";
   for (const std::string& needed : image.needed())
     for (const char* sanitizer : {"libasan", "libtsan", "liblsan", "libhwasan"})
       if (needed.rfind(sanitizer, 0) == 0) return fmt::format("built with a sanitizer ({})", needed);
@@ -87,13 +89,15 @@ std::vector<std::string> loaded_objects(const FoundCommand& command) {
   const std::string program = std::filesystem::absolute(command.program);
   const char* argv[] = {command.loader.c_str(), "--list", program.c_str(), nullptr};
   pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, command.loader.c_str(), &actions, nullptr, const_cast<char**>(argv), environ);
+  const int failed =
+      ::posix_spawn(&pid, command.loader.c_str(), &actions, nullptr, const_cast<char**>(argv), environ);
   posix_spawn_file_actions_destroy(&actions);
   to.reset();
   if (failed) return out;
   std::string text;
   char buffer[4096];
-  for (ssize_t n; (n = ::read(from.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));
+  for (ssize_t n; (n = ::read(from.get(), buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<size_t>(n));
   ::waitpid(pid, nullptr, 0);
   // "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f...)"
   for (size_t at = 0; (at = text.find("=> /", at)) != std::string::npos;) {

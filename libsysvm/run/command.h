@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a command line would execute, and whether the shim can be loaded into it. The answer is for a message: the
-// program is run in any case. Tested by tests/run/command_test.cc.
+// What a command line would execute, and whether the shim can be loaded into it. The answer is for a message:
+// the program is run in any case.
+// Tested by tests/run/command_test.cc.
 #pragma once
 
 #include <string>
@@ -13,10 +14,10 @@
 namespace sysvm {
 
 struct FoundCommand {
-  std::string path;     // found by PATH as execvp would
-  std::string program;  // the ELF file: the path itself, or a script's interpreter
-  std::string plain;    // why the shim is not loaded ("statically linked"), or empty
-  std::string loader;   // the program's interpreter, if any
+  std::string path;                  // found by PATH as execvp would
+  std::string program;               // the ELF file: the path itself, or a script's interpreter
+  std::string plain;                 // why the shim is not loaded ("statically linked"), or empty
+  std::string loader;                // the program's interpreter, if any
   std::vector<std::string> scripts;  // on the way from path to program, path among them
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What stat(2) says about a file, compared as a whole: the same state is taken for the same contents. The time of
-// change (ctime) cannot be set, so a file that was written and given its old time back is another one.
+// What stat(2) says about a file, compared as a whole: the same state is taken for the same contents. The
+// time of change (ctime) cannot be set, so a file that was written and given its old time back is another
+// one.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,7 +16,9 @@ struct FileState {
 };
 
 inline FileState file_state(const struct stat& st) {
-  const auto ns = [](const timespec& t) { return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec); };
+  const auto ns = [](const timespec& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
+  };
   return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), ns(st.st_mtim), ns(st.st_ctim)};
 }
 

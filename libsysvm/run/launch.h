@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// From a start to the running command. Where nothing has to be done after the command ended, it takes the place of this
-// process (exec in place): parent, group, session, signals and exit status are then exactly those of a plain run.
+// From a start to the running command. Where nothing has to be done after the command ended, it takes the
+// place of this process (exec in place): parent, group, session, signals and exit status are then exactly
+// those of a plain run.
 // Tested by tests/run/wrapper_test.py.
 #pragma once
 
@@ -9,8 +10,8 @@
 
 namespace sysvm {
 
-// This process's environment with what loads the shim; LD_PRELOAD keeps its place, and others' libraries come first.
-// bundle empty: without anything of ours.
+// This process's environment with what loads the shim; LD_PRELOAD keeps its place, and others' libraries come
+// first. bundle empty: without anything of ours.
 class Environment {
  public:
   Environment(const std::string& library, const std::string& bundle);
@@ -23,7 +24,8 @@ class Environment {
   std::vector<char*> pointers_;
 };
 
-// execve as execvp does it: a script without "#!" goes to /bin/sh. Returns only if it cannot be executed: the errno.
+// execve as execvp does it: a script without "#!" goes to /bin/sh. Returns only if it cannot be executed: the
+// errno.
 int execute(const std::string& path, char* const* argv, char* const* envp);
 
 // Where the environment with ours in it is too long for the kernel, once more without.

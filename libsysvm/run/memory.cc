@@ -15,7 +15,9 @@ namespace sysvm {
 
 UniqueFd memory_file(const char* name) { return UniqueFd(::memfd_create(name, MFD_CLOEXEC)); }
 
-std::string memory_path(int fd) { return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd); }
+std::string memory_path(int fd) {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd);
+}
 
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -33,7 +35,8 @@ bool start_counters(int fd) {
 }
 
 bool place_bundle(std::string& bundle, const std::string& path, const std::string& stats) {
-  if (bundle.size() < sizeof(sysvm_bundle) || path.size() >= BUNDLE_PATH_MAX || stats.size() >= BUNDLE_PATH_MAX)
+  if (bundle.size() < sizeof(sysvm_bundle) || path.size() >= BUNDLE_PATH_MAX ||
+      stats.size() >= BUNDLE_PATH_MAX)
     return false;
   auto* head = reinterpret_cast<sysvm_bundle*>(bundle.data());
   std::memset(head->bundle_path, 0, sizeof head->bundle_path);

@@ -17,7 +17,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "libsysvm/run/run.h"
+#include "common/read_file.h"
+#include "libsysvm/shim/bundle/bundle.h"
 #include "libsysvm/sites/cache.h"
 #include "procedures/svp.h"
 
@@ -31,8 +32,8 @@ constexpr char kSymbolsLibrary[] = "libsysvm-preload-symbols.so";
 constexpr unsigned kSitesOfALibc = 100;  // fewer seen: no C library that we know how to patch
 constexpr size_t kObjectsMax = 512;      // of a procedure file's notes
 constexpr time_t kDay = 24 * 3600;
-constexpr time_t kKeptFor = 30 * kDay;   // a start that nobody used for so long goes
-constexpr size_t kBundlesUnused = 64;    // bundles that no start names; processes may still run with them
+constexpr time_t kKeptFor = 30 * kDay;  // a start that nobody used for so long goes
+constexpr size_t kBundlesUnused = 64;   // bundles that no start names; processes may still run with them
 
 // Beside the program as built (lib/) or as installed (lib/sysvm/).
 Result<std::string> library_path(const char* name) {
@@ -86,8 +87,8 @@ void watch_search_path(Watch& watch) {
   }
 }
 
-// Procedures are bound to an executable by its build-id. Where none is for this program, but some were made for a
-// program of this name, the program was built or updated since.
+// Procedures are bound to an executable by its build-id. Where none is for this program, but some were made
+// for a program of this name, the program was built or updated since.
 std::string stale_message(const svp& view, const FoundCommand& command, const std::string& path) {
   const auto image = ElfImage::open(command.program);
   if (!image || view.nprocs == 0) return "";
@@ -99,15 +100,16 @@ std::string stale_message(const svp& view, const FoundCommand& command, const st
     if (exe.build_id_len == id.size() && std::equal(id.begin(), id.end(), exe.build_id)) return "";
     bound.insert(hex(exe.build_id, exe.build_id_len));
   }
-  return fmt::format("{}: made for another build of the program: none of its {} procedures is for {} (build-id {}, "
-                     "expected {}{}); record and compile again",
-                     path, view.nprocs, command.program, id.empty() ? "none" : hex(id.data(), id.size()), *bound.begin(),
-                     bound.size() > 1 ? fmt::format(" or {} others", bound.size() - 1) : "");
+  return fmt::format(
+      "{}: made for another build of the program: none of its {} procedures is for {} (build-id {}, "
+      "expected {}{}); record and compile again",
+      path, view.nprocs, command.program, id.empty() ? "none" : hex(id.data(), id.size()), *bound.begin(),
+      bound.size() > 1 ? fmt::format(" or {} others", bound.size() - 1) : "");
 }
 
 bool patchable(const Analysis& a) {
-  return std::count_if(a.sites.begin(), a.sites.end(), [](const sysvm_site& s) { return !(s.flags & SITE_LEFT); }) >=
-         kSitesOfALibc;
+  return std::count_if(a.sites.begin(), a.sites.end(),
+                       [](const sysvm_site& s) { return !(s.flags & SITE_LEFT); }) >= kSitesOfALibc;
 }
 
 // Starts that were not used for long or hold no more, and bundles that none of the others names.
@@ -121,7 +123,8 @@ void clean_up(const PrivateFolder& folder) {
   std::set<std::string> named;
   std::vector<std::string> names;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder.path(), none)) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(folder.path(), none))
+    names.push_back(entry.path().filename());
   const time_t now = ::time(nullptr);
   for (const std::string& name : names) {
     struct stat st;
@@ -131,8 +134,10 @@ void clean_up(const PrivateFolder& folder) {
       bundles.push_back({st.st_mtime, name});
     } else if (name.ends_with(".start")) {
       const auto start = folder.read(name.c_str(), 1u << 20, bytes) ? unpack_start(bytes) : std::nullopt;
-      if (start && st.st_mtime + kKeptFor > now && still_holds(*start)) named.insert(start->bundle);
-      else ::unlinkat(folder.fd(), name.c_str(), 0);
+      if (start && st.st_mtime + kKeptFor > now && still_holds(*start))
+        named.insert(start->bundle);
+      else
+        ::unlinkat(folder.fd(), name.c_str(), 0);
     } else if (name.starts_with(".new-") && st.st_mtime + kDay < now) {
       ::unlinkat(folder.fd(), name.c_str(), 0);
     }
@@ -144,27 +149,31 @@ void clean_up(const PrivateFolder& folder) {
       ::unlinkat(folder.fd(), bundles[i].name.c_str(), 0);
 }
 
-// What the recording saw executed, by the notes of the procedure file: libraries that are opened later, and the programs
-// that this one starts. Nothing in the notes is believed: each path is only analysed, if it is an object file, and only
-// opened if it is a regular one.
+// What the recording saw executed, by the notes of the procedure file: libraries that are opened later, and
+// the programs that this one starts. Nothing in the notes is believed: each path is only analysed, if it is
+// an object file, and only opened if it is a regular one.
 std::vector<std::string> recorded_objects(const std::string& procedures) {
   std::vector<std::string> out;
   std::error_code none;
   svp view;
   char why[8];
-  if (procedures.empty() || svp_check(procedures.data(), procedures.size(), &view, why, sizeof why) != 0 || !view.notes_size)
+  if (procedures.empty() || svp_check(procedures.data(), procedures.size(), &view, why, sizeof why) != 0 ||
+      !view.notes_size)
     return out;
-  const auto notes = nlohmann::json::parse(view.notes, view.notes + strnlen(view.notes, view.notes_size), nullptr,
-                                           /*allow_exceptions=*/false);
+  const auto notes =
+      nlohmann::json::parse(view.notes, view.notes + strnlen(view.notes, view.notes_size), nullptr,
+                            /*allow_exceptions=*/false);
   if (!notes.is_object() || !notes.contains("objects") || !notes["objects"].is_array()) return out;
   for (const auto& path : notes["objects"])
     if (path.is_string() && out.size() < kObjectsMax)
-      if (std::string text = path; text.starts_with('/') && text.size() < PATH_MAX && fs::is_regular_file(text, none))
+      if (std::string text = path;
+          text.starts_with('/') && text.size() < PATH_MAX && fs::is_regular_file(text, none))
         out.push_back(std::move(text));
   return out;
 }
 
-void add_objects(BundleInput& input, const FoundCommand& command, const std::string& procedures, Watch& watch) {
+void add_objects(BundleInput& input, const FoundCommand& command, const std::string& procedures,
+                 Watch& watch) {
   const SiteCache cache = SiteCache::at_default_place();
   std::vector<std::string> paths = loaded_objects(command);
   for (size_t i = 1; i < paths.size(); ++i) watch.library(paths[i]);  // the first is the program
@@ -191,6 +200,16 @@ void add_objects(BundleInput& input, const FoundCommand& command, const std::str
 
 }  // namespace
 
+Result<std::string> check_procedures(const std::string& path) {
+  if (path.empty()) return std::string();
+  const std::vector<uint8_t> bytes = TRY(read_whole_file(path, SVP_FILE_MAX));
+  svp view;
+  char message[256];
+  if (svp_check(bytes.data(), bytes.size(), &view, message, sizeof message) != 0)
+    return error("{}: {}", path, message);
+  return std::string(bytes.begin(), bytes.end());
+}
+
 Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder) {
   Prepared out;
   Start& start = out.start;
@@ -202,7 +221,8 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
   const auto give_up = [&](StartFault fault, std::string message) {
     start.fault = fault;
     start.message = std::move(message);
-    if (fault == kPlainProgram && folder) (void)folder.write(start_name(start.key).c_str(), pack_start(start));
+    if (fault == kPlainProgram && folder)
+      (void)folder.write(start_name(start.key).c_str(), pack_start(start));
     return std::move(out);
   };
 
@@ -210,8 +230,8 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
   const auto procedures = check_procedures(options.procedures);
   if (!procedures) return give_up(kBadProcedures, procedures.message());
   if (!command.plain.empty())
-    return give_up(kPlainProgram, fmt::format("{}: {}; it runs plainly, and so does what it starts", command.program,
-                                              command.plain));
+    return give_up(kPlainProgram, fmt::format("{}: {}; it runs plainly, and so does what it starts",
+                                              command.program, command.plain));
   svp view;
   char why[256];
   if (!(*procedures).empty() &&
@@ -230,11 +250,14 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
   input.svp = svp_without_notes(*procedures);
   watch_search_path(watch);
   add_objects(input, command, *procedures, watch);
-  const bool by_symbols = options.symbols || std::none_of(input.objects.begin(), input.objects.end(), patchable);
+  const bool by_symbols =
+      options.symbols || std::none_of(input.objects.begin(), input.objects.end(), patchable);
   if (by_symbols && !options.symbols) {
     start.fault = kNoPatch;
-    start.message = fmt::format("the C library of {} cannot be patched; calls are seen by symbol only, and all are "
-                                "forwarded", command.program);
+    start.message = fmt::format(
+        "the C library of {} cannot be patched; calls are seen by symbol only, and all are "
+        "forwarded",
+        command.program);
   }
   const auto library = library_path(by_symbols ? kSymbolsLibrary : kLibrary);
   if (!library) return give_up(kPlainProgram, library.message());
@@ -264,7 +287,8 @@ Start prepare_once(const FoundCommand& command, const ShimOptions& options, cons
   if (folder) {
     lock.reset(::openat(folder.fd(), ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     for (int i = 0; lock && i < kWaits && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++i) ::usleep(kWaitUs);
-    if (auto start = kept_start(folder, start_key(options, command.path, install_prefix()))) return *std::move(start);
+    if (auto start = kept_start(folder, start_key(options, command.path, install_prefix())))
+      return *std::move(start);
   }
   Prepared made = prepare_start(command, options, folder);
   if (made.start.bundle.empty() && !made.start.library.empty()) *bundle = make_bundle(made.input);

@@ -31,16 +31,6 @@ std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
 
 }  // namespace
 
-Result<std::string> check_procedures(const std::string& path) {
-  if (path.empty()) return std::string();
-  const std::vector<uint8_t> bytes = TRY(read_whole_file(path, SVP_FILE_MAX));
-  svp view;
-  char message[256];
-  if (svp_check(bytes.data(), bytes.size(), &view, message, sizeof message) != 0)
-    return error("{}: {}", path, message);
-  return std::string(bytes.begin(), bytes.end());
-}
-
 const char* shim_reason_name(unsigned reason) {
   static constexpr const char* kNames[] = {
 #define SHIM_REASON(number, NAME, name, text, does) name,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A command under the shim with this process beside it: `sysvm try`, and what comes after the runs that are counted.
+// A command under the shim with this process beside it: `sysvm try`, and what comes after the runs that are
+// counted.
 // Tested by tests/shim/entry/run.py.
 #pragma once
 
@@ -10,8 +11,8 @@
 #include "common/result.h"
 #include "common/unique_fd.h"
 #include "libsysvm/run/command.h"
-#include "libsysvm/shim/bundle/bundle.h"
 #include "libsysvm/run/start.h"
+#include "libsysvm/shim/bundle/bundle.h"
 
 namespace sysvm {
 
@@ -33,15 +34,12 @@ struct ShimStats {
 const char* shim_reason_name(unsigned reason);  // "seccomp"; for JSON
 const char* shim_reason_text(unsigned reason);  // "a seccomp filter is set"
 
-// The contents of a procedure file that svp_check accepts; empty path: empty.
-Result<std::string> check_procedures(const std::string& path);
-
-// The counters in a statistics file, and its procedures' names. Objects that were met and not known are analysed and
-// kept for the next run.
+// The counters in a statistics file, and its procedures' names. Objects that were met and not known are
+// analysed and kept for the next run.
 Result<ShimStats> read_stats(int file, const std::string& procedures, bool allow_seccomp);
 
-// Bundle and statistics in memory that goes with this process, however it ends. As long as the object lives, any
-// process that is started with environment() and command().path runs under the shim.
+// Bundle and statistics in memory that goes with this process, however it ends. As long as the object lives,
+// any process that is started with environment() and command().path runs under the shim.
 class ShimRun {
  public:
   static Result<ShimRun> prepare(const FoundCommand& command, const ShimOptions& options);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The file that execvp would run, and what it says when there is none. Tested by tests/run/command_test.cc.
+// The file that execvp would run, and what it says when there is none.
+// Tested by tests/run/command_test.cc.
 #pragma once
 
 #include <string>

@@ -11,7 +11,7 @@
 namespace sysvm {
 namespace {
 
-constexpr uint32_t kVersion = 1;                   // raise with every change of Start or of what a bundle holds
+constexpr uint32_t kVersion = 1;  // raise with every change of Start or of what a bundle holds
 constexpr size_t kSizeMax = 1u << 20;
 constexpr size_t kWatchedMax = 4096;
 
@@ -66,7 +66,8 @@ uint64_t hash_of(std::string_view bytes, uint64_t start) {
     h = ((h << 27 | h >> 37) ^ w) * 0x100000001b3u;
     h ^= h >> 29;
   }
-  for (; i < bytes.size(); ++i) h = ((h << 27 | h >> 37) ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3u;
+  for (; i < bytes.size(); ++i)
+    h = ((h << 27 | h >> 37) ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3u;
   h = (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
   return h ^ h >> 29;
 }
@@ -91,7 +92,9 @@ std::string install_prefix() {
   const ssize_t n = ::readlink("/proc/self/exe", link, sizeof link);
   if (n <= 0 || n == sizeof link) return "";
   std::string path(link, static_cast<size_t>(n));
-  const auto up = [&] { path.resize(path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/')); };
+  const auto up = [&] {
+    path.resize(path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/'));
+  };
   up();  // the program's name
   if (path.ends_with("/libexec/sysvm")) up();
   up();
@@ -129,7 +132,8 @@ std::string pack_start(const Start& start) {
   to.number(start.watched.size());
   for (const WatchedFile& w : start.watched) {
     to.text(w.path);
-    for (const uint64_t v : {w.state.dev, w.state.ino, w.state.size, w.state.mtime_ns, w.state.ctime_ns}) to.number(v);
+    for (const uint64_t v : {w.state.dev, w.state.ino, w.state.size, w.state.mtime_ns, w.state.ctime_ns})
+      to.number(v);
   }
   head.checksum = hash_of(to.out);
   head.second_checksum = hash_of(to.out, 1);
@@ -141,7 +145,8 @@ std::optional<Start> unpack_start(std::string_view bytes) {
   Head head;
   if (bytes.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, bytes.data(), sizeof head);
-  if (std::string_view(head.magic, sizeof head.magic) != kStartMagic || head.version != kVersion) return std::nullopt;
+  if (std::string_view(head.magic, sizeof head.magic) != kStartMagic || head.version != kVersion)
+    return std::nullopt;
   std::string copy(bytes);
   Head empty = head;
   empty.checksum = empty.second_checksum = 0;

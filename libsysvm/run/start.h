@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What one `sysvm run` leaves to the next of the same command with the same options: which bundle to use, and the
-// files that it was made from, each with its state. As long as all of them are as they were, a start is a handful of
-// stat calls and an exec; else everything is made anew (prepare.h).
+// What one `sysvm run` leaves to the next of the same command with the same options: which bundle to use, and
+// the files that it was made from, each with its state. As long as all of them are as they were, a start is a
+// handful of stat calls and an exec; else everything is made anew (prepare.h).
 //
-// Kept below the cache folder `starts`, next to the bundles themselves; named by a hash of the key, which is in the
-// file as well. A damaged, foreign or stale one counts as absent.
-// No fmt, no iostreams: the front program is static and small. Tested by tests/run/start_test.cc.
+// Kept below the cache folder `starts`, next to the bundles themselves; named by a hash of the key, which is
+// in the file as well. A damaged, foreign or stale one counts as absent. No fmt, no iostreams: the front
+// program is static and small.
+// Tested by tests/run/start_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct ShimOptions {
   uint32_t age_ms = 10;
   bool relaxed_age = false;  // what was fetched ahead survives other calls that only look
   bool allow_seccomp = false;
-  bool symbols = false;  // interpose by symbol even where the C library could be patched: every call is forwarded
+  bool symbols =
+      false;  // interpose by symbol even where the C library could be patched: every call is forwarded
 };
 
 struct WatchedFile {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The command as a child, where `sysvm run` has something to do after it ended: counters, or a bundle that only this
-// process holds. Signals, stops and ends as common/foreground.h has them.
+// The command as a child, where `sysvm run` has something to do after it ended: counters, or a bundle that
+// only this process holds. Signals, stops and ends as common/foreground.h has them.
 // Tested by tests/run/wrapper_test.py.
 #pragma once
 

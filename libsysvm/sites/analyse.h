@@ -22,8 +22,8 @@ struct Analysis {
 Analysis analyse(const ElfImage& image);
 
 const char* why_text(uint32_t why);  // enum object_why; "its text can be written"
-// The same with figures: "4 of 526 system calls cannot be seen: in no function that .eh_frame knows (2), ..."; empty if
-// all are seen.
+// The same with figures: "4 of 526 system calls cannot be seen: in no function that .eh_frame knows (2),
+// ..."; empty if all are seen.
 std::string why_unseen(const Analysis& analysis);
 
 }  // namespace sysvm

@@ -42,7 +42,8 @@ SiteCache SiteCache::at_default_place() { return SiteCache(PrivateFolder::at_def
 std::string SiteCache::name_for(const sysvm_object& object) const {
   std::string name;
   for (uint32_t i = 0; i < object.build_id_len; ++i) name += fmt::format("{:02x}", object.build_id[i]);
-  // Without a build-id the place in the file system has to do; with one, the same build may lie in two places.
+  // Without a build-id the place in the file system has to do; with one, the same build may lie in two
+  // places.
   const sysvm_identity& id = object.identity;
   return fmt::format("{}-{:x}-{:x}", name.empty() ? "none" : name, id.dev, id.ino);
 }
@@ -55,7 +56,8 @@ bool SiteCache::store(const Analysis& analysis) const {
   header.path_size = static_cast<uint32_t>(analysis.path.size());
   header.object = analysis.object;
   std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
-  bytes.append(reinterpret_cast<const char*>(analysis.sites.data()), analysis.sites.size() * sizeof(sysvm_site));
+  bytes.append(reinterpret_cast<const char*>(analysis.sites.data()),
+               analysis.sites.size() * sizeof(sysvm_site));
   bytes += analysis.path;
   header.checksum = fnv1a(bytes);
   std::memcpy(bytes.data() + offsetof(FileHeader, checksum), &header.checksum, sizeof header.checksum);
@@ -65,7 +67,8 @@ bool SiteCache::store(const Analysis& analysis) const {
 
 std::optional<Analysis> SiteCache::load(const std::string& name) const {
   std::string bytes;
-  if (!folder_ || !folder_.read(name.c_str(), kSizeMax, bytes) || bytes.size() < sizeof(FileHeader)) return std::nullopt;
+  if (!folder_ || !folder_.read(name.c_str(), kSizeMax, bytes) || bytes.size() < sizeof(FileHeader))
+    return std::nullopt;
   FileHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   std::memset(bytes.data() + offsetof(FileHeader, checksum), 0, sizeof header.checksum);
@@ -90,7 +93,8 @@ Result<Analysis> SiteCache::get(const std::string& path) const {
   key.build_id_len = static_cast<uint32_t>(id.size());
   std::copy(id.begin(), id.end(), key.build_id);
   if (folder_)
-    if (auto kept = load(name_for(key)); kept && kept->object.identity == key.identity) return *std::move(kept);
+    if (auto kept = load(name_for(key)); kept && kept->object.identity == key.identity)
+      return *std::move(kept);
   Analysis made = analyse(image);
   store(made);
   return made;
@@ -101,7 +105,8 @@ std::vector<Analysis> SiteCache::all() const {
   std::error_code none;
   if (!folder_) return out;
   std::vector<std::string> names;  // first all of them: descriptors may be few
-  for (const auto& entry : fs::directory_iterator(folder_.path(), none)) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(folder_.path(), none))
+    names.push_back(entry.path().filename());
   for (const std::string& name : names) {
     struct stat st;
     if (name[0] == '.') {  // a run that was killed left it
@@ -113,8 +118,9 @@ std::vector<Analysis> SiteCache::all() const {
     auto kept = load(name);
     if (kept && ::stat(kept->path.c_str(), &st) == 0 && kept->object.identity == identity_of(st)) {
       out.push_back(*std::move(kept));
-    } else if (names.size() > kStaleKept || (::fstatat(folder_.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-                                             st.st_mtime + kStaleFor < ::time(nullptr))) {
+    } else if (names.size() > kStaleKept ||
+               (::fstatat(folder_.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                st.st_mtime + kStaleFor < ::time(nullptr))) {
       ::unlinkat(folder_.fd(), name.c_str(), 0);
     }
   }

@@ -30,7 +30,8 @@ sysvm_identity identity_of(const struct stat& st) {
   const auto nanoseconds = [](const timespec& t) {
     return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
   };
-  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), nanoseconds(st.st_mtim), nanoseconds(st.st_ctim)};
+  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), nanoseconds(st.st_mtim),
+          nanoseconds(st.st_ctim)};
 }
 
 std::span<const uint8_t> ElfImage::file_range(uint64_t offset, uint64_t size) const {
@@ -48,7 +49,8 @@ std::span<const uint8_t> ElfImage::file_range(uint64_t offset, uint64_t size) co
 
 std::span<const uint8_t> ElfImage::at_vaddr(uint64_t vaddr, uint64_t size) const {
   for (const Segment& s : segments_)
-    if (s.type == PT_LOAD && vaddr >= s.vaddr && vaddr - s.vaddr < s.filesz && size <= s.filesz - (vaddr - s.vaddr))
+    if (s.type == PT_LOAD && vaddr >= s.vaddr && vaddr - s.vaddr < s.filesz &&
+        size <= s.filesz - (vaddr - s.vaddr))
       return file_range(s.offset + (vaddr - s.vaddr), size);
   return {};
 }
@@ -58,7 +60,8 @@ Result<ElfImage> ElfImage::open(const std::string& path) {
   image.path_ = path;
   image.fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat st;
-  if (!image.fd_ || fstat(image.fd_.get(), &st) != 0) return sysvm::error("{}: {}", path, std::strerror(errno));
+  if (!image.fd_ || fstat(image.fd_.get(), &st) != 0)
+    return sysvm::error("{}: {}", path, std::strerror(errno));
   if (!S_ISREG(st.st_mode)) return sysvm::error("{}: not a regular file", path);
   image.identity_ = identity_of(st);
   return parse(std::move(image));
@@ -86,15 +89,18 @@ Result<ElfImage> ElfImage::parse(ElfImage image) {
   image.x86_64_ = header->e_machine == EM_X86_64;
   image.entry_ = header->e_entry;
   image.fixed_ = header->e_type == ET_EXEC;
-  // The kernel's bound; what is read for each of them is bounded too, so that a hostile file costs no more than its size.
+  // The kernel's bound; what is read for each of them is bounded too, so that a hostile file costs no more
+  // than its size.
   if (header->e_phnum > kProgramHeadersMax)
-    return sysvm::error("{}: {} program headers, the kernel takes {}", path, header->e_phnum, kProgramHeadersMax);
+    return sysvm::error("{}: {} program headers, the kernel takes {}", path, header->e_phnum,
+                        kProgramHeadersMax);
   if (header->e_phnum && header->e_phentsize != sizeof(Elf64_Phdr))
-    return sysvm::error("{}: program headers of {} bytes, expected {}", path, header->e_phentsize, sizeof(Elf64_Phdr));
+    return sysvm::error("{}: program headers of {} bytes, expected {}", path, header->e_phentsize,
+                        sizeof(Elf64_Phdr));
   const auto phdrs = image.file_range(header->e_phoff, uint64_t{header->e_phnum} * sizeof(Elf64_Phdr));
   if (header->e_phnum && phdrs.empty())
-    return sysvm::error("{}: {} program headers at byte {} lie past the end of the file", path, header->e_phnum,
-                        header->e_phoff);
+    return sysvm::error("{}: {} program headers at byte {} lie past the end of the file", path,
+                        header->e_phnum, header->e_phoff);
   for (uint64_t at = 0; const auto ph = load<Elf64_Phdr>(phdrs, at); at += sizeof(Elf64_Phdr)) {
     if (ph->p_vaddr + ph->p_filesz < ph->p_vaddr || ph->p_offset + ph->p_filesz < ph->p_offset)
       return sysvm::error("{}: program header {} wraps around", path, at / sizeof(Elf64_Phdr));
@@ -104,7 +110,8 @@ Result<ElfImage> ElfImage::parse(ElfImage image) {
   if (header->e_shentsize != sizeof(Elf64_Shdr)) return image;
   const auto shdrs = image.file_range(header->e_shoff, uint64_t{header->e_shnum} * sizeof(Elf64_Shdr));
   for (uint64_t at = 0; const auto sh = load<Elf64_Shdr>(shdrs, at); at += sizeof(Elf64_Shdr))
-    if (sh->sh_type == SHT_PROGBITS && sh->sh_flags & SHF_EXECINSTR && sh->sh_addr + sh->sh_size >= sh->sh_addr)
+    if (sh->sh_type == SHT_PROGBITS && sh->sh_flags & SHF_EXECINSTR &&
+        sh->sh_addr + sh->sh_size >= sh->sh_addr)
       image.sections_.push_back({sh->sh_addr, sh->sh_size});
   return image;
 }
@@ -137,8 +144,9 @@ std::vector<uint8_t> ElfImage::build_id() const {
       const uint64_t desc = name + ((uint64_t{note->n_namesz} + 3) & ~uint64_t{3});
       if (desc > notes.size() || note->n_descsz > notes.size() - desc) break;
       if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && std::memcmp(&notes[name], "GNU", 4) == 0)
-        return {notes.begin() + static_cast<long>(desc),
-                notes.begin() + static_cast<long>(desc + std::min<uint64_t>(note->n_descsz, SITES_BUILD_ID_MAX))};
+        return {
+            notes.begin() + static_cast<long>(desc),
+            notes.begin() + static_cast<long>(desc + std::min<uint64_t>(note->n_descsz, SITES_BUILD_ID_MAX))};
       at = desc + ((uint64_t{note->n_descsz} + 3) & ~uint64_t{3});
     }
   }
@@ -148,12 +156,13 @@ std::vector<uint8_t> ElfImage::build_id() const {
 std::vector<CodeSegment> ElfImage::code_segments() const {
   std::vector<CodeSegment> out;
   for (const Segment& s : segments_)
-    if (s.type == PT_LOAD && s.flags & PF_X) out.push_back({s.vaddr, s.offset, s.filesz, (s.flags & PF_W) != 0});
+    if (s.type == PT_LOAD && s.flags & PF_X)
+      out.push_back({s.vaddr, s.offset, s.filesz, (s.flags & PF_W) != 0});
   return out;
 }
 
-// The loader maps segments, not sections: a section table that hides executable bytes would hide system calls. So
-// sections only cut the segments into pieces; bytes between sections are decoded too.
+// The loader maps segments, not sections: a section table that hides executable bytes would hide system
+// calls. So sections only cut the segments into pieces; bytes between sections are decoded too.
 std::vector<ExecRange> ElfImage::exec_ranges() const {
   std::vector<ExecRange> out;
   for (const CodeSegment& s : code_segments()) {
@@ -165,7 +174,8 @@ std::vector<ExecRange> ElfImage::exec_ranges() const {
     std::sort(cuts.begin(), cuts.end());
     for (size_t i = 0; i + 1 < cuts.size(); ++i) {
       const uint64_t at = cuts[i] - s.vaddr;
-      if (cuts[i + 1] > cuts[i]) out.push_back({cuts[i], s.offset + at, segment.subspan(at, cuts[i + 1] - cuts[i])});
+      if (cuts[i + 1] > cuts[i])
+        out.push_back({cuts[i], s.offset + at, segment.subspan(at, cuts[i + 1] - cuts[i])});
     }
   }
   return out;
@@ -174,7 +184,8 @@ std::vector<ExecRange> ElfImage::exec_ranges() const {
 std::optional<ExecRange> ElfImage::eh_frame_header() const {
   for (const Segment& s : segments_)
     if (s.type == PT_GNU_EH_FRAME)
-      if (const auto bytes = file_range(s.offset, s.filesz); !bytes.empty()) return ExecRange{s.vaddr, s.offset, bytes};
+      if (const auto bytes = file_range(s.offset, s.filesz); !bytes.empty())
+        return ExecRange{s.vaddr, s.offset, bytes};
   return std::nullopt;
 }
 
@@ -196,9 +207,9 @@ std::vector<ExecRange> ElfImage::data_segments() const {
   return out;
 }
 
-// How many symbols there are no header says; with DT_GNU_HASH the last chain does. The string table follows the
-// symbols in every file that a linker makes, and any number between is good enough here: an address too many costs a
-// place for a jump, no more.
+// How many symbols there are no header says; with DT_GNU_HASH the last chain does. The string table follows
+// the symbols in every file that a linker makes, and any number between is good enough here: an address too
+// many costs a place for a jump, no more.
 std::vector<uint64_t> ElfImage::symbol_addresses() const {
   std::vector<uint64_t> out{entry_};
   uint64_t symtab = 0, strtab = 0;

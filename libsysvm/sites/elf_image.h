@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A 64-bit ELF file as the analyser and the loader's rules see it: build-id, executable ranges, function starts,
-// interpreter, needed libraries. Everything read from the file is checked against its size first: files are hostile.
-// They also change while they are read: bytes are read, never mapped, so that a file that is cut raises no signal, and
-// unchanged() says at the end whether all of it was one version.
+// A 64-bit ELF file as the analyser and the loader's rules see it: build-id, executable ranges, function
+// starts, interpreter, needed libraries. Everything read from the file is checked against its size first:
+// files are hostile. They also change while they are read: bytes are read, never mapped, so that a file that
+// is cut raises no signal, and unchanged() says at the end whether all of it was one version.
 // Tested by tests/sites/.
 #pragma once
 
@@ -44,18 +44,20 @@ class ElfImage {
 
   const std::string& path() const { return path_; }
   const sysvm_identity& identity() const { return identity_; }
-  // Waits until a later change of the file would show in its times: they have steps, of some ms on most file systems.
+  // Waits until a later change of the file would show in its times: they have steps, of some ms on most file
+  // systems.
   void wait_for_times() const;
   // Is it still the file that identity() tells of?
   bool unchanged() const;
 
   std::vector<uint8_t> build_id() const;
   std::vector<CodeSegment> code_segments() const;
-  // The bytes of each, cut at the ends of executable sections where there is a section table. A segment whose bytes
-  // the file does not have is left out.
+  // The bytes of each, cut at the ends of executable sections where there is a section table. A segment whose
+  // bytes the file does not have is left out.
   std::vector<ExecRange> exec_ranges() const;
   std::optional<ExecRange> eh_frame_header() const;  // PT_GNU_EH_FRAME
-  std::optional<ExecRange> segment_at(uint64_t vaddr) const;  // all of the loaded segment that holds the address
+  std::optional<ExecRange> segment_at(
+      uint64_t vaddr) const;                     // all of the loaded segment that holds the address
   std::vector<ExecRange> data_segments() const;  // loaded, not executable
   // Addresses of defined dynamic symbols, and of the entry point.
   std::vector<uint64_t> symbol_addresses() const;
@@ -94,7 +96,7 @@ class ElfImage {
   mutable std::deque<std::vector<uint8_t>> read_;
   std::vector<Segment> segments_;
   mutable std::map<ptrdiff_t, std::span<const uint8_t>> kept_;  // segments that were read whole
-  std::vector<Section> sections_;  // executable ones
+  std::vector<Section> sections_;                               // executable ones
   uint64_t entry_ = 0;
   unsigned class_ = 0;
   bool x86_64_ = false, fixed_ = false;
@@ -103,7 +105,8 @@ class ElfImage {
 sysvm_identity identity_of(const struct stat& st);
 
 inline bool operator==(const sysvm_identity& a, const sysvm_identity& b) {
-  return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns && a.ctime_ns == b.ctime_ns;
+  return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns &&
+         a.ctime_ns == b.ctime_ns;
 }
 
 }  // namespace sysvm

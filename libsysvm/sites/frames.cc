@@ -85,19 +85,36 @@ std::optional<Function> read_fde(const ExecRange& segment, uint64_t vaddr) {
 // Skips what follows the opcode of a DW_CFA instruction that does not advance; false: it is not known.
 bool skip_operands(Cursor& c, uint8_t op) {
   switch (op) {
-    case 0x00: case 0x0a: case 0x0b: case 0x2d:  // nop, remember, restore, window save
+    case 0x00:
+    case 0x0a:
+    case 0x0b:
+    case 0x2d:  // nop, remember, restore, window save
       return true;
-    case 0x06: case 0x07: case 0x08: case 0x0d: case 0x0e: case 0x13: case 0x2e:  // one number
+    case 0x06:
+    case 0x07:
+    case 0x08:
+    case 0x0d:
+    case 0x0e:
+    case 0x13:
+    case 0x2e:  // one number
       c.uleb();
       return c.good();
-    case 0x05: case 0x09: case 0x0c: case 0x11: case 0x12: case 0x14: case 0x15: case 0x2f:  // two
+    case 0x05:
+    case 0x09:
+    case 0x0c:
+    case 0x11:
+    case 0x12:
+    case 0x14:
+    case 0x15:
+    case 0x2f:  // two
       c.uleb();
       c.uleb();
       return c.good();
     case 0x0f:  // an expression
       c.take(c.uleb());
       return c.good();
-    case 0x10: case 0x16:
+    case 0x10:
+    case 0x16:
       c.uleb();
       c.take(c.uleb());
       return c.good();
@@ -110,7 +127,8 @@ bool skip_operands(Cursor& c, uint8_t op) {
 Frames::Frames(const ElfImage& image) {
   const auto header = image.eh_frame_header();
   // Version 1, count udata4, table datarel sdata4: what every linker writes.
-  if (!header || header->bytes.size() < 12 || header->bytes[0] != 1 || header->bytes[2] != 0x03 || header->bytes[3] != 0x3b)
+  if (!header || header->bytes.size() < 12 || header->bytes[0] != 1 || header->bytes[2] != 0x03 ||
+      header->bytes[3] != 0x3b)
     return;
   uint32_t count;
   std::memcpy(&count, &header->bytes[8], sizeof count);
@@ -121,11 +139,13 @@ Frames::Frames(const ElfImage& image) {
     std::memcpy(entry, &header->bytes[12 + size_t{i} * 8], sizeof entry);
     const uint64_t begin = header->vaddr + static_cast<uint64_t>(int64_t{entry[0]});
     const uint64_t fde = header->vaddr + static_cast<uint64_t>(int64_t{entry[1]});
-    if (!segment || fde < segment->vaddr || fde - segment->vaddr >= segment->bytes.size()) segment = image.segment_at(fde);
+    if (!segment || fde < segment->vaddr || fde - segment->vaddr >= segment->bytes.size())
+      segment = image.segment_at(fde);
     if (!segment) continue;
     if (const auto f = read_fde(*segment, fde); f && f->begin == begin) functions_.push_back(*f);
   }
-  std::sort(functions_.begin(), functions_.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  std::sort(functions_.begin(), functions_.end(),
+            [](const auto& a, const auto& b) { return a.begin < b.begin; });
   // Two that overlap cannot both be right.
   std::vector<Function> sound;
   uint64_t covered = 0;
@@ -163,11 +183,16 @@ bool Frames::one_rule(const Function& f, uint64_t from, uint64_t last) {
       case 0x80: c.uleb(); continue;
       case 0xc0: continue;
       default:
-        if (op == 0x02) step = c.read<uint8_t>();
-        else if (op == 0x03) step = c.read<uint16_t>();
-        else if (op == 0x04) step = c.read<uint32_t>();
-        else if (skip_operands(c, op)) continue;
-        else return false;  // DW_CFA_set_loc too: no compiler writes it
+        if (op == 0x02)
+          step = c.read<uint8_t>();
+        else if (op == 0x03)
+          step = c.read<uint16_t>();
+        else if (op == 0x04)
+          step = c.read<uint32_t>();
+        else if (skip_operands(c, op))
+          continue;
+        else
+          return false;  // DW_CFA_set_loc too: no compiler writes it
     }
     if (!c.good()) return false;
     if (step == 0) continue;

@@ -20,7 +20,8 @@ std::string parent_of(const std::string& path) {
 }
 
 void make_with_parents(const std::string& path) {
-  for (size_t at = 1; (at = path.find('/', at)) != std::string::npos; ++at) ::mkdir(path.substr(0, at).c_str(), 0700);
+  for (size_t at = 1; (at = path.find('/', at)) != std::string::npos; ++at)
+    ::mkdir(path.substr(0, at).c_str(), 0700);
   ::mkdir(path.c_str(), 0700);
 }
 
@@ -63,8 +64,8 @@ bool PrivateFolder::open(bool make) {
   }
   const std::string above = parent_of(path_), outside = parent_of(above);
   struct stat st;
-  if (::stat(outside.c_str(), &st) == 0 &&
-      ((st.st_uid != 0 && st.st_uid != ::geteuid()) || (st.st_mode & kOthersMayWrite && !(st.st_mode & S_ISVTX)))) {
+  if (::stat(outside.c_str(), &st) == 0 && ((st.st_uid != 0 && st.st_uid != ::geteuid()) ||
+                                            (st.st_mode & kOthersMayWrite && !(st.st_mode & S_ISVTX)))) {
     problem_ = outside + ": others can write to it";
     return false;
   }
@@ -104,7 +105,8 @@ bool PrivateFolder::write(const char* name, std::string_view bytes) const {
   char temporary[64];
   std::snprintf(temporary, sizeof temporary, ".new-%d-%u", ::getpid(), count++);
   UniqueFd file(::openat(fd_.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file && errno == EEXIST && ::unlinkat(fd_.get(), temporary, 0) == 0)  // left by a process that was killed
+  if (!file && errno == EEXIST &&
+      ::unlinkat(fd_.get(), temporary, 0) == 0)  // left by a process that was killed
     file.reset(::openat(fd_.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return false;
   size_t at = 0;

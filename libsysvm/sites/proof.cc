@@ -102,7 +102,7 @@ struct Proof::Parts {
   std::vector<uint64_t> symbols, syscalls;  // sorted
   std::vector<Computed> computed;           // by instructions
   std::optional<Indirect> indirect;
-  std::map<uint64_t, uint64_t> taken;                // first byte to end of what belongs to an admitted site
+  std::map<uint64_t, uint64_t> taken;  // first byte to end of what belongs to an admitted site
 };
 
 Proof::Parts::Parts(const ElfImage& image) : frames(image), symbols(image.symbol_addresses()) {
@@ -110,13 +110,14 @@ Proof::Parts::Parts(const ElfImage& image) : frames(image), symbols(image.symbol
   fast = decoder;
   ZydisDecoderEnableMode(&fast, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
   for (const CodeSegment& s : image.code_segments())
-    if (auto all = image.segment_at(s.vaddr); all && all->vaddr == s.vaddr && !s.writable) segments.push_back(*all);
+    if (auto all = image.segment_at(s.vaddr); all && all->vaddr == s.vaddr && !s.writable)
+      segments.push_back(*all);
   decode_all(image.at_fixed_address());
   indirect.emplace(image, frames, std::move(computed));
 }
 
-// Direct branches, computed addresses and system calls, wherever they are: each function from its beginning, what
-// lies between them as it comes.
+// Direct branches, computed addresses and system calls, wherever they are: each function from its beginning,
+// what lies between them as it comes.
 void Proof::Parts::decode_all(bool fixed) {
   const std::vector<Function>& functions = frames.functions();
   ZydisDecodedInstruction i;
@@ -125,7 +126,8 @@ void Proof::Parts::decode_all(bool fixed) {
     for (uint64_t at = s.vaddr, end = s.vaddr + s.bytes.size(); at < end;) {
       while (next != functions.end() && next->begin <= at) ++next;
       const uint64_t limit = next != functions.end() ? std::min(next->begin, end) : end;
-      if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&fast, nullptr, &s.bytes[at - s.vaddr], limit - at, &i))) {
+      if (!ZYAN_SUCCESS(
+              ZydisDecoderDecodeInstruction(&fast, nullptr, &s.bytes[at - s.vaddr], limit - at, &i))) {
         ++at;
         continue;
       }
@@ -168,8 +170,8 @@ bool Proof::Parts::entered_by_call(uint64_t vaddr) const {
   return false;
 }
 
-// Every way into and through f is a direct one: no switch table, no landing pad, and no part of it lies elsewhere, which
-// might have either.
+// Every way into and through f is a direct one: no switch table, no landing pad, and no part of it lies
+// elsewhere, which might have either.
 bool Proof::Parts::closed(const Function& f, const ExecRange& segment) const {
   if (f.lands || !entered_by_call(f.begin)) return false;
   for (auto b = std::upper_bound(branches.begin(), branches.end(), Branch{f.begin, 0, false});
@@ -178,7 +180,8 @@ bool Proof::Parts::closed(const Function& f, const ExecRange& segment) const {
   Decoded d{};
   for (uint64_t at = f.begin; at < f.end; at += d.i.length) {
     if (!decode(&segment.bytes[at - segment.vaddr], f.end - at, d)) return false;
-    if (d.i.meta.category != ZYDIS_CATEGORY_UNCOND_BR && d.i.meta.category != ZYDIS_CATEGORY_COND_BR) continue;
+    if (d.i.meta.category != ZYDIS_CATEGORY_UNCOND_BR && d.i.meta.category != ZYDIS_CATEGORY_COND_BR)
+      continue;
     if (!d.i.raw.imm[0].is_relative) return false;
     const uint64_t target = at + d.i.length + static_cast<uint64_t>(d.i.raw.imm[0].value.s);
     if ((target < f.begin || target >= f.end) && !entered_by_call(target)) return false;
@@ -211,7 +214,8 @@ site_doubt Proof::Parts::prove_copy(const sysvm_site& site, const uint8_t* bytes
       if (a.size() != b.size()) return SITE_OTHER_CODE;
       if (uses_rip(original)) {
         at = original.i.raw.disp.offset;
-        if (at == 0 || original.i.raw.disp.size != 32 || original.i.address_width != 64) return SITE_OTHER_CODE;
+        if (at == 0 || original.i.raw.disp.size != 32 || original.i.address_width != 64)
+          return SITE_OTHER_CODE;
         target = read_rel(&a[at], end, 4);
       }
       for (size_t k = 0; k < a.size(); ++k)
@@ -230,8 +234,10 @@ site_doubt Proof::Parts::prove_copy(const sysvm_site& site, const uint8_t* bytes
 
 site_doubt Proof::Parts::prove_hop(const sysvm_site& site, const ExecRange& segment) const {
   const uint64_t end = site.hop + kJump, back = site.patch + kShortJump;
-  if (site.hop < segment.vaddr || end < site.hop || segment_of(site.hop, end) != &segment) return SITE_OTHER_BYTES;
-  if (std::memcmp(&segment.bytes[site.hop - segment.vaddr], site.hop_expect, kJump) != 0) return SITE_OTHER_BYTES;
+  if (site.hop < segment.vaddr || end < site.hop || segment_of(site.hop, end) != &segment)
+    return SITE_OTHER_BYTES;
+  if (std::memcmp(&segment.bytes[site.hop - segment.vaddr], site.hop_expect, kJump) != 0)
+    return SITE_OTHER_BYTES;
   const int64_t distance = static_cast<int64_t>(site.hop - back);
   if (distance < INT8_MIN || distance > INT8_MAX) return SITE_HOP_REACHED;
   // It lies in a function all of whose ways are known, or between two.
@@ -262,20 +268,23 @@ site_doubt Proof::Parts::prove_hop(const sysvm_site& site, const ExecRange& segm
 }
 
 site_doubt Proof::Parts::prove(const sysvm_site& site) const {
-  const uint64_t behind = site.syscall + 2;
-  if (site.patch >= site.syscall || behind - site.patch > SITES_EXPECT_MAX || site.expect_len != behind - site.patch ||
-      site.code_len > SITES_CODE_MAX)
+  const uint64_t after = site.syscall + 2;
+  if (site.patch >= site.syscall || after - site.patch > SITES_EXPECT_MAX ||
+      site.expect_len != after - site.patch || site.code_len > SITES_CODE_MAX)
     return SITE_OTHER_BYTES;
-  const ExecRange* segment = segment_of(site.patch, behind);
+  const ExecRange* segment = segment_of(site.patch, after);
   if (!segment) return SITE_CROSSES;
   const uint8_t* bytes = &segment->bytes[site.patch - segment->vaddr];
-  if (site.offset != segment->offset + (site.patch - segment->vaddr) || std::memcmp(bytes, site.expect, site.expect_len) != 0)
+  if (site.offset != segment->offset + (site.patch - segment->vaddr) ||
+      std::memcmp(bytes, site.expect, site.expect_len) != 0)
     return SITE_OTHER_BYTES;
 
   const Function* function = frames.at(site.patch);
-  // The call that makes a task ends its function's entry right before the `syscall`: the new task has no caller.
+  // The call that makes a task ends its function's entry right before the `syscall`: the new task has no
+  // caller.
   const bool last = function && function->end == site.syscall && !frames.at(site.syscall);
-  if (!function || (function->end < behind && !last) || function->begin < segment->vaddr) return SITE_NO_FUNCTION;
+  if (!function || (function->end < after && !last) || function->begin < segment->vaddr)
+    return SITE_NO_FUNCTION;
   // In step: from the beginning, through patch, to the syscall.
   Decoded d{};
   uint64_t at = function->begin, covered = 0;
@@ -292,13 +301,14 @@ site_doubt Proof::Parts::prove(const sysvm_site& site) const {
     return SITE_OUT_OF_STEP;
 
   if (const site_doubt doubt = prove_copy(site, bytes)) return doubt;
-  if (!Frames::one_rule(*function, site.patch, last ? site.syscall - 1 : site.syscall + 1)) return SITE_UNWINDS;
+  if (!Frames::one_rule(*function, site.patch, last ? site.syscall - 1 : site.syscall + 1))
+    return SITE_UNWINDS;
   const uint64_t written = site.flags & SITE_HOP ? kShortJump : kJump;
   if (covered < written) return SITE_TOO_SHORT;
   if (target_in(site.patch + 1, site.patch + covered)) return SITE_TARGET_INSIDE;
-  if (target_in(site.patch + covered, behind) && !(site.flags & SITE_LEAKY)) return SITE_TARGET_INSIDE;
+  if (target_in(site.patch + covered, after) && !(site.flags & SITE_LEAKY)) return SITE_TARGET_INSIDE;
   if (indirect->into(site.patch + 1, site.patch + covered)) return SITE_POINTED_INTO;
-  if (indirect->into(site.patch + covered, behind) && !(site.flags & SITE_LEAKY)) return SITE_POINTED_INTO;
+  if (indirect->into(site.patch + covered, after) && !(site.flags & SITE_LEAKY)) return SITE_POINTED_INTO;
   return site.flags & SITE_HOP ? prove_hop(site, *segment) : SITE_SOUND;
 }
 

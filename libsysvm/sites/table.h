@@ -2,12 +2,12 @@
 /*
  * What the analyser found out about one object file, in flat structs that the shim reads without a decoder.
  *
- * A site is a `syscall` instruction that the shim can see by overwriting one earlier instruction (at `patch`) with a
- * jump. The jump covers bytes of that one instruction only, the `syscall` itself and everything between stay: a
- * uprobe or breakpoint on the overwritten instruction executes the original out of line and goes on at the next
- * one, which must be intact. The instructions from `patch` up to the `syscall` run as a copy (`code`, relocated by
- * `fix`) in a trampoline. An instruction of less than 5 bytes gets a 2-byte jump to padding near by (`hop`), which
- * holds the 5-byte one.
+ * A site is a `syscall` instruction that the shim can see by overwriting one earlier instruction (at `patch`)
+ * with a jump. The jump covers bytes of that one instruction only, the `syscall` itself and everything
+ * between stay: a uprobe or breakpoint on the overwritten instruction executes the original out of line and
+ * goes on at the next one, which must be intact. The instructions from `patch` up to the `syscall` run as a
+ * copy (`code`, relocated by `fix`) in a trampoline. An instruction of less than 5 bytes gets a 2-byte jump
+ * to padding near by (`hop`), which holds the 5-byte one.
  *
  * Written by analyse.cc, kept by cache.cc, used by shim/process/patch.c. Tested by tests/sites/.
  */
@@ -49,7 +49,8 @@ enum site_doubt {
 
 struct sysvm_site { /* addresses are virtual addresses of the file (before the load bias) */
 	uint64_t patch;
-	uint64_t offset; /* of patch in the file (of the syscall, if LEFT): where it is mapped is found by it */
+	/* Of patch in the file (of the syscall, if LEFT): where it is mapped is found by it. */
+	uint64_t offset;
 	uint64_t syscall;
 	uint64_t hop;
 	int32_t nr; /* -1: not constant */
@@ -70,8 +71,8 @@ struct sysvm_site { /* addresses are virtual addresses of the file (before the l
 };
 
 /*
- * How to recognise a file when it is mapped: all of it equal, as stat(2) says. Whoever writes a file can set mtime back,
- * and can keep its build-id, but not ctime.
+ * How to recognise a file when it is mapped: all of it equal, as stat(2) says. Whoever writes a file can set
+ * mtime back, and can keep its build-id, but not ctime.
  */
 struct sysvm_identity {
 	uint64_t dev, ino, size, mtime_ns, ctime_ns;
@@ -109,7 +110,8 @@ struct sysvm_object {
 	uint32_t first_site;   /* into the sites of the same bundle or cache file */
 	uint32_t sites;	       /* patched ones and LEFT ones */
 	uint32_t unseen;       /* that make it OBJECT_UNSEEN */
-	uint32_t takes_shim;   /* a program that glibc's loader starts and no sanitizer has to come first in */
+	/* A program that glibc's loader starts and no sanitizer has to come first in. */
+	uint32_t takes_shim;
 	uint32_t why;	       /* enum object_why */
 	struct sysvm_piece code[SITES_PIECES_MAX]; /* what was analysed; unused ones have no pages */
 };
