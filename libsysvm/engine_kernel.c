@@ -54,8 +54,8 @@ static int check_module(struct sysvm_vm *vm)
 
 	raw_zero(&query, sizeof(query));
 	err = ask(vm, SYSVM_IOC_QUERY, &query);
-	if (raw_failed(err) || query.abi != SYSVM_ABI_VERSION || query.device_abi != SYSVM_DEVICE_ABI_VERSION ||
-	    query.page_size != SYSVM_PAGE_SIZE)
+	if (raw_failed(err) || query.abi != SYSVM_ABI_VERSION ||
+	    query.device_abi != SYSVM_DEVICE_ABI_VERSION || query.page_size != SYSVM_PAGE_SIZE)
 		return -EPROTO;
 	vm->features = query.features;
 	raw_copy(vm->supported, query.supported, sizeof(vm->supported));

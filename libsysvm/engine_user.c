@@ -9,8 +9,8 @@
  * Loads and stores must survive any address: inside a trusted range they are copies, elsewhere the kernel
  * copies (process_vm_writev on this process), which says EFAULT where a copy would end the process.
  *
- * No libc call, no allocation but mmap in user_define, less than 512 bytes of stack in user_run. Tested by
- * tests/libsysvm/ and tests/cases/.
+ * No libc call, no allocation but mmap in user_define, less than 512 bytes of stack in user_run.
+ * Tested by tests/libsysvm/ and tests/cases/.
  */
 #include <asm/unistd.h>
 #include <linux/errno.h>
@@ -65,9 +65,9 @@ struct iovec_raw {
 };
 
 /*
- * The kernel copies between the address and our bytes, and says EFAULT where we would fault. The address stands on the
- * local side, which is accessed as the processor would: the remote side wants a mapping that is marked readable, and
- * what is mapped for writing only can be read as well.
+ * The kernel copies between the address and our bytes, and says EFAULT where we would fault. The address
+ * stands on the local side, which is accessed as the processor would: the remote side wants a mapping that is
+ * marked readable, and what is mapped for writing only can be read as well.
  */
 static int copy_by_kernel(const struct user_engine *user, long nr, uint64_t address, const void *bytes,
 			  unsigned int n)
@@ -101,7 +101,8 @@ static int user_store(struct sysvm_env *env, __u64 address, const void *from, un
 
 void user_prepare(struct sysvm_vm *vm)
 {
-	vm->user.env = (struct sysvm_env){.call = user_call, .load = user_load, .store = user_store, .poll = user_poll};
+	vm->user.env = (struct sysvm_env){
+		.call = user_call, .load = user_load, .store = user_store, .poll = user_poll};
 	vm->user.pid = raw_call3(__NR_getpid, 0, 0, 0);
 }
 

@@ -46,7 +46,8 @@ struct sysvm_vm {
 	uint64_t seq;  /* of the latest run */
 	uint32_t proc; /* of the latest run */
 	uint64_t supported[4];
-	/* SYSVM_ENGINE_BEST with the kernel engine: what it leaves to user space is done by the user engine. */
+	/* SYSVM_ENGINE_BEST with the kernel engine: what it leaves to user space is done by the user engine.
+	   */
 	int best;
 	int plainly;	  /* the latest run goes on in the user engine */
 	uint32_t refused; /* runs in a row in which the kernel engine made no call at all */

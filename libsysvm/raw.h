@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Raw system calls: no errno, no cancellation point, no symbol that another library could interpose, no vector
- * register. The shim compiles these files into itself and runs them inside the application's system calls.
+ * Raw system calls: no errno, no cancellation point, no symbol that another library could interpose, no
+ * vector register. The shim compiles these files into itself and runs them inside the application's system
+ * calls.
  */
 #ifndef SYSVM_RAW_H
 #define SYSVM_RAW_H

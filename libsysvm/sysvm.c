@@ -107,7 +107,8 @@ int sysvm_undefine(struct sysvm_vm *vm, uint32_t proc)
 	return kernel_undefine(vm, proc);
 }
 
-/* Ask the module no more, but now and then, once it has refused to make any call so many times in a row. */
+/* Once the module has refused to make any call so many times one after the other, ask it only now and then.
+   */
 #define REFUSED_ENOUGH 16
 #define ASK_AGAIN 64
 

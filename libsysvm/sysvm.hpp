@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Programs of the machine in C++, as they read: registers are values, calls are functions, blocks are lambdas.
+// Programs of the machine in C++, as they read: registers are values, calls are functions, blocks are
+// lambdas.
 //
 //     sysvm::Program p;
-//     const auto path = p.input(0), buffer = p.input(1), size = p.input(2);   // r0, r1, r2: set before each run
-//     const auto total = p.result(3, 0);                                      // r3 = 0: read after it
-//     const auto fd = p.call.openat(AT_FDCWD, path, O_RDONLY);                // an error ends the program: ERROR
+//     const auto path = p.input(0), buffer = p.input(1), size = p.input(2);  // r0, r1, r2: set before a run
+//     const auto total = p.result(3, 0);                                  // r3 = 0: read after it
+//     const auto fd = p.call.openat(AT_FDCWD, path, O_RDONLY);            // an error ends the program: ERROR
 //     p.loop([&] {
-//       const auto n = p.attempt.read(fd, buffer + total, size - total);      // an error is a negative result
+//       const auto n = p.attempt.read(fd, buffer + total, size - total);  // an error is a negative result
 //       p.if_(n <= 0, [&] { p.break_(); });
 //       p.set(total, total + n);
 //     });
@@ -17,16 +18,19 @@
 //     machine.run(proc, {path_address, buffer_address, buffer_size});
 //     machine.reg(3);
 //
-// What it makes is the plain byte code of uapi/opcodes.inc: nothing is optimised, each operator is an instruction and
-// takes a register; those taken inside of a block are free again behind it. A call is named as in <asm/unistd_64.h>; its
-// arguments are registers, numbers, or addresses, and their number is checked when this is compiled. Data (paths and the
-// like) is the caller's: pass its address as a number; it must be there when the program runs.
+// What it makes is the plain byte code of uapi/opcodes.inc: nothing is optimised, each operator is an
+// instruction and takes a register; those taken inside a block are free again after it. A call is named as in
+// <asm/unistd_64.h>; its arguments are registers, numbers, or addresses, and their number is checked when
+// this is compiled. Data (paths and the like) is the caller's: pass its address as a number; it must be there
+// when the program runs.
 //
-// Errors: building throws std::length_error (no register left, code too long) and std::logic_error (a break outside of a
-// loop); the machine throws std::system_error with what went wrong, in words. What a program did is in the page.
-// Threads: a Program may be built anywhere; a Machine belongs to the thread that made it, as struct sysvm_vm does.
+// Errors: building throws std::length_error (no register left, code too long) and std::logic_error (a break
+// outside of a loop); the machine throws std::system_error with what went wrong, in words. What a program did
+// is in the page. Threads: a Program may be built anywhere; a Machine belongs to the thread that made it, as
+// struct sysvm_vm does.
 //
-// Header-only, C++17. Tested by tests/libsysvm/builder_test.cc.
+// Header-only, C++17.
+// Tested by tests/libsysvm/builder_test.cc.
 #ifndef SYSVM_HPP
 #define SYSVM_HPP
 
@@ -87,8 +91,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // A register with a given number, which the caller sets before the run or reads after it. Take them first: later values
-  // take what is free.
+  // A register with a given number, which the caller sets before the run or reads after it. Take them first:
+  // later values take what is free.
   Value input(unsigned number) { return fixed(number); }
   Value result(unsigned number, int64_t start) {
     const Value v = fixed(number);
@@ -153,7 +157,10 @@ class Program {
   template <class T>
   void store(Value address, int16_t offset, Value from) {
     static_assert(std::is_integral_v<T> && sizeof(T) <= 8, "store<T>: T is an integer of at most 8 bytes");
-    op(sizeof(T) == 1 ? Op::ST8 : sizeof(T) == 2 ? Op::ST16 : sizeof(T) == 4 ? Op::ST32 : Op::ST64,
+    op(sizeof(T) == 1   ? Op::ST8
+       : sizeof(T) == 2 ? Op::ST16
+       : sizeof(T) == 4 ? Op::ST32
+                        : Op::ST64,
        {address.number_, from.number_});
     put(offset, 2);
   }
@@ -226,12 +233,13 @@ class Program {
   // The machine's calls: p.call.NAME(...) and p.attempt.NAME(...), each with its result in a new register.
   class Calls {
    public:
-#define SYSVM_SYSCALL(nr, name, index, nargs, ...)                                                                  \
-  template <class... A>                                                                                             \
-  Value name(A... arguments) const {                                                                                \
-    static_assert((index) >= 0 || sizeof...(A) == 99, "the machine does not make this call");                       \
-    static_assert(sizeof...(A) == (nargs) || (index) < 0, "another number of arguments than this call takes");      \
-    return program_->make_call(go_on_, index, {program_->argument(arguments)...});                                  \
+#define SYSVM_SYSCALL(nr, name, index, nargs, ...)                                            \
+  template <class... A>                                                                       \
+  Value name(A... arguments) const {                                                          \
+    static_assert((index) >= 0 || sizeof...(A) == 99, "the machine does not make this call"); \
+    static_assert(sizeof...(A) == (nargs) || (index) < 0,                                     \
+                  "another number of arguments than this call takes");                        \
+    return program_->make_call(go_on_, index, {program_->argument(arguments)...});            \
   }
 #include "uapi/syscalls.inc"
 
@@ -273,7 +281,7 @@ class Program {
     std::vector<size_t> breaks;
   };
 
-  // Registers taken inside are free behind it.
+  // Registers taken inside are free after it.
   class Scope {
    public:
     explicit Scope(Program* program) : program_(program), taken_(program->taken_) {}
@@ -286,7 +294,8 @@ class Program {
   };
 
   Value fixed(unsigned number) {
-    if (number >= SYSVM_NREGS) throw std::length_error("sysvm: register " + std::to_string(number) + ", expected 0 to 255");
+    if (number >= SYSVM_NREGS)
+      throw std::length_error("sysvm: register " + std::to_string(number) + ", expected 0 to 255");
     taken_[number] = true;
     return Value(this, static_cast<uint8_t>(number));
   }
@@ -329,7 +338,8 @@ class Program {
     code_.insert(code_.end(), registers);
   }
   void put(int64_t v, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) code_.push_back(static_cast<uint8_t>(static_cast<uint64_t>(v) >> (8 * i)));
+    for (unsigned i = 0; i < bytes; i++)
+      code_.push_back(static_cast<uint8_t>(static_cast<uint64_t>(v) >> (8 * i)));
   }
 
   template <class Body>
@@ -353,7 +363,8 @@ class Program {
   void land(size_t end) { patch(end, code_.size()); }
   void patch(size_t end, size_t target) {
     const long distance = static_cast<long>(target) - static_cast<long>(end);
-    if (distance != static_cast<int16_t>(distance)) throw std::length_error("sysvm: a jump over more than 32767 bytes");
+    if (distance != static_cast<int16_t>(distance))
+      throw std::length_error("sysvm: a jump over more than 32767 bytes");
     code_[end - 2] = static_cast<uint8_t>(distance);
     code_[end - 1] = static_cast<uint8_t>(distance >> 8);
   }
@@ -368,10 +379,8 @@ class Program {
 };
 
 // Arithmetic, modulo 2^64; division and remainder are unsigned, and by 0 end the program (ARITH).
-#define SYSVM_OPERATOR(symbol, OPCODE)                                                                          \
-  inline Value operator symbol(Value a, Value b) {                                                              \
-    return Program::of(a)->calculate(detail::OPCODE, a, b);                                                     \
-  }                                                                                                             \
+#define SYSVM_OPERATOR(symbol, OPCODE)                                                                       \
+  inline Value operator symbol(Value a, Value b) { return Program::of(a)->calculate(detail::OPCODE, a, b); } \
   inline Value operator symbol(Value a, int64_t b) { return a symbol Program::of(a)->value(b); }
 SYSVM_OPERATOR(*, MUL)
 SYSVM_OPERATOR(/, DIV)
@@ -382,32 +391,26 @@ SYSVM_OPERATOR(<<, SHL)
 SYSVM_OPERATOR(>>, SHR)
 #undef SYSVM_OPERATOR
 
-inline Value operator+(Value a, Value b) {
-  return Program::of(a)->calculate(detail::ADD, a, b);
-}
-inline Value operator-(Value a, Value b) {
-  return Program::of(a)->calculate(detail::SUB, a, b);
-}
-inline Value operator&(Value a, Value b) {
-  return Program::of(a)->calculate(detail::AND, a, b);
-}
+inline Value operator+(Value a, Value b) { return Program::of(a)->calculate(detail::ADD, a, b); }
+inline Value operator-(Value a, Value b) { return Program::of(a)->calculate(detail::SUB, a, b); }
+inline Value operator&(Value a, Value b) { return Program::of(a)->calculate(detail::AND, a, b); }
 inline Value operator+(Value a, int64_t b) {
-  if (b == static_cast<int32_t>(b)) return Program::of(a)->calculate_immediate(detail::ADDI, a, static_cast<int32_t>(b));
+  if (b == static_cast<int32_t>(b))
+    return Program::of(a)->calculate_immediate(detail::ADDI, a, static_cast<int32_t>(b));
   return a + Program::of(a)->value(b);
 }
-inline Value operator-(Value a, int64_t b) {
-  return a + static_cast<int64_t>(-static_cast<uint64_t>(b));
-}
+inline Value operator-(Value a, int64_t b) { return a + static_cast<int64_t>(-static_cast<uint64_t>(b)); }
 inline Value operator&(Value a, int64_t b) {
-  if (b == static_cast<int32_t>(b)) return Program::of(a)->calculate_immediate(detail::ANDI, a, static_cast<int32_t>(b));
+  if (b == static_cast<int32_t>(b))
+    return Program::of(a)->calculate_immediate(detail::ANDI, a, static_cast<int32_t>(b));
   return a & Program::of(a)->value(b);
 }
 
 // Comparisons are signed; below and not_above are the unsigned ones.
-#define SYSVM_COMPARE(symbol, JUMP, OPPOSITE, opposite_swaps, first, second)                                    \
-  inline Condition operator symbol(Value a, Value b) {                                                          \
-    return Program::condition(detail::JUMP, detail::OPPOSITE, opposite_swaps, first, second);                   \
-  }                                                                                                             \
+#define SYSVM_COMPARE(symbol, JUMP, OPPOSITE, opposite_swaps, first, second)                  \
+  inline Condition operator symbol(Value a, Value b) {                                        \
+    return Program::condition(detail::JUMP, detail::OPPOSITE, opposite_swaps, first, second); \
+  }                                                                                           \
   inline Condition operator symbol(Value a, int64_t b) { return a symbol Program::of(a)->value(b); }
 SYSVM_COMPARE(==, JEQ, JNE, false, a, b)
 SYSVM_COMPARE(!=, JNE, JEQ, false, a, b)
@@ -416,9 +419,7 @@ SYSVM_COMPARE(<=, JLE, JLT, true, a, b)
 SYSVM_COMPARE(>, JLT, JLE, true, b, a)
 SYSVM_COMPARE(>=, JLE, JLT, true, b, a)
 #undef SYSVM_COMPARE
-inline Condition below(Value a, Value b) {
-  return Program::condition(detail::JB, detail::JBE, true, a, b);
-}
+inline Condition below(Value a, Value b) { return Program::condition(detail::JB, detail::JBE, true, a, b); }
 inline Condition not_above(Value a, Value b) {
   return Program::condition(detail::JBE, detail::JB, true, a, b);
 }
@@ -438,7 +439,9 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  uint32_t define(const Program& program, uint64_t data_base = 0) { return define(program.code(), data_base); }
+  uint32_t define(const Program& program, uint64_t data_base = 0) {
+    return define(program.code(), data_base);
+  }
   uint32_t define(const std::vector<uint8_t>& code, uint64_t data_base = 0) {
     char message[160];
     uint32_t proc = 0;
@@ -449,7 +452,8 @@ class Machine {
   void undefine(uint32_t proc) { check(sysvm_undefine(vm(), proc), "sysvm_undefine"); }
 
   // r0, r1... as given, the others as they were; to its end. Returns the status.
-  uint32_t run(uint32_t proc, std::initializer_list<uint64_t> registers = {}, uint64_t fuel = uint64_t{1} << 32) {
+  uint32_t run(uint32_t proc, std::initializer_list<uint64_t> registers = {},
+               uint64_t fuel = uint64_t{1} << 32) {
     size_t i = 0;
     for (uint64_t v : registers) page().reg[i++] = v;
     check(sysvm_run_through(vm(), proc, fuel), "sysvm_run_through");
@@ -458,12 +462,16 @@ class Machine {
 
   uint64_t reg(unsigned number) { return page().reg[number]; }
   uint64_t reg(Value v) { return page().reg[v.number()]; }
-  struct sysvm_page& page() { return *sysvm_page(vm()); }
+  struct sysvm_page& page() {
+    return *sysvm_page(vm());
+  }
   std::string status_text() {
     char text[96];
     return sysvm_status_text(&page(), text, sizeof text);
   }
-  struct sysvm_vm* vm() { return static_cast<struct sysvm_vm*>(memory_.get()); }
+  struct sysvm_vm* vm() {
+    return static_cast<struct sysvm_vm*>(memory_.get());
+  }
 
  private:
   static void check(int err, const char* what) {

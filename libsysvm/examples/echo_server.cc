@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// echo_server CLIENTS ROUNDS: a server loop whose turn is one run: wait for ready sockets, read each, write each one its
-// reply. k ready sockets cost 2k + 1 calls and one entry. The clients are threads of this program, over socket pairs: each
-// sends ROUNDS messages and checks that they come back. Prints turns, calls and replies.
+// echo_server CLIENTS ROUNDS: a server loop whose turn is one run: wait for ready sockets, read each, write
+// each one its reply. k ready sockets cost 2k + 1 calls and one entry. The clients are threads of this
+// program, over socket pairs: each sends ROUNDS messages and checks that they come back. Prints turns, calls
+// and replies.
 //
 //     c++ -std=c++17 echo_server.cc $(pkg-config --cflags --libs sysvm) -pthread
 #include <sys/epoll.h>
@@ -22,27 +23,30 @@ namespace {
 constexpr int kEvents = 64, kMessage = 256;
 constexpr int kEventSize = sizeof(epoll_event), kEventData = 4;  // packed: events, then data
 
-// r0: epoll descriptor, r1: room for kEvents events, r2: room for a message. Results in r3 (replies) and r4 (clients gone).
+// r0: epoll descriptor, r1: room for kEvents events, r2: room for a message. Results in r3 (replies) and r4
+// (clients gone).
 void build(sysvm::Program& p) {
   const auto epoll = p.input(0), events = p.input(1), message = p.input(2);
   const auto replies = p.result(3, 0), gone = p.result(4, 0);
   const auto ready = p.call.epoll_wait(epoll, events, kEvents, -1);
   const auto event = p.copy(events);
   const auto end = events + ready * kEventSize;
-  p.loop_while([&] { return below(event, end); }, [&] {
-    const auto socket = p.load<uint32_t>(event, kEventData);
-    p.set(event, event + kEventSize);
-    const auto n = p.attempt.read(socket, message, kMessage);
-    p.if_(n <= 0,
-          [&] {
-            p.attempt.close(socket);
-            p.set(gone, gone + 1);
-          },
-          [&] {
-            p.call.write(socket, message, n);
-            p.set(replies, replies + 1);
-          });
-  });
+  p.loop_while([&] { return below(event, end); },
+               [&] {
+                 const auto socket = p.load<uint32_t>(event, kEventData);
+                 p.set(event, event + kEventSize);
+                 const auto n = p.attempt.read(socket, message, kMessage);
+                 p.if_(
+                     n <= 0,
+                     [&] {
+                       p.attempt.close(socket);
+                       p.set(gone, gone + 1);
+                     },
+                     [&] {
+                       p.call.write(socket, message, n);
+                       p.set(replies, replies + 1);
+                     });
+               });
 }
 
 std::atomic<int> wrong;

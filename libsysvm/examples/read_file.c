@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * read_file FILE: the whole file to standard output, read by one program: open, read until the end, close. In C, with
- * the program as text.
+ * read_file FILE: the whole file to standard output, read by one program: open, read until the end, close. In
+ * C, with the program as text.
  *
  *     cc read_file.c $(pkg-config --cflags --libs sysvm)
  */
@@ -67,7 +67,8 @@ int main(int argc, char **argv)
 		return fail(argv[1], sysvm_status_text(page, why, sizeof(why)));
 
 	fwrite(buffer, 1, page->reg[3], stdout);
-	fprintf(stderr, "%llu calls in %llu runs\n", (unsigned long long)page->calls, (unsigned long long)page->runs);
+	fprintf(stderr, "%llu calls in %llu runs\n", (unsigned long long)page->calls,
+		(unsigned long long)page->runs);
 	sysvm_exit(vm);
 	free(buffer);
 	free(vm);
