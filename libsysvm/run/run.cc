@@ -34,7 +34,7 @@ std::string mode_of(const svp_proc& proc) { return svp_mode_name(proc.mode); }
 const char* shim_reason_name(unsigned reason) {
   static constexpr const char* kNames[] = {
 #define SHIM_REASON(number, NAME, name, text, does) name,
-#include "libsysvm/shim/reasons.inc"
+#include "libsysvm/shim/base/reasons.inc"
   };
   return reason < std::size(kNames) ? kNames[reason] : "?";
 }
@@ -42,7 +42,7 @@ const char* shim_reason_name(unsigned reason) {
 const char* shim_reason_text(unsigned reason) {
   static constexpr const char* kTexts[] = {
 #define SHIM_REASON(number, NAME, name, text, does) text,
-#include "libsysvm/shim/reasons.inc"
+#include "libsysvm/shim/base/reasons.inc"
   };
   return reason < std::size(kTexts) ? kTexts[reason] : "?";
 }

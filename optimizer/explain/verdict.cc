@@ -36,7 +36,7 @@ Prediction predicted(double saved_ns, double spread_ns, uint64_t wall_ns) {
 const char* reason_text(const std::string& reason) {
 #define SHIM_REASON(number, NAME, name, text, does) \
   if (reason == name) return does;
-#include "libsysvm/shim/reasons.inc"
+#include "libsysvm/shim/base/reasons.inc"
   return "make plain calls for another reason";
 }
 

@@ -241,7 +241,7 @@ uint64_t size_asked(const Event& call, const StepSources& sources) {
   return 0;
 }
 
-// What the rest of a visit must satisfy, too (libsysvm/shim/names/rules.c).
+// What the rest of a visit must satisfy, too (libsysvm/shim/ahead/check_loop.c).
 bool allowed(const StepSources& s, uint32_t kinds) {
   for (const ArgSource& a : s.args)
     if (a.from == From::kVarying) return false;

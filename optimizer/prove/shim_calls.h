@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "libsysvm/shim/shim.h"
+#include "libsysvm/shim/ahead/ahead.h"
 #include "optimizer/prove/names_in_memory.h"
 #include "traces/event.h"
 

@@ -1,21 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * One entry for three things: the late closes that are due, the application's present call, and the outstanding
- * results that its news may have made stale, made again after it.
+ * One crossing for three things: the late closes that are due, the application's present call, and the
+ * outstanding results that its news may have made stale, made again after it.
  *
- * The application's call enters the kernel anyway. The close must come before it, so that the kernel sees the
- * order of the application. What is outstanding must not survive it, since its result may be news of another
- * process; made again behind it, in the same entry, it is as fresh as if the application had asked now. The code is
- * written into the page for this one run; the registers it uses are loaded with plain values, so nothing but
- * opcodes and register numbers is in it.
+ * The application's call enters the kernel anyway. A late close must come before it, so that the kernel sees
+ * the order of the application. What is outstanding must not survive it, since its result may be news of
+ * another process; made again after it, in the same crossing, it is as fresh as if the application had asked
+ * now. The code is written into the page for this one run. The registers that it uses are loaded with plain
+ * values, so nothing but opcodes and register numbers is in it.
+ * Tested by tests/shim/ahead and tests/shim/hazards (closes, news).
  */
+#include "libsysvm/shim/ahead/ride.h"
+
+#include <errno.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/ahead/late.h"
+#include "libsysvm/shim/ahead/machine.h"
+#include "libsysvm/shim/answers/log.h"
+#include "libsysvm/shim/answers/outstanding.h"
+#include "libsysvm/shim/known/areas.h"
+#include "libsysvm/shim/names/kept.h"
 #include "uapi/syscalls.h"
 #include "vm/opcodes.h"
 
-enum { REG_CALL = 8, REG_CALL_RESULT = 14, REG_CLOSE_RESULT = 15, REG_RENEW = 16, REG_LATE = 64 }; /* REG_RENEW + 8 i: entry i */
+#define FUEL 64
+
+enum {
+	REG_CALL = 8,
+	REG_CALL_RESULT = 14,
+	REG_CLOSE_RESULT = 15,
+	REG_RENEW = 16, /* + 8 i: arguments of the i-th answer that is renewed, then its result */
+	REG_LATE = 64,
+};
 
 static unsigned int put_call(unsigned char *code, uint64_t nr, unsigned int result, unsigned int first)
 {
@@ -30,76 +47,87 @@ static unsigned int put_call(unsigned char *code, uint64_t nr, unsigned int resu
 	return n;
 }
 
+/* Where the byte code finds this argument of an outstanding answer. */
+static uint64_t value_of(const struct staged *e, unsigned int i)
+{
+	const struct svp_arg *a = &e->follower->arg[i];
+
+	switch (a->kind) {
+	case SVP_ARG_OUT:
+		return (uint64_t)(areas.staging + a->value);
+	case SVP_ARG_PATH:
+		return (uint64_t)areas.path;
+	case SVP_ARG_KEPT:
+		return kept_address(e->follower);
+	case SVP_ARG_STRING:
+		return (uint64_t)procedure_string(outstanding_proc(), a);
+	default:
+		return e->arg[i];
+	}
+}
+
+/* Calls for the answers [from, to); returns how many bytes of code. */
+static unsigned int put_renewals(struct sysvm_page *page, unsigned char *code, const struct staged *from,
+				 const struct staged *to)
+{
+	unsigned int n = 0, first = REG_RENEW;
+
+	for (const struct staged *e = from; e < to; e++, first += 8) {
+		for (unsigned int i = 0; i < 6; i++)
+			page->reg[first + i] = value_of(e, i);
+		page->reg[first + 6] = SVP_NOT_MADE;
+		n += put_call(code + n, e->follower->nr, first + 6, first);
+	}
+	return n;
+}
+
+static void take_renewals(const struct sysvm_page *page, struct staged *from, const struct staged *to)
+{
+	for (unsigned int i = 0; from + i < to; i++) {
+		uint64_t result = page->reg[REG_RENEW + 8 * i + 6];
+
+		if (result == SVP_NOT_MADE) {
+			log_cut(from + i);
+			break;
+		}
+		log_renewed(from + i, (int64_t)result);
+	}
+}
+
 bool ride(struct shim_call *c, bool renew)
 {
+	struct staged *const from = quick.next, *const to = renew ? quick.end : from;
+	uint64_t signals = shim_signals;
+	int32_t closing[LATE_MOST];
 	struct sysvm_page *page;
-	struct log_entry *const from = ahead.q.next, *const to = ahead.q.end;
-	unsigned int n = 0, renewed = 0;
-	uint64_t calls, signals = shim_signals;
-	uint32_t closing = ahead.pending;
+	unsigned int n = 0;
+	uint32_t closes;
 
-	if (ahead_engine_make())
+	if (machine_make() || !machine_supports(c->nr))
 		return false;
-	page = ahead.page;
-	if (!sysvm_supports(ahead.vm, (unsigned int)c->nr))
-		return false;
-	for (unsigned int i = 0; i < closing; i++) {
-		page->reg[REG_LATE + i] = (uint64_t)ahead.late[i];
+	page = machine_page();
+	closes = late_take(closing);
+	for (unsigned int i = 0; i < closes; i++) {
+		page->reg[REG_LATE + i] = (uint64_t)closing[i];
 		n += put_call(page->code + n, SYS_close, REG_CLOSE_RESULT, REG_LATE + i);
 	}
 	for (unsigned int i = 0; i < 6; i++)
 		page->reg[REG_CALL + i] = c->arg[i];
 	page->reg[REG_CALL_RESULT] = SVP_NOT_MADE;
 	n += put_call(page->code + n, c->nr, REG_CALL_RESULT, REG_CALL);
-	for (const struct log_entry *e = from; renew && e < to; e++, renewed++) {
-		unsigned int first = REG_RENEW + 8 * renewed;
-
-		for (unsigned int a = 0; a < 6; a++) {
-			const struct svp_arg *arg = &e->follower->arg[a];
-			uint64_t value = e->arg[a];
-
-			if (arg->kind == SVP_ARG_OUT)
-				value = (uint64_t)(ahead.staging + arg->value);
-			else if (arg->kind == SVP_ARG_PATH)
-				value = (uint64_t)ahead.path;
-			else if (arg->kind == SVP_ARG_KEPT)
-				value = kept_address(e->follower);
-			else if (arg->kind == SVP_ARG_STRING)
-				value = (uint64_t)(ahead.svp.data + ahead.svp.procs[ahead.log_proc].data_offset +
-						   arg->value);
-			page->reg[first + a] = value;
-		}
-		page->reg[first + 6] = SVP_NOT_MADE;
-		n += put_call(page->code + n, e->follower->nr, first + 6, first);
-	}
+	n += put_renewals(page, page->code + n, from, to);
 	page->code[n++] = SYSVM_OP_END;
 	page->code_len = n;
 	page->data_base = 0;
-	calls = page->calls;
-
-	ahead.pending = 0;
-	ahead.n.runs++;
-	(void)sysvm_run(ahead.vm, SYSVM_PROC_PAGE, 64);
-	ahead.n.inner += page->calls - calls;
-	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
-		ahead_own(SYS_close, page->reg[REG_LATE + i], 0, 0, 0);
-	if (renew && ahead.q.next == from) { /* else a handler has taken the log back meanwhile */
-		for (unsigned int i = 0; i < renewed; i++) {
-			uint64_t result = page->reg[REG_RENEW + 8 * i + 6];
-
-			if (result == SVP_NOT_MADE) {
-				log_cut(from + i);
-				break;
-			}
-			log_renewed(from + i, (int64_t)result);
-		}
-		ahead.q.log_signals = signals;
-		ahead.log_time = clock_mark(&ahead.q.log_clock);
+	machine_run(SYSVM_PROC_PAGE, FUEL, closing, closes);
+	if (renew && quick.next == from) { /* else a handler has taken the log back meanwhile */
+		take_renewals(page, from, to);
+		outstanding_renewed(signals);
 	}
 	if (page->reg[REG_CALL_RESULT] == SVP_NOT_MADE) {
 		if (page->status != SYSVM_RESTART)
 			return false; /* FALLBACK, SIGNAL ...: the plain call follows */
-		c->result = -4;	      /* EINTR: a handler that does not restart has run */
+		c->result = -EINTR; /* a handler that does not restart has run */
 		return true;
 	}
 	c->result = (int64_t)page->reg[REG_CALL_RESULT];

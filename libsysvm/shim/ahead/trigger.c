@@ -1,145 +1,68 @@
 // SPDX-License-Identifier: MIT
 /*
- * From a trigger to a log: find the procedure, check that the contract lets it run now, run it, note what it made.
+ * From a trigger to a log: find the procedure, see whether it may run now, run it, note what it has made.
  *
- * The trigger itself is always the application's own call with its own arguments, made first. A procedure that the
- * contract forbids is refused once, at start-up (start_check); conditions of the moment (whose descriptor, which
- * path) are checked at each trigger.
+ * In `cat file`, the open is the trigger. The application's own open, with its own arguments, is the first
+ * call of the run; fstat, fadvise64 and read follow, made by the byte code. The open's result goes to the
+ * application at once, the other results to the log.
+ *
+ * What the rules forbid at all is refused at start-up (check.c). The conditions of the moment (whose
+ * descriptor, which path) are checked here, at each trigger.
+ * Tested by tests/shim/ahead.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "libsysvm/shim/ahead/trigger.h"
+
+#include <errno.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/ahead/check.h"
+#include "libsysvm/shim/ahead/late.h"
+#include "libsysvm/shim/ahead/machine.h"
+#include "libsysvm/shim/answers/outstanding.h"
+#include "libsysvm/shim/answers/withdraw.h"
 #include "libsysvm/shim/base/bytes.h"
-#include "uapi/syscalls.h"
-#include "vm/opcodes.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/known/areas.h"
+#include "libsysvm/shim/known/clock.h"
+#include "libsysvm/shim/known/descriptors.h"
+#include "libsysvm/shim/known/memory.h"
+#include "libsysvm/shim/names/kept.h"
+#include "libsysvm/shim/names/name_pool.h"
+#include "libsysvm/shim/names/names.h"
+#include "libsysvm/shim/names/run.h"
 
 #define FUEL 65536
 
-static bool is_open(uint32_t nr)
+/* fcntl calls in a row with this descriptor and command. */
+static struct {
+	uint8_t calls;
+	uint32_t fd, command;
+} streak;
+
+void trigger_reset(void)
 {
-	return nr == SYS_open || nr == SYS_openat;
+	streak.calls = 0;
 }
 
-/* The descriptor of a follower: the trigger's result behind an open, the trigger's own descriptor otherwise. */
-static bool follows_trigger_fd(const struct svp_proc *p, bool open, const struct svp_arg *a)
+void trigger_count(const struct shim_call *c)
 {
-	return a->kind == SVP_ARG_REG && a->reg == (open ? p->trigger_result : 0);
-}
-
-static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, const struct svp_follower *f,
-			     struct follower_rule *rule)
-{
-	bool open = is_open(trigger_nr);
-
-	if (!rules_follower(f))
-		return false;
-	rules_prepare(f, rule);
-	if (rules_kept(f))
-		return true;
-	if (f->nr == SYS_newfstatat && f->arg[1].kind == SVP_ARG_PATH) /* the name that the trigger just opened */
-		return trigger_nr == SYS_openat && f->arg[0].kind == SVP_ARG_REG && f->arg[0].reg == 0;
-	if (f->nr == SYS_newfstatat || f->nr == SYS_statx) {
-		const char *s = (const char *)ahead.svp.data + p->data_offset + f->arg[1].value;
-
-		if (f->arg[1].value >= p->data_size || *s)
-			return false;
+	if (c->nr != SYS_fcntl) {
+		streak.calls = 0;
+		return;
 	}
-	if (!follows_trigger_fd(p, open, &f->arg[0]))
-		return false;
-	/* What is taken back needs the state before: known for a descriptor that the trigger made. */
-	if ((rule->undo == UNDO_CLOEXEC || rule->undo == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
-		return false;
-	/* Behind a lock on a descriptor that may be written to: what leaves nothing to take back. */
-	if (trigger_nr == SYS_fcntl && f->nr != SYS_pread64 && f->nr != SYS_fstat && f->nr != SYS_newfstatat && f->nr != SYS_statx)
-		return false;
-	return rule->undo != UNDO_NEVER;
+	if ((uint32_t)c->arg[0] != streak.fd || (uint32_t)c->arg[1] != streak.command)
+		streak.calls = 0;
+	streak.fd = (uint32_t)c->arg[0];
+	streak.command = (uint32_t)c->arg[1];
+	streak.calls += streak.calls < 255;
 }
 
-/* Every call in the code is the trigger, an allowed follower or guard, or the late close at the head. */
-static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t trigger_nr)
+static bool matches(uint32_t number, uint32_t t, const struct shim_call *c)
 {
-	const unsigned char *code = ahead.svp.code + p->code_offset;
-	struct sysvm_insn insn;
-	uint8_t closes = 0;
-	bool first = true;
+	const struct svp_trigger *trigger = &svp.triggers[svp.procs[number].first_trigger + t];
+	const struct procedure *state = &procedures[number];
 
-	for (uint32_t at = 0; at < p->code_size; at += (uint32_t)insn.size) {
-		const struct sysvm_syscall_info *info;
-
-		if (sysvm_decode(code, p->code_size, at, &insn) <= 0)
-			return false;
-		if (!sysvm_is_call(insn.form))
-			continue;
-		info = sysvm_syscall_by_index(insn.call);
-		if (!info)
-			return false;
-		if (info->nr == SYS_close) {
-			static const uint8_t from[] = { SVP_REG_CLOSE, SVP_REG_CLOSE2 };
-
-			if (!first || closes == 2 || insn.form == SYSVM_FORM_CALL_SHORT || insn.reg[1] != from[closes])
-				return false;
-			ahead.proc[number].closes = ++closes;
-			continue;
-		} else if (info->nr != trigger_nr && !(info->flags & SYSVM_FLAG_AHEAD)) {
-			return false;
-		}
-		first = false;
-	}
-	return true;
-}
-
-static bool of_loop(const struct svp_loop *loop, uint32_t follower)
-{
-	return loop && follower - loop->first < loop->followers;
-}
-
-int start_check(uint32_t number)
-{
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	struct ahead_proc *state = &ahead.proc[number];
-	uint32_t nr;
-
-	if (p->mode != SVP_RUN_AHEAD)
-		return 0;
-	if (!p->triggers || p->staging > AHEAD_STAGING || p->staging < sizeof(struct stat))
-		return -1;
-	if (state->loop && !directory_allowed(number))
-		return -1;
-	nr = ahead.svp.triggers[p->first_trigger].nr;
-	for (uint32_t t = 0; t < p->triggers; t++) {
-		const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
-		const struct sysvm_syscall_info *info = sysvm_syscall_by_nr(trigger->nr);
-
-		if (trigger->nr != nr || !info || !(info->flags & SYSVM_FLAG_TRIGGER) || info->index < 0)
-			return -1;
-		if (!is_open(nr) && info->arg[0].kind != SYSVM_KIND_FD && !state->at_entry)
-			return -1; /* a path that nobody has checked */
-		if (nr == SYS_fcntl &&
-		    !(trigger->arg[1].kind == SVP_ARG_CONST && (uint32_t)trigger->arg[1].value == F_SETLK))
-			return -1;
-	}
-	for (uint32_t i = 0; i < p->followers; i++) {
-		const struct svp_follower *f = &ahead.svp.followers[p->first_follower + i];
-
-		if (of_loop(state->loop, i))
-			continue;
-		if (!follower_allowed(p, nr, f, &ahead.follower[p->first_follower + i]))
-			return -1;
-		for (unsigned int a = 0; a < 6; a++)
-			state->needs_path |= f->arg[a].kind == SVP_ARG_PATH;
-	}
-	return code_allowed(number, p, nr) ? 0 : -1;
-}
-
-bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
-{
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
-	const struct ahead_proc *state = &ahead.proc[number];
-
-	if (trigger->nr != c->nr || (trigger->streak && trigger->streak != ahead.streak))
+	if (trigger->nr != c->nr || (trigger->streak && trigger->streak != streak.calls))
 		return false;
 	if (trigger->site.build_id_len && state->site[t] != c->site)
 		return false;
@@ -153,168 +76,203 @@ bool start_match(uint32_t number, uint32_t t, const struct shim_call *c)
 		if (a->kind == SVP_ARG_MASK && (c->arg[i] & a->mask) != a->value)
 			return false;
 		if (a->kind == SVP_ARG_STRING &&
-		    !log_same_string(c->arg[i], (const char *)ahead.svp.data + p->data_offset + a->value, c->sp))
+		    !memory_same_string(c->arg[i], procedure_string(number, a), PATH_BYTES, c->sp))
 			return false;
 	}
-	return !state->at_entry || directory_find(number, t, c);
+	return !state->at_dirent || run_find(number, t, c);
+}
+
+bool trigger_named(enum svp_mode mode, const struct shim_call *c, uint32_t *number)
+{
+	for (uint32_t i = 0; i < svp.nprocs; i++)
+		if (svp.procs[i].mode == (uint32_t)mode && !procedures[i].off)
+			for (uint32_t t = 0; t < svp.procs[i].triggers; t++)
+				if (matches(i, t, c)) {
+					*number = i;
+					return true;
+				}
+	return false;
 }
 
 /* The conditions of the moment. */
 static bool may_run(uint32_t number, uint32_t t, const struct shim_call *c)
 {
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	const struct svp_trigger *trigger = &ahead.svp.triggers[p->first_trigger + t];
-	const struct ahead_proc *state = &ahead.proc[number];
-	const struct fd_fact *f;
+	const struct svp_trigger *trigger = &svp.triggers[svp.procs[number].first_trigger + t];
+	const struct procedure *state = &procedures[number];
+	const struct descriptor *f;
 	long n;
 
 	if (state->off)
 		return false;
-	if (state->at_entry) /* directory_find has looked */
+	if (state->at_dirent) /* run_find has checked it */
 		return true;
-	if (is_open((uint32_t)c->nr)) {
-		if (!facts_read_only(c->arg[c->nr == SYS_open ? 1 : 2]))
+	if (check_is_open(c->nr)) {
+		if (!descriptors_read_only(c->arg[c->nr == SYS_open ? 1 : 2]))
 			return false;
 		if (!state->needs_path)
 			return true;
 		/* One component, so that no mount point or link lies on the way to it. */
-		n = trigger->path_arg < 6 ? memory_string(c->arg[trigger->path_arg], AHEAD_PATH_MAX, c->sp) : -1;
+		n = trigger->path_arg < 6 ? memory_string(c->arg[trigger->path_arg], PATH_BYTES, c->sp) : -1;
 		if (n <= 0)
 			return false;
 		for (long i = 0; i < n; i++)
 			if (((const char *)c->arg[trigger->path_arg])[i] == '/')
 				return false;
-		bytes_copy(ahead.path, (const void *)c->arg[trigger->path_arg], (size_t)n + 1);
+		bytes_copy(areas.path, (const void *)c->arg[trigger->path_arg], (size_t)n + 1);
 		return true;
 	}
-	f = fact(c->arg[0]);
-	if (c->nr == SYS_fcntl) /* the guard looks what it is */
+	f = descriptor(c->arg[0]);
+	if (c->nr == SYS_fcntl) /* the guard finds out what it is */
 		return f && f->ours && !f->shared;
 	return f && f->mine && !f->shared && f->kind == KIND_REGULAR;
 }
 
-static void define(uint32_t number)
+/* One crossing: the late closes, then the procedure. The caller has set the registers that are special. */
+static void run(uint32_t number, const struct shim_call *c, uint64_t signals)
 {
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	struct ahead_proc *state = &ahead.proc[number];
+	const struct svp_proc *p = &svp.procs[number];
+	__u64 *reg = machine_page()->reg;
+	int32_t closing[LATE_MOST];
+	uint32_t closes;
 
-	state->defined = 1;
-	if (sysvm_define(ahead.vm, ahead.svp.code + p->code_offset, p->code_size,
-			 (uint64_t)(ahead.svp.data + p->data_offset), &state->number, NULL, 0))
-		state->off = 1;
-}
-
-/* A procedure that saves less than one entry for each of its runs is switched off for this process. */
-void start_judge(uint32_t number)
-{
-	struct ahead_proc *state = &ahead.proc[number];
-
-	if (state->runs < 32 || state->hits >= state->runs - 1)
-		return;
-	state->off = 1;
-	ahead.n.proc[number].off = 1;
-}
-
-/* One entry: the late closes, then the procedure. */
-void start_machine(uint32_t number, const struct shim_call *c, uint64_t signals)
-{
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	struct ahead_proc *state = &ahead.proc[number];
-	struct sysvm_page *page = ahead.page;
-	uint64_t calls = page->calls;
-	uint32_t closing;
-
-	while (ahead.pending > state->closes)
-		close_oldest();
-	closing = ahead.pending;
+	while (late_pending() > procedures[number].closes)
+		late_close_oldest();
 	for (unsigned int i = 0; i < 6; i++)
-		page->reg[i] = c->arg[i];
+		reg[i] = c->arg[i];
 	for (uint32_t i = 0; i < p->followers; i++)
-		page->reg[ahead.svp.followers[p->first_follower + i].result] = SVP_NOT_MADE;
-	page->reg[p->trigger_result] = SVP_NOT_MADE;
-	page->reg[SVP_REG_STAGING] = (uint64_t)ahead.staging;
-	page->reg[SVP_REG_CLOSE] = closing > 0 ? (uint64_t)ahead.late[0] : ~0ull;
-	page->reg[SVP_REG_CLOSE2] = closing > 1 ? (uint64_t)ahead.late[1] : ~0ull;
-	page->reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
+		reg[svp.followers[p->first_follower + i].result] = SVP_NOT_MADE;
+	reg[p->trigger_result] = SVP_NOT_MADE;
+	reg[SVP_REG_STAGING] = (uint64_t)areas.staging;
+	reg[SVP_REG_ATIME] = clock_seconds() - 24 * 60 * 60;
 
-	if (ahead.used && ahead.log_proc != number)
+	if (outstanding_proc() != number)
 		log_wipe_used();
-	log_start(number, signals);
-	ahead.pending = 0; /* before the closes: a handler must not close a number that is in use again */
-	(void)sysvm_run(ahead.vm, state->number, FUEL);
-	ahead.n.runs++;
-	ahead.n.proc[number].runs++;
-	state->runs++;
-	ahead.n.inner += page->calls - calls;
-	for (uint64_t i = page->calls - calls; i < closing; i++) /* stopped before it made them all */
-		ahead_own(SYS_close, page->reg[i ? SVP_REG_CLOSE2 : SVP_REG_CLOSE], 0, 0, 0);
+	log_begin();
+	outstanding_begin(number, signals);
+	/* Taken before they are made: a handler must not close a number that is in use again. */
+	closes = late_take(closing);
+	reg[SVP_REG_CLOSE] = closes > 0 ? (uint64_t)closing[0] : ~0ull;
+	reg[SVP_REG_CLOSE2] = closes > 1 ? (uint64_t)closing[1] : ~0ull;
+	machine_run(procedures[number].number, FUEL, closing, closes);
+	counts.proc[number].runs++;
+	procedures[number].runs++;
 }
 
-__attribute__((noinline)) bool start_run(uint32_t number, uint32_t t, struct shim_call *c)
+/* At a dirent, the application's call is the first record's: the run has made it with our buffer in place of
+   its own. */
+static bool run_at_dirent(uint32_t number, struct shim_call *c)
 {
-	const struct svp_proc *p = &ahead.svp.procs[number];
-	struct ahead_proc *state = &ahead.proc[number];
-	bool open = is_open((uint32_t)c->nr);
-	struct sysvm_page *page;
 	uint64_t signals = shim_signals;
-	uint64_t *guard = (uint64_t *)(ahead.staging + SVP_GUARD_STAT);
-	uint32_t before = 0;
-	int64_t result;
+	__u64 *reg = machine_page()->reg;
 
-	if (!may_run(number, t, c) || ahead_engine_make())
+	if (!run_prepare_dirent(number, c, reg))
 		return false;
-	if (!state->defined)
-		define(number);
-	if (state->off)
+	run(number, c, signals);
+	outstanding_made();
+	/* A run that a signal has stopped before its first record has made nothing. */
+	if (!records_take(number, reg) || !records_serve(c)) {
+		records_drop();
+		if (run_names()->pool)
+			name_pool_failed();
+		procedures_judge(number);
 		return false;
-	if (state->at_entry)
-		return directory_run(number, c);
-
-	page = ahead.page;
-	page->reg[SVP_REG_DEVICE] = state->device;
-	page->reg[SVP_REG_PATH] = (uint64_t)ahead.path;
-	page->reg[SVP_REG_NOATIME] = state->noatime;
-	if (state->loop)
-		directory_prepare(number, t, c);
-	else
-		kept_set(number);
-	ahead.streak = 0;
-	*guard = SVP_NO_DEVICE;
-	start_machine(number, c, signals);
-
-	result = (int64_t)page->reg[p->trigger_result];
-	if ((uint64_t)result == SVP_NOT_MADE) {
-		if (page->status != SYSVM_RESTART)
-			return false; /* refused before it began: the plain call follows */
-		c->result = -4;	      /* EINTR */
-		return true;
 	}
-	c->result = result;
-	facts_after(c);
-	if (result < 0) {
-		state->runs--; /* an entry for an entry: it says nothing about the procedure */
-		return true;
-	}
-	if (*guard != SVP_NO_DEVICE &&
-	    facts_stat(open ? (int)result : (int)c->arg[0], (const unsigned char *)guard, &state->noatime))
-		state->device = *guard; /* st_dev is the first field */
-
-	ahead.log_time = clock_mark(&ahead.q.log_clock);
-	for (uint32_t i = 0; i < p->followers; i++) {
-		uint32_t f = p->first_follower + i;
-		uint64_t r = page->reg[ahead.svp.followers[f].result];
-
-		if (of_loop(state->loop, i)) {
-			before = i == state->loop->first ? (uint32_t)(ahead.q.end - ahead.log) : before;
-			continue;
-		}
-		if (r != SVP_NOT_MADE)
-			log_add(f, (int64_t)r);
-	}
-	if (state->loop)
-		directory_take(number, before);
-	if (shim_signals != signals) /* a handler ran during the run: it must not be followed by older results */
-		log_take_back();
-	start_judge(number);
+	/* That was the call itself: its crossing is the run's. */
+	counts.answered--;
+	counts.proc[number].hits--;
+	procedures[number].hits--;
+	if (shim_signals != signals)
+		withdraw();
+	procedures_judge(number);
 	return true;
+}
+
+/* The guard is the first thing that a run after an open, or on a descriptor, finds out about the file. */
+static void take_guard(uint32_t number, int fd, const uint64_t *guard)
+{
+	struct procedure *state = &procedures[number];
+
+	if (*guard != SVP_NO_DEVICE && descriptors_stat(fd, (const unsigned char *)guard, &state->noatime))
+		state->device = *guard; /* st_dev is the first field */
+}
+
+/* The followers that the run has made. Those after its loop wait until the records are used. */
+static void take_followers(uint32_t number, const __u64 *reg)
+{
+	const struct svp_proc *p = &svp.procs[number];
+	const struct svp_loop *loop = procedures[number].loop;
+	uint32_t before_loop = 0;
+
+	for (uint32_t i = 0; i < p->followers; i++) {
+		uint64_t result = reg[svp.followers[p->first_follower + i].result];
+
+		if (loop && i == loop->first)
+			before_loop = log_made();
+		if (!check_of_loop(loop, i) && result != SVP_NOT_MADE)
+			log_add(p->first_follower + i, (int64_t)result, reg);
+	}
+	if (loop && records_take(number, reg))
+		log_hide(before_loop);
+}
+
+/* Apart: what it keeps on the stack is more than other calls have room for. */
+__attribute__((noinline)) static bool run_trigger(uint32_t number, uint32_t t, struct shim_call *c)
+{
+	const struct svp_proc *p = &svp.procs[number];
+	struct procedure *state = &procedures[number];
+	uint64_t *guard = (uint64_t *)(areas.staging + SVP_GUARD_STAT), signals = shim_signals;
+	__u64 *reg;
+
+	if (!may_run(number, t, c) || machine_make() || !machine_define(number))
+		return false;
+	if (state->at_dirent)
+		return run_at_dirent(number, c);
+
+	reg = machine_page()->reg;
+	reg[SVP_REG_DEVICE] = state->device;
+	reg[SVP_REG_PATH] = (uint64_t)areas.path;
+	reg[SVP_REG_NOATIME] = state->noatime;
+	if (state->loop)
+		run_prepare_open(number, t, c, reg);
+	else
+		kept_set(number, reg);
+	streak.calls = 0;
+	*guard = SVP_NO_DEVICE;
+	run(number, c, signals);
+
+	if (reg[p->trigger_result] == SVP_NOT_MADE) {
+		if (machine_page()->status != SYSVM_RESTART)
+			return false; /* refused before it began: the plain call follows */
+		c->result = -EINTR;
+		return true;
+	}
+	c->result = (int64_t)reg[p->trigger_result];
+	names_after(c);
+	if (c->result < 0) {
+		state->runs--; /* a crossing for a crossing: it says nothing about the procedure */
+		return true;
+	}
+	take_guard(number, check_is_open(c->nr) ? (int)c->result : (int)c->arg[0], guard);
+	outstanding_made();
+	take_followers(number, reg);
+	if (shim_signals != signals) /* a handler ran meanwhile: it must not be followed by older results */
+		withdraw();
+	procedures_judge(number);
+	return true;
+}
+
+bool trigger_run(struct shim_call *c)
+{
+	for (uint32_t i = 0; i < svp.nprocs; i++) {
+		if (svp.procs[i].mode != SVP_RUN_AHEAD || procedures[i].off)
+			continue;
+		for (uint32_t t = 0; t < svp.procs[i].triggers; t++) {
+			if (!matches(i, t, c))
+				continue;
+			withdraw();
+			if (run_trigger(i, t, c))
+				return true;
+		}
+	}
+	return false;
 }

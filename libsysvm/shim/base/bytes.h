@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying and comparing with general registers only; libc's own would use vector registers, which are live. */
+/* Copying and comparing with general registers only; libc's own would use vector registers, which are live.
+   */
 #ifndef SYSVM_SHIM_BYTES_H
 #define SYSVM_SHIM_BYTES_H
 
@@ -55,6 +56,13 @@ static inline int bytes_equal(const void *a, const void *b, size_t n)
 		if (*x++ != *y++)
 			return 0;
 	return 1;
+}
+
+static inline int bytes_same_text(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shim's own system calls: straight into the kernel, never through a patched site, never touching errno. */
+/* The shim's own system calls: straight into the kernel, never through a patched site, never touching errno.
+   */
 #ifndef SYSVM_SHIM_RAW_H
 #define SYSVM_SHIM_RAW_H
 

@@ -71,10 +71,12 @@ static inline bool bundle_is_valid(const struct sysvm_bundle *b, uint64_t size)
 			continue;
 		if (s->expect_len < 4 || s->expect_len > SITES_EXPECT_MAX || s->code_len == 0 ||
 		    s->code_len > SITES_CODE_MAX || s->fixes > SITES_FIX_MAX || s->patch > s->syscall ||
-		    s->syscall - s->patch + 2 != s->expect_len || (!(s->flags & SITE_HOP) && s->expect_len < 7))
+		    s->syscall - s->patch + 2 != s->expect_len ||
+		    (!(s->flags & SITE_HOP) && s->expect_len < 7))
 			return false;
 		for (unsigned int f = 0; f < s->fixes; f++)
-			if (s->fix[f].end > s->code_len || s->fix[f].end < 4 || s->fix[f].at > s->fix[f].end - 4)
+			if (s->fix[f].end > s->code_len || s->fix[f].end < 4 ||
+			    s->fix[f].at > s->fix[f].end - 4)
 				return false;
 	}
 	return true;

@@ -1,34 +1,31 @@
 // SPDX-License-Identifier: MIT
 /*
- * Coarse time without a kernel entry.
+ * Coarse time without a kernel crossing.
  *
- * The age of an outstanding result is asked at every answer, so it must cost a few ns: the vDSO's coarse clocks
- * (a tick old at most, 1-10 ms) are read straight from the kernel's data page. The vDSO is found by its ELF headers,
- * since libc's clock_gettime may be interposed by the application. Without a vDSO nothing is run ahead.
+ * Each answer asks how old it is, so asking must cost a few ns: the vDSO's coarse clocks (a tick old at most,
+ * 1-10 ms) are read straight from the kernel's data page. The vDSO is found by its ELF headers, since libc's
+ * clock_gettime may be interposed by the application. Without a vDSO nothing is run ahead.
  *
- * Calling the vDSO costs 5 ns and registers, so entry.S reads the two words of the data page that the vDSO would
- * return. Where they are is no ABI: they are looked for by value at start-up, and each time a log is made they must
- * equal what the vDSO says then, or entry.S serves nothing any more. The two are read without the vDSO's sequence
- * count; while the kernel writes them, or in a new second, they differ from the mark and the slow way decides.
+ * A call of the vDSO costs 5 ns and registers, so entry.S reads the two words of the data page that the vDSO
+ * would return. No ABI says where they are. So they are found by their value at start-up, and each time
+ * answers are staged they must equal what the vDSO returns then; if not, entry.S serves nothing any more. The
+ * two are read without the vDSO's sequence count; while the kernel writes them, or in a new second, they
+ * differ from the mark, and C decides.
+ * Tested by tests/shim/hazards (quick, lease).
  */
+#include "libsysvm/shim/known/clock.h"
+
 #include <elf.h>
 #include <time.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/bytes.h"
 
 static const volatile struct clock_words no_clock = { CLOCK_NEVER, 0 };
 static int (*vdso_clock_gettime)(clockid_t, struct timespec *);
 
-static int same(const char *a, const char *b)
+void clock_reset(uint64_t vdso)
 {
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
-void clock_init(void)
-{
-	const unsigned char *base = (const unsigned char *)ahead.set.vdso;
+	const unsigned char *base = (const unsigned char *)vdso;
 	const Elf64_Ehdr *eh = (const Elf64_Ehdr *)base;
 	const Elf64_Phdr *ph;
 	const Elf64_Dyn *dyn = NULL;
@@ -40,7 +37,7 @@ void clock_init(void)
 	int found = 0;
 
 	vdso_clock_gettime = NULL;
-	ahead.q.clock = &no_clock;
+	quick.clock = &no_clock;
 	if (!base || eh->e_ident[0] != 0x7f || eh->e_ident[1] != 'E')
 		return;
 	ph = (const Elf64_Phdr *)(base + eh->e_phoff);
@@ -83,7 +80,8 @@ void clock_init(void)
 		}
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (sym[i].st_shndx != SHN_UNDEF && same(str + sym[i].st_name, "__vdso_clock_gettime"))
+		if (sym[i].st_shndx != SHN_UNDEF &&
+		    bytes_same_text(str + sym[i].st_name, "__vdso_clock_gettime"))
 			vdso_clock_gettime = (int (*)(clockid_t, struct timespec *))(bias + sym[i].st_value);
 }
 
@@ -109,12 +107,12 @@ void clock_find(uint64_t vvar)
 		found = word + i;
 	}
 	if (found)
-		ahead.q.clock = (const volatile struct clock_words *)found;
+		quick.clock = (const volatile struct clock_words *)found;
 }
 
 uint64_t clock_mark(struct clock_words *mark)
 {
-	const volatile struct clock_words *words = ahead.q.clock;
+	const volatile struct clock_words *words = quick.clock;
 	struct clock_words before = { words->seconds, words->nanoseconds }, after;
 	struct timespec ts = { 0, 0 };
 
@@ -124,7 +122,7 @@ uint64_t clock_mark(struct clock_words *mark)
 	if (before.seconds != mark->seconds || before.nanoseconds != mark->nanoseconds) {
 		after = (struct clock_words){ words->seconds, words->nanoseconds };
 		if (after.seconds != mark->seconds || after.nanoseconds != mark->nanoseconds)
-			ahead.q.clock = &no_clock;
+			quick.clock = &no_clock;
 	}
 	return mark->seconds * 1000 + mark->nanoseconds / 1000000;
 }

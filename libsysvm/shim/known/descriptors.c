@@ -2,41 +2,63 @@
 /*
  * What is known about each descriptor.
  *
- * A descriptor is `mine` from the read-only open that this process made until anything hands it on: fork, exec,
- * dup, a control message, a mapping, a call that the table does not know as harmless. Only what is mine is read
- * ahead, answered or closed late. Facts never come from guesses: each is a result that the kernel gave.
+ * A descriptor is `mine` from the read-only open that this process made until anything passes it on: fork,
+ * exec, dup, a control message, a mapping, a call that the table does not know as harmless. Only what is mine
+ * is read ahead, answered or closed late. Nothing here is a guess: each fact is a result that the kernel
+ * gave.
+ * Tested by tests/shim/hazards (passing, shared_flag, closes) and tests/shim/ahead.
  */
+#include "libsysvm/shim/known/descriptors.h"
+
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/known/devices.h"
+#include "libsysvm/shim/known/memory.h"
 #include "uapi/syscalls.h"
 
 #define O_TMPFILE_BIT 020000000
 
+static struct descriptor table[DESCRIPTORS];
 static uint32_t descriptions;
+static bool locks;
 
-struct fd_fact *fact(uint64_t fd)
+void descriptors_reset(void)
 {
-	/* The kernel looks at the low 32 bits. */
-	return (uint32_t)fd < AHEAD_FDS ? &ahead.fd[(uint32_t)fd] : NULL;
+	bytes_zero(table, sizeof(table));
+	locks = false;
 }
 
-bool facts_read_only(uint64_t flags)
+bool descriptors_locked(void)
 {
-	return (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_DIRECT | O_ASYNC | O_TMPFILE_BIT)) == O_RDONLY;
+	return locks;
 }
 
-void facts_opened(int fd, uint64_t flags)
+struct descriptor *descriptor(uint64_t fd)
 {
-	struct fd_fact *f = fact((uint64_t)fd);
+	/* The kernel uses the low 32 bits. */
+	return (uint32_t)fd < DESCRIPTORS ? &table[(uint32_t)fd] : NULL;
+}
+
+bool descriptors_read_only(uint64_t flags)
+{
+	return (flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_DIRECT | O_ASYNC | O_TMPFILE_BIT)) ==
+	       O_RDONLY;
+}
+
+static void opened(int fd, uint64_t flags)
+{
+	struct descriptor *f = descriptor((uint64_t)fd);
 
 	if (!f)
 		return;
-	f->mine = facts_read_only(flags);
-	f->ours = !(flags & (O_TRUNC | O_PATH | O_DIRECT | O_ASYNC | O_TMPFILE_BIT)) && (flags & O_ACCMODE) != O_WRONLY;
+	f->mine = descriptors_read_only(flags);
+	f->ours = !(flags & (O_TRUNC | O_PATH | O_DIRECT | O_ASYNC | O_TMPFILE_BIT)) &&
+		  (flags & O_ACCMODE) != O_WRONLY;
 	f->description = ++descriptions;
 	f->kind = KIND_UNKNOWN;
 	f->shared = 0;
@@ -45,10 +67,10 @@ void facts_opened(int fd, uint64_t flags)
 	f->position = 0;
 }
 
-bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
+bool descriptors_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 {
 	const struct stat *st = (const struct stat *)bytes;
-	struct fd_fact *f = fact((uint64_t)fd);
+	struct descriptor *f = descriptor((uint64_t)fd);
 
 	if (!f || !(f->mine || f->ours))
 		return false;
@@ -63,20 +85,20 @@ bool facts_stat(int fd, const unsigned char *bytes, uint64_t *noatime)
 	return true;
 }
 
-static void not_ours(struct fd_fact *f)
+static void not_ours(struct descriptor *f)
 {
 	f->mine = f->ours = 0;
 }
 
-void facts_forget_all(void)
+void descriptors_forget_all(void)
 {
-	for (unsigned int i = 0; i < AHEAD_FDS; i++)
-		not_ours(&ahead.fd[i]);
+	for (unsigned int i = 0; i < DESCRIPTORS; i++)
+		not_ours(&table[i]);
 }
 
 static void duplicated(uint64_t from, int64_t to, int cloexec)
 {
-	struct fd_fact *a = fact(from), *b = fact((uint64_t)to);
+	struct descriptor *a = descriptor(from), *b = descriptor((uint64_t)to);
 
 	if (to < 0)
 		return;
@@ -94,7 +116,7 @@ static void duplicated(uint64_t from, int64_t to, int cloexec)
 	b->cloexec = (uint8_t)cloexec;
 }
 
-static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
+static void fcntl_after(const struct shim_call *c, struct descriptor *f)
 {
 	switch (c->arg[1]) {
 	case F_DUPFD:
@@ -119,14 +141,14 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 		break;
 	case F_SETLK: /* the lock is the process's own, and changes nothing about the descriptor */
 	case F_SETLKW:
-		ahead.locks = 1;
+		locks = true;
 		if (f)
 			f->mine = 0;
 		break;
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 	case F_SETLEASE:
-		ahead.locks = 1;
+		locks = true;
 		/* fall through */
 	default:
 		if (f)
@@ -134,41 +156,61 @@ static void fcntl_after(const struct shim_call *c, struct fd_fact *f)
 	}
 }
 
-/* A call that does something to its descriptors which the facts do not follow. */
+static int64_t last_cookie(const struct shim_call *c)
+{
+	const unsigned char *p = (const unsigned char *)c->arg[1];
+	int64_t at = 0, cookie = -1;
+
+	if (!memory_writable(c->arg[1], (uint64_t)c->result, c->sp))
+		return -1;
+	while (at < c->result) {
+		uint16_t length = *(const uint16_t *)(p + at + 16);
+
+		cookie = *(const int64_t *)(p + at + 8);
+		if (!length)
+			break;
+		at += length;
+	}
+	return cookie;
+}
+
+void descriptors_mapped(uint64_t fd)
+{
+	struct descriptor *f = descriptor(fd);
+
+	if (f)
+		not_ours(f);
+}
+
+/* A call that does something to its descriptors that is not followed here. */
 static void not_followed(const struct shim_call *c)
 {
 	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr((unsigned int)c->nr);
 
 	if (!info) {
-		facts_forget_all();
+		descriptors_forget_all();
 		return;
 	}
 	for (unsigned int i = 0; i < info->nargs; i++) {
-		struct fd_fact *f = info->arg[i].kind == SYSVM_KIND_FD ? fact(c->arg[i]) : NULL;
+		struct descriptor *f = info->arg[i].kind == SYSVM_KIND_FD ? descriptor(c->arg[i]) : NULL;
 
 		if (f)
 			not_ours(f);
 	}
 }
 
-/* A call of the application has been made, by itself or inside a run; c->result is what the kernel said. */
-void facts_after(const struct shim_call *c)
+void descriptors_after(const struct shim_call *c)
 {
-	struct fd_fact *f = fact(c->arg[0]);
+	struct descriptor *f = descriptor(c->arg[0]);
 
 	switch (c->nr) {
 	case SYS_open:
-		if (c->result >= 0) {
-			facts_opened((int)c->result, c->arg[1]);
-			listing_opened(c, c->arg[0]);
-		}
+		if (c->result >= 0)
+			opened((int)c->result, c->arg[1]);
 		break;
 	case SYS_openat:
-		if (c->result >= 0) {
-			facts_opened((int)c->result, c->arg[2]);
-			if ((int)c->arg[0] == AT_FDCWD)
-				listing_opened(c, c->arg[1]);
-		}
+		if (c->result >= 0)
+			opened((int)c->result, c->arg[2]);
 		break;
 	case SYS_close:
 		if (f)
@@ -185,15 +227,13 @@ void facts_after(const struct shim_call *c)
 		fcntl_after(c, f);
 		break;
 	case SYS_flock:
-		ahead.locks = 1;
+		locks = true;
 		break;
 	case SYS_read:
 		if (f && f->position >= 0 && f->kind != KIND_DIRECTORY)
 			f->position = c->result >= 0 ? f->position + c->result : -1;
 		break;
 	case SYS_lseek:
-		if (f && c->arg[2] != SEEK_CUR)
-			listing_forget(f->description);
 		if (f)
 			f->position = c->result >= 0 ? c->result : -1;
 		break;
@@ -205,25 +245,9 @@ void facts_after(const struct shim_call *c)
 	case SYS_fstatfs:
 	case SYS_readahead:
 		break;
-	case SYS_getdents64: /* the position is the cookie of the last entry */
-		if (f && c->result > 0) {
-			const unsigned char *p = (const unsigned char *)c->arg[1];
-			int64_t at = 0;
-
-			if (!memory_writable(c->arg[1], (uint64_t)c->result, c->sp)) {
-				f->position = -1;
-				break;
-			}
-			while (at < c->result) {
-				uint16_t length = *(const uint16_t *)(p + at + 16);
-
-				f->position = *(const int64_t *)(p + at + 8);
-				if (!length)
-					break;
-				at += length;
-			}
-			listing_seen(c);
-		}
+	case SYS_getdents64: /* the position is the cookie of the last dirent */
+		if (f && c->result > 0)
+			f->position = last_cookie(c);
 		break;
 	case SYS_ioctl: {
 		const struct sysvm_command_info *command = sysvm_ioctl_by_cmd((unsigned int)c->arg[1]);
@@ -235,15 +259,8 @@ void facts_after(const struct shim_call *c)
 	case SYS_sendmsg: /* may carry descriptors */
 	case SYS_sendmmsg:
 	case SYS_close_range:
-		facts_forget_all();
+		descriptors_forget_all();
 		break;
-	case SYS_chdir: /* a path means another directory now */
-	case SYS_fchdir:
-	case SYS_chroot:
-		listing_forget_all();
-		kept_forget();
-		mounts_moved();
-		/* fall through */
 	default:
 		not_followed(c);
 	}

@@ -2,16 +2,22 @@
 /*
  * Which file systems may be read ahead.
  *
- * Reading ahead on FUSE, autofs, network file systems, procfs, sysfs or devices would send requests that the
- * application did not make to somebody who can tell. So only the types that filesystems.inc lists are read ahead, decided by one
- * fstatfs for each st_dev and remembered. st_dev is not reused while a descriptor of the file system is open, and a
- * device number that comes back with another type is caught by the age bound: entries are asked again after a second.
+ * On FUSE, autofs, network file systems, procfs, sysfs or devices a read ahead would be a request that the
+ * application did not make, and somebody there can tell. So only the types that filesystems.inc lists are read ahead. One
+ * fstatfs for each st_dev decides, and the answer is remembered for a second: st_dev is not reused while a
+ * descriptor of the file system is open, and a device number that comes back with another type is found out
+ * when it is asked about again.
+ * Tested by tests/shim/hazards (directories) and tests/shim/ahead.
  */
+#include "libsysvm/shim/known/devices.h"
+
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/known/clock.h"
 
 static const uint32_t good_types[] = {
 #define FS_READ(f_type) f_type,
@@ -21,15 +27,17 @@ static const uint32_t good_types[] = {
 #include "libsysvm/filesystems.inc"
 };
 
-#define ST_RDONLY_ 0x0001
-#define ST_NOATIME_ 0x0400
-
 #define REMEMBERED 16
 static struct {
 	uint64_t device, asked; /* asked: clock_seconds() */
 	uint8_t verdict, noatime;
 } known[REMEMBERED];
 static unsigned int victim;
+
+void devices_reset(void)
+{
+	bytes_zero(known, sizeof(known));
+}
 
 enum device_verdict device_of_fd(int fd, uint64_t st_dev, uint64_t *noatime)
 {
@@ -46,12 +54,12 @@ enum device_verdict device_of_fd(int fd, uint64_t st_dev, uint64_t *noatime)
 	}
 	if (i == REMEMBERED)
 		i = victim++ % REMEMBERED;
-	if (ahead_own(SYS_fstatfs, (uint64_t)fd, (uint64_t)&fs, 0, 0) != 0)
+	if (own_call(SYS_fstatfs, (uint64_t)fd, (uint64_t)&fs, 0, 0) != 0)
 		return DEVICE_UNKNOWN;
 	known[i].device = st_dev;
 	known[i].asked = now;
 	known[i].verdict = DEVICE_BAD;
-	known[i].noatime = (fs.f_flags & (ST_RDONLY_ | ST_NOATIME_)) != 0;
+	known[i].noatime = (fs.f_flags & DEVICE_NEVER_MOVES_ATIME) != 0;
 	for (unsigned int t = 0; t < sizeof(good_types) / sizeof(good_types[0]); t++)
 		if ((uint32_t)fs.f_type == good_types[t])
 			known[i].verdict = DEVICE_GOOD;

@@ -2,19 +2,24 @@
 /*
  * Which memory of the application may be touched.
  *
- * The kernel answers EFAULT for a bad buffer; a copy made in user space would die of SIGSEGV (or of SIGBUS, on a
- * mapped file that was cut). So the shim copies only to and from memory that it knows to be there: private anonymous
- * mappings, the heap, the stack above the stack pointer, and the segments of the objects that the process started
- * with. Mappings change only by calls that the shim sees; whatever it cannot follow is taken out of the table, and
- * for an address that is not in the table the plain call is made.
+ * The kernel answers EFAULT for a bad buffer; a copy made in user space would die of SIGSEGV (or of SIGBUS,
+ * on a mapped file that was truncated). So the shim copies only to and from memory that it knows to be there:
+ * private anonymous mappings, the heap, the stack above the stack pointer, and the segments of the objects
+ * that the process started with. Mappings change only by calls that the shim sees. What it cannot follow is
+ * taken out of the table, and for an address that is not in the table the plain call is made.
  *
  * Tested by tests/shim/hazards (half-mapped buffer, truncated mapping, bad path pointer).
  */
-#include <fcntl.h>
+#include "libsysvm/shim/known/memory.h"
+
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/clock.h"
+#include "libsysvm/shim/known/maps.h"
 
 #define STACK_GROWTH (8ull << 20)
 #define PAGE_UP(x) (((x) + 4095) & ~4095ull)
@@ -26,7 +31,8 @@ struct range {
 };
 static struct range range[RANGES];
 static unsigned int ranges;
-static unsigned int last_read; /* where the last question was answered; for writing: quick.write_low and write_high */
+static unsigned int last_read; /* the range that answered last; for writing: quick.write_low and write_high */
+static bool constants_gone; /* a mapping that was not writable has changed: memory_after reports it */
 static uint64_t heap_end; /* where the mapping of the heap ends: the break, rounded up to a page */
 
 static void range_add(uint64_t low, uint64_t high, uint32_t writable)
@@ -51,9 +57,9 @@ static void range_add(uint64_t low, uint64_t high, uint32_t writable)
 
 static void range_remove(uint64_t low, uint64_t high)
 {
-	ahead.q.write_low = ahead.q.write_high = 0;
-	if (high > ahead.q.stack_low && low < ahead.q.stack_high)
-		ahead.q.stack_high = 0; /* someone changes the stack's mapping: it is not known any more */
+	quick.write_low = quick.write_high = 0;
+	if (high > quick.stack_low && low < quick.stack_high)
+		quick.stack_high = 0; /* someone changes the stack's mapping: it is not known any more */
 	for (unsigned int i = 0; i < ranges;) {
 		struct range r = range[i];
 
@@ -61,8 +67,7 @@ static void range_remove(uint64_t low, uint64_t high)
 			i++;
 			continue;
 		}
-		if (!r.writable)
-			log_forget_strings();
+		constants_gone |= !r.writable;
 		range[i] = range[--ranges];
 		if (r.low < low && ranges < RANGES)
 			range[ranges++] = (struct range){ r.low, low, r.writable };
@@ -72,91 +77,41 @@ static void range_remove(uint64_t low, uint64_t high)
 	}
 }
 
-static uint64_t hex(const char **p)
+/* At start-up every file mapping is a segment of an object that the process cannot live without. */
+static int visit(const struct map_line *l)
 {
-	uint64_t v = 0;
-
-	for (;; (*p)++) {
-		char c = **p;
-
-		if (c >= '0' && c <= '9')
-			v = v * 16 + (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v * 16 + (uint64_t)(c - 'a' + 10);
-		else
-			return v;
+	if (l->path[0] == '[' && l->path[1] == 's') { /* [stack]: grows, and is known by the stack pointer */
+		quick.stack_low = l->low - STACK_GROWTH;
+		quick.stack_high = l->high;
+		return 0;
 	}
+	if (bytes_same_text(l->path, "[vvar]"))
+		clock_find(l->low);
+	if (l->path[0] == '[' && l->path[1] != 'h' && l->path[1] != 'a') /* vdso, vvar: special pages */
+		return 0;
+	if (l->readable && !l->shared)
+		range_add(l->low, l->high, l->writable);
+	return 0;
 }
 
-/* One line of /proc/self/maps. */
-static void take_line(const char *p)
+static bool take_constants_gone(void)
 {
-	uint64_t low = hex(&p), high;
-	bool readable, writable, private;
+	bool gone = constants_gone;
 
-	p++;
-	high = hex(&p);
-	p++;
-	readable = p[0] == 'r';
-	writable = p[1] == 'w';
-	private = p[3] == 'p';
-	p += 5;
-	hex(&p); /* offset */
-	p++;
-	while (*p && *p != ' ')
-		p++; /* device */
-	while (*p == ' ')
-		p++;
-	while (*p >= '0' && *p <= '9')
-		p++; /* inode */
-	while (*p == ' ')
-		p++;
-	if (p[0] == '[' && p[1] == 's' && p[2] == 't') { /* [stack]: grows, and is asked for by stack pointer */
-		ahead.q.stack_low = low - STACK_GROWTH;
-		ahead.q.stack_high = high;
-		return;
-	}
-	if (p[0] == '[' && p[1] == 'v' && p[2] == 'v' && p[3] == 'a' && p[4] == 'r' && p[5] == ']')
-		clock_find(low);
-	if (p[0] == '[' && p[1] != 'h' && p[1] != 'a') /* vdso, vvar: special pages */
-		return;
-	/* At start-up every file mapping is a segment of an object that the process cannot live without. */
-	if (readable && private)
-		range_add(low, high, writable);
+	constants_gone = false;
+	return gone;
 }
 
-int memory_init(void)
+int memory_reset(void)
 {
-	char buffer[4096];
-	unsigned int have = 0;
-	long fd, n;
-
 	ranges = 0;
-	heap_end = PAGE_UP((uint64_t)ahead_own(SYS_brk, 0, 0, 0, 0));
-	fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return SHIM_OFF_ENGINE; /* without /proc the process cannot be judged */
-	while ((n = ahead_own(SYS_read, (uint64_t)fd, (uint64_t)(buffer + have), sizeof(buffer) - 1 - have, 0)) > 0) {
-		char *line = buffer, *end = buffer + have + n;
-
-		for (char *p = buffer + have; p < end; p++) {
-			if (*p != '\n')
-				continue;
-			*p = 0;
-			take_line(line);
-			line = p + 1;
-		}
-		have = (unsigned int)(end - line);
-		if (have >= sizeof(buffer) - 1)
-			break; /* a line longer than the buffer: the rest stays unknown */
-		for (unsigned int i = 0; i < have; i++)
-			((volatile char *)buffer)[i] = line[i];
-	}
-	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
-	return ahead.q.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
+	quick.stack_low = quick.stack_high = quick.write_low = quick.write_high = 0;
+	heap_end = PAGE_UP((uint64_t)own_call(SYS_brk, 0, 0, 0, 0));
+	(void)maps_read(visit); /* what it could not read stays unknown; without /proc there is no stack */
+	return quick.stack_high ? SHIM_ON : SHIM_OFF_ENGINE;
 }
 
-void memory_after(const struct shim_call *c)
+bool memory_after(const struct shim_call *c)
 {
 	uint64_t low = c->arg[0], high = PAGE_UP(c->arg[0] + c->arg[1]);
 
@@ -176,8 +131,8 @@ void memory_after(const struct shim_call *c)
 		low = (uint64_t)c->result;
 		high = PAGE_UP(low + c->arg[1]);
 		range_remove(low, high);
-		if ((c->arg[3] & MAP_ANONYMOUS) && (c->arg[3] & 15) == MAP_PRIVATE && (c->arg[2] & PROT_READ) &&
-		    !(c->arg[3] & (MAP_GROWSDOWN | MAP_HUGETLB)))
+		if ((c->arg[3] & MAP_ANONYMOUS) && (c->arg[3] & 15) == MAP_PRIVATE &&
+		    (c->arg[2] & PROT_READ) && !(c->arg[3] & (MAP_GROWSDOWN | MAP_HUGETLB)))
 			range_add(low, high, (c->arg[2] & PROT_WRITE) != 0);
 		break;
 	case SYS_munmap:
@@ -197,12 +152,11 @@ void memory_after(const struct shim_call *c)
 	default: /* remap_file_pages, shmdt ...: whatever touches mappings and is not followed */
 		range_remove(0, ~0ull);
 	}
+	return take_constants_gone();
 }
 
-void memory_child(const struct shim_call *c)
+bool memory_child(const struct shim_call *c)
 {
-	if (ahead.off)
-		return;
 	switch (c->nr) {
 	case SYS_brk: /* only downwards is anything lost; 0 asks */
 		if (c->arg[0] && c->arg[0] < heap_end)
@@ -224,6 +178,7 @@ void memory_child(const struct shim_call *c)
 	case SYS_shmdt:
 		range_remove(0, ~0ull);
 	}
+	return take_constants_gone();
 }
 
 static const struct range *range_of(uint64_t address, uint64_t size)
@@ -236,10 +191,10 @@ static const struct range *range_of(uint64_t address, uint64_t size)
 
 static bool on_stack(uint64_t address, uint64_t size, uint64_t sp)
 {
-	/* The page of the stack pointer and all above it are mapped. The stack of a handler, or of a coroutine,
-	   lies elsewhere and is found among the ranges. */
-	return sp >= ahead.q.stack_low && sp < ahead.q.stack_high && address >= (sp & ~4095ull) &&
-	       address + size <= ahead.q.stack_high && address + size >= address;
+	/* The page of the stack pointer and all above it are mapped. The stack of a handler, or of a
+	   coroutine, lies elsewhere and is found among the ranges. */
+	return sp >= quick.stack_low && sp < quick.stack_high && address >= (sp & ~4095ull) &&
+	       address + size <= quick.stack_high && address + size >= address;
 }
 
 bool memory_writable(uint64_t address, uint64_t size, uint64_t sp)
@@ -248,13 +203,13 @@ bool memory_writable(uint64_t address, uint64_t size, uint64_t sp)
 
 	if (address + size < address)
 		return false;
-	if (on_stack(address, size, sp) || (address >= ahead.q.write_low && address + size <= ahead.q.write_high))
+	if (on_stack(address, size, sp) || (address >= quick.write_low && address + size <= quick.write_high))
 		return true;
 	r = range_of(address, size);
 	if (!r || !r->writable)
 		return false;
-	ahead.q.write_low = r->low;
-	ahead.q.write_high = r->high;
+	quick.write_low = r->low;
+	quick.write_high = r->high;
 	return true;
 }
 
@@ -272,7 +227,7 @@ long memory_string(uint64_t address, uint64_t max, uint64_t sp)
 	uint64_t room = 0;
 
 	if (on_stack(address, 1, sp))
-		room = ahead.q.stack_high - address;
+		room = quick.stack_high - address;
 	else if (last_read < ranges && address >= range[last_read].low && address < range[last_read].high)
 		room = range[last_read].high - address;
 	else if ((r = range_of(address, 1)))

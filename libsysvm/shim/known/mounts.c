@@ -1,46 +1,49 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which directories hold a mount point that must not be looked at.
+ * Which directories hold a mount point whose name must not be looked up.
  *
- * A loop over a directory's entries looks at names that the application has not asked for yet. If one of them is a mount
- * point, the look goes to the file system mounted there: a FUSE daemon, an NFS server, an automounter that mounts.
- * The entry does not show it: getdents64 gives the type and the inode number of what is covered. So the mount table
- * is read, at most once a second, and the directories that hold a mount point of any type but those that may be read
- * ahead are avoided by their inode number (of any device: an accidental match costs a gain, nothing else). A mount that
- * is younger than the last look is found out by its device number, after one look at it; docs/semantics.md says so.
+ * A loop over a directory stats names that the application has not asked about yet. If one of them is a mount
+ * point, the stat goes to the file system mounted there: a FUSE daemon, an NFS server, an automounter that
+ * mounts. The dirent does not show it, since getdents64 gives the type and the inode number of what is
+ * covered. So the mount table is read, at most once a second. Directories that hold a mount point of a type
+ * that may not be read ahead are avoided by their inode number (on any device: an accidental match costs a
+ * gain, nothing else). A mount younger than the table is found out by its device number, after one stat of
+ * it; docs/semantics.md says so.
  *
- * The table itself is read without walking into anything: the directory of a mount point is looked at only if no part
- * of its path lies under a file system where that could wait.
+ * Reading the table must not walk into anything either: the directory of a mount point is asked for its inode
+ * number only if no part of its path lies under a file system where that could wait.
  *
- * The same table says whether a path that the application keeps asking about (kept.c) may be asked about ahead: no part
- * of it, links followed, lies under a mount of another type, and following its links moves no atime. And whether no such
- * mount lies below the working directory, for names of several components that are looked up from there (name_pool.c).
  * Tested by tests/shim/ahead/directory_test.cc (Mounts).
  */
-#include <errno.h>
+#include "libsysvm/shim/known/mounts.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/known/areas.h"
+#include "libsysvm/shim/known/clock.h"
 
 #define AVOIDED 128
-#define WAITING 16 /* mounts where a look may wait */
+#define WAITING 16 /* mounts where a walk may wait */
+#define OTHERS 4096
 
 uint64_t mounts_avoided[AVOIDED + 1]; /* closed by 0 */
 const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
 static unsigned int avoided;
 static uint64_t asked; /* clock_seconds(), 0: never */
 static bool known;
-#define OTHERS 4096
-static char others[OTHERS]; /* mount points of other types, one behind the other, each closed by 0 */
+static char others[OTHERS]; /* mount points of other types, one after the other, each closed by 0 */
 static unsigned int others_end;
 static bool others_known;
-static uint64_t here_asked; /* clock_seconds(), 0: not since the directory was changed */
-static uint64_t here_device;
-static bool here_good;
+
+void mounts_reset(void)
+{
+	asked = 0;
+	known = others_known = false;
+}
 
 #define FS_NO(name)
 #define SYSVM_FILESYSTEM(name, f_type, shim, prefetcher) FS_##shim(name)
@@ -58,17 +61,10 @@ static const char *const may_be_walked[] = {
 #include "libsysvm/filesystems.inc"
 };
 
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 static bool among(const char *type, const char *const *list, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		if (same(type, list[i]))
+		if (bytes_same_text(type, list[i]))
 			return true;
 	return false;
 }
@@ -141,7 +137,7 @@ static bool avoid_directory_of(char *point)
 		return true; /* the root has no name in any directory */
 	cut = point[end];
 	point[end] = 0;
-	if (ahead_own(SYS_lstat, (uint64_t)point, (uint64_t)&st, 0, 0) != 0)
+	if (own_call(SYS_lstat, (uint64_t)point, (uint64_t)&st, 0, 0) != 0)
 		st.st_ino = 0; /* hidden by another mount, or gone: nobody gets there by that name */
 	point[end] = cut;
 	if (!st.st_ino || mounts_avoid(st.st_ino))
@@ -160,7 +156,7 @@ static void note_other(const char *path)
 	others_known &= others_end < OTHERS;
 }
 
-/* text: the whole table, closed by 0; it is taken apart. mount: room for that many. */
+/* text: the whole table, closed by 0; it is cut into pieces. mount: room for that many. */
 bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
 {
 	const char *waiting[WAITING];
@@ -198,7 +194,7 @@ bool mounts_take(char *text, struct mount_point *mount, unsigned int room)
 		for (unsigned int w = 0; w < waits; w++)
 			hidden |= mount[i].path != waiting[w] && lies_under(mount[i].path, waiting[w]);
 		if (mount[i].good && hidden)
-			return false; /* it could be listed, and its own mount points are not looked for */
+			return false; /* it could be listed, and its own mount points are not known */
 		if (!mount[i].good && !hidden && !avoid_directory_of(mount[i].path))
 			return false;
 	}
@@ -213,7 +209,7 @@ bool mounts_avoid(uint64_t inode)
 	return false;
 }
 
-static bool lies_under_another(const char *path)
+bool mounts_other_above(const char *path)
 {
 	for (unsigned int at = 0; at < others_end;) {
 		if (lies_under(path, others + at))
@@ -224,136 +220,21 @@ static bool lies_under_another(const char *path)
 	return !others_known;
 }
 
-/* Following it leaves its atime as it is (relatime), or the mount never moves any. */
-#define ST_RDONLY 0x0001
-#define ST_NOATIME 0x0400
-
-static bool may_be_followed(const struct stat *st, const char *directory)
-{
-	const struct timespec *a = &st->st_atim, *m = &st->st_mtim, *c = &st->st_ctim;
-	struct statfs fs;
-
-	if (a->tv_sec > (int64_t)clock_seconds() - 24 * 60 * 60 &&
-	    (a->tv_sec > m->tv_sec || (a->tv_sec == m->tv_sec && a->tv_nsec > m->tv_nsec)) &&
-	    (a->tv_sec > c->tv_sec || (a->tv_sec == c->tv_sec && a->tv_nsec > c->tv_nsec)))
-		return true;
-	return ahead_own(SYS_statfs, (uint64_t)directory, (uint64_t)&fs, 0, 0) == 0 && (fs.f_flags & (ST_RDONLY | ST_NOATIME));
-}
-
-/*
- * The path is walked part by part, as the kernel would: each part is looked at only when what stands before it has
- * been found to be no link and under no mount of another type. A part that is not there ends it well: so it ends
- * for the application.
- */
-bool mounts_path(const char *path)
-{
-	static char work[2 * LISTING_PATH_MAX], target[LISTING_PATH_MAX];
-	unsigned int length = 0, at = 0, links = 0;
-	struct stat st;
-
-	while (path[length] && length < LISTING_PATH_MAX)
-		length++;
-	if (path[0] != '/' || length == LISTING_PATH_MAX)
-		return false;
-	bytes_copy(work, path, length + 1);
-	for (;;) {
-		unsigned int begin, end;
-		char cut;
-		long n;
-
-		while (work[at] == '/')
-			at++;
-		if (!work[at])
-			return true;
-		begin = at;
-		for (end = at; work[end] && work[end] != '/'; end++)
-			;
-		if (work[at] == '.' && (end - at == 1 || (end - at == 2 && work[at + 1] == '.')))
-			return false; /* not worth the trouble */
-		cut = work[end];
-		work[end] = 0;
-		if (lies_under_another(work))
-			return false;
-		n = ahead_own(SYS_lstat, (uint64_t)work, (uint64_t)&st, 0, 0);
-		if (n)
-			return n == -ENOENT;
-		if (!S_ISLNK(st.st_mode)) {
-			work[end] = cut;
-			at = end;
-			continue;
-		}
-		n = ahead_own(SYS_readlink, (uint64_t)work, (uint64_t)target, sizeof(target) - 1, 0);
-		work[begin] = 0; /* the directory that it lies in */
-		if (n <= 0 || ++links > 8 || !may_be_followed(&st, work))
-			return false;
-		work[end] = cut;
-		if (target[0] == '/')
-			begin = 0;
-		for (length = end; work[length]; length++)
-			;
-		if (begin + (unsigned int)n + (length - end) >= sizeof(work))
-			return false;
-		/* The rest moves to where the target will end. */
-		if (begin + (unsigned int)n <= end)
-			for (unsigned int i = 0; i <= length - end; i++)
-				work[begin + n + i] = work[end + i];
-		else
-			for (unsigned int i = length - end + 1; i--;)
-				work[begin + n + i] = work[end + i];
-		bytes_copy(work + begin, target, (uint64_t)n);
-		at = begin; /* what stands before is checked, but a target that begins anew is not */
-	}
-}
-
-void mounts_moved(void)
-{
-	here_asked = 0;
-}
-
-static bool below_no_other(const char *here)
+bool mounts_other_below(const char *directory)
 {
 	for (unsigned int at = 0; at < others_end;) {
-		if (lies_under(others + at, here))
-			return false;
+		if (lies_under(others + at, directory))
+			return true;
 		while (others[at++])
 			;
 	}
-	return here[0] == '/' && !lies_under_another(here);
+	return !others_known;
 }
 
-/* The working directory, as it is named from the root: getcwd follows no link, and says so if it is not reachable. */
-bool mounts_here(uint64_t *device)
-{
-	char here[LISTING_PATH_MAX];
-	uint64_t noatime, now = clock_seconds();
-	struct stat st;
-	long fd;
-
-	if (!mounts_known())
-		return false;
-	if (here_asked != now) {
-		here_asked = now;
-		here_good = false;
-		if (ahead_own(SYS_getcwd, (uint64_t)here, sizeof(here), 0, 0) <= 0 || !below_no_other(here))
-			return false;
-		fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)".", O_PATH | O_CLOEXEC, 0);
-		if (fd < 0)
-			return false;
-		if (!ahead_own(SYS_fstat, (uint64_t)fd, (uint64_t)&st, 0, 0)) {
-			here_good = device_of_fd((int)fd, st.st_dev, &noatime) == DEVICE_GOOD;
-			here_device = st.st_dev;
-		}
-		ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
-	}
-	*device = here_device;
-	return here_good;
-}
-
-/* Uses the staging area: nothing may be outstanding. */
 bool mounts_known(void)
 {
-	char *text = (char *)ahead.staging;
-	const uint64_t room = AHEAD_STAGING / 2; /* the other half: what is made of it */
+	char *text = (char *)areas.staging;
+	const uint64_t room = STAGING_BYTES / 2; /* the other half: what is made of it */
 	uint64_t now = clock_seconds(), have = 0;
 	long fd, n = -1;
 
@@ -361,17 +242,19 @@ bool mounts_known(void)
 		return known;
 	asked = now;
 	known = false;
-	fd = ahead_own(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t)"/proc/self/mountinfo", O_RDONLY | O_CLOEXEC, 0);
+	fd = own_call(SYS_openat, (uint64_t)AT_FDCWD, (uint64_t) "/proc/self/mountinfo", O_RDONLY | O_CLOEXEC,
+		      0);
 	if (fd < 0)
 		return false;
 	while (have < room - 1 &&
-	       (n = ahead_own(SYS_read, (uint64_t)fd, (uint64_t)(text + have), room - 1 - have, 0)) > 0)
+	       (n = own_call(SYS_read, (uint64_t)fd, (uint64_t)(text + have), room - 1 - have, 0)) > 0)
 		have += (uint64_t)n;
-	ahead_own(SYS_close, (uint64_t)fd, 0, 0, 0);
+	own_call(SYS_close, (uint64_t)fd, 0, 0, 0);
 	if (n != 0 || !have)
 		return false;
 	text[have] = 0;
-	known = mounts_take(text, (struct mount_point *)(ahead.staging + room), room / sizeof(struct mount_point));
+	known = mounts_take(text, (struct mount_point *)(areas.staging + room),
+			    room / sizeof(struct mount_point));
 	bytes_zero(text, have);
 	return known;
 }

@@ -1,56 +1,52 @@
 // SPDX-License-Identifier: MIT
 /*
- * The entries of directories, as the application has read them.
+ * The dirents of directories, as the application has read them.
  *
- * They are a prediction only: what a procedure's loop asks the kernel about, in which order. No call is answered from
- * here. So nothing has to be thrown away when the directory changes; a name that is gone gives ENOENT, as it
- * would have given the application. What is kept with it (device, inode number) decides whether the loop may run.
+ * `ls -l` reads a directory with getdents64 and then stats each name, in the order of the dirents. So the
+ * dirents are a prediction of what a loop (names/run.c) asks the kernel about. No call is answered from here,
+ * and nothing has to be dropped when the directory changes: a name that is gone gives ENOENT, as it would
+ * have given the application. What is kept beside the dirents (device, inode number) decides whether the loop
+ * may run.
  *
- * Bounded: LISTING_SLOTS directories, the longest unused one is given up; LISTING_BYTES of entries for each, beyond
- * that the last part read. The memory is not dumped, and empty in a child.
+ * Bounded: LISTING_SLOTS directories, of which the longest unused one is given up; LISTING_BYTES of dirents
+ * for each, beyond that the last part read. The memory is not dumped, and empty in a child.
  * Tested by tests/shim/ahead/directory_test.cc.
  */
+#include "libsysvm/shim/names/listing.h"
+
 #include <fcntl.h>
-#include <sys/mman.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/descriptors.h"
+#include "libsysvm/shim/known/memory.h"
+#include "libsysvm/shim/names/dirent.h"
 
-#define SHORTEST_ENTRY 24
-#define LOOK_AHEAD 64	 /* entries that the application may leave out */
-#define SEARCHES 64	 /* of a whole listing; a program that asks in another order gives up its gain, not its time */
+#define LOOK_AHEAD 64	 /* dirents that the application may leave out */
+/* of a whole listing; a program that asks in another order gives up its gain, not its time */
+#define SEARCHES 64
 
-struct listing listings[LISTING_SLOTS];
-char *listing_path; /* null: no procedure has a loop */
+static struct listing listings[LISTING_SLOTS];
 static uint32_t tick;
 
-/* The latest opens, until it is seen which of them are read as directories. */
+/* The latest opens, until it shows which of them are read as directories. */
 #define OPENED 4
 static struct {
 	uint32_t description;
 	uint16_t length;
-	char path[LISTING_PATH_MAX];
+	char path[PATH_BYTES];
 } opened[OPENED];
 static unsigned int last_opened;
 
-bool listing_init(void)
+void listing_reset(unsigned char *names)
 {
-	const uint64_t size = (LISTING_SLOTS + 1) * (uint64_t)LISTING_BYTES + 4096;
-	long p = ahead_own(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
-
-	listing_forget_all();
-	if (p < 0 && p >= -4095)
-		return false;
-	ahead_own(SYS_madvise, (uint64_t)p, size, MADV_DONTDUMP, 0);
-	ahead_own(SYS_madvise, (uint64_t)p, size, MADV_WIPEONFORK, 0);
-	listing_path = (char *)p;
 	for (unsigned int i = 0; i < LISTING_SLOTS; i++)
-		listings[i].names = (unsigned char *)p + 4096 + i * (uint64_t)LISTING_BYTES;
-	row_listing.names = (unsigned char *)p + 4096 + LISTING_SLOTS * (uint64_t)LISTING_BYTES;
-	row_listing.size = 0;
-	return true;
+		listings[i].names = names + i * (uint64_t)LISTING_BYTES;
+	listing_forget_all();
 }
 
 void listing_forget_all(void)
@@ -59,7 +55,6 @@ void listing_forget_all(void)
 		listings[i].description = 0;
 	for (unsigned int i = 0; i < OPENED; i++)
 		opened[i].description = 0;
-	rows_forget();
 }
 
 static struct listing *find(uint32_t description)
@@ -80,12 +75,12 @@ void listing_forget(uint32_t description)
 
 void listing_opened(const struct shim_call *c, uint64_t path)
 {
-	struct fd_fact *f = fact((uint64_t)c->result);
+	struct descriptor *f = descriptor((uint64_t)c->result);
 	long n;
 
-	if (!listing_path || !f || !f->mine)
+	if (!f || !f->mine)
 		return;
-	n = memory_string(path, LISTING_PATH_MAX - 2, c->sp);
+	n = memory_string(path, PATH_BYTES - 2, c->sp);
 	if (n <= 0)
 		return;
 	last_opened = (last_opened + 1) % OPENED;
@@ -94,7 +89,7 @@ void listing_opened(const struct shim_call *c, uint64_t path)
 	bytes_copy(opened[last_opened].path, (const void *)path, (size_t)n);
 }
 
-/* "dir" is asked for as "dir/name", "dir/" as "dir/name", "." as "name". */
+/* The application asks about "dir" as "dir/name", about "dir/" as "dir/name", about "." as "name". */
 uint16_t listing_under(char *to, const char *path, long length)
 {
 	if (length == 1 && path[0] == '.')
@@ -129,24 +124,25 @@ static struct listing *make(uint32_t description)
 	return l;
 }
 
-static bool has_end(const unsigned char *entry, uint32_t length)
+/* What follows the name's 0 may be anything. */
+static bool has_end(const unsigned char *dirent, uint32_t length)
 {
-	for (uint32_t i = 19; i < length; i++)
-		if (!entry[i])
+	for (uint32_t i = DIRENT_NAME; i < length; i++)
+		if (!dirent[i])
 			return true;
-	return false; /* what follows the name's 0 may be anything */
+	return false;
 }
 
-/* Whole entries with a name that ends: what loops, in the shim and in byte code, rely on. */
+/* Whole dirents with a name that ends: what loops, in the shim and in byte code, rely on. */
 static bool well_formed(const unsigned char *p, uint32_t n)
 {
 	while (n) {
 		uint32_t length;
 
-		if (n < SHORTEST_ENTRY)
+		if (n < DIRENT_SHORTEST)
 			return false;
-		length = entry_length(p);
-		if (length < SHORTEST_ENTRY || length > n || !has_end(p, length))
+		length = dirent_length(p);
+		if (length < DIRENT_SHORTEST || length > n || !has_end(p, length))
 			return false;
 		p += length;
 		n -= length;
@@ -154,23 +150,23 @@ static bool well_formed(const unsigned char *p, uint32_t n)
 	return true;
 }
 
-/* Of a descriptor that was opened where no procedure has looked. */
+/* Of a descriptor whose open was no trigger, so no run has found out what it is. */
 __attribute__((noinline)) static bool ask_kind(const struct shim_call *c)
 {
 	struct stat st;
 	uint64_t noatime;
 
-	return ahead_has_room(c) && ahead_own(SYS_fstat, c->arg[0], (uint64_t)&st, 0, 0) == 0 &&
-	       facts_stat((int)c->arg[0], (const unsigned char *)&st, &noatime);
+	return quick_on_main_stack(c) && own_call(SYS_fstat, c->arg[0], (uint64_t)&st, 0, 0) == 0 &&
+	       descriptors_stat((int)c->arg[0], (const unsigned char *)&st, &noatime);
 }
 
 void listing_seen(const struct shim_call *c)
 {
-	struct fd_fact *f = fact(c->arg[0]);
+	struct descriptor *f = descriptor(c->arg[0]);
 	const uint32_t n = (uint32_t)c->result;
 	struct listing *l;
 
-	if (!listing_path || !f || !f->mine || n > LISTING_BYTES)
+	if (!f || !f->mine || n > LISTING_BYTES || !memory_writable(c->arg[1], n, c->sp))
 		return;
 	if (f->kind == KIND_UNKNOWN && !ask_kind(c))
 		return;
@@ -195,7 +191,7 @@ void listing_seen(const struct shim_call *c)
 
 struct listing *listing_by_fd(uint64_t fd)
 {
-	struct fd_fact *f = fact(fd);
+	struct descriptor *f = descriptor(fd);
 	struct listing *l = f && f->mine ? find(f->description) : NULL;
 
 	if (l)
@@ -213,7 +209,8 @@ struct listing *listing_by_path(const char *path, long length, const char **name
 	for (unsigned int i = 0; i < LISTING_SLOTS; i++) {
 		struct listing *l = &listings[i];
 
-		if (l->description && l->has_path && l->under == under && bytes_equal(l->path, path, (size_t)under)) {
+		if (l->description && l->has_path && l->under == under &&
+		    bytes_equal(l->path, path, (size_t)under)) {
 			l->used = ++tick;
 			return l;
 		}
@@ -221,21 +218,21 @@ struct listing *listing_by_path(const char *path, long length, const char **name
 	return NULL;
 }
 
-static const unsigned char *search(const struct listing *l, uint32_t from, uint32_t to, uint32_t most, const char *name,
-				   long length)
+static const unsigned char *search(const struct listing *l, uint32_t from, uint32_t to, uint32_t most,
+				   const char *name, long length)
 {
 	while (from < to && most--) {
 		const unsigned char *e = l->names + from;
 
-		if (bytes_equal(entry_name(e), name, (size_t)length + 1))
+		if (bytes_equal(dirent_name(e), name, (size_t)length + 1))
 			return e;
-		from += entry_length(e);
+		from += dirent_length(e);
 	}
 	return NULL;
 }
 
-/* The entry of that name, at or behind the one that was expected; else, not too often, anywhere. */
-const unsigned char *listing_entry(struct listing *l, const char *name, long length)
+/* At or after the dirent that was expected; else, not too often, anywhere. */
+const unsigned char *listing_find(struct listing *l, const char *name, long length)
 {
 	const unsigned char *e = search(l, l->next, l->size, LOOK_AHEAD, name, length);
 
@@ -244,6 +241,6 @@ const unsigned char *listing_entry(struct listing *l, const char *name, long len
 		e = search(l, 0, l->size, ~0u, name, length);
 	}
 	if (e)
-		l->next = (uint32_t)(e - l->names) + entry_length(e);
+		l->next = (uint32_t)(e - l->names) + dirent_length(e);
 	return e;
 }

@@ -1,55 +1,76 @@
 // SPDX-License-Identifier: MIT
 /*
- * Names that lie in a row in the application's memory.
+ * A name pool: names that lie one after the other in the application's memory.
  *
- * A program that keeps a list of names in memory of its own (git's index, a pool that names are copied to, the words of
- * a command line) and asks about one behind the other passes pointers that follow from each other: the next name lies
- * behind this one, its 0, and a gap that is the same each time, rounded up. A procedure says which relation holds
- * (SVP_ARG_ROW, learned from the pointers of a recording); where it has just held, the names that lie further on
- * are a prediction of what is asked about next, like the entries of a directory: never an answer. An answer is a call that
- * was made, and only for a string that the application passes then.
+ * git keeps the paths of its index in such a list and stats one after the other; a program may stat the words
+ * of its command line. The pointers that it passes follow from each other: the next name lies after this one,
+ * its 0, and a gap that is the same each time, rounded up. A procedure says which relation holds
+ * (SVP_ARG_ROW, learned from the pointers of a recording). Where it has just held, the names that lie further
+ * on are a prediction of what is asked about next, like the dirents of a directory, and never an answer. An
+ * answer is a call that was made, for a string that the application passes then.
  *
- * A name of several components leads through directories that nobody has looked at. So each of them becomes an entry of its
- * own before the first name in it, in each run anew: the code goes on only if it is a directory (no link), and on
- * the device of the working directory; and mounts_here() says that nothing is mounted below it where a look is an act. Programs
- * that are careful about links look at these directories themselves, just then, and are answered.
+ * "src/lib/a.c" leads through directories that nobody has checked. So each of them ("src", "src/lib") becomes
+ * a dirent of its own before the first name in it, in each run anew: the byte code goes on only if it is a
+ * directory (no link) on the device of the working directory, and paths_here() says that no mount with side
+ * effects lies below it. Programs that are careful about links stat these directories themselves at this
+ * point, and are answered.
  *
- * Bounded: the window of the procedure, names of at most 255 bytes, LISTING_BYTES in all. What is copied are bytes of the
- * application that need not be names, so a row ends at the first that look like none, and the copy is zeroed when its run's
- * records are used or dropped; it is not dumped, and empty in a child.
+ * Bounded: the window of the procedure, names of at most 255 bytes, LISTING_BYTES in all. What is copied are
+ * bytes of the application that need not be names, so the list ends at the first that cannot be one, and the
+ * copy is zeroed when its run's records are used or dropped; it is not dumped into a core, and empty in a
+ * child.
  * Tested by tests/shim/ahead/rows_test.cc and tests/shim/hazards (rows).
  */
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/names/name_pool.h"
+
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/known/clock.h"
+#include "libsysvm/shim/known/memory.h"
+#include "libsysvm/shim/known/paths.h"
+#include "libsysvm/shim/names/dirent.h"
 
 #define NAME_MOST 256 /* with its 0 */
 
-struct listing row_listing;
+static struct listing pool; /* the names as dirents; it has no description and no path */
 static uint64_t next;	 /* where the next name is expected; 0: not known */
 static bool held;	 /* the name before it lay where it was expected */
 static uint64_t begin;	 /* where the next run's names begin */
-static uint64_t refused; /* clock_seconds() when the working directory was no good, or what was predicted led nowhere */
+/* clock_seconds() when the working directory was no good, or a prediction led nowhere */
+static uint64_t refused;
 
-void rows_forget(void)
+void name_pool_reset(unsigned char *names)
+{
+	pool.names = names;
+	pool.size = 0;
+	name_pool_forget();
+}
+
+void name_pool_forget(void)
 {
 	next = begin = refused = 0;
 	held = false;
 }
 
-void rows_wipe(void)
+const struct listing *name_pool(void)
 {
-	bytes_zero(row_listing.names, row_listing.size);
-	row_listing.size = 0;
+	return &pool;
 }
 
-/* A link on the way, say: each name behind it would cost a run. */
-void rows_failed(void)
+void name_pool_wipe(void)
 {
-	rows_wipe();
+	bytes_zero(pool.names, pool.size);
+	pool.size = 0;
+}
+
+/* A link on the way, say: each name after it would cost a run. */
+void name_pool_failed(void)
+{
+	name_pool_wipe();
 	refused = clock_seconds();
 }
 
-/* A path below the working directory that names each directory on the way once, and nothing that shows up as a control character. */
+/* A path below the working directory that names each directory on the way once, without control characters.
+   */
 static bool is_name(const char *s, long length)
 {
 	long part = 0; /* where this component begins */
@@ -73,9 +94,9 @@ static long name_at(uint64_t address, uint64_t sp)
 	return length > 0 && is_name((const char *)address, length) ? length : -1;
 }
 
-static uint64_t behind(const struct svp_arg *row, uint64_t address, long length)
+static uint64_t after(const struct svp_arg *relation, uint64_t address, long length)
 {
-	return address + (((uint64_t)length + row->value) & ~row->mask);
+	return address + (((uint64_t)length + relation->value) & ~relation->mask);
 }
 
 /* path is a directory on the way to name. */
@@ -84,37 +105,37 @@ static bool on_the_way(const char *path, long length, const char *name, long nam
 	return length < name_length && name[length] == '/' && bytes_equal(path, name, (size_t)length);
 }
 
-/* The call is about the next name of a row, or a directory on the way to it, and one more name follows. */
-bool rows_find(const struct svp_arg *row, uint64_t path, uint64_t sp)
+bool name_pool_find(const struct svp_arg *relation, uint64_t path, uint64_t sp)
 {
 	long length = name_at(path, sp), first = next ? name_at(next, sp) : -1;
 
 	if (length < 0)
 		return false;
-	if (first < 0 || (path != next && !(held && on_the_way((const char *)path, length, (const char *)next, first)))) {
-		next = behind(row, path, length);
+	if (first < 0 ||
+	    (path != next && !(held && on_the_way((const char *)path, length, (const char *)next, first)))) {
+		next = after(relation, path, length);
 		held = false;
 		return false;
 	}
 	held = true;
 	begin = next;
 	if (path == next)
-		next = behind(row, next, first); /* if no run comes of it */
-	return refused != clock_seconds() && name_at(behind(row, begin, first), sp) >= 0;
+		next = after(relation, next, first); /* if no run comes of it */
+	return refused != clock_seconds() && name_at(after(relation, begin, first), sp) >= 0;
 }
 
 static bool append(const char *name, long length, uint8_t type)
 {
-	const uint32_t size = (19u + (uint32_t)length + 1 + 7) & ~7u;
-	unsigned char *entry = row_listing.names + row_listing.size;
+	const uint32_t size = (DIRENT_NAME + (uint32_t)length + 1 + 7) & ~7u;
+	unsigned char *dirent = pool.names + pool.size;
 
-	if (size < 24 || row_listing.size + size > LISTING_BYTES)
+	if (size < DIRENT_SHORTEST || pool.size + size > LISTING_BYTES)
 		return false;
-	bytes_zero(entry, size);
-	*(uint16_t *)(void *)(entry + 16) = (uint16_t)size;
-	entry[18] = type;
-	bytes_copy(entry + 19, name, (size_t)length);
-	row_listing.size += size;
+	bytes_zero(dirent, size);
+	*(uint16_t *)(void *)(dirent + 16) = (uint16_t)size;
+	dirent[18] = type;
+	bytes_copy(dirent + DIRENT_NAME, name, (size_t)length);
+	pool.size += size;
 	return true;
 }
 
@@ -136,21 +157,20 @@ static bool append_all(const char *before, const char *name, long length, uint32
 	return true;
 }
 
-/* Before a run, nothing being outstanding: at most `most` entries, from the name on that rows_find has found. */
-bool rows_list(const struct svp_arg *row, uint32_t most, uint64_t sp)
+bool name_pool_fill(const struct svp_arg *relation, uint32_t most, uint64_t sp)
 {
 	const char *before = "";
 	long length;
 
-	if (!mounts_here(&row_listing.device)) {
+	if (!paths_here(&pool.device)) {
 		refused = clock_seconds();
 		return false;
 	}
-	row_listing.size = 0;
+	pool.size = 0;
 	next = begin;
 	while ((length = name_at(next, sp)) > 0 && append_all(before, (const char *)next, length, &most)) {
 		before = (const char *)next;
-		next = behind(row, next, length);
+		next = after(relation, next, length);
 	}
-	return row_listing.size > 0;
+	return pool.size > 0;
 }

@@ -1,52 +1,54 @@
 // SPDX-License-Identifier: MIT
 /*
- * How many entries of a directory a run takes: a choice of speed alone. Tested by tests/shim/ahead/directory_test.cc.
+ * How many dirents of a directory a run takes: a choice of speed alone.
+ * Tested by tests/shim/ahead/directory_test.cc.
  */
-#include "libsysvm/shim/ahead/ahead.h"
-#include "libsysvm/shim/names/names.h"
+#include "libsysvm/shim/names/window.h"
 
-#define MOST_ENTRIES 4096
+#define WINDOW_MOST 4096
 
 static struct {
 	uint64_t nr;
-	uint32_t since, last, before; /* entries answered since the last one, before that one, and before the one before */
+	/* dirents answered since the last one, before that one, and before the one before */
+	uint32_t since, last, before;
 } news;
 
-void directory_window_init(void)
+void window_reset(void)
 {
 	news.nr = news.since = news.last = news.before = 0;
+	for (uint32_t i = 0; i < svp.nprocs; i++)
+		procedures[i].window = WINDOW_FIRST;
 }
 
-void directory_counted(void)
+void window_counted(void)
 {
 	news.since++;
 }
 
-/* How many entries a run takes follows what the last one was good for, as the kernel's readahead does. */
-void directory_learn(uint32_t next)
+/* A run takes twice as many dirents as the last one if all of those were of use, as the kernel's readahead
+   does. */
+void window_learn(struct procedure *p, uint32_t used, uint32_t made)
 {
-	struct ahead_proc *state = &ahead.proc[loop_log.proc];
-	uint32_t used = (next + loop_log.loop->followers - 1) / loop_log.loop->followers;
-
-	if (used >= loop_log.made)
-		state->window = state->window < MOST_ENTRIES / 2 ? state->window * 2 : MOST_ENTRIES;
+	if (used >= made)
+		p->window = p->window < WINDOW_MOST / 2 ? p->window * 2 : WINDOW_MOST;
 	else
-		state->window = (state->window + 2 * used) / 3 + 1;
+		p->window = (p->window + 2 * used) / 3 + 1;
 }
 
 /*
- * A program that prints a line for each entry drops the records whenever its buffer is full and it writes. Which call does that,
- * and after how many entries, is learned; a run takes no more entries than come before the next one, since the others
- * would be looked at twice. As long as that is not known, or the call is overdue, nothing is held back.
+ * A program that prints a line for each file drops the records whenever its buffer is full and it writes.
+ * Which call does that, and after how many dirents, is learned; a run takes no more dirents than come before
+ * the next such call, since the others would be asked about twice. While that is not known, or the call is
+ * overdue, nothing is held back.
  */
-void directory_news(const struct shim_call *c)
+void window_news(const struct shim_call *c, bool records)
 {
 	if (c->nr == news.nr) {
 		if (!news.since)
 			return;
 		news.before = news.last;
 		news.last = news.since;
-	} else if (loop_log.next != loop_log.end) {
+	} else if (records) {
 		news.nr = c->nr;
 		news.before = news.last = 0;
 	} else {
@@ -55,10 +57,10 @@ void directory_news(const struct shim_call *c)
 	news.since = 0;
 }
 
-uint32_t directory_window(const struct ahead_proc *state)
+uint32_t window_of(const struct procedure *p)
 {
 	uint32_t period = news.last > news.before ? news.last : news.before;
-	uint32_t left = news.before && news.since < period ? period - news.since : MOST_ENTRIES;
+	uint32_t left = news.before && news.since < period ? period - news.since : WINDOW_MOST;
 
-	return left < state->window ? left : state->window;
+	return left < p->window ? left : p->window;
 }

@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads and writes the application's memory without the risk of a fault: directly where the ahead half knows it to be
- * there, else by a call that lets the kernel copy and say EFAULT. Such a call is an entry of our own, so it must stay
- * rare: shells set handlers and run programs all the time, from stack and heap.
+ * Reads and writes the application's memory without the risk of a fault: directly where known/memory.c knows
+ * it to be there, else by a call that lets the kernel copy and return EFAULT. Such a call is a crossing of
+ * our own, so it must stay rare: shells set handlers and run programs all the time, from stack and heap.
  * Tested by tests/shim/entry (bad pointers to sigaction and execve give EFAULT).
  */
+#include "libsysvm/shim/process/copy.h"
+
 #include <sys/uio.h>
 
 #include "libsysvm/shim/ahead/ahead.h"
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/known/memory.h"
 #include "libsysvm/shim/process/process.h"
 
-/* True for the child of a vfork too, and what it has forked: what they unmap or protect is seen (memory_child). */
+/* Also for the child of a vfork, and what it has forked: what they unmap or protect is seen (memory_child).
+   */
 static bool known(uint64_t address, unsigned long n, uint64_t sp)
 {
-	return entry.off == SHIM_ON && !ahead.off && memory_writable(address, n, sp);
+	return process.off == SHIM_ON && ahead_is_on() && memory_writable(address, n, sp);
 }
 
 /*
- * Between the application's pieces and n bytes of ours. Its pieces stand on the side that is local to the call, which the
- * kernel accesses as it would access any argument; the other side wants a mapping that is marked readable, and what is
- * mapped for writing only can be read as well.
+ * Between the application's pieces and n bytes of ours. Its pieces stand on the side that is local to the
+ * call, which the kernel accesses as it would access any argument; the other side wants a mapping that is
+ * marked readable, and what is mapped for writing only can be read as well.
  */
-__attribute__((noinline)) static long move(long nr, const struct iovec *theirs, unsigned long pieces, const void *ours, unsigned long n)
+__attribute__((noinline)) static long move(long nr, const struct iovec *theirs, unsigned long pieces,
+					   const void *ours, unsigned long n)
 {
 	struct iovec remote = { (void *)(uintptr_t)ours, n };
 	long pid = own1(SYS_getpid, 0); /* not a remembered number: this may be the child of a vfork */
 
-	bump(&entry.file->stats.own);
+	bump(&process.file->stats.own);
 	return raw6(nr, RAW_U(pid), RAW_U(theirs), pieces, RAW_U(&remote), 1, 0);
 }
 
@@ -58,13 +63,14 @@ long copy_some(void *to, uint64_t from, unsigned long n, uint64_t sp)
 	return more < 0 ? done ? (long)done : more : (long)done + more;
 }
 
-int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, struct iovec *there, char *packed,
-		uint64_t sp)
+int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strings, struct iovec *there,
+		char *packed, uint64_t sp)
 {
 	unsigned long total = 0;
 	unsigned int left = 0;
 
-	/* What is not known to be there by one call, each cut at the end of its page: what follows may not be there. */
+	/* What is not known to be there by one call, each cut at the end of its page: what follows may not be
+	   there. */
 	for (unsigned int i = 0; i < strings; i++) {
 		unsigned long room = 4096 - from[i] % 4096, n = room < COPY_START ? room : COPY_START;
 

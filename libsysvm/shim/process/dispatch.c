@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a call means for the process, before the ahead half is asked: one table keyed by call number. Most calls have
- * no row. A row either ends run-ahead for good (the process is not closed any more, or may be judged), or leads to
- * a function.
+ * What a call means for the process, before the ahead half is asked: one table keyed by call number. Most
+ * calls have no row. A row either ends run-ahead for good, because the shim no longer sees every call or
+ * somebody may judge them, or leads to a function.
  * Tested by tests/shim/entry (one program for each reason).
  */
+#include "libsysvm/shim/process/dispatch.h"
+
 #include <asm/prctl.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -12,29 +14,17 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 
+#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/process/exec.h"
+#include "libsysvm/shim/process/objects.h"
+#include "libsysvm/shim/process/plain.h"
 #include "libsysvm/shim/process/process.h"
+#include "libsysvm/shim/process/signals.h"
+#include "libsysvm/shim/process/tasks.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 #endif
-
-uint8_t shim_mode;
-uint64_t shim_vfork_return, shim_vfork_mask;
-uint8_t shim_vfork_mode = 1;
-uint8_t shim_plain_looks[PLAIN_CALLS];
-uint64_t *shim_plain_counter;
-
-void process_stop(enum shim_reason reason)
-{
-	if (!shim_mode)
-		return;
-	ahead_stop(reason);
-	entry.off = reason;
-	shim_mode = 0;
-	process_not_alone();
-	signals_stop();
-	dispatch_look_at_child(false);
-}
 
 /* Functions of rows return a verdict, or LET: go on as any other call. */
 #define LET (-1)
@@ -44,76 +34,67 @@ void process_stop(enum shim_reason reason)
 #endif
 
 /*
- * From now on a filter, a rule set or a tracer may judge what this process does, or what it runs next finds other files and
- * rights than we do: nothing of ours is to be met there. So exec adds nothing and asks nothing. Set before the call is
- * known to succeed, also while plain, and by the child of a vfork: a flag that is only ever set does no harm to the parent.
+ * From now on a filter, a rule set or a tracer may judge what this process does, or what it runs next finds
+ * other files and rights than we do, and must not meet anything of ours. So exec adds nothing and asks
+ * nothing. Set before the call is known to succeed, also while plain, and by the child of a vfork: a flag
+ * that is only ever set does no harm to the parent.
  */
 static int confined_before(struct shim_call *call)
 {
 	(void)call;
-	entry.confined = true;
+	process.confined = true;
 	return LET;
 }
 
 static int prctl_before(struct shim_call *call)
 {
 	if (call->arg[0] == PR_SET_SECCOMP || call->arg[0] == PR_SET_SYSCALL_USER_DISPATCH) {
-		process_stop(SHIM_OFF_SECCOMP);
+		plain_stop(SHIM_OFF_SECCOMP);
 		return confined_before(call);
 	}
-	if (call->arg[0] == PR_SET_MDWE) /* what it runs could not be patched, and would only be seen to try */
+	/* what it runs could not be patched, and would only be seen to try */
+	if (call->arg[0] == PR_SET_MDWE)
 		return confined_before(call);
 	return LET;
 }
 
 static int seccomp_before(struct shim_call *call)
 {
-	process_stop(SHIM_OFF_SECCOMP);
+	plain_stop(SHIM_OFF_SECCOMP);
 	return confined_before(call);
 }
 
 /* A tracer too: it runs the programs that it traces, and shows what they were given. */
 static int ptrace_before(struct shim_call *call)
 {
-	process_stop(SHIM_OFF_TRACED);
+	plain_stop(SHIM_OFF_TRACED);
 	return confined_before(call);
 }
 
 static int personality_before(struct shim_call *call)
 {
 	if (call->arg[0] != 0xffffffff && call->arg[0] & READ_IMPLIES_EXEC)
-		process_stop(SHIM_OFF_UNSEEN);
+		plain_stop(SHIM_OFF_UNSEEN);
 	return LET;
 }
 
 static int fcntl_before(struct shim_call *call)
 {
 	if ((uint32_t)call->arg[1] == F_NOTIFY)
-		process_stop(SHIM_OFF_WATCH);
+		plain_stop(SHIM_OFF_WATCH);
 	return LET;
-}
-
-/* Calls that are looked at in the child of a vfork, besides those of any plain process: it changes the parent's memory,
-   too, whose table must not fall behind, its handlers are our stubs, and it may leave others in that memory. */
-static const uint16_t child_calls[] = { SYS_rt_sigaction, SYS_clone, SYS_clone3, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap, SYS_brk,
-					SYS_madvise, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_shmat, SYS_shmdt };
-
-void dispatch_look_at_child(bool on)
-{
-	for (unsigned int i = 0; i < sizeof(child_calls) / sizeof(child_calls[0]); i++)
-		shim_plain_looks[child_calls[i]] = on;
 }
 
 static int mmap_before(struct shim_call *call)
 {
 	uint64_t prot = call->arg[2], flags = call->arg[3];
-	static bool asking; /* what is asked for lies in static memory: no stack need have room for it */
+	static bool asking; /* objects_by_fd uses static memory, so that no stack need have room for it */
 	int fd = (int)call->arg[4];
 
 	if (!shim_mode || (!(prot & PROT_EXEC) && (flags & MAP_TYPE) == MAP_PRIVATE))
 		return LET;
 	if (asking) { /* a handler, in the middle of it; or one that has left it by longjmp */
-		process_stop(SHIM_OFF_UNSEEN);
+		plain_stop(SHIM_OFF_UNSEEN);
 		return LET;
 	}
 	asking = true;
@@ -124,11 +105,12 @@ static int mmap_before(struct shim_call *call)
 		if (!o || o->verdict != OBJECT_CLEAN || prot & PROT_WRITE) {
 			if ((!o || o->verdict == OBJECT_UNSEEN) && !(flags & MAP_ANONYMOUS))
 				objects_note_unknown(fd);
-			process_stop(SHIM_OFF_UNSEEN);
+			plain_stop(SHIM_OFF_UNSEEN);
 		}
 	}
-	if ((flags & MAP_TYPE) != MAP_PRIVATE && (flags & MAP_ANONYMOUS || prot & PROT_WRITE || !objects_is_gconv_cache(fd)))
-		process_stop(SHIM_OFF_SHARED);
+	if ((flags & MAP_TYPE) != MAP_PRIVATE &&
+	    (flags & MAP_ANONYMOUS || prot & PROT_WRITE || !objects_is_gconv_cache(fd)))
+		plain_stop(SHIM_OFF_SHARED);
 	asking = false;
 	return LET;
 }
@@ -136,32 +118,39 @@ static int mmap_before(struct shim_call *call)
 static int mprotect_before(struct shim_call *call)
 {
 	if (call->arg[2] & PROT_EXEC)
-		process_stop(SHIM_OFF_UNSEEN);
+		plain_stop(SHIM_OFF_UNSEEN);
 	return LET;
+}
+
+static int sigaction_before(struct shim_call *call)
+{
+	if (signals_changing(call))
+		plain_stop(SHIM_OFF_FAULTS);
+	return signals_action(call);
 }
 
 static int unshare_before(struct shim_call *call)
 {
-	process_stop(SHIM_OFF_THREADS);
+	plain_stop(SHIM_OFF_THREADS);
 	return confined_before(call);
 }
 
 struct row {
 	int (*before)(struct shim_call *call);
 	uint8_t reason; /* with before null: stop with it */
-	uint8_t plain;	/* looked at while plain, too */
+	uint8_t plain;	/* comes here while plain, too */
 };
 
 static const struct row rows[PLAIN_CALLS] = {
-	[SYS_fork] = { process_fork, 0, 0 },
-	[SYS_vfork] = { process_vfork, 0, 0 },
-	[SYS_clone] = { process_clone, 0, 0 },
-	[SYS_clone3] = { process_clone3, 0, 0 },
-	[SYS_exit] = { process_exit, 0, 0 },
-	[SYS_exit_group] = { process_exit, 0, 0 },
+	[SYS_fork] = { tasks_fork, 0, 0 },
+	[SYS_vfork] = { tasks_vfork, 0, 0 },
+	[SYS_clone] = { tasks_clone, 0, 0 },
+	[SYS_clone3] = { tasks_clone3, 0, 0 },
+	[SYS_exit] = { tasks_exit, 0, 0 },
+	[SYS_exit_group] = { tasks_exit, 0, 0 },
 	[SYS_execve] = { exec_before, 0, 1 },
 	[SYS_execveat] = { exec_before, 0, 1 },
-	[SYS_rt_sigaction] = { signals_action, 0, 0 },
+	[SYS_rt_sigaction] = { sigaction_before, 0, 0 },
 	[SYS_mmap] = { mmap_before, 0, 0 },
 	[SYS_mprotect] = { mprotect_before, 0, 0 },
 	[SYS_prctl] = { prctl_before, 0, 1 },
@@ -206,15 +195,15 @@ void dispatch_init(void)
 		shim_plain_looks[i] = rows[i].plain;
 }
 
-/* Apart, and jumped to: what it keeps on the stack is none of the rows' business. */
+/* Apart, and jumped to: the rows need the stack that it would take. */
 __attribute__((noinline)) static int ask_ahead(struct shim_call *call)
 {
 	int verdict;
 
-	bump(&entry.file->stats.seen);
+	bump(&process.file->stats.seen);
 	verdict = ahead_before(call);
 	if (verdict != SHIM_ANSWERED)
-		bump(&entry.file->stats.forwarded);
+		bump(&process.file->stats.forwarded);
 	return verdict;
 }
 
@@ -230,11 +219,11 @@ __attribute__((used)) int shim_dispatch(struct shim_call *call)
 			if (verdict != LET)
 				return verdict;
 		} else if (row->reason) {
-			process_stop(row->reason);
+			plain_stop(row->reason);
 		}
 	}
 	if (!shim_mode) {
-		memory_child(call);
+		ahead_child(call);
 		__atomic_fetch_add(shim_plain_counter, 1, __ATOMIC_RELAXED);
 		return VERDICT_FORWARD;
 	}
@@ -244,14 +233,7 @@ __attribute__((used)) int shim_dispatch(struct shim_call *call)
 __attribute__((used)) void shim_after(struct shim_call *call, int verdict)
 {
 	if (verdict == VERDICT_FORK)
-		process_after_fork(call->result);
+		tasks_after_fork(call->result);
 	else
 		ahead_after(call);
-}
-
-/* The application's call, made by us in its place. */
-long shim_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
-{
-	bump(&entry.file->stats.forwarded);
-	return raw6((long)nr, a0, a1, a2, a3, a4, a5);
 }

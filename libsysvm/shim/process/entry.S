@@ -5,22 +5,25 @@
  * site:   jmp slot                 (was: an instruction before the syscall)
  * slot:   copies of the instructions up to the syscall
  *         skip the red zone; call shim_entry
- *         answered: jmp behind the syscall        forwarded: jmp to the original syscall
+ *         answered: jmp to after the syscall      forwarded: jmp to the original syscall
  *
  * A forwarded call is made by the original instruction with every register, the flags and the stack as the
- * application had them, so backtraces, unwinding and uprobes see the C library's own address. Only rcx and r11 are
- * changed, which the kernel changes too. Vector registers are never touched by the C files (built with
- * -mgeneral-regs-only); what is served here borrows xmm0 and puts it back. Stack: 128 bytes of red zone, 96 here, the rest of 512 is the C functions'.
+ * application had them, so backtraces, unwinding and uprobes see the C library's own address. Only rcx and
+ * r11 are changed, which the kernel changes too. Vector registers are never touched by the C files (built
+ * with -mgeneral-regs-only); what is served here borrows xmm0 and puts it back. Stack: 128 bytes of red zone,
+ * 96 here, the rest of 512 is the C functions'.
  *
- * Unwinding works at every instruction: a slot looks like a frame that was called from the instruction behind the
- * syscall, whose address it holds in its first 8 bytes; shim_entry looks like a function called by the slot.
- * So pthread_cancel in the middle runs destructors, and gdb shows the application's frames (contract, rule 9).
+ * Unwinding works at every instruction: a slot looks like a frame that was called from the instruction after
+ * the syscall, whose address it holds in its first 8 bytes; shim_entry looks like a function called by the
+ * slot. So pthread_cancel in the middle runs destructors, and gdb shows the application's frames
+ * (docs/semantics.md, 9).
  *
  * Tested by tests/shim/entry (registers, unwinding, red zone, cancellation).
  */
 #include <asm/unistd_64.h>
 
 #include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/bundle/plain_lines.h"
 #include "libsysvm/shim/process/slots.h"
 
 #define SYS_RT_SIGPROCMASK __NR_rt_sigprocmask
@@ -43,7 +46,7 @@ shim_slots:
 	call shim_entry
 	.cfi_def_cfa_offset 0
 	jrcxz 1f
-	.byte 0xe9, 0, 0, 0, 0 /* to behind the syscall; patch.c fills it in */
+	.byte 0xe9, 0, 0, 0, 0 /* to after the syscall; patch.c fills it in */
 1:	.byte 0xe9, 0, 0, 0, 0 /* to the syscall */
 	.endr
 	.cfi_endproc
@@ -66,8 +69,8 @@ shim_slots:
 
 .macro same_arg register, i
 	mov \register, %rcx
-	xor LOG_ARG + 8 * \i(%r11), %rcx
-	test %rcx, RULE_QUICK + 8 * \i(%rax)
+	xor STAGED_ARG + 8 * \i(%r11), %rcx
+	test %rcx, FOLLOWER_EXACT + 8 * \i(%rax)
 	jne .Lgive_up
 .endm
 
@@ -80,15 +83,16 @@ shim_slots:
 	mov 48(%rsp), %r9
 .endm
 
-	/* The next outstanding result, if it is a plain one and this call's: served here, without saving and asking. The
-	   rules are those of log_serve() in log.c; whatever is not plainly so goes the slow way and is decided there. rcx,
-	   r11 and, since it is known, rax are free; flags are saved, xmm0 is put back. */
+	/* The next outstanding answer, if it is a plain one and this call's: served here, without saving and
+	   asking. The rules are those of log_serve() in answers/log.c; whatever is not plainly so goes the
+	   slow way and is decided there. rcx, r11 and, since it is known, rax are free; flags are saved, xmm0
+	   is put back. */
 	.type shim_entry, @function
 	.p2align 6
 shim_entry:
 	.cfi_startproc
-	mov ahead+QUICK_NEXT(%rip), %r11
-	mov LOG_MINUS_NR(%r11), %rcx
+	mov quick+QUICK_NEXT(%rip), %r11
+	mov STAGED_MINUS_NR(%r11), %rcx
 	lea (%rcx, %rax), %rcx
 	jrcxz 1f
 	jmp .Lslow
@@ -99,13 +103,13 @@ shim_entry:
 	seto %al
 	mov %ax, FLAGS(%rsp)
 	lea APP_SP(%rsp), %rax
-	cmpq $0, ahead+QUICK_BUSY_SP(%rip)
+	cmpq $0, quick+QUICK_BUSY_SP(%rip)
 	jne .Lnot_quick
-	mov %rax, ahead+QUICK_BUSY_SP(%rip)
+	mov %rax, quick+QUICK_BUSY_SP(%rip)
 	mov shim_signals(%rip), %rcx
-	cmp ahead+QUICK_LOG_SIGNALS(%rip), %rcx
+	cmp quick+QUICK_LOG_SIGNALS(%rip), %rcx
 	jne .Lgive_up
-	mov LOG_RULE(%r11), %rax
+	mov STAGED_RULE(%r11), %rax
 	same_arg %rdi, 0
 	same_arg %rsi, 1
 	same_arg %rdx, 2
@@ -118,50 +122,50 @@ shim_entry:
 	mov %r8, 40(%rsp)
 
 	/* Fresh? */
-	mov ahead+QUICK_CLOCK(%rip), %rcx
+	mov quick+QUICK_CLOCK(%rip), %rcx
 	mov CLOCK_SECONDS(%rcx), %rax
 	mov CLOCK_NANOSECONDS(%rcx), %rcx
-	cmp ahead+QUICK_LOG_CLOCK+CLOCK_SECONDS(%rip), %rax
+	cmp quick+QUICK_LOG_CLOCK+CLOCK_SECONDS(%rip), %rax
 	jne .Lgive_up
-	sub ahead+QUICK_LOG_CLOCK+CLOCK_NANOSECONDS(%rip), %rcx
-	cmp ahead+QUICK_AGE_NS(%rip), %rcx
+	sub quick+QUICK_LOG_CLOCK+CLOCK_NANOSECONDS(%rip), %rcx
+	cmp quick+QUICK_AGE_NS(%rip), %rcx
 	ja .Lgive_up
 
 	/* rcx: the buffer, rax: its end. In the range that was asked for last, or on the main stack. */
-	mov LOG_OUT(%r11), %rcx
+	mov STAGED_OUT(%r11), %rcx
 	mov 8(%rsp, %rcx, 8), %rcx
-	cmp LOG_TO_MAX(%r11), %rcx
+	cmp STAGED_TO_MAX(%r11), %rcx
 	ja .Lgive_up
-	mov LOG_LENGTH(%r11), %rax
+	mov STAGED_LENGTH(%r11), %rax
 	test %rax, %rax
 	jz 2f
 	add %rcx, %rax
-	cmp ahead+QUICK_WRITE_HIGH(%rip), %rax
+	cmp quick+QUICK_WRITE_HIGH(%rip), %rax
 	ja 1f
-	cmp ahead+QUICK_WRITE_LOW(%rip), %rcx
+	cmp quick+QUICK_WRITE_LOW(%rip), %rcx
 	jae 2f
-1:	cmp ahead+QUICK_STACK_HIGH(%rip), %rax
+1:	cmp quick+QUICK_STACK_HIGH(%rip), %rax
 	ja .Lgive_up
 	lea APP_SP(%rsp), %rax
 	cmp %rax, %rcx
 	jb .Lgive_up
-	cmp ahead+QUICK_STACK_LOW(%rip), %rax
+	cmp quick+QUICK_STACK_LOW(%rip), %rax
 	jb .Lgive_up
 2:
 	/* Claim it: a handler that comes now has lost it, one that came before has taken it back. */
 	mov %r11, %rax
-	add $LOG_SIZE, %r11
-	cmpxchg %r11, ahead+QUICK_NEXT(%rip)
-	lea -LOG_SIZE(%r11), %r11
+	add $STAGED_SIZE, %r11
+	cmpxchg %r11, quick+QUICK_NEXT(%rip)
+	lea -STAGED_SIZE(%r11), %r11
 	jne .Lgive_up
 
-	mov LOG_LENGTH(%r11), %rax
+	mov STAGED_LENGTH(%r11), %rax
 	cmp $256, %rax
 	ja .Llong
 	cmp $16, %rax
 	jb .Lshort
 	movups %xmm0, 48(%rsp)
-	mov LOG_FROM(%r11), %rsi
+	mov STAGED_FROM(%r11), %rsi
 	movups -16(%rsi, %rax), %xmm0
 	movups %xmm0, -16(%rcx, %rax)
 	sub $16, %rax
@@ -175,12 +179,12 @@ shim_entry:
 2:	movups 48(%rsp), %xmm0
 	mov 16(%rsp), %rsi
 .Lserved:
-	mov LOG_RESULT(%r11), %rax
-	mov LOG_POSITION(%r11), %rcx
+	mov STAGED_RESULT(%r11), %rax
+	mov STAGED_POSITION(%r11), %rcx
 	add %rax, (%rcx)
-	movq $0, ahead+QUICK_BUSY_SP(%rip)
+	movq $0, quick+QUICK_BUSY_SP(%rip)
 	restore_flags
-	mov LOG_RESULT(%r11), %rax
+	mov STAGED_RESULT(%r11), %rax
 	mov $1, %ecx
 	.cfi_remember_state
 	lea FRAME(%rsp), %rsp
@@ -193,17 +197,17 @@ shim_entry:
 	jz .Lserved
 .Llong: mov %rcx, %rdi
 	mov %rax, %rcx
-	mov LOG_FROM(%r11), %rsi
+	mov STAGED_FROM(%r11), %rsi
 	rep movsb
 	mov 8(%rsp), %rdi
 	mov 16(%rsp), %rsi
 	jmp .Lserved
 
 .Lgive_up:
-	movq $0, ahead+QUICK_BUSY_SP(%rip)
+	movq $0, quick+QUICK_BUSY_SP(%rip)
 .Lnot_quick:
 	xor %eax, %eax
-	sub LOG_MINUS_NR(%r11), %rax
+	sub STAGED_MINUS_NR(%r11), %rax
 	mov %rax, (%rsp)
 	jmp .Lsaved
 	.cfi_restore_state
@@ -217,7 +221,7 @@ shim_entry:
 .Lsaved:
 	cmpb $0, shim_mode(%rip)
 	je .Lplain
-.Llook:
+.Ldispatch:
 	mov FRAME(%rsp), %rcx
 	mov %rdi, 8(%rsp)
 	mov %rsi, 16(%rsp)
@@ -257,14 +261,15 @@ shim_entry:
 	ret $128
 	.cfi_restore_state
 
-	/* Off, or the child of a vfork: only what keeps the environment and signal handlers right is looked at. */
+	/* Off, or the child of a vfork: only what keeps the environment and signal handlers right goes to C.
+	   */
 .Lplain:
 	mov (%rsp), %rax
 	cmp $PLAIN_CALLS, %rax
 	jae 1f
 	lea shim_plain_looks(%rip), %rcx
 	cmpb $0, (%rcx, %rax)
-	jne .Llook
+	jne .Ldispatch
 1:	mov %rsp, %rcx
 	shr $16, %rcx /* another one for each thread, most likely: Fibonacci hashing */
 	imul $0x9e3779b1, %ecx, %ecx
@@ -288,9 +293,10 @@ shim_entry:
 	call shim_after
 	jmp .Lanswered
 
-	/* The child runs on this stack before the parent does (or on one of its own): nothing may lie on it across the
-	   call, and which of the two returned is told by rax alone. One thread, and the parent sleeps: globals will do, until signals are
-	   let in again (tasks.c holds them), since a handler may call vfork itself. */
+	/* The child runs on this stack before the parent does (or on one of its own): nothing may lie on it
+	   across the call, and only rax says which of the two returned. One thread, and the parent sleeps:
+	   globals will do, until signals are let in again (tasks.c holds them), since a handler may call
+	   vfork itself. */
 .Lvfork:
 	restore_args
 	restore_flags
@@ -326,22 +332,5 @@ shim_entry:
 	jmp *%rcx
 	.cfi_endproc
 	.size shim_entry, . - shim_entry
-
-/* Signal handlers are entered here: two stubs for each signal, used in turns (signals.c). */
-	.hidden shim_stubs
-	.globl shim_stubs
-	.type shim_stubs, @function
-	.balign STUB_SIZE
-shim_stubs:
-	.cfi_startproc
-	.set index, 0
-	.rept STUBS
-	.balign STUB_SIZE, 0xcc
-	incq shim_signals(%rip)
-	jmp *shim_handlers + 8 * index(%rip)
-	.set index, index + 1
-	.endr
-	.cfi_endproc
-	.size shim_stubs, . - shim_stubs
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Takes what is ours out of the environment before main, so that the program finds it as it would have been without us,
- * byte for byte: bundle.h has the form. The strings are zeroed as well, for /proc/self/environ shows the memory itself.
+ * Takes what is ours out of the environment before main, so that the program finds it as it would have been
+ * without us, byte for byte: bundle.h has the form. The strings are zeroed as well, for /proc/self/environ
+ * shows the memory itself.
  *
- * Behind the environment the kernel has put the auxiliary vector, and programs that do not ask the C library walk
- * there. The two variables that are gone leave two words, which become an entry of the vector that says "ignore".
+ * The kernel has put the auxiliary vector after the environment, and programs that do not ask the C library
+ * walk there. The two variables that are gone leave two words, which become a pair of the vector that says
+ * "ignore".
  *
- * A library before us may have moved the list (setenv in its constructor): then there are two, and both are changed.
+ * A library before us may have moved the list (setenv in its constructor): then there are two, and both are
+ * changed.
  * Tested by tests/shim/entry (environment).
  */
+#include "libsysvm/shim/process/environment.h"
+
 #include <elf.h>
 
 #include "libsysvm/shim/base/bytes.h"
-#include "libsysvm/shim/process/process.h"
+#include "libsysvm/shim/bundle/bundle.h"
 #include "libsysvm/shim/process/linkmap.h"
 
 #define PRELOAD "LD_PRELOAD="
@@ -66,7 +71,7 @@ static bool take_out(char *list, const char *ours)
 	else if (!*to)
 		return true;
 	else
-		to++; /* somebody has put his own behind */
+		to++; /* somebody has added another one after it */
 	while (*to)
 		*from++ = *to++;
 	while (*from) /* up to the end that was */
@@ -112,7 +117,7 @@ static void hide(char **list, struct ours *ours)
 	ours->gone++;
 }
 
-/* The words between the end of the list and the auxiliary vector: entries to be ignored, if they are pairs. */
+/* The words between the end of the list and the auxiliary vector: to be ignored, if they are pairs. */
 static void fill(char **list, unsigned int gone)
 {
 	while (*list)

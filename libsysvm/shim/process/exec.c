@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * Our two environment variables are in no program's environment, and yet reach the programs that it runs: the
- * constructor takes them out (environment.c), exec puts them back when the new program can use them (target.c; bundle.h has the form). Other libraries in
- * LD_PRELOAD stay, before ours (a sanitizer or fakeroot must come first).
+ * constructor takes them out (environment.c), exec puts them back when the new program can use them
+ * (target.c; bundle.h has the form). Other libraries in LD_PRELOAD stay, before ours (a sanitizer or fakeroot
+ * must come first).
  *
- * Whatever fails with them - E2BIG because they are too much, an address that is none - is tried again as the application
- * asked for it, so every error is the one of its own call. It is not even tried where our calls may be judged or our files not be seen from the new program (entry.confined),
- * where limits leave no room, where the environment is longer than MAX_VARIABLES, or where it names a bundle already (sysvm run in sysvm run).
+ * Whatever fails with them - E2BIG because they are too much, a bad address - is tried again as the
+ * application asked for it, so every error is the one of its own call. It is not even tried where our calls
+ * may be judged or our files not be seen from the new program (process.confined), where limits leave no room,
+ * where the environment is longer than MAX_VARIABLES, or where it names a bundle already (sysvm run in sysvm
+ * run).
  *
- * The new list is made in one of a few workspaces, never on the stack (exec.h). A workspace is claimed by thread number. The
- * child of a vfork shares it with the parent's other threads, which may exec at the same time, and leaves by exec without giving it back: it is
- * free again when its owner does not share this memory any more (kcmp says). With all of them taken the exec is plain.
+ * The new list is made in one of a few workspaces, never on the stack (exec.h). A workspace is claimed by
+ * thread number. The child of a vfork shares it with the parent's other threads, which may exec at the same
+ * time, and leaves by exec without giving it back: it is free again when its owner does not share this memory
+ * any more (kcmp says so). With all of them taken the exec is plain.
  *
  * Tested by tests/shim/entry (environment, exec).
  */
@@ -20,13 +24,17 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 
+#include "libsysvm/shim/ahead/ahead.h"
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/process/limits.h"
+#include "libsysvm/shim/process/process.h"
 
 #define PRELOAD "LD_PRELOAD="
 #define PRELOAD_LENGTH 11
 #define BUNDLE BUNDLE_VARIABLE "="
 #define BUNDLE_LENGTH sizeof(BUNDLE_VARIABLE)
-_Static_assert(BUNDLE_LENGTH <= COPY_START && PRELOAD_LENGTH <= COPY_START, "both names are told by their start");
+_Static_assert(BUNDLE_LENGTH <= COPY_START && PRELOAD_LENGTH <= COPY_START,
+	       "both names are known by their start");
 
 #define WORKSPACES 3
 static struct exec_work workspace[WORKSPACES];
@@ -45,10 +53,10 @@ static unsigned long append(char *to, unsigned long at, const char *text)
 
 void exec_init(void)
 {
-	append(preload_text, append(preload_text, 0, PRELOAD), entry.bundle->library_path);
-	unsigned long at = append(bundle_text, append(bundle_text, 0, BUNDLE), entry.bundle->bundle_path);
+	append(preload_text, append(preload_text, 0, PRELOAD), process.bundle->library_path);
+	unsigned long at = append(bundle_text, append(bundle_text, 0, BUNDLE), process.bundle->bundle_path);
 
-	append(bundle_text, append(bundle_text, at, "\n"), entry.bundle->library_path);
+	append(bundle_text, append(bundle_text, at, "\n"), process.bundle->library_path);
 }
 
 __attribute__((noinline)) static struct exec_work *claim(void)
@@ -58,14 +66,16 @@ __attribute__((noinline)) static struct exec_work *claim(void)
 	for (unsigned int i = 0; i < WORKSPACES; i++) {
 		uint32_t owner = __atomic_load_n(&workspace[i].owner, __ATOMIC_RELAXED);
 
-		/* Another memory (1 to 3) or no such thread: it has left. Whatever else is said, it may be at work. */
+		/* Another memory (1 to 3) or no such thread: it has left. Whatever else is said, it may be at
+		   work. */
 		if (owner) {
 			long differs = own4(SYS_kcmp, me, owner, KCMP_VM, 0);
 
 			if (owner == me || ((differs < 1 || differs > 3) && differs != -ESRCH))
 				continue;
 		}
-		if (__atomic_compare_exchange_n(&workspace[i].owner, &owner, me, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&workspace[i].owner, &owner, me, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			return &workspace[i];
 	}
 	return 0;
@@ -85,15 +95,17 @@ __attribute__((noinline)) static bool copy_list(struct exec_work *w, uint64_t en
 	return (long)w->count < n; /* else it has no end that we know */
 }
 
-/* Looks at the start of each variable from `done` on, STRINGS at a time. False: one of them is not there, or there is a bundle. */
-__attribute__((noinline)) static bool look_at_names(struct exec_work *w, unsigned int done, uint64_t sp)
+/* Reads the starts of up to STRINGS variables, from `done` on. False: one of them is not there, or there is a
+   bundle. */
+__attribute__((noinline)) static bool read_names(struct exec_work *w, unsigned int done, uint64_t sp)
 {
 	unsigned int strings = w->count - done < STRINGS ? (unsigned int)(w->count - done) : STRINGS;
 
 	if (copy_starts(w->start, &w->envp[done], strings, w->there, w->packed, sp) != 0)
 		return false;
 	for (unsigned int i = 0; i < strings; i++) {
-		/* A name that a page's end cut: read on. If nothing is there the string ends before, or the kernel says so. */
+		/* A name that a page's end cut: read on. If nothing is there it ends before, or the kernel
+		   returns EFAULT. */
 		if ((w->start[i][0] == PRELOAD[0] || w->start[i][0] == BUNDLE[0]) &&
 		    4096 - w->envp[done + i] % 4096 < BUNDLE_LENGTH)
 			copy_start_on(w->start[i], w->envp[done + i], w->there);
@@ -105,13 +117,13 @@ __attribute__((noinline)) static bool look_at_names(struct exec_work *w, unsigne
 	return true;
 }
 
-static bool look_over(struct exec_work *w, uint64_t envp, uint64_t sp)
+static bool read_environment(struct exec_work *w, uint64_t envp, uint64_t sp)
 {
 	if (!copy_list(w, envp, sp))
 		return false;
 	w->preload = w->count;
 	for (unsigned int done = 0; done < w->count; done += STRINGS)
-		if (!look_at_names(w, done, sp))
+		if (!read_names(w, done, sp))
 			return false;
 	return true;
 }
@@ -123,11 +135,12 @@ static bool extend_preload(struct exec_work *w, uint64_t sp)
 
 	while (at < n && w->preload_text[at])
 		at++;
-	for (const char *c = entry.bundle->library_path; *c; c++)
+	for (const char *c = process.bundle->library_path; *c; c++)
 		n--;
 	if (at + 2 > n) /* the room that is left, or no end */
 		return false;
-	append(w->preload_text, append(w->preload_text, (unsigned long)at, ":"), entry.bundle->library_path);
+	append(w->preload_text, append(w->preload_text, (unsigned long)at, ":"),
+	       process.bundle->library_path);
 	w->envp[w->preload] = RAW_U(w->preload_text);
 	return true;
 }
@@ -150,10 +163,10 @@ static void count(bool failed)
 	uint64_t n = failed ? ~0ull : 1;
 
 	if (failed)
-		bump(&entry.file->stats.own);
-	bump_n(shim_mode ? &entry.file->stats.seen : shim_plain_counter, n);
+		bump(&process.file->stats.own);
+	bump_n(shim_mode ? &process.file->stats.seen : shim_plain_counter, n);
 	if (shim_mode)
-		bump_n(&entry.file->stats.forwarded, n);
+		bump_n(&process.file->stats.forwarded, n);
 }
 
 __attribute__((noinline)) static void exec_with_us(const struct exec_work *w, const struct shim_call *call)
@@ -173,10 +186,11 @@ int exec_before(struct shim_call *call)
 
 	if (shim_mode)
 		ahead_settle(); /* the child of a vfork is plain, and leaves the parent's alone */
-	if (entry.confined || !limits_leave_room() || !(w = claim()))
+	if (process.confined || !limits_leave_room() || !(w = claim()))
 		return -1;
-	if (target_takes_us(w, at ? (int)call->arg[0] : AT_FDCWD, (const char *)call->arg[at], at ? (int)call->arg[4] : 0) &&
-	    look_over(w, call->arg[2 + at], call->sp) && add_ours(w, call->sp))
+	if (target_takes_us(w, at ? (int)call->arg[0] : AT_FDCWD, (const char *)call->arg[at],
+			    at ? (int)call->arg[4] : 0) &&
+	    read_environment(w, call->arg[2 + at], call->sp) && add_ours(w, call->sp))
 		exec_with_us(w, call);
 	__atomic_store_n(&w->owner, 0, __ATOMIC_RELEASE);
 	return -1;

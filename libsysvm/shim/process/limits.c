@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether the process's limits have room for us. Our library and its data count against RLIMIT_AS and RLIMIT_DATA, our
- * variables against the stack that a new program starts with, our files against the descriptors: where a limit is so low that
- * it could matter, a program must find all of it for itself. Asked at the start and before each exec, since a limit may also be set
- * from outside, or by the child of a vfork.
+ * Whether the process's limits have room for us. Our library and its data count against RLIMIT_AS and
+ * RLIMIT_DATA, our variables against the stack that a new program starts with, our files against the
+ * descriptors: where a limit is so low that it could matter, a program must have all of it for itself. Asked
+ * at the start and before each exec, since a limit may also be set from outside, or by the child of a vfork.
+ *
  * Tested by tests/shim/entry (limits).
  */
+#include "libsysvm/shim/process/limits.h"
+
 #include <sys/resource.h>
 
 #include "libsysvm/shim/process/process.h"
@@ -22,6 +25,6 @@ static uint64_t limit(int resource)
 
 bool limits_leave_room(void)
 {
-	return limit(RLIMIT_STACK) >= STACK_ENOUGH && limit(RLIMIT_AS) == ~0ull && limit(RLIMIT_DATA) == ~0ull &&
-	       limit(RLIMIT_NOFILE) >= DESCRIPTORS_ENOUGH;
+	return limit(RLIMIT_STACK) >= STACK_ENOUGH && limit(RLIMIT_AS) == ~0ull &&
+	       limit(RLIMIT_DATA) == ~0ull && limit(RLIMIT_NOFILE) >= DESCRIPTORS_ENOUGH;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where `environ` is and what the auxiliary vector says, read from memory. The C library's functions for such things (getauxval,
- * dl_iterate_phdr) and even its variables are names that any other library may define too: fakechroot's
- * dl_iterate_phdr crashes when it is called before its own constructor. So the shim imports no name at all.
+ * Where `environ` is and what the auxiliary vector says, read from memory. The C library's functions for such
+ * things (getauxval, dl_iterate_phdr) and even its variables are names that any other library may define too:
+ * fakechroot's dl_iterate_phdr crashes when it is called before its own constructor. So the shim imports no
+ * name at all.
  *
- * The way: the kernel lays the auxiliary vector behind the environment, it names the executable's program headers, its DT_DEBUG
- * points to the loader's list of objects (made for debuggers, and an ABI: <link.h>), and they are searched for the variable
- * as the loader did. Runs in the constructor, with one thread.
+ * The kernel puts the auxiliary vector after the environment. The vector names the executable's program
+ * headers; the executable's DT_DEBUG points to the loader's list of objects (made for debuggers, and an ABI:
+ * <link.h>); and they are searched for the variable as the loader did. Runs in the constructor, with one
+ * thread.
  *
  * Tested by tests/shim/entry (around.py: imports nothing; a library that interposes; the environment).
  */
@@ -21,14 +23,15 @@
 static const Elf64_auxv_t *auxv;
 static const struct link_map *first;
 
-/* The kernel writes AT_PHDR, AT_PHENT and AT_PHNUM in a row, and no pointer of an environment is as small as these. A library
-   before us may have taken variables out: between the environment's end and the vector may lie more words. */
+/* The kernel writes AT_PHDR, AT_PHENT and AT_PHNUM one after the other, and no pointer of an environment is
+   as small as these. A library before us may have taken variables out: more words may lie between the
+   environment and the vector. */
 static const Elf64_auxv_t *find_auxv(char **argv, char **envp)
 {
 	const uint64_t *w = (const uint64_t *)envp, *strings = (const uint64_t *)argv[0];
 
 	if (!strings || strings <= w)
-		return 0; /* the strings lie above: as far as we may look */
+		return 0; /* the strings lie above, and nothing is searched beyond them */
 	for (; w + 6 <= strings; w++)
 		if (w[0] == AT_PHDR && w[2] == AT_PHENT && w[3] == sizeof(Elf64_Phdr) && w[4] == AT_PHNUM)
 			break;
@@ -86,7 +89,8 @@ bool linkmap_init(char **argv, char **envp)
 	return first != 0;
 }
 
-/* The loader has added the load address to the tables' addresses, but where it could not write (the vDSO). */
+/* The loader has added the load address to the tables' addresses, unless it could not write there (the vDSO).
+   */
 static uint64_t table(const struct link_map *l, int64_t tag)
 {
 	for (const Elf64_Dyn *d = l->l_ld; d && d->d_tag != DT_NULL; d++)
@@ -95,19 +99,12 @@ static uint64_t table(const struct link_map *l, int64_t tag)
 	return 0;
 }
 
-/* --- symbols --------------------------------------------------------------------------------------------------- */
-
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
+/* --- symbols -------------------------------------------------------------------------------------------- */
 
 static void *defined(const struct link_map *l, const Elf64_Sym *s, const char *strings, const char *name)
 {
 	if (s->st_shndx == SHN_UNDEF || !s->st_value || ELF64_ST_TYPE(s->st_info) != STT_OBJECT ||
-	    !same(strings + s->st_name, name))
+	    !bytes_same_text(strings + s->st_name, name))
 		return 0;
 	return (void *)(l->l_addr + s->st_value);
 }
@@ -116,7 +113,8 @@ static void *look_up(const struct link_map *l, const char *name)
 {
 	const Elf64_Sym *symbols = (const Elf64_Sym *)table(l, DT_SYMTAB);
 	const char *strings = (const char *)table(l, DT_STRTAB);
-	const uint32_t *gnu = (const uint32_t *)table(l, DT_GNU_HASH), *sysv = (const uint32_t *)table(l, DT_HASH);
+	const uint32_t *gnu = (const uint32_t *)table(l, DT_GNU_HASH),
+		       *sysv = (const uint32_t *)table(l, DT_HASH);
 	uint32_t hash = 5381, i;
 	void *found = 0;
 
@@ -141,7 +139,8 @@ static void *look_up(const struct link_map *l, const char *name)
 	return found;
 }
 
-/* As the loader binds it: the first definition counts, and an executable that uses the name may have a copy. */
+/* As the loader binds it: the first definition counts, and an executable that uses the name may have a copy.
+   */
 char ***linkmap_environ(void)
 {
 	for (const struct link_map *l = first; l; l = l->l_next) {

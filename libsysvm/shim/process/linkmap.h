@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* First: what the constructor was given. False: this is no stack as Linux lays it out; then nothing else here works. */
+/* First: what the constructor was given. False: this is no stack as Linux lays it out; then nothing else here
+   works. */
 bool linkmap_init(char **argv, char **envp);
 
 /* A value of the auxiliary vector, or 0. */

@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which object files this process consists of, and what the bundle knows about each. A process is closed only if
- * every byte that it could execute is known to make no system call that the shim does not see (contract, rule 1).
+ * Which object files this process consists of, and what the bundle knows about each. The ahead half runs only
+ * if every byte that the process could execute is known to make no system call that the shim does not see
+ * (docs/semantics.md, 1).
  *
- * What is mapped is asked of the kernel (maps.c), not of the loader: it names the file itself, by device and inode.
- * A record of the bundle is believed only for the very file that it was made from: device, inode, size, time of
- * change of contents and of status, all equal. A build-id proves nothing: a copy with other bytes keeps it. The path
- * only leads to that file; whether it still does (a package may have been replaced since exec) the inode shows.
+ * What is mapped is asked of the kernel (known/maps.c), not of the loader: it names the file itself, by
+ * device and inode. A record of the bundle is believed only for the very file that it was made from: device,
+ * inode, size, time of change of contents and of status, all equal. A build-id proves nothing: a copy with
+ * other bytes keeps it. The path only leads to that file; whether it still does (a package may have been
+ * replaced since exec) the inode shows.
  *
  * Code that is writable, shared, or of no file is not known. Later mappings are judged when they are made.
- * Tested by tests/shim/entry (an object with an own syscall, dlopen, dlmopen, anonymous code, segments, identity).
+ *
+ * Tested by tests/shim/entry (an object with an own syscall, dlopen, dlmopen, anonymous code, segments,
+ * identity).
  */
+#include "libsysvm/shim/process/objects.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "libsysvm/shim/base/bytes.h"
+#include "libsysvm/shim/known/maps.h"
+#include "libsysvm/shim/process/patch.h"
 #include "libsysvm/shim/process/process.h"
-#include "libsysvm/shim/process/maps.h"
 
 #define MAPPED_MAX 512
 
 struct mapped { /* one executable mapping of a file */
 	uint64_t low, high, offset;
 	uint64_t dev, ino;		   /* as /proc/self/maps says */
-	uint64_t probe;			   /* address of a mapping of the file that the path leads to now, or 0 */
+	/* address of a mapping of the file that the path leads to now, or 0 */
+	uint64_t probe;
 	const struct sysvm_object *object; /* null: not known */
 	bool patchable;			   /* r-x and private */
 };
@@ -34,7 +42,7 @@ static bool unseen, shared, probes;
 
 static const struct sysvm_object *objects(void)
 {
-	return (const struct sysvm_object *)((const char *)entry.bundle + entry.bundle->objects_offset);
+	return (const struct sysvm_object *)((const char *)process.bundle + process.bundle->objects_offset);
 }
 
 static uint64_t nanoseconds(const struct timespec *t)
@@ -52,7 +60,7 @@ const struct sysvm_object *objects_by_stat(const struct stat *st)
 {
 	const struct sysvm_object *o = objects();
 
-	for (uint64_t i = 0; i < entry.bundle->objects; i++)
+	for (uint64_t i = 0; i < process.bundle->objects; i++)
 		if (same_file(&o[i].identity, st))
 			return &o[i];
 	return 0;
@@ -62,37 +70,31 @@ const struct sysvm_object *objects_by_stat(const struct stat *st)
 static bool covers(const struct sysvm_object *o, uint64_t offset, uint64_t end)
 {
 	for (unsigned int i = 0; i < SITES_PIECES_MAX; i++)
-		if (offset >> 12 >= o->code[i].page && (end + 4095) >> 12 <= (uint64_t)o->code[i].page + o->code[i].pages)
+		if (offset >> 12 >= o->code[i].page &&
+		    (end + 4095) >> 12 <= (uint64_t)o->code[i].page + o->code[i].pages)
 			return true;
 	return false;
-}
-
-static bool is(const char *name, const char *other)
-{
-	while (*name && *name == *other)
-		name++, other++;
-	return *name == *other;
 }
 
 /* For the statistics: what was not known, or is known to make the process plain. */
 static void note_path(const char *path)
 {
-	uint64_t noted = __atomic_load_n(&entry.file->unknown_count, __ATOMIC_RELAXED);
+	uint64_t noted = __atomic_load_n(&process.file->unknown_count, __ATOMIC_RELAXED);
 
 	for (uint64_t i = 0; i < noted && i < STATS_UNKNOWN_MAX; i++)
-		if (is(entry.file->unknown[i], path))
+		if (bytes_same_text(process.file->unknown[i], path))
 			return;
 
-	uint64_t i = __atomic_fetch_add(&entry.file->unknown_count, 1, __ATOMIC_RELAXED);
+	uint64_t i = __atomic_fetch_add(&process.file->unknown_count, 1, __ATOMIC_RELAXED);
 
 	if (i >= STATS_UNKNOWN_MAX)
 		return;
 	for (unsigned int k = 0; k + 1 < BUNDLE_PATH_MAX && path[k]; k++)
-		entry.file->unknown[i][k] = path[k];
+		process.file->unknown[i][k] = path[k];
 }
 
-/* The path leads to a file with another device than the mapping shows. Overlay file systems and btrfs show two devices
-   for one file, so the file is mapped here, and the kernel compares: confirm(). */
+/* The path leads to a file with another device than the mapping shows. Overlay file systems and btrfs show
+   two devices for one file, so the file is mapped here, and the kernel compares: confirm(). */
 static const struct sysvm_object *open_probe(struct mapped *m, const char *path)
 {
 	const struct sysvm_object *o = 0;
@@ -102,7 +104,7 @@ static const struct sysvm_object *open_probe(struct mapped *m, const char *path)
 	if (fd < 0)
 		return 0;
 	if (own2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && (o = objects_by_stat(&st))) {
-		bump(&entry.file->stats.own);
+		bump(&process.file->stats.own);
 		map = raw6(SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE, RAW_U(fd), 0);
 		m->probe = map > 0 || map < -4095 ? (uint64_t)map : 0;
 		probes |= m->probe != 0;
@@ -140,9 +142,9 @@ static void find_object(struct mapped *m, const char *path)
 
 static void visit_shared(const struct map_line *l)
 {
-	const struct sysvm_identity *g = &entry.bundle->gconv_cache;
+	const struct sysvm_identity *g = &process.bundle->gconv_cache;
 
-	if ((uint64_t)entry.file >= l->low && (uint64_t)entry.file < l->high)
+	if ((uint64_t)process.file >= l->low && (uint64_t)process.file < l->high)
 		return;
 	if (l->writable || l->ino != g->ino || l->dev != g->dev)
 		shared = true;
@@ -156,10 +158,13 @@ static int visit(const struct map_line *l)
 		visit_shared(l);
 	if (!l->executable)
 		return 0;
-	/* The kernel's own code asks for the time only; probed instructions are the kernel's affair. */
-	if (!l->ino && (is(l->path, "[vdso]") || is(l->path, "[vsyscall]") || is(l->path, "[uprobes]")))
+	/* The kernel's own code makes system calls for the time only; it handles probed instructions itself.
+	   */
+	if (!l->ino && (bytes_same_text(l->path, "[vdso]") || bytes_same_text(l->path, "[vsyscall]") ||
+			bytes_same_text(l->path, "[uprobes]")))
 		return 0;
-	if ((uint64_t)shim_slots >= l->low && (uint64_t)shim_slots < l->high) /* this library */
+	/* this library */
+	if ((uint64_t)process.slot_memory >= l->low && (uint64_t)process.slot_memory < l->high)
 		return 0;
 	if (!l->ino || l->path[0] != '/' || mapped_count == MAPPED_MAX) {
 		unseen = true;
@@ -196,7 +201,8 @@ enum shim_reason objects_find(void)
 
 enum shim_reason objects_patch(bool all)
 {
-	const struct sysvm_site *sites = (const void *)((const char *)entry.bundle + entry.bundle->sites_offset);
+	const struct sysvm_site *sites =
+		(const void *)((const char *)process.bundle + process.bundle->sites_offset);
 	bool libc_patched = false;
 	int missed = 0;
 
@@ -206,7 +212,8 @@ enum shim_reason objects_patch(bool all)
 
 		if (!m->object || !m->object->sites || !m->patchable)
 			continue;
-		n = patch_mapping(m->low, m->high, m->offset, sites + m->object->first_site, m->object->sites, all);
+		n = patch_mapping(m->low, m->high, m->offset, sites + m->object->first_site, m->object->sites,
+				  all);
 		if (n < 0)
 			return SHIM_OFF_LIBC;
 		missed += n;
@@ -216,16 +223,17 @@ enum shim_reason objects_patch(bool all)
 	return !libc_patched ? SHIM_OFF_LIBC : missed ? SHIM_OFF_UNSEEN : SHIM_ON;
 }
 
-/* --- later ---------------------------------------------------------------------------------------------------- */
+/* --- later ---------------------------------------------------------------------------------------------- */
 
 const struct sysvm_object *objects_by_fd(int fd, uint64_t offset)
 {
-	static struct stat st; /* the caller sees to it that there is one at a time, here and below */
+	static struct stat st; /* here and below: the caller makes one such call at a time */
 	const struct sysvm_object *o;
 
 	if (own2(SYS_fstat, fd, &st) != 0)
 		return 0;
-	/* Where it begins, and no more: the loader maps an object as a whole, then the other segments over it. */
+	/* Where it begins, and no more: the loader maps an object as a whole, then the other segments over
+	   it. */
 	o = objects_by_stat(&st);
 	return o && covers(o, offset, offset + 1) ? o : 0;
 }
@@ -259,14 +267,13 @@ void objects_note_unknown(int fd)
 
 bool objects_is_gconv_cache(int fd)
 {
-	const struct sysvm_identity *g = &entry.bundle->gconv_cache;
+	const struct sysvm_identity *g = &process.bundle->gconv_cache;
 	static struct stat st;
 
 	return fd >= 0 && g->ino && own2(SYS_fstat, fd, &st) == 0 && same_file(g, &st);
 }
 
-/* Build-id and file offset to an address. */
-uint64_t shim_resolve(const struct svp_place *place)
+uint64_t objects_resolve(const struct svp_place *place)
 {
 	for (unsigned int i = 0; place->build_id_len && i < mapped_count; i++) {
 		const struct mapped *m = &mapped[i];
@@ -279,7 +286,6 @@ uint64_t shim_resolve(const struct svp_place *place)
 	return 0;
 }
 
-/* The executable's build-id. */
 uint32_t objects_exe_build_id(uint8_t *build_id)
 {
 	const struct sysvm_object *o;

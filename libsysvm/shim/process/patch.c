@@ -2,16 +2,18 @@
 /*
  * Writes the jumps into one executable mapping of an object file, and the slots that they lead to.
  *
- * A site is touched only if its bytes are exactly those of the file the table was made from: a breakpoint, a probe
- * or another patcher's jump stays as it is (contract, rule 4), and so do addresses that a jump cannot reach. Text
- * is made writable without ever losing PROT_EXEC; where that is refused (PR_SET_MDWE, SELinux) nothing is written
- * (rule 5). Runs before main, with one thread.
+ * A site is touched only if its bytes are exactly those of the file the table was made from: a breakpoint, a
+ * probe or another patcher's jump stays as it is (docs/semantics.md, 4), and so do addresses that a jump
+ * cannot reach. Text is made writable without ever losing PROT_EXEC; where that is refused (PR_SET_MDWE,
+ * SELinux) nothing is written (5). Runs before main, with one thread.
  *
- * Each page that is written costs a copy, 140 of them some 0.25 ms. A process that is plain from the start needs only
- * the sites of the calls that are looked at while plain (all = false).
+ * Each page that is written costs a copy, 140 of them some 0.25 ms. A process that is plain from the start
+ * needs only the sites of the calls that come to shim_dispatch while plain (all = false).
  *
  * Tested by tests/shim/entry (every site, a breakpoint set before, PR_SET_MDWE, segments).
  */
+#include "libsysvm/shim/process/patch.h"
+
 #include <sys/mman.h>
 
 #include "libsysvm/shim/base/bytes.h"
@@ -34,9 +36,9 @@ static void put_rel32(unsigned char *at, uint64_t target)
 static bool fill_slot(unsigned char *slot, const struct sysvm_site *s, uint64_t bias)
 {
 	unsigned char *code = slot + SLOT_TAIL - s->code_len;
-	uint64_t behind = bias + s->syscall + 2;
+	uint64_t after = bias + s->syscall + 2;
 
-	if (!reaches((uint64_t)slot, behind) || !reaches((uint64_t)slot + SLOT_SIZE, behind))
+	if (!reaches((uint64_t)slot, after) || !reaches((uint64_t)slot + SLOT_SIZE, after))
 		return false;
 	bytes_copy(code, s->code, s->code_len);
 	for (unsigned int f = 0; f < s->fixes; f++) {
@@ -47,9 +49,9 @@ static bool fill_slot(unsigned char *slot, const struct sysvm_site *s, uint64_t 
 			return false;
 		bytes_copy(code + s->fix[f].at, &rel, 4);
 	}
-	bytes_copy(slot, &behind, 8);
-	put_rel32(slot + SLOT_SKIP, behind);
-	put_rel32(slot + SLOT_FORWARD, behind - 2);
+	bytes_copy(slot, &after, 8);
+	put_rel32(slot + SLOT_SKIP, after);
+	put_rel32(slot + SLOT_FORWARD, after - 2);
 	return true;
 }
 
@@ -58,12 +60,12 @@ static bool patch_site(const struct sysvm_site *s, unsigned char *at, uint64_t l
 {
 	uint64_t bias = (uint64_t)at - s->patch;
 	unsigned char *hop = (unsigned char *)(bias + s->hop);
-	unsigned char *slot = shim_slots + (uint64_t)entry.slots * SLOT_SIZE;
+	unsigned char *slot = process.slot_memory + (uint64_t)process.slots * SLOT_SIZE;
 	uint64_t target = (uint64_t)slot + SLOT_TAIL - s->code_len;
 	unsigned char jump[5] = { 0xe9 };
 	int32_t rel;
 
-	if (entry.slots == SLOTS || !bytes_equal(at, s->expect, s->expect_len))
+	if (process.slots == SLOTS || !bytes_equal(at, s->expect, s->expect_len))
 		return false;
 	if (s->flags & SITE_HOP) {
 		int64_t near = hop - (at + 2);
@@ -85,7 +87,7 @@ static bool patch_site(const struct sysvm_site *s, unsigned char *at, uint64_t l
 		bytes_copy(jump + 1, &rel, 4);
 		bytes_copy(at, jump, 5);
 	}
-	entry.slots++;
+	process.slots++;
 	return true;
 }
 
@@ -94,8 +96,8 @@ static long protect(uint64_t low, uint64_t length, int rights)
 	return own3(SYS_mprotect, low, length, rights);
 }
 
-int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sysvm_site *sites, uint32_t count,
-		  bool all)
+int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sysvm_site *sites,
+		  uint32_t count, bool all)
 {
 	const uint64_t slots = SLOTS * SLOT_SIZE, length = high - low;
 	int unseen = 0;
@@ -103,7 +105,7 @@ int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sys
 
 	if (protect(low, length, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
 		return -1;
-	if (protect((uint64_t)shim_slots, slots, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) {
+	if (protect((uint64_t)process.slot_memory, slots, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) {
 		protect(low, length, PROT_READ | PROT_EXEC);
 		return -1;
 	}
@@ -119,15 +121,16 @@ int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sys
 		done = !(s->flags & SITE_LEFT) && from < length && length - from >= s->expect_len &&
 		       patch_site(s, (unsigned char *)low + from, low, high);
 		if (done)
-			entry.patched++;
+			process.patched++;
 		else
-			entry.left++;
+			process.left++;
 		if ((!done || s->flags & SITE_LEAKY) && !(s->flags & SITE_HARMLESS))
 			unseen++;
 	}
-	/* What is given back was there before, in one piece; a kernel that refuses leaves nothing else to be done. */
+	/* What is given back was there before, in one piece; a kernel that refuses leaves nothing else to be
+	   done. */
 	restored = protect(low, length, PROT_READ | PROT_EXEC);
-	if (protect((uint64_t)shim_slots, slots, PROT_READ | PROT_EXEC) != 0 || restored != 0)
+	if (protect((uint64_t)process.slot_memory, slots, PROT_READ | PROT_EXEC) != 0 || restored != 0)
 		return -1;
 	return unseen;
 }

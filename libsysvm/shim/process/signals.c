@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signal handlers are entered through a stub that counts (shim_signals) and jumps on, so that the ahead half sees
- * that one ran: what it learned may be news. The application must not notice: a query shows its own handler, and a
- * change of handler is one step. Each signal has two stubs, used in turns: the new handler's address is stored in
- * the stub that is not installed before the kernel is told. A handler that interrupts this very change and changes the
- * same signal's handler itself finds it busy: both stubs are in use then, so the process goes plain.
+ * Signal handlers are entered through a stub that counts (shim_signals) and jumps on, so that the ahead half
+ * sees that one ran: what it learned may be news. The application must not notice: a query shows its own
+ * handler, and a change of handler is one step. Each signal has two stubs, used in turns: the new handler's
+ * address is stored in the stub that is not installed, before the kernel gets it. A handler that interrupts
+ * this very change and changes the same signal's handler itself finds both stubs in use (signals_changing),
+ * so the process goes plain.
  *
- * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them): they would matter if the shim's
- * copies could fault where the kernel would answer EFAULT, and memory.c touches only what it knows to be there with
- * the right protection, following every mprotect that such a program makes.
+ * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them). They would matter if
+ * the shim's copies could fault where the kernel would return EFAULT, and memory.c touches only what it knows
+ * to be there with the right protection, following every mprotect that such a program makes.
  *
- * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub. A process that goes
- * plain gets its own handlers back (signals_stop): from then on the shim has nothing to do with its signals, and makes no
- * call that a filter could judge.
- * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp; after a filter).
+ * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub. A
+ * process that goes plain gets its own handlers back (signals_stop): from then on the shim has nothing to do
+ * with its signals, and makes no call that a filter could judge.
+ * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp; after a
+ * filter).
  */
+#include "libsysvm/shim/process/signals.h"
+
 #include <errno.h>
 #include <signal.h>
 
+#include "libsysvm/shim/process/copy.h"
 #include "libsysvm/shim/process/process.h"
 
-volatile uint64_t shim_signals;
-uint64_t shim_handlers[STUBS];
 static uint8_t next_stub[SIGNALS]; /* 0 or 1, by signal - 1 */
 static uint8_t changing[SIGNALS];
 static uint64_t with_stub; /* bit signal - 1: one may be installed */
@@ -38,12 +41,12 @@ static uint64_t own_handler(uint64_t installed)
 	return installed >= first && i < STUBS ? shim_handlers[i] : installed;
 }
 
-static long set_action(uint64_t signal, const struct kernel_sigaction *new, struct kernel_sigaction *old, uint64_t size)
+static long set_action(uint64_t signal, const struct kernel_sigaction *new, struct kernel_sigaction *old,
+		       uint64_t size)
 {
 	return raw4(SYS_rt_sigaction, signal, new, old, size);
 }
 
-/* All signals wait until signals_release. Returns the mask that was. */
 uint64_t signals_hold(void)
 {
 	static const uint64_t all = ~0ull;
@@ -69,39 +72,46 @@ __attribute__((noinline)) void signals_stop(void)
 	for (unsigned int signal = 1; with_stub; signal++, with_stub >>= 1) {
 		if (!(with_stub & 1) || set_action(signal, 0, &action, 8) != 0)
 			continue;
-		bump(&entry.file->stats.own);
+		bump(&process.file->stats.own);
 		if (own_handler(action.handler) == action.handler)
 			continue;
 		action.handler = own_handler(action.handler);
 		set_action(signal, &action, 0, 8);
-		bump(&entry.file->stats.own);
+		bump(&process.file->stats.own);
 	}
 	signals_release(mask);
 }
 
+static bool is_change(const struct shim_call *call)
+{
+	return call->arg[3] == 8 && call->arg[0] >= 1 && call->arg[0] <= SIGNALS;
+}
+
+bool signals_changing(const struct shim_call *call)
+{
+	return shim_mode && is_change(call) && call->arg[1] && changing[call->arg[0] - 1];
+}
+
 int signals_action(struct shim_call *call)
 {
-	uint64_t signal = call->arg[0], size = call->arg[3];
+	uint64_t signal = call->arg[0];
 	struct kernel_sigaction action; /* the new one, then the old one */
 	bool has_new = call->arg[1] != 0, wrap;
 	unsigned int stub = 0;
 
-	if (size != 8 || signal < 1 || signal > SIGNALS)
-		return -1; /* EINVAL is the kernel's to say */
-	/* The child of a vfork: under a filter, or there is no stub that it could be shown. posix_spawn asks about all signals. */
-	if (!shim_mode && (entry.confined || !call->arg[2] || !(with_stub >> (signal - 1) & 1)))
+	if (!is_change(call))
+		return -1; /* the kernel returns EINVAL */
+	/* The child of a vfork, under a filter, or where no stub could be shown: posix_spawn asks about all
+	   signals. */
+	if (!shim_mode && (process.confined || !call->arg[2] || !(with_stub >> (signal - 1) & 1)))
 		return -1;
 	if (has_new && copy_from(&action, call->arg[1], sizeof(action), call->sp) != 0)
-		return -1; /* EFAULT likewise */
+		return -1; /* the kernel returns EFAULT */
 
-	bump(shim_mode ? &entry.file->stats.seen : &entry.file->stats.plain);
+	bump(shim_mode ? &process.file->stats.seen : &process.file->stats.plain);
 	if (shim_mode)
-		bump(&entry.file->stats.forwarded);
+		bump(&process.file->stats.forwarded);
 	wrap = has_new && action.handler > (uint64_t)SIG_IGN && shim_mode;
-	if (wrap && changing[signal - 1]) {
-		process_stop(SHIM_OFF_FAULTS);
-		wrap = false;
-	}
 	if (wrap) {
 		changing[signal - 1] = 1;
 		stub = 2 * (unsigned int)(signal - 1) + next_stub[signal - 1];
@@ -121,7 +131,8 @@ int signals_action(struct shim_call *call)
 	}
 	if (call->result == 0)
 		action.handler = own_handler(action.handler);
-	if (call->result == 0 && call->arg[2] && copy_to(call->arg[2], &action, sizeof(action), call->sp) != 0)
-		call->result = -EFAULT; /* as the kernel: installed, and then it says so */
+	if (call->result == 0 && call->arg[2] &&
+	    copy_to(call->arg[2], &action, sizeof(action), call->sp) != 0)
+		call->result = -EFAULT; /* as the kernel does: installed all the same */
 	return VERDICT_ANSWERED;
 }

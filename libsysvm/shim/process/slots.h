@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that entry.S and the C files share. A slot is a trampoline: 8 bytes with the address behind the syscall,
-   room for copied instructions, and a tail of 22 bytes that entry.S shows. */
+/*
+ * Numbers that the assembler files and the C files share. A slot is a trampoline: 8 bytes with the address
+ * after the syscall, room for copied instructions, and a tail of 22 bytes, which entry.S has.
+ */
 #ifndef SYSVM_SHIM_SLOTS_H
 #define SYSVM_SHIM_SLOTS_H
 
 #define SLOTS 768
 #define SLOT_SIZE 64
 #define SLOT_TAIL 42	  /* offset of the tail: copied instructions end here */
-#define SLOT_SKIP 55	  /* offset of the rel32 of the jump behind the syscall */
+#define SLOT_SKIP 55	  /* offset of the rel32 of the jump to after the syscall */
 #define SLOT_FORWARD 60	  /* ... to the syscall */
 
 #define SIGNALS 64
 #define STUBS (2 * SIGNALS)
 #define STUB_SIZE 16
 
-#define PLAIN_CALLS 512 /* numbers below this can be looked at while plain */
-
-/* Calls made while plain are counted by the threads of all processes at once: in one of several cache lines, chosen by where
-   the stack is. */
-#define PLAIN_LINES_BITS 4
-#define PLAIN_LINES (1 << PLAIN_LINES_BITS)
-#define PLAIN_LINE_SHIFT 6 /* bytes of a line */
+#define PLAIN_CALLS 512 /* numbers below this can come to shim_dispatch while plain */
 
 /* What shim_dispatch returns; the first three are enum shim_verdict. */
 #define VERDICT_FORWARD 0

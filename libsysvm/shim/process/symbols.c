@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The fallback where the C library cannot be patched (unknown build, text that must not be written, --symbols): a
- * library of its own that interposes file calls by name. It sees only what programs call through their symbol table
- * (25-98 %, reference figures in docs/benchmarks.md), so no process is closed under it: every call is handed on, and
- * counted. A call is counted only if the next definition is libc's own: behind fakeroot or another preload library
- * the call means something else (contract, rule 13), and it is handed to that library untouched.
+ * The fallback where the C library cannot be patched (unknown build, text that must not be written,
+ * --symbols): a library of its own that interposes file calls by name. It sees only what programs call
+ * through their symbol table (25-98 %, figures in docs/benchmarks.md), so nothing is run ahead: every call is
+ * passed on, and counted. A call is counted only if the next definition is libc's own: before fakeroot or
+ * another preload library the call means something else (docs/semantics.md, 13), and that library gets it
+ * untouched.
  *
  * Our variables are taken out of the environment and not put back: programs that it starts run plainly.
+ *
  * Tested by tests/shim/entry/run.py (symbols).
  */
 #include <dlfcn.h>
@@ -17,13 +19,12 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "libsysvm/shim/process/process.h"
+#include "libsysvm/shim/bundle/open.h"
+#include "libsysvm/shim/process/environment.h"
 #include "libsysvm/shim/process/linkmap.h"
+#include "libsysvm/shim/process/process.h"
 
-static struct shim_stats_file nowhere;
-struct entry entry = { .file = &nowhere };
-
-/* The next definition of a name, looked up once; counted: it lies in libc. */
+/* The next definition of a name, looked up once; counted: it is libc's. */
 struct next {
 	void *function;
 	int counted;
@@ -56,7 +57,7 @@ static void *find(struct next *next, const char *name)
 		__atomic_store_n(&next->function, function, __ATOMIC_RELEASE);
 	}
 	if (next->counted)
-		__atomic_fetch_add(&entry.file->stats.plain, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&process.file->stats.plain, 1, __ATOMIC_RELAXED);
 	return function;
 }
 
@@ -120,19 +121,21 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	environment_hide(envp, &disabled, path, sizeof(path));
 	if (disabled || !path[0])
 		return;
-	entry.bundle = bundle_open(path);
-	if (!entry.bundle)
+	process.bundle = bundle_open(path);
+	if (!process.bundle)
 		return;
-	fd = raw3(SYS_open, entry.bundle->stats_path, O_RDWR | O_CLOEXEC, 0);
+	fd = raw3(SYS_open, process.bundle->stats_path, O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	map = -1;
-	if (raw2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == sizeof(nowhere))
-		map = raw6(SYS_mmap, 0, sizeof(nowhere), PROT_READ | PROT_WRITE, MAP_SHARED, RAW_U(fd), 0);
+	if (raw2(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size == sizeof(process_private_file))
+		map = raw6(SYS_mmap, 0, sizeof(process_private_file), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   RAW_U(fd), 0);
 	raw1(SYS_close, fd);
 	if (map > -4096 && map <= 0)
 		return;
-	entry.file = (struct shim_stats_file *)map;
-	bump(&entry.file->stats.processes);
-	bump(&entry.file->stats.off[SHIM_OFF_LIBC]);
+	process.file = (struct shim_stats_file *)map;
+	bump(&process.file->stats.processes);
+	bump(&process.file->stats.off[SHIM_OFF_LIBC]);
 }

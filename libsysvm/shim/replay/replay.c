@@ -1,45 +1,62 @@
 // SPDX-License-Identifier: MIT
 /*
- * What takes the place of the parts that touch a real process: memory.c, clock.c, mounts.c, and of the entry half objects.c,
- * exec.c, signals.c, copy.c and init.c. Tested by tests/optimizer/replay_test.cc.
+ * What takes the place of the files that touch a real process: memory.c, clock.c, mounts.c and paths.c of
+ * known/, and objects.c, exec.c, signals.c, copy.c and init.c of process/.
+ * Tested by tests/optimizer/replay_test.cc.
  */
 #include "libsysvm/shim/replay/replay.h"
 
+#include <errno.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/clock.h"
+#include "libsysvm/shim/known/memory.h"
+#include "libsysvm/shim/known/mounts.h"
+#include "libsysvm/shim/known/paths.h"
+#include "libsysvm/shim/process/copy.h"
+#include "libsysvm/shim/process/dispatch.h"
+#include "libsysvm/shim/process/exec.h"
+#include "libsysvm/shim/process/objects.h"
+#include "libsysvm/shim/process/plain.h"
 #include "libsysvm/shim/process/process.h"
+#include "libsysvm/shim/process/signals.h"
 
 #define MAPS 320 /* of the shim's own memory and one for each procedure of its engine */
-
-volatile uint64_t shim_signals;
-struct entry entry;
 
 static struct replay_script *script;
 static struct shim_stats_file file;
 static struct shim_stats *stats_out;
-static uint64_t epoch; /* each process lives in a time of its own: what devices.c remembers is too old for the next */
-static struct { void *at; size_t size; } maps[MAPS];
+/* each process lives in a time of its own: what devices.c remembers is too old for the next */
+static uint64_t epoch;
+static struct {
+	void *at;
+	size_t size;
+} maps[MAPS];
 static unsigned int nmaps;
 
-/* --- raw system calls ----------------------------------------------------------------------------------------- */
+/* --- raw system calls ----------------------------------------------------------------------------------- */
 
 static long own_map(size_t size)
 {
-	void *at = nmaps < MAPS ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+	void *at = MAP_FAILED;
 
+	if (nmaps < MAPS)
+		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
-		return -12;
+		return -ENOMEM;
 	maps[nmaps].at = at;
 	maps[nmaps++].size = size;
 	return (long)at;
 }
 
-long replay_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+long replay_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+			   uint64_t a5)
 {
 	const uint64_t arg[6] = { a0, a1, a2, a3, a4, a5 };
 
@@ -58,15 +75,16 @@ long replay_kernel_call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
 	}
 }
 
-uint64_t shim_resolve(const struct svp_place *place)
+static uint64_t resolve(const struct svp_place *place)
 {
 	return script->resolve(script->who, place);
 }
 
-/* --- clock.c -------------------------------------------------------------------------------------------------- */
+/* --- clock.c -------------------------------------------------------------------------------------------- */
 
-void clock_init(void)
+void clock_reset(uint64_t vdso)
 {
+	(void)vdso;
 }
 bool clock_works(void)
 {
@@ -86,17 +104,23 @@ uint64_t clock_seconds(void)
 	return clock_ms() / 1000;
 }
 
-/* --- memory.c: what the script hands over is there ------------------------------------------------------------ */
+/* --- memory.c: what the script hands over is there ------------------------------------------------------ */
 
-int memory_init(void)
+int memory_reset(void)
 {
-	ahead.q.stack_low = 0; /* every stack pointer is on the main stack */
-	ahead.q.stack_high = ~0ull;
+	quick.stack_low = 0; /* every stack pointer is on the main stack */
+	quick.stack_high = ~0ull;
 	return 0;
 }
-void memory_after(const struct shim_call *call)
+bool memory_after(const struct shim_call *call)
 {
 	(void)call;
+	return false;
+}
+bool memory_child(const struct shim_call *call)
+{
+	(void)call;
+	return false;
 }
 bool memory_writable(uint64_t address, uint64_t size, uint64_t sp)
 {
@@ -116,7 +140,7 @@ long memory_string(uint64_t address, uint64_t max, uint64_t sp)
 	return n < max ? (long)n : -1;
 }
 
-/* --- mounts.c: none lies in the way ---------------------------------------------------------------------------- */
+/* --- mounts.c and paths.c: no mount lies in the way ----------------------------------------------------- */
 
 uint64_t mounts_avoided[1]; /* closed by 0 */
 const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
@@ -125,17 +149,17 @@ bool mounts_known(void)
 {
 	return true;
 }
-bool mounts_here(uint64_t *device)
+bool paths_here(uint64_t *device)
 {
 	static uint64_t asked;
 
 	if (asked != clock_seconds())
-		ahead.n.own += 5; /* where, opened, what, of which type, closed */
+		counts.own += 5; /* where, opened, what, of which type, closed */
 	asked = clock_seconds();
 	*device = script->here_device;
 	return true;
 }
-void mounts_moved(void)
+void paths_reset(void)
 {
 }
 bool mounts_avoid(uint64_t inode)
@@ -143,14 +167,14 @@ bool mounts_avoid(uint64_t inode)
 	(void)inode;
 	return false;
 }
-bool mounts_path(const char *path)
+bool paths_harmless(const char *path)
 {
 	for (; *path; path++)
-		ahead.n.own += *path == '/'; /* a look at each part */
+		counts.own += *path == '/'; /* an lstat of each part */
 	return true;
 }
 
-/* --- the entry half ------------------------------------------------------------------------------------------- */
+/* --- process/ ------------------------------------------------------------------------------------------- */
 
 const struct sysvm_object *objects_by_fd(int fd, uint64_t offset)
 {
@@ -177,6 +201,11 @@ int exec_before(struct shim_call *call)
 		ahead_settle();
 	return -1;
 }
+bool signals_changing(const struct shim_call *call)
+{
+	(void)call;
+	return false;
+}
 int signals_action(struct shim_call *call)
 {
 	(void)call;
@@ -189,10 +218,6 @@ uint64_t signals_hold(void)
 void signals_stop(void)
 {
 }
-void memory_child(const struct shim_call *call)
-{
-	(void)call;
-}
 int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 {
 	struct clone_args args = { .flags = script->clone_flags };
@@ -202,11 +227,8 @@ int copy_from(void *to, uint64_t from, unsigned long n, uint64_t sp)
 	return 0;
 }
 
-/* dispatch.c and tasks.c as they are. */
-int shim_dispatch(struct shim_call *call);
-void shim_after(struct shim_call *call, int verdict);
-
-int replay_begin(const struct shim_settings *settings, struct replay_script *with, struct shim_stats *stats)
+int replay_begin(const struct shim_settings *settings, struct replay_script *with,
+		    struct shim_stats *stats)
 {
 	struct shim_settings own = *settings;
 	int reason;
@@ -214,23 +236,21 @@ int replay_begin(const struct shim_settings *settings, struct replay_script *wit
 	script = with;
 	epoch += 1000000000;
 	stats_out = stats;
-	memset(&ahead, 0, sizeof(ahead));
 	memset(&file, 0, sizeof(file));
-	memset(&entry, 0, sizeof(entry));
-	ahead.q.next = ahead.q.end = ahead.counted = ahead.log; /* as it is before ahead_init in a real process */
-	ahead.log[0].minus_nr = LOG_NEVER;
-	ahead.device_fd = -1;
+	memset(&process, 0, sizeof(process));
+	memset(&counts, 0, sizeof(counts));
 	own.stats = &file.stats;
-	entry.file = &file;
+	own.resolve = resolve;
+	process.file = &file;
 	shim_plain_counter = &file.stats.plain;
-	entry.alone = true;
+	process.alone = true;
 	shim_mode = 1;
 	dispatch_init();
 	reason = ahead_init(&own);
 	file.stats.own = 0; /* what starting costs is not part of the replay */
 	if (reason) {
 		shim_mode = 0;
-		entry.off = (uint32_t)reason;
+		process.off = (uint32_t)reason;
 		file.stats.off[reason & 15]++;
 	}
 	return reason;
@@ -256,13 +276,12 @@ void replay_signal(void)
 
 void replay_stop(enum shim_reason reason)
 {
-	process_stop(reason);
+	plain_stop(reason);
 }
 
 void replay_end(void)
 {
-	if (!ahead.off)
-		ahead_settle();
+	ahead_settle();
 	*stats_out = file.stats;
 	while (nmaps) {
 		nmaps--;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shim's own decisions, asked about calls that nobody makes: dispatch.c, tasks.c, the ahead half and the user
- * engine, compiled a second time with a scripted kernel below them (raw.h) and without the parts that touch a real
- * process (patched sites, memory, clock). The optimizer plays a recording past it (optimizer/prove/replay.cc), so what it
- * predicts is decided by the code that will run.
+ * The shim's own decisions about calls that nobody makes: dispatch.c and tasks.c of process/, the ahead half
+ * and the user engine, compiled a second time with a scripted kernel below them (raw.h) and without the files
+ * that touch a real process (patched sites, memory, clock). The optimizer plays a recording past it
+ * (optimizer/prove/replay.cc), so what it predicts is decided by the code that will run.
  *
  * One replay at a time: the shim has one state for a process. Only these functions are visible outside
  * (the object is linked on its own and every other symbol made local).
@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "libsysvm/shim/shim.h"
+#include "libsysvm/shim/ahead/ahead.h"
 #include "uapi/sysvm.h"
 
 #ifdef __cplusplus
@@ -21,25 +21,30 @@ extern "C" {
 #endif
 
 /*
- * What stands outside of the shim. Pointers in arguments are real: the script hands the shim real strings and buffers, and
- * where a procedure follows names in a row (SVP_ARG_ROW) there is memory for two gaps behind each.
+ * What stands outside of the shim. Pointers in arguments are real: the script gives the shim real strings and
+ * buffers, and where a procedure follows names in a name pool (SVP_ARG_ROW) there is memory for two gaps
+ * after each.
  */
 struct replay_script {
 	void *who;
 	/* A call that the shim makes. arg as the kernel would get them. */
 	long (*call)(void *who, long nr, const uint64_t arg[6]);
-	uint64_t (*resolve)(void *who, const struct svp_place *place); /* shim_resolve */
+	/* as shim_settings.resolve, which need not be set */
+	uint64_t (*resolve)(void *who, const struct svp_place *place);
 	uint64_t now_ms;	/* both clocks of the shim */
 	uint64_t here_device;	/* st_dev of the working directory */
 	uint64_t clone_flags;	/* of the clone3 that is being made */
 };
 
-/* ahead_init for a new process; the settings' statistics go to *stats. 0, or the shim_reason that keeps it plain. */
-int replay_begin(const struct shim_settings *settings, struct replay_script *script, struct shim_stats *stats);
-int replay_call(struct shim_call *call); /* a call of the application: enum shim_verdict, or more than that */
+/* ahead_init for a new process; the settings' statistics go to *stats. 0, or the shim_reason that keeps it
+   plain. */
+int replay_begin(const struct shim_settings *settings, struct replay_script *script,
+		    struct shim_stats *stats);
+/* a call of the application: enum shim_verdict, or more than that */
+int replay_call(struct shim_call *call);
 void replay_after(struct shim_call *call, int verdict); /* it was made: call->result */
 void replay_signal(void); /* a handler was entered */
-void replay_stop(enum shim_reason reason); /* what the entry half would find out by itself */
+void replay_stop(enum shim_reason reason); /* what process/ would find out by itself */
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
 
 /* --- trial.c: one procedure, the file's first ------------------------------------------------------------------- */

@@ -5,49 +5,58 @@
  * Tested by tests/optimizer/trial_test.cc.
  */
 #include <fcntl.h>
+#include <sys/syscall.h>
 
-#include "libsysvm/shim/ahead/ahead.h"
-#include "libsysvm/shim/names/names.h"
+#include "libsysvm/shim/ahead/machine.h"
+#include "libsysvm/shim/ahead/trigger.h"
+#include "libsysvm/shim/answers/outstanding.h"
+#include "libsysvm/shim/answers/withdraw.h"
+#include "libsysvm/shim/base/count.h"
+#include "libsysvm/shim/known/descriptors.h"
+#include "libsysvm/shim/names/kept.h"
+#include "libsysvm/shim/names/window.h"
 #include "libsysvm/shim/process/process.h"
 #include "libsysvm/shim/replay/replay.h"
 
 bool replay_refused(uint32_t proc)
 {
-	return ahead.proc[proc].off;
+	return procedures[proc].off;
 }
 
 bool replay_next_process(void)
 {
-	if (ahead.off || !shim_mode)
+	if (!ahead_is_on() || !shim_mode)
 		return false;
 	ahead_settle();
 	kept_forget();
-	ahead.locks = ahead.streak = 0;
-	for (uint32_t i = 0; i < ahead.svp.nprocs; i++) {
-		struct ahead_proc *state = &ahead.proc[i];
+	descriptors_reset();
+	trigger_reset();
+	for (uint32_t i = 0; i < svp.nprocs; i++) {
+		struct procedure *state = &procedures[i];
 
 		if (state->runs) /* what was refused at the start has none, and stays off */
 			state->off = 0;
 		state->runs = state->hits = 0;
 		state->device = state->noatime = 0;
-		state->window = DIRECTORY_WINDOW;
+		state->window = WINDOW_FIRST;
 	}
 	return true;
 }
 
 void replay_know_device(uint64_t device)
 {
-	for (uint32_t i = 0; i < ahead.svp.nprocs; i++)
-		ahead.proc[i].device = device;
+	for (uint32_t i = 0; i < svp.nprocs; i++)
+		procedures[i].device = device;
 }
 
 void replay_know_descriptor(int fd, bool regular, int64_t position, uint64_t device)
 {
-	struct fd_fact *f = fact((uint64_t)fd);
+	const struct shim_call opened = { .nr = SYS_open, .arg = { 0, O_RDONLY }, .result = fd };
+	struct descriptor *f = descriptor((uint64_t)fd);
 
 	if (!f || (f->mine && f->kind != KIND_UNKNOWN))
 		return;
-	facts_opened(fd, O_RDONLY);
+	descriptors_after(&opened);
 	f->kind = regular ? KIND_REGULAR : KIND_UNKNOWN;
 	f->position = position;
 	f->device = device;
@@ -56,11 +65,10 @@ void replay_know_descriptor(int fd, bool regular, int64_t position, uint64_t dev
 void replay_know_path(const struct shim_call *call, bool first)
 {
 	if (first) { /* as before any run */
-		log_cut(ahead.log);
-		ahead.q.next = ahead.counted = ahead.log;
-		kept_start();
+		log_begin();
+		kept_run_begins();
 	}
-	kept_see(call);
+	kept_see(call, outstanding_proc(), log_due());
 }
 
 void replay_hold(bool hold)
@@ -68,58 +76,43 @@ void replay_hold(bool hold)
 	static uint8_t off;
 
 	if (hold)
-		off = ahead.proc[0].off;
-	ahead.proc[0].off = hold ? 1 : off;
+		off = procedures[0].off;
+	procedures[0].off = hold ? 1 : off;
 }
 
 void replay_drop(void)
 {
-	if (!ahead.off)
-		log_take_back();
-}
-
-/* The follower whose record was used last: records without a result are passed over. */
-static int32_t follower_of_record(void)
-{
-	const uint32_t followers = loop_log.loop->followers;
-	uint32_t at = loop_log.next;
-
-	while (at--) {
-		const unsigned char *record = loop_log.records + (uint64_t)(at / followers) * loop_log.loop->stride;
-
-		if (((const uint64_t *)(const void *)record)[1 + at % followers] != SVP_NOT_MADE)
-			return (int32_t)(loop_log.loop->first + at % followers);
-	}
-	return -1;
+	if (ahead_is_on())
+		withdraw();
 }
 
 int replay_try(struct shim_call *call, int32_t *follower)
 {
-	const struct log_entry *next = ahead.q.next;
-	const uint32_t record = loop_log.next;
+	const struct staged *next = quick.next;
+	const uint64_t record = records_next();
 	const int verdict = replay_call(call);
 
 	*follower = -1;
-	if (verdict == SHIM_ANSWERED && ahead.q.next == next + 1)
-		*follower = (int32_t)(next->follower - ahead.svp.followers);
-	else if (verdict == SHIM_ANSWERED && loop_log.next != record)
-		*follower = follower_of_record();
+	if (verdict == SHIM_ANSWERED && quick.next == next + 1)
+		*follower = (int32_t)(next->follower - svp.followers);
+	else if (verdict == SHIM_ANSWERED && records_next() != record)
+		*follower = records_last_follower();
 	return verdict;
 }
 
 void replay_counts_of(uint32_t proc, struct replay_counts *to)
 {
-	const struct shim_stats *stats = ahead.set.stats;
+	const struct shim_stats *stats = &process.file->stats;
 
 	log_count();
-	to->runs = stats->proc[proc].runs + ahead.n.proc[proc].runs;
-	to->hits = stats->proc[proc].hits + ahead.n.proc[proc].hits;
-	to->misses = stats->proc[proc].misses + ahead.n.proc[proc].misses;
-	to->undone = stats->proc[proc].undone + ahead.n.proc[proc].undone;
-	to->inner = stats->inner + ahead.n.inner;
+	to->runs = stats->proc[proc].runs + counts.proc[proc].runs;
+	to->hits = stats->proc[proc].hits + counts.proc[proc].hits;
+	to->misses = stats->proc[proc].misses + counts.proc[proc].misses;
+	to->undone = stats->proc[proc].undone + counts.proc[proc].undone;
+	to->inner = stats->inner + counts.inner;
 }
 
 const struct sysvm_page *replay_page(void)
 {
-	return ahead.page;
+	return machine_page();
 }

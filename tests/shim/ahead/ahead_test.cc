@@ -12,7 +12,8 @@
 #include "tests/shim/ahead/application.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/areas.h"
 }
 
 namespace sysvm {
@@ -289,7 +290,7 @@ TEST_F(Ahead, StagedDataIsGoneWhenItWasUsedOrDropped) {
   Application app(procedures("read.svp.txt"));
   warm_up(app);
   auto staged = [&] {
-    return std::string(reinterpret_cast<char*>(ahead.staging), AHEAD_STAGING).find("hello, world") != std::string::npos;
+    return std::string(reinterpret_cast<char*>(areas.staging), STAGING_BYTES).find("hello, world") != std::string::npos;
   };
   long fd = app.open(path("data"));
   EXPECT_TRUE(staged()) << "nothing was staged";

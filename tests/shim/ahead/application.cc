@@ -8,16 +8,14 @@
 #include "procedures/text.h"
 #include "procedures/writer.h"
 
-extern "C" {
-#include "libsysvm/shim/ahead/ahead.h"
+namespace {
 
-volatile uint64_t shim_signals;
-uint64_t shim_resolve(const struct svp_place*) { return 0; }
-long shim_syscall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+long plain_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
   const long result = syscall(static_cast<long>(nr), a0, a1, a2, a3, a4, a5);
   return result == -1 ? -errno : result;
 }
-}
+
+}  // namespace
 
 namespace sysvm {
 
@@ -33,8 +31,6 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms, 
     return;
   }
   svp_ = *bytes;
-  ahead = {};
-  ahead.device_fd = -1;
   shim_settings settings{};
   settings.svp = svp_.data();
   settings.svp_size = svp_.size();
@@ -44,6 +40,7 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms, 
   settings.relaxed_age = relaxed_age;
   settings.stats = &stats_;
   settings.vdso = ::getauxval(AT_SYSINFO_EHDR);
+  settings.resolve = [](const svp_place*) -> uint64_t { return 0; };
   started_ = ahead_init(&settings);
 }
 
@@ -59,13 +56,13 @@ long Application::call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
   const int verdict = ahead_before(&c);
   if (verdict == SHIM_ANSWERED) return c.result;
   ++forwarded_;
-  c.result = shim_syscall(c.nr, a0, a1, a2, a3, a4, a5);
+  c.result = plain_call(c.nr, a0, a1, a2, a3, a4, a5);
   if (verdict == SHIM_WATCH) ahead_after(&c);
   return c.result;
 }
 
 const shim_stats& Application::stats() {
-  stats_flush();
+  ahead_flush();
   return stats_;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A small application whose calls go through the ahead half, in this very process: real calls, real engine, and every
-// decision in the open. What the entry half does for a patched site is done here by hand.
+// decision in the open. What libsysvm/shim/process/ does for a patched site is done here by hand.
 #pragma once
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <vector>
 
 extern "C" {
-#include "libsysvm/shim/shim.h"
+#include "libsysvm/shim/ahead/ahead.h"
 }
 
 namespace sysvm {

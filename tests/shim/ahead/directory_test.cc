@@ -15,7 +15,12 @@
 #include "tests/shim/ahead/application.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/areas.h"
+#include "libsysvm/shim/known/mounts.h"
+#include "libsysvm/shim/known/overlay.h"
+#include "libsysvm/shim/names/dirent.h"
+#include "libsysvm/shim/names/listing.h"
 }
 
 namespace sysvm {
@@ -53,7 +58,7 @@ class Directory : public testing::Test {
     names_.clear();
     for (long n; (n = app.call(SYS_getdents64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(buffer_),
                                sizeof(buffer_))) > 0;)
-      for (long at = 0; at < n; at += entry_length(reinterpret_cast<unsigned char*>(buffer_ + at))) {
+      for (long at = 0; at < n; at += dirent_length(reinterpret_cast<unsigned char*>(buffer_ + at))) {
         const std::string entry = buffer_ + at + 19;
         if (entry != "." && entry != "..") names_.push_back(entry);
       }
@@ -153,7 +158,8 @@ TEST_F(Directory, AnEntryOnAnotherDeviceEndsTheLoop) {
   Application app(procedures());
   const long fd = start(app);
   app.call(SYS_getppid);
-  for (listing& l : listings) l.device += 1000;
+  ASSERT_NE(listing_by_fd(static_cast<uint64_t>(fd)), nullptr);
+  listing_by_fd(static_cast<uint64_t>(fd))->device += 1000;
   const uint64_t hits = app.hits();
   for (const std::string& name : names_) {
     EXPECT_EQ(look(app, fd, name, &st_), 0);
@@ -400,7 +406,7 @@ TEST_F(Hostile, ANameThatDoesNotEndInsideIsVoid) {
 TEST_F(Hostile, AResultLargerThanItsPlaceIsVoid) {
   Application app(with("st64 [r8+16], r15", "movi32 r60, 264000\nst64 [r8+16], r60"));
   ASSERT_EQ(app.started(), SHIM_ON);
-  char* behind = ahead.path;  // right behind the staging area
+  char* behind = areas.path;  // right behind the staging area
   strcpy(behind, "not the loop's");
   const long fd = start(app);
   app.close(fd);

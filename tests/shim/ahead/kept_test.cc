@@ -12,7 +12,8 @@
 #include "tests/shim/ahead/application.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/known/mounts.h"
+#include "libsysvm/shim/known/paths.h"
 }
 
 namespace sysvm {
@@ -197,10 +198,10 @@ TEST_F(Kept, ALinkIsFollowedOnlyWhereThatMovesNoTime) {
   ASSERT_EQ(utimensat(AT_FDCWD, first_.c_str(), old, AT_SYMLINK_NOFOLLOW), 0);
   Application app(kProcedure);
   ASSERT_TRUE(read_mounts());
-  EXPECT_FALSE(mounts_path(first_.c_str())) << "relatime would move it";
+  EXPECT_FALSE(paths_harmless(first_.c_str())) << "relatime would move it";
   struct timespec now[2] = {{time(nullptr) + 10, 0}, {time(nullptr) - 100, 0}};
   ASSERT_EQ(utimensat(AT_FDCWD, first_.c_str(), now, AT_SYMLINK_NOFOLLOW), 0);
-  EXPECT_TRUE(mounts_path(first_.c_str()));
+  EXPECT_TRUE(paths_harmless(first_.c_str()));
 }
 
 TEST_F(Kept, LinksAreFollowedToWhereTheyLead) {
@@ -214,15 +215,15 @@ TEST_F(Kept, LinksAreFollowedToWhereTheyLead) {
   link("/proc/self", "process");
   link("process", "again");
   link("loop", "loop");
-  EXPECT_TRUE(mounts_path(path("data").c_str()));
-  EXPECT_TRUE(mounts_path(path("nothing/here").c_str()));
-  EXPECT_FALSE(mounts_path("/proc/self/status"));
-  EXPECT_FALSE(mounts_path("/sys"));
-  EXPECT_FALSE(mounts_path(path("process/status").c_str()));
-  EXPECT_FALSE(mounts_path(path("again/status").c_str()));
-  EXPECT_FALSE(mounts_path(path("loop").c_str()));
-  EXPECT_FALSE(mounts_path(path("../x").c_str()));
-  EXPECT_FALSE(mounts_path("data"));
+  EXPECT_TRUE(paths_harmless(path("data").c_str()));
+  EXPECT_TRUE(paths_harmless(path("nothing/here").c_str()));
+  EXPECT_FALSE(paths_harmless("/proc/self/status"));
+  EXPECT_FALSE(paths_harmless("/sys"));
+  EXPECT_FALSE(paths_harmless(path("process/status").c_str()));
+  EXPECT_FALSE(paths_harmless(path("again/status").c_str()));
+  EXPECT_FALSE(paths_harmless(path("loop").c_str()));
+  EXPECT_FALSE(paths_harmless(path("../x").c_str()));
+  EXPECT_FALSE(paths_harmless("data"));
 }
 
 }  // namespace

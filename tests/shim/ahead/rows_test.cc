@@ -14,7 +14,10 @@
 #include "tests/shim/ahead/application.h"
 
 extern "C" {
-#include "libsysvm/shim/ahead/ahead.h"
+#include "libsysvm/shim/base/quick.h"
+#include "libsysvm/shim/known/mounts.h"
+#include "libsysvm/shim/known/paths.h"
+#include "libsysvm/shim/names/name_pool.h"
 }
 
 namespace sysvm {
@@ -82,8 +85,8 @@ class Rows : public testing::Test {
     static mount_point points[4096];
     text = table;
     ASSERT_TRUE(mounts_take(text.data(), points, 4096));
-    mounts_moved();
-    rows_forget();
+    paths_reset();
+    name_pool_forget();
   }
   static std::string good_mounts() {
     return "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n23 22 0:21 / /proc rw - proc proc rw\n";
@@ -378,19 +381,19 @@ TEST_F(Rows, NoRunsOnAFileSystemThatIsNotListed) {
   list(app, eight());
   real_mounts();
   uint64_t device = 0;
-  EXPECT_TRUE(mounts_here(&device));
+  EXPECT_TRUE(paths_here(&device));
   for (const char* at : {"/proc/self", "/sys"}) {
     std::filesystem::current_path(at);
-    mounts_moved();
-    EXPECT_FALSE(mounts_here(&device)) << at;
+    paths_reset();
+    EXPECT_FALSE(paths_here(&device)) << at;
   }
   std::filesystem::current_path("/proc/self");
   mounts_known();
   take("22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n");
-  EXPECT_FALSE(mounts_here(&device)) << "whatever the table says";
+  EXPECT_FALSE(paths_here(&device)) << "whatever the table says";
   std::filesystem::current_path(dir_);
-  mounts_moved();
-  EXPECT_TRUE(mounts_here(&device));
+  paths_reset();
+  EXPECT_TRUE(paths_here(&device));
   real_mounts();
 }
 
@@ -402,8 +405,8 @@ TEST_F(Rows, NoRunsInADirectoryThatIsGone) {
   std::filesystem::current_path("gone");
   std::filesystem::remove("../gone");
   uint64_t device = 0;
-  mounts_moved();
-  EXPECT_FALSE(mounts_here(&device));
+  paths_reset();
+  EXPECT_FALSE(paths_here(&device));
 }
 
 TEST_F(Rows, NamesAreNotKept) {
@@ -412,14 +415,14 @@ TEST_F(Rows, NamesAreNotKept) {
     list(app, {"a/1", "a/2", "a/secret-3", "a/secret-4"});
     real_mounts();
     start(app);
-    EXPECT_NE(memmem(row_listing.names, 4096, "secret", 6), nullptr);
+    EXPECT_NE(memmem(name_pool()->names, 4096, "secret", 6), nullptr);
     if (dropped) {
       app.call(SYS_getppid);
     } else {
       EXPECT_EQ(look(app, name_[2]), 0);
       EXPECT_EQ(look(app, name_[3]), 0);
     }
-    EXPECT_EQ(memmem(row_listing.names, 4096, "secret", 6), nullptr) << dropped;
+    EXPECT_EQ(memmem(name_pool()->names, 4096, "secret", 6), nullptr) << dropped;
   }
 }
 

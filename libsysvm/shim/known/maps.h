@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The lines of /proc/self/maps. */
 #ifndef SYSVM_SHIM_MAPS_H
 #define SYSVM_SHIM_MAPS_H
 
@@ -13,7 +14,8 @@ struct map_line {
 	const char *path; /* or a name in brackets, or empty; gone when the visitor returns */
 };
 
-/* Visits each line until one visit does not return 0, and returns what it returned. -1: the file cannot be read. */
+/* Visits each line until one visit does not return 0, and returns what it returned. -1: the file cannot be
+   read. */
 int maps_read(int (*visit)(const struct map_line *line));
 
 #endif

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads /proc/self/maps: the kernel's own word on what this process consists of, whoever mapped it and by whatever
- * path. Only in the constructor, with one thread: the buffer is static.
+ * Reads /proc/self/maps: what the kernel says that this process consists of, whoever mapped it and by
+ * whatever path. Only in the constructor, with one thread: the buffer is static.
  * Tested by tests/shim/entry (stops, segments, identity).
  */
-#include <fcntl.h>
+#include "libsysvm/shim/known/maps.h"
 
-#include "libsysvm/shim/process/process.h"
-#include "libsysvm/shim/process/maps.h"
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include "libsysvm/shim/base/count.h"
 
 static unsigned int digit(char c)
 {
@@ -25,7 +27,7 @@ static uint64_t number(const char **p, unsigned int base)
 	return v;
 }
 
-/* "7f5c0e028000-7f5c0e17d000 r-xp 00028000 fe:00 1835                       /usr/lib/x86_64-linux-gnu/libc.so.6" */
+/* "7f5c0e028000-7f5c0e17d000 r-xp 00028000 fe:00 1835         /usr/lib/x86_64-linux-gnu/libc.so.6" */
 static void parse(const char *p, struct map_line *line)
 {
 	uint64_t major, minor;
@@ -45,7 +47,8 @@ static void parse(const char *p, struct map_line *line)
 	p++;
 	minor = number(&p, 16);
 	p++;
-	line->dev = (minor & 0xff) | major << 8 | (minor & ~0xffull) << 12; /* as the kernel's new_encode_dev() */
+	/* as the kernel's new_encode_dev() */
+	line->dev = (minor & 0xff) | major << 8 | (minor & ~0xffull) << 12;
 	line->ino = number(&p, 10);
 	while (*p == ' ')
 		p++;
@@ -57,11 +60,12 @@ int maps_read(int (*visit)(const struct map_line *line))
 	static char buffer[8192];
 	unsigned long have = 0;
 	int result = 0;
-	long n, fd = own3(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	long n, fd = own_call(SYS_open, (uint64_t)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0, 0);
 
 	if (fd < 0)
 		return -1;
-	while (!result && (n = own3(SYS_read, fd, buffer + have, sizeof(buffer) - 1 - have)) > 0) {
+	while (!result && (n = own_call(SYS_read, (uint64_t)fd, (uint64_t)(buffer + have),
+					sizeof(buffer) - 1 - have, 0)) > 0) {
 		char *start = buffer, *end = buffer + have + n;
 
 		*end = 0;
@@ -76,10 +80,10 @@ int maps_read(int (*visit)(const struct map_line *line))
 			}
 		have = (unsigned long)(end - start);
 		if (have == sizeof(buffer) - 1)
-			result = -1; /* a line that long is not known */
+			result = -1; /* no line is that long */
 		for (unsigned long i = 0; i < have; i++)
 			buffer[i] = start[i];
 	}
-	own1(SYS_close, fd);
+	own_call(SYS_close, (uint64_t)fd, 0, 0, 0);
 	return n < 0 || have ? -1 : result;
 }
