@@ -7,8 +7,8 @@
 //     and without their symbol;
 //   - addresses that an instruction computes: `lea X(%rip)`, and in a program at a fixed address a constant;
 //   - switch tables of position-independent code: from each X that a `lea` computes and that lies in no
-//     function, words of 4 bytes relative to X, as long as they lead into code. A table has no length: past the
-//     next X they count only where they lead into the function of the `lea`;
+//     function, words of 4 bytes relative to X, as long as they lead into code. A table has no length: past
+//     the next X they count only where they lead into the function of the `lea`;
 //   - landing pads, from the table of each function that .eh_frame says has one. One that is not understood
 //     may lead anywhere in its function.
 //
