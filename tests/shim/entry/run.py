@@ -208,7 +208,7 @@ def failures():
         ("a folder as a command", ["run", "--", "/etc"], 126, "cannot be executed"),
         ("no command", ["run"], 2, "no command"),
         ("an unknown option", ["run", "--nonsense", "--", "true"], 2, "unknown option"),
-        ("an unknown engine", ["run", "--engine", "warp", "--", "true"], 2, "none of auto, kernel, user"),
+        ("an unknown engine", ["run", "--engine", "warp", "--", "true"], 2, "expected auto, kernel or user"),
         ("procedures that are not there", ["run", "--require", "-P", "/nonexistent.svp", "--", "true"], 2, "/nonexistent.svp"),
         ("procedures that are something else", ["run", "--require", "-P", "/etc/passwd", "--", "true"], 2, "/etc/passwd: "),
     ]:
