@@ -13,7 +13,7 @@
 // for itself.
 //
 // It ends as CMD's first run did (exit status or signal), or with our own 2, 125, 126, 127. CMD's output is
-// kept, not shown, unless --show-output. Tested by tests/cli/try/test.py.
+// kept, not shown, unless --show-output. Tested by tests/cli/try_test.py.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>

@@ -60,21 +60,15 @@ void show_output(const TryRun& run) {
   }
 }
 
-TryRuns::Folder::~Folder() {
-  if (!path.empty()) remove_tree(path);
-}
-
 TryRuns::~TryRuns() = default;
 
 Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std::string& in_copy,
                               int& exit_code) {
   TryRuns runs;
   runs.argv_ = command;
-  const char* tmp = getenv("TMPDIR");
-  std::string path = fmt::format("{}/sysvm-try.XXXXXX", tmp && *tmp ? tmp : "/tmp");
   exit_code = kExitToolFailed;
-  if (!mkdtemp(path.data())) return error("{}: {}", path, strerror(errno));
-  runs.folder_.path = path;
+  runs.folder_.emplace(TRY(TryFolder::make()));
+  const std::string& path = runs.folder_->path();
   if (!in_copy.empty()) {
     exit_code = kExitUsage;
     if (mkdir((path + "/copy").c_str(), 0700)) return error("{}: {}", path, strerror(errno));
@@ -97,7 +91,7 @@ Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std
 Result<TryRun> TryRuns::with(const std::vector<std::string>& environment,
                              const std::function<Result<int>(Command&)>& start,
                              const std::vector<std::string>& through) {
-  const std::string name = fmt::format("{}/{}", folder_.path, ++count_);
+  const std::string name = fmt::format("{}/{}", folder_->path(), ++count_);
   TryRun run;
   run.out = name + ".out";
   run.err = name + ".err";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The runs of `sysvm try`: each with the same input, in the same place, its output kept, its end known.
 //
-// Tested by tests/cli/try/test.py.
+// Tested by tests/cli/try_test.py.
 #pragma once
 
 #include <functional>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/try/copy.h"
+#include "cli/try/folder.h"
 #include "cli/try/streams.h"
 #include "common/result.h"
 #include "tracer/spawn.h"
@@ -50,18 +51,12 @@ class TryRuns {
                       const std::vector<std::string>& through = {});
 
   bool interrupted() const { return interrupted_; }  // ^C ended the last run: the user wants no more of them
-  const std::string& folder() const { return folder_.path; }  // private; goes with this object
+  const std::string& folder() const { return folder_->path(); }  // private; goes with this object
 
  private:
-  struct Folder {
-    std::string path;
-    Folder() = default;
-    Folder(Folder&& o) noexcept { std::swap(path, o.path); }
-    ~Folder();
-  };
   TryRuns() = default;
 
-  Folder folder_;
+  std::optional<TryFolder> folder_;
   std::vector<std::string> argv_;
   std::optional<CapturedInput> input_;
   std::optional<FreshCopy> copy_;

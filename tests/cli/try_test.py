@@ -158,15 +158,31 @@ def test_nothing_is_left_in_the_temporary_directory(tmp_path: Path, tree: Path) 
         assert os.listdir(tmp_path) == [], command
 
 
-def test_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
-    child = subprocess.Popen([SYSVM, "try", "--", "sh", "-c", "touch started; sleep 60"],
-                             stdin=subprocess.DEVNULL,
-                             stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
-                             env={**os.environ, "TMPDIR": str(tmp_path)})
+def started(folder: Path, seconds: int) -> subprocess.Popen:
+    """`sysvm try` that is in the middle of a run. The command goes by itself after some seconds."""
+    child = subprocess.Popen([SYSVM, "try", "--", "sh", "-c", f"touch started; exec sleep {seconds}"],
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder,
+                             start_new_session=True, env={**os.environ, "TMPDIR": str(folder)})
     deadline = time.monotonic() + 120
-    while not (tmp_path / "started").exists():
+    while not (folder / "started").exists():
         assert time.monotonic() < deadline, "the command was not started"
         time.sleep(0.02)
+    return child
+
+
+def test_a_kill_leaves_nothing_either(tmp_path: Path) -> None:
+    child = started(tmp_path, 5)
+    assert len(os.listdir(tmp_path)) == 2
+    child.kill()
+    child.wait()
+    deadline = time.monotonic() + 60
+    while os.listdir(tmp_path) != ["started"]:
+        assert time.monotonic() < deadline, os.listdir(tmp_path)
+        time.sleep(0.02)
+
+
+def test_interrupt_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+    child = started(tmp_path, 60)
     os.killpg(child.pid, signal.SIGINT)
     _, err = child.communicate(timeout=120)
     assert child.returncode == -signal.SIGINT and "interrupted" in err
