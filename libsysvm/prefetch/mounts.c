@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * filesystems.inc lists the types that may be read ahead: an unknown one may have side effects even at a stat,
- * as /proc, /sys and autofs have. Network file systems and FUSE are in the list: the walk crosses no mount by
- * itself, so it comes there only after the command did.
+ * filesystems.inc lists the types that may be read ahead: an unknown one may have side effects even at a
+ * stat, as /proc, /sys and autofs have. Network file systems and FUSE are in the list: the walk crosses no
+ * mount by itself, so it comes there only after the command did.
  */
 #define _GNU_SOURCE
 #include "mounts.h"
@@ -68,8 +68,8 @@ static struct known parse(char *line)
 	if (!type || !options || !super)
 		return k;
 	k.allowed = type_allowed(type);
-	if (has_option(options, "noatime") || has_option(options, "nodiratime") || has_option(options, "ro") ||
-	    has_option(super, "ro"))
+	if (has_option(options, "noatime") || has_option(options, "nodiratime") ||
+	    has_option(options, "ro") || has_option(super, "ro"))
 		k.atime = WALK_ATIME_NEVER;
 	else if (!has_option(options, "relatime"))
 		k.atime = WALK_ATIME_ALWAYS;

@@ -19,7 +19,8 @@
 namespace sysvm {
 namespace {
 
-// A filter on this process is on the command too, whose shim then makes no call, not even to be counted (init.c).
+// A filter on this process is on the command too, whose shim then makes no call, not even to be counted
+// (init.c).
 bool under_filter() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -49,7 +50,8 @@ const char* shim_reason_text(unsigned reason) {
 
 Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions& options) {
   if (options.engine == SYSVM_ENGINE_KERNEL)
-    if (const std::string problem = engine_problem(options.engine); !problem.empty()) return error("{}", problem);
+    if (const std::string problem = engine_problem(options.engine); !problem.empty())
+      return error("{}", problem);
   ShimRun run;
   run.svp_ = TRY(check_procedures(options.procedures));
   Prepared made = prepare_start(command, options, PrivateFolder());
@@ -65,7 +67,8 @@ Result<ShimRun> ShimRun::prepare(const FoundCommand& command, const ShimOptions&
   if (!run.plain_) {
     std::string bytes = make_bundle(made.input);
     place_bundle(bytes, memory_path(run.bundle_.get()), memory_path(run.stats_.get()));
-    if (!write_all(run.bundle_.get(), bytes)) return error("no memory for the bundle: {}", std::strerror(errno));
+    if (!write_all(run.bundle_.get(), bytes))
+      return error("no memory for the bundle: {}", std::strerror(errno));
   }
   return run;
 }
@@ -89,11 +92,12 @@ Result<ShimStats> read_stats(int from, const std::string& procedures, bool allow
   }
   svp view;
   char message[256];
-  if (!procedures.empty() && svp_check(procedures.data(), procedures.size(), &view, message, sizeof message) == 0)
+  if (!procedures.empty() &&
+      svp_check(procedures.data(), procedures.size(), &view, message, sizeof message) == 0)
     for (uint32_t i = 0; i < view.nprocs && i < SVP_MAX_PROCS; ++i) {
       const auto& p = file->stats.proc[i];
-      out.procedures.push_back(
-          {view.strings + view.procs[i].name, mode_of(view.procs[i]), p.hits, p.misses, p.undone, p.runs, p.off});
+      out.procedures.push_back({view.strings + view.procs[i].name, mode_of(view.procs[i]), p.hits, p.misses,
+                                p.undone, p.runs, p.off});
     }
   const SiteCache cache = SiteCache::at_default_place();
   for (uint64_t i = 0; i < std::min<uint64_t>(file->unknown_count, STATS_UNKNOWN_MAX); ++i) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_test.py CC NM: check.py finds includes and calls that run upwards, and circles, in trees made for it."""
+"""check_test.py CC NM: check.py finds includes and calls that run upwards, and circles, in trees for it."""
 import os
 import subprocess
 import sys

@@ -18,7 +18,8 @@ bool records_take(uint32_t proc, const __u64 *reg);
 bool records_serve(struct shim_call *call); /* answered from a record, if one is of that call */
 void records_drop(void);		    /* the rest is void */
 
-/* For a trial: the mark of the next record, and which of the procedure's followers was answered last, or -1. */
+/* For a trial: the mark of the next record, and which of the procedure's followers was answered last, or
+   -1. */
 uint64_t records_next(void);
 int32_t records_last_follower(void);
 

@@ -47,7 +47,7 @@ void replay_signal(void); /* a handler was entered */
 void replay_stop(enum shim_reason reason); /* what process/ would find out by itself */
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
 
-/* --- trial.c: one procedure, the file's first ------------------------------------------------------------------- */
+/* --- trial.c: one procedure, the file's first ---------------------------------------------------------- */
 
 struct replay_counts {
 	uint64_t runs, hits, misses, undone, inner;
@@ -57,8 +57,10 @@ bool replay_refused(uint32_t proc); /* after replay_begin: the shim would not ru
 /* Another process of the same program: nothing is known. False: the one before went plain, begin again. */
 bool replay_next_process(void);
 void replay_know_device(uint64_t device); /* a run of each procedure has met a good file system, this one */
-void replay_know_descriptor(int fd, bool regular, int64_t position, uint64_t device); /* a guard has checked it */
-int replay_try(struct shim_call *call, int32_t *follower); /* replay_call; which of the file's followers answered, or -1 */
+/* A guard has checked it. */
+void replay_know_descriptor(int fd, bool regular, int64_t position, uint64_t device);
+/* replay_call; which of the file's followers answered, or -1 */
+int replay_try(struct shim_call *call, int32_t *follower);
 /* Made before; the calls of followers with a kept path, in their order. Nothing may be outstanding. */
 void replay_know_path(const struct shim_call *call, bool first);
 void replay_hold(bool hold); /* the procedure does not run */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a trial asks of the shim beyond a replay: a trial is about one procedure, the file's first, and begins with
- * what the shim would have learned in a first run.
+ * What a trial asks of the shim beyond a replay: a trial is about one procedure, the file's first, and begins
+ * with what the shim would have learned in a first run.
  * Tested by tests/optimizer/trial_test.cc.
  */
 #include <fcntl.h>
