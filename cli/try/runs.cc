@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cli/commands.h"
+#include "cli/base/exit_codes.h"
 #include "tracer/supervisor.h"
 
 namespace sysvm {

@@ -108,8 +108,8 @@ class Trials::Stage {
     if (begun_ && replay_next_process()) return;
     if (begun_) end();
     shim_settings settings = settings_for(proc_->exe, svp_, svp_size_, !late_close_);
-    // How long the recorded calls took is the tracer's doing as much as the program's, so no answer is too old
-    // here; the replay of all procedures together counts what is dropped for its age.
+    // How long the recorded calls took is the tracer's doing as much as the program's: no answer is too old
+    // here. The replay of all procedures together counts what is dropped for its age.
     settings.age_ms = UINT32_MAX;
     begun_ = true;
     const int off = replay_begin(&settings, &script_, &stats_);
