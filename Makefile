@@ -1,8 +1,9 @@
 # A thin front: scripts/ and CMake do the work.
 .PHONY: bench bench-cold build check check-exports check-fresh check-import-options check-kasan \
-	check-kernels check-mitigations check-mutations check-packages check-sanitizers check-sites \
-	check-style check-suites check-threads clean demo demo-guest fuzz fuzz-device fuzz-engines install \
-	kernels package-dkms packages soak table transparency
+	check-kernels check-mitigations check-mutations check-packages check-report check-sanitizers \
+	check-sites check-style check-suites check-threads check-types clean demo demo-guest docs fuzz \
+	fuzz-device fuzz-engines install kernels notebooks package-dkms packages pages-deps screenshots \
+	soak table transparency
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -18,6 +19,20 @@ check-kernels: build
 	@scripts/check-kernels
 check-kasan: build
 	@scripts/check-kasan
+check-report: build pages-deps
+	@ctest --test-dir build -L report -C report --output-on-failure
+	@ctest --test-dir build -R '^report\.' --output-on-failure
+check-types: build pages-deps
+	@cd build/python && mypy --strict --ignore-missing-imports -p sysvm
+screenshots: notebooks
+	@tests/report/screenshots.py build/screenshots
+notebooks: build pages-deps
+	@scripts/notebooks
+docs: pages-deps
+	@mkdocs build -q --strict
+	@echo build/site/index.html
+pages-deps:
+	@scripts/install-deps scripts/packages-pages.txt
 check-style: build
 	@scripts/check-style
 check-exports: build

@@ -53,7 +53,7 @@ py::array column(const SharedTable& t, const std::string& name) {
       py::gil_scoped_release release;
       static std::mutex one_at_a_time;
       const std::lock_guard lock(one_at_a_time);
-      add_context(*t);
+      if (const auto added = add_context(*t); !added) throw PythonError(added.message());
     }
     return name == "errno" ? view(t, t->error) : view(t, names_of(t, name).code);
   }
@@ -90,9 +90,11 @@ py::dict info(const SharedTable& t) {
   return out;
 }
 
-SharedTable open_trace(const std::string& path) {
+SharedTable open_trace(const std::string& path, const std::optional<std::vector<std::string>>& calls,
+                       const std::optional<std::vector<int32_t>>& pids, std::optional<double> from,
+                       std::optional<double> to, const std::optional<std::string>& pattern) {
   py::gil_scoped_release release;
-  auto table = load_trace_table(path);
+  auto table = load_trace_table(path, {calls, pids, from, to, pattern});
   if (!table) throw PythonError(table.message());
   return std::make_shared<TraceTable>(std::move(*table));
 }
@@ -141,7 +143,10 @@ void bind_trace(py::module_& module) {
           [](const SharedTable& t, const std::string& name) { return texts(names_of(t, name).names); },
           py::arg("column"))
       .def("info", &info);
-  module.def("open_trace", &open_trace, py::arg("path"));
+  module.def("open_trace", &open_trace, py::arg("path"), py::arg("calls") = py::none(),
+             py::arg("pids") = py::none(), py::arg("begin") = py::none(), py::arg("end") = py::none(),
+             py::arg("pattern") = py::none());
+  module.def("calls_of", &calls_of, py::arg("path"));
   py::class_<ChunkedTrace>(module, "ChunkedTrace")
       .def("__len__", [](const ChunkedTrace& t) { return t.file.chunks().size(); })
       .def("read", &read_chunk, py::arg("chunk"));

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "python/trace_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "traces/descriptors.h"
+#include "traces/in_order.h"
 
 namespace sysvm {
 namespace {
@@ -140,48 +145,106 @@ class Images {
   std::unordered_map<int32_t, std::vector<const Process*>> of_;
 };
 
-}  // namespace
+// What each row stands for, from event to event.
+class Context {
+ public:
+  explicit Context(TraceTable& table)
+      : images_(table.trace),
+        mappings_(table.trace),
+        exe_(table.exe),
+        fd_path_(table.fd_path),
+        site_(table.site),
+        error_(table.error) {
+    error_.reserve(table.size());
+    for (auto* names : {&table.exe, &table.fd_path, &table.site}) names->code.reserve(table.size());
+  }
 
-void add_context(TraceTable& table) {
-  if (table.has_context) return;
-  const ColumnTrace& trace = table.trace;
-  const Columns& c = trace.columns;
-  const size_t n = table.size();
-  const Images images(trace);
-  const MappingIndex mappings(trace);
-  Numberer exe(table.exe), fd_path(table.fd_path), site(table.site);
-  std::unordered_map<uint64_t, std::string> place_of;  // of an address, by process; emptied when one execs
-  Descriptors fds;
-  table.error.reserve(n);
-  for (auto* names : {&table.exe, &table.fd_path, &table.site}) names->code.reserve(n);
-  for (size_t i = 0; i < n; ++i) {
-    const Event e = c.event(i);
-    exe.add(images.exe(e.pid, e.ts_ns));
-    const CallInfo* call = e.has(kSignal) || e.has(kCompat) ? nullptr : trace.call(e.nr);
+  // In order of entry, all of the recording; wanted: it has a row.
+  void add(const TraceInfo& info, const Event& e, bool wanted) {
+    const CallInfo* call = e.has(kSignal) || e.has(kCompat) ? nullptr : info.call(e.nr);
     // A call that makes a descriptor is about the new one.
     const bool makes = call && call->result == "FD" && e.ret >= 0 && !e.has(kNoExit);
-    const std::string_view before = fds.path_of(trace, e);
-    if (!makes) fd_path.add(before);
-    fds.add(trace, e);
-    if (makes) fd_path.add(fds.path(e.pid, static_cast<int32_t>(e.ret)));
-    if (e.ip == 0) {
-      site.add({});
-    } else {
-      if (call && (e.nr == kExecve || e.nr == kExecveat) && e.ret == 0) place_of.clear();
-      auto [at, fresh] =
-          place_of.try_emplace(e.site() ^ static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 48);
-      if (fresh)
-        if (const auto place = mappings.place(e.pid, e.site(), e.ts_ns))
-          at->second = fmt::format("{}+{:#x}", place->path, place->offset);
-      site.add(at->second);
-    }
-    table.error.push_back(static_cast<int16_t>(e.failed() ? -e.ret : 0));
+    if (wanted && !makes) fd_path_.add(fds_.path_of(info, e));
+    fds_.add(info, e);
+    if (call && (e.nr == kExecve || e.nr == kExecveat) && e.ret == 0) place_of_.clear();
+    if (!wanted) return;
+    if (makes) fd_path_.add(fds_.path(e.pid, static_cast<int32_t>(e.ret)));
+    exe_.add(images_.exe(e.pid, e.ts_ns));
+    site_.add(e.ip ? std::string_view(place(e)) : std::string_view());
+    error_.push_back(static_cast<int16_t>(e.failed() ? -e.ret : 0));
   }
-  table.has_context = true;
+
+ private:
+  const std::string& place(const Event& e) {
+    auto [at, fresh] =
+        place_of_.try_emplace(e.site() ^ static_cast<uint64_t>(static_cast<uint32_t>(e.pid)) << 48);
+    if (fresh)
+      if (const auto found = mappings_.place(e.pid, e.site(), e.ts_ns))
+        at->second = fmt::format("{}+{:#x}", found->path, found->offset);
+    return at->second;
+  }
+
+  const Images images_;
+  const MappingIndex mappings_;
+  Numberer exe_, fd_path_, site_;
+  std::vector<int16_t>& error_;
+  std::unordered_map<uint64_t, std::string> place_of_;  // of an address, by process; emptied when one execs
+  Descriptors fds_;
+};
+
+using RowKey = std::tuple<uint64_t, int32_t, uint32_t>;  // entry, thread, number in the thread
+
+RowKey key_of(const Event& e) { return {e.ts_ns, e.tid, e.seq}; }
+
+// Rows are in order of time like the file's events; only of those at the same moment the order may differ.
+Result<> context_from_file(TraceTable& table, Context& context) {
+  const Columns& c = table.trace.columns;
+  size_t begin = 0;
+  std::vector<RowKey> order;
+  TRY(for_each_in_order(
+      table.source, [](const TraceInfo&) {},
+      [&](const Event& e, const TraceInfo& info) {
+        while (begin < c.size() && c.ts_ns[begin] < e.ts_ns) ++begin;
+        bool wanted = false;
+        for (size_t i = begin; i < c.size() && c.ts_ns[i] == e.ts_ns && !wanted; ++i)
+          wanted = key_of(c.event(i)) == key_of(e);
+        context.add(info, e, wanted);
+        if (wanted) order.push_back(key_of(e));
+        return order.size() < c.size();
+      }));
+  if (order.size() != c.size()) return error("{}: changed since it was read", table.source);
+  // The columns that were made follow the file's order; put them into the rows'.
+  std::vector<uint32_t> place(order.size());
+  std::map<RowKey, uint32_t> at;
+  bool same = true;
+  for (uint32_t i = 0; i < order.size(); ++i) same &= order[i] == key_of(c.event(i));
+  if (same) return Unit{};
+  for (uint32_t i = 0; i < order.size(); ++i) at[order[i]] = i;
+  for (uint32_t i = 0; i < place.size(); ++i) place[i] = at[key_of(c.event(i))];
+  for (auto* names : {&table.exe, &table.fd_path, &table.site}) permute(names->code, place);
+  permute(table.error, place);
+  return Unit{};
 }
 
-Result<TraceTable> load_trace_table(const std::string& path) {
-  return make_trace_table(TRY(read_columns(path)), path);
+}  // namespace
+
+Result<> add_context(TraceTable& table) {
+  if (table.has_context) return Unit{};
+  Context context(table);
+  if (!table.source.empty()) {
+    TRY(context_from_file(table, context));
+  } else {
+    for (size_t i = 0; i < table.size(); ++i) context.add(table.trace, table.trace.columns.event(i), true);
+  }
+  table.has_context = true;
+  return Unit{};
+}
+
+Result<TraceTable> load_trace_table(const std::string& path, const TraceFilter& filter) {
+  if (!filter.any()) return make_trace_table(TRY(read_columns(path)), path);
+  TraceTable table = TRY(make_trace_table(TRY(read_filtered(path, filter)), path));
+  table.source = path;
+  return table;
 }
 
 Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "python/trace_filter.h"
 #include "traces/reader.h"
 
 namespace sysvm {
@@ -35,13 +36,16 @@ struct TraceTable {
   // the image that ran; what the first descriptor was opened as; file and offset of the call
   Names exe, fd_path, site;
   std::vector<int16_t> error;  // errno, 0: none
+  // Rows were left out when it was read (trace_filter.h): what theirs tell of descriptors is read again from
+  // the file.
+  std::string source;
 
   size_t size() const { return call.size(); }
 };
 
-void add_context(TraceTable& table);
+Result<> add_context(TraceTable& table);
 
-Result<TraceTable> load_trace_table(const std::string& path);
+Result<TraceTable> load_trace_table(const std::string& path, const TraceFilter& filter = {});
 Result<TraceTable> make_trace_table(ColumnTrace trace, const std::string& path);  // path: for messages
 
 }  // namespace sysvm

@@ -9,13 +9,14 @@
 //   perfetto  protobuf for the Perfetto UI: a track for each thread, a slice for each call, losses on a track
 //             of
 //             their own and as marks where a thread's numbering has a hole
-//   folded    "program;call;error nanoseconds" for flame graphs
+//   folded    "program;caller;call site;call;error nanoseconds" for flame graphs
 // Tested by tests/traces/export_test.cc and tests/cli/export_test.py.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "traces/event.h"
@@ -27,12 +28,29 @@ using Output = std::function<bool(std::string_view)>;
 
 // The result reports damage (TraceInfo::damage), as the reader does.
 enum class StraceTimes { kMicroseconds, kNanoseconds };
+// paths: as strace -y, what descriptors were opened as: read(3</etc/passwd>, ...).
 Result<TraceInfo> export_strace(const std::string& path, const Output& out,
-                                StraceTimes times = StraceTimes::kMicroseconds);
+                                StraceTimes times = StraceTimes::kMicroseconds, bool paths = false);
 Result<TraceInfo> export_ndjson(const std::string& path, const Output& out);
-Result<TraceInfo> export_perfetto(const std::string& path, const Output& out);
+
+// Calls that a procedure would have taken together: from the one that it begins at to the last that it
+// answers.
+struct ProcedureRun {
+  int32_t pid = 0, tid = 0;
+  uint64_t from_ns = 0, to_ns = 0;
+  uint64_t answered = 0;  // calls without an entry of their own
+  std::string name;       // the call that it begins at
+};
+// runs: in order of from_ns; shown on a track beside each thread's.
+Result<TraceInfo> export_perfetto(const std::string& path, const Output& out,
+                                  const std::vector<ProcedureRun>& runs = {});
+
+// frames: between program and call, where they are known: what called it, and the instruction that entered
+// the
+// kernel, as file and offset.
 enum class FoldedWeight { kTime, kCount };
-Result<TraceInfo> export_folded(const std::string& path, FoldedWeight weight, const Output& out);
+Result<TraceInfo> export_folded(const std::string& path, FoldedWeight weight, const Output& out,
+                                bool frames = true);
 
 // One event as export_ndjson writes it, without line feed.
 std::string ndjson_header(const TraceInfo& info, uint64_t first_ns);

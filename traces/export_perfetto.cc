@@ -83,6 +83,7 @@ enum { kClock = 1, kPrimary = 2, kId = 1, kTimestamp = 2, kRealtime = 1, kBootti
 
 constexpr uint64_t kSequenceId = 1;
 constexpr uint64_t kLossTrack = 1;
+uint64_t procedure_track(int32_t tid) { return 3ull << 32 | static_cast<uint32_t>(tid); }
 uint64_t process_track(int32_t pid) { return 1ull << 32 | static_cast<uint32_t>(pid); }
 uint64_t thread_track(int32_t tid) { return 2ull << 32 | static_cast<uint32_t>(tid); }
 
@@ -170,6 +171,23 @@ class PerfettoWriter {
     slice(e.ts_ns + e.dur_ns, event::kEnd, track);
   }
 
+  void add(const ProcedureRun& run) {
+    if (procedures_.insert(run.tid).second)
+      descriptor(Message()
+                     .number(track::kUuid, procedure_track(run.tid))
+                     .number(track::kParent, process_track(run.pid))
+                     .text(track::kName, fmt::format("procedures of {}", run.tid)));
+    const Message track = Message().number(event::kTrack, procedure_track(run.tid));
+    slice(
+        run.from_ns, event::kBegin,
+        Message(track)
+            .text(event::kCategory, "procedure")
+            .text(event::kName, run.name)
+            .message(event::kAnnotations,
+                     Message().text(annotation::kName, "answered").number(annotation::kUint, run.answered)));
+    slice(std::max(run.to_ns, run.from_ns), event::kEnd, track);
+  }
+
   // What is missing after a thread's last event.
   void end(const TraceInfo& info) {
     std::map<int32_t, const ThreadEnd*> last;  // of the threads that had the number
@@ -220,7 +238,7 @@ class PerfettoWriter {
 
   const Output& out_;
   bool ok_ = true;
-  std::set<int32_t> threads_;
+  std::set<int32_t> threads_, procedures_;
   std::map<int32_t, std::string> name_;
   std::unordered_map<int32_t, uint32_t> next_seq_;
   std::unordered_map<std::string, uint64_t> iids_;
@@ -228,11 +246,14 @@ class PerfettoWriter {
 
 }  // namespace
 
-Result<TraceInfo> export_perfetto(const std::string& path, const Output& out) {
+Result<TraceInfo> export_perfetto(const std::string& path, const Output& out,
+                                  const std::vector<ProcedureRun>& runs) {
   PerfettoWriter writer(out);
+  size_t next = 0;
   auto info = for_each_in_order(
       path, [&](const TraceInfo& whole) { writer.begin(whole); },
       [&](const Event& e, const TraceInfo& info) {
+        for (; next < runs.size() && runs[next].from_ns <= e.ts_ns; ++next) writer.add(runs[next]);
         writer.add(e, info);
         return writer.ok();
       });

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "traces/descriptors.h"
 #include "traces/export.h"
 #include "traces/in_order.h"
 #include "traces/strace_text.h"
@@ -36,9 +37,16 @@ std::string end_text(int32_t status) {
   return fmt::format("+++ exited with {} +++", WEXITSTATUS(status));
 }
 
+// Of a new descriptor: "</etc/passwd>". fds: as they are after the call.
+std::string made_path(const TraceInfo& info, const Event& e, const Descriptors& fds) {
+  const CallInfo* call = e.has(kCompat) ? nullptr : info.call(e.nr);
+  if (!call || call->result != "FD" || e.ret < 0) return "";
+  return in_brackets(fds.path(e.pid, static_cast<int32_t>(e.ret)));
+}
+
 }  // namespace
 
-Result<TraceInfo> export_strace(const std::string& path, const Output& out, StraceTimes times) {
+Result<TraceInfo> export_strace(const std::string& path, const Output& out, StraceTimes times, bool paths) {
   // Cut, not rounded: so no call ends after the thread's next begins.
   auto seconds = [&](uint64_t ns) {
     return times == StraceTimes::kNanoseconds
@@ -48,7 +56,8 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
   std::vector<End> ends;
   size_t next_end = 0;
   std::set<int32_t> compat;  // processes that strace would take for 32-bit ones
-  uint64_t shift = 0;        // from the trace's clock to the time of day, wrapping
+  Descriptors fds;
+  uint64_t shift = 0;  // from the trace's clock to the time of day, wrapping
   auto prefix = [&](int32_t tid, uint64_t ts_ns) {
     return fmt::format("{:<5} {} ", tid, seconds(ts_ns + shift));
   };
@@ -66,9 +75,13 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
         if (whole.header.realtime_ns == 0) shift = 0;
       },
       [&](const Event& e, const TraceInfo& so_far) {
-        if (e.has(kForkChild)) return true;  // strace shows the parent's side alone
+        if (e.has(kForkChild)) {  // strace shows the parent's side alone
+          if (paths) fds.add(so_far, e);
+          return true;
+        }
         if (!write_ends(e.ts_ns)) return false;
-        std::string call = format_call(so_far, e);
+        std::string call = paths ? format_call(so_far, e, fds) : format_call(so_far, e);
+        if (paths) fds.add(so_far, e);
         if (!e.has(kSignal) && e.has(kCompat) != (compat.count(e.pid) > 0)) {  // strace's own words for it
           if (!out(fmt::format("strace: [ Process PID={} runs in {} bit mode. ]\n", e.pid,
                                e.has(kCompat) ? 32 : 64)))
@@ -82,6 +95,7 @@ Result<TraceInfo> export_strace(const std::string& path, const Output& out, Stra
         std::string line = prefix(e.tid, e.ts_ns) + call;
         if (!e.has(kSignal)) {
           line += " = " + format_result(so_far, e);
+          if (paths) line += made_path(so_far, e, fds);
           if (!e.has(kNoExit)) line += fmt::format(" <{}>", seconds(e.dur_ns));
         }
         return out(line + "\n");

@@ -298,18 +298,19 @@ std::string format_result(const TraceInfo& info, const Event& e) {
   return std::to_string(e.ret);
 }
 
+std::string in_brackets(std::string_view path) {
+  if (path.empty()) return {};
+  const std::string quoted = quote(path);
+  std::string out = "<";
+  for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2))
+    out += c == '<' ? "\\74" : c == '>' ? "\\76" : std::string(1, c);
+  return out + ">";
+}
+
 namespace {
 
 std::string format_call_with(const TraceInfo& info, const Event& e, const Descriptors* fds) {
-  // strace escapes what would end the brackets, and what a terminal would take for its own.
-  auto name = [&](int32_t fd) -> std::string {
-    const std::string_view path = fds ? fds->path(e.pid, fd) : std::string_view();
-    if (path.empty()) return {};
-    std::string quoted = quote(path), out = "<";
-    for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2))
-      out += c == '<' ? "\\74" : c == '>' ? "\\76" : std::string(1, c);
-    return out + ">";
-  };
+  auto name = [&](int32_t fd) { return in_brackets(fds ? fds->path(e.pid, fd) : std::string_view()); };
   if (e.has(kSignal))
     return !e.knows(1)
                ? fmt::format("--- {0} {{si_signo={0}}} ---", signal_name(static_cast<int>(e.args[0])))

@@ -241,6 +241,7 @@ class Player {
     if (e.nr == SYSVM_NR_clone3 || e.nr == SYSVM_NR_clone) script_.clone_flags = tasks_.clone_flags(e);
     const int verdict = replay_call(&call);
     if (verdict == SHIM_ANSWERED) {
+      if (options_.fate) options_.fate(e, kernel_->made() ? CallFate::kRuns : CallFate::kAnswered);
       if (!kernel_->made() && call.result != e.ret && !out_.wrong++)
         out_.wrong_why = fmt::format("{} would be answered with {}, the kernel said {}",
                                      call_name(static_cast<uint32_t>(e.nr)), call.result, e.ret);

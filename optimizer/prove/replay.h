@@ -24,12 +24,20 @@
 
 namespace sysvm {
 
+// What becomes of a call of the program.
+enum class CallFate {
+  kRuns,      // a procedure begins at it: the run is its entry, and that of what is made ahead
+  kAnswered,  // it has no entry of its own
+};
+
 struct ReplayOptions {
   bool strict = false;
   uint32_t age_ms = 10;
   bool relaxed_age = false;
   // Has this object file system calls that the shim cannot see? A process that maps it is plain.
   std::function<bool(const std::string& path, const std::string& build_id)> unseen;
+  // Is shown each call that is not made plainly, process by process.
+  std::function<void(const Event& call, CallFate fate)> fate;
 };
 
 struct ReplayedProcedure {

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 _NULLABLE, _ORDERED = 2, 1
@@ -83,9 +84,11 @@ def _release(pointer: Any, null: Any) -> None:
     one.release = null
 
 
-_release_schema = _ReleaseSchema(lambda p: _release(p, _ReleaseSchema()))
-_release_array = _ReleaseArray(lambda p: _release(p, _ReleaseArray()))
-_release_stream = _ReleaseStream(lambda p: _release(p, _ReleaseStream()))
+_NO_SCHEMA, _NO_ARRAY, _NO_STREAM = (
+    ctypes.cast(0, kind) for kind in (_ReleaseSchema, _ReleaseArray, _ReleaseStream))
+_release_schema = _ReleaseSchema(lambda p: _release(p, _NO_SCHEMA))
+_release_array = _ReleaseArray(lambda p: _release(p, _NO_ARRAY))
+_release_stream = _ReleaseStream(lambda p: _release(p, _NO_STREAM))
 
 
 def _pointers(kind: Any, items: list[Any]) -> Any:
@@ -109,7 +112,7 @@ def _fill_schema(out: _Schema, format: bytes, name: str, nullable: bool = False,
     out.private_data = _keep([format, encoded, children, links, dictionary])
 
 
-def _fill_array(out: _Array, length: int, buffers: list[np.ndarray | None], nulls: int = 0,
+def _fill_array(out: _Array, length: int, buffers: list[npt.NDArray[Any] | None], nulls: int = 0,
                 children: list[_Array] | None = None,
                 dictionary: _Array | None = None, owner: Any = None) -> None:
     children = children or []
@@ -185,7 +188,7 @@ def stream(columns: Mapping[str, Any], owner: Any) -> object:
             return 0
         except IndexError:  # the end: an array that is released
             left.append(False)
-            target.contents.release = _ReleaseArray()
+            target.contents.release = _NO_ARRAY
             return 0
         except MemoryError:
             return _ENOMEM

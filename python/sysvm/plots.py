@@ -86,7 +86,7 @@ class TracePlots:
             low, high = np.log10(df.dur_ns.min() / 1e3), np.log10(df.dur_ns.max() / 1e3) + 1e-9
             counts, x, y = np.histogram2d(since, df.dur_ns / 1e3,
                                           bins=(bins, np.logspace(low, high, max(2, bins // 2))))
-            mesh = ax.pcolormesh(x, y, np.ma.masked_equal(counts.T, 0),
+            mesh = ax.pcolormesh(x, y, np.where(counts.T > 0, counts.T, np.nan),
                                  norm="log" if counts.max() > 1 else None)
             ax.figure.colorbar(mesh, ax=ax, label="calls")
         return ax

@@ -2,6 +2,7 @@
 """Procedure files (.svp) as lists of procedures. Tested by tests/python/test_procs.py."""
 from __future__ import annotations
 
+import html
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from . import _sysvm
-from .shown import table_html
+from .shown import printable, table_html
 
 
 class Procedure:
@@ -39,10 +40,19 @@ class Procedure:
     def __str__(self) -> str:
         return self._raw.text()
 
+    def _repr_html_(self) -> str:
+        """What begins it, then the calls that it makes."""
+        calls = [("begins at", one) for one in self.triggers] + [("makes", one) for one in self.followers]
+        return f"<p>{html.escape(printable(repr(self)))}</p>" + table_html(
+            pd.DataFrame(calls, columns=["", "call"])
+        )
+
     def __repr__(self) -> str:
-        return (f"<sysvm.Procedure '{self.name}': {self.mode}, {len(self.followers)} followers, "
-                f"{len(self.code)} bytes, "
-                f"seen {self.seen:,} times>")
+        return (
+            f"<sysvm.Procedure '{self.name}': {self.mode}, {len(self.followers)} followers, "
+            f"{len(self.code)} bytes, "
+            f"seen {self.seen:,} times>"
+        )
 
 
 def _notes(text: str) -> dict[str, Any]:
@@ -76,10 +86,17 @@ class ProcedureFile:
         return "\n".join(str(p) for p in self)
 
     def _repr_html_(self) -> str:
-        return table_html(pd.DataFrame({"procedure": [p.name for p in self], "mode": [p.mode for p in self],
-                                        "followers": [len(p.followers) for p in self],
-                                        "bytes": [len(p.code) for p in self],
-                                        "seen": [p.seen for p in self]}))
+        return table_html(
+            pd.DataFrame(
+                {
+                    "procedure": [p.name for p in self],
+                    "mode": [p.mode for p in self],
+                    "followers": [len(p.followers) for p in self],
+                    "bytes": [len(p.code) for p in self],
+                    "seen": [p.seen for p in self],
+                }
+            )
+        )
 
     def __repr__(self) -> str:
         lines = [f"<sysvm.ProcedureFile {self.path}: {len(self)} procedures>"]

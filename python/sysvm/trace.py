@@ -39,8 +39,9 @@ class Trace:
     with `call` "signal", its number in `a0`.
     """
 
-    def __init__(self, table: _sysvm.TraceTable, path: str,
-                 rows: npt.NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self, table: _sysvm.TraceTable, path: str, rows: npt.NDArray[np.int64] | None = None
+    ) -> None:
         self._table = table
         self._rows = rows
         self.path = path
@@ -59,17 +60,21 @@ class Trace:
             command = command[:57] + "..."
         damage = f", damaged: {self.info['damage']}" if self.info["damage"] else ""
         part = f" of {len(self._table):,}" if self._rows is not None else ""
-        return (f"<sysvm.Trace of '{printable(command)}': {len(self):,}{part} events, "
-                f"{len(self.info['processes'])} processes, "
-                f"{self.info['lost']:,} lost{damage}>")
+        return (
+            f"<sysvm.Trace of '{printable(command)}': {len(self):,}{part} events, "
+            f"{len(self.info['processes'])} processes, "
+            f"{self.info['lost']:,} lost{damage}>"
+        )
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary, then the calls that took most time."""
         df = self.df(["call", "dur_ns", "errno"])
-        calls = df.groupby("call", observed=True).agg(calls=("dur_ns", "size"), errors=("errno", "count"),
-                                                      total_ms=("dur_ns", "sum"))
-        calls["errors"] = df[df.errno != 0].groupby("call", observed=True).size().reindex(calls.index,
-                                                                                          fill_value=0)
+        calls = df.groupby("call", observed=True).agg(
+            calls=("dur_ns", "size"), errors=("errno", "count"), total_ms=("dur_ns", "sum")
+        )
+        calls["errors"] = (
+            df[df.errno != 0].groupby("call", observed=True).size().reindex(calls.index, fill_value=0)
+        )
         calls["total_ms"] = (calls.total_ms / 1e6).round(3)
         calls = calls.sort_values("total_ms", ascending=False).head(10).reset_index()
         return f"<p>{html.escape(repr(self))}</p>" + table_html(calls)
@@ -135,8 +140,9 @@ class Trace:
     def _time_index(self) -> pd.Index:
         ns = self.column("ts_ns")
         if self.info["realtime_ns"]:
-            return pd.DatetimeIndex(ns + (self.info["realtime_ns"] - self.info["boottime_ns"]), tz="UTC",
-                                    name="time")
+            return pd.DatetimeIndex(
+                ns + (self.info["realtime_ns"] - self.info["boottime_ns"]), tz="UTC", name="time"
+            )
         return pd.TimedeltaIndex(ns, unit="ns", name="time")
 
     def _categories(self, kind: str) -> tuple[pd.CategoricalDtype, npt.NDArray[np.int32] | None]:
@@ -150,8 +156,14 @@ class Trace:
             self._texts[kind] = pd.CategoricalDtype(np.array(list(number), dtype=object)), recode
         return self._texts[kind]
 
-    def filter(self, *, calls: str | Iterable[str] | None = None, pid: int | Iterable[int] | None = None,
-               between: tuple[float, float] | None = None, path: str | None = None) -> Trace:
+    def filter(
+        self,
+        *,
+        calls: str | Iterable[str] | None = None,
+        pid: int | Iterable[int] | None = None,
+        between: tuple[float, float] | None = None,
+        path: str | None = None,
+    ) -> Trace:
         """The events that all of the given conditions hold for, as a Trace that shares this one's memory.
 
         calls: names; a name that no event has raises KeyError. pid: processes or threads. between: seconds
@@ -159,15 +171,11 @@ class Trace:
         where the call names a descriptor.
         """
         keep = np.ones(len(self), dtype=bool)
-        if calls is not None:
-            wanted = [calls] if isinstance(calls, str) else list(calls)
+        if (wanted := _names(calls)) is not None:
             names = list(self._calls.categories)
-            for name in wanted:
-                if name not in names:
-                    raise KeyError(f"{name}: no event is such a call; there are {', '.join(sorted(names))}")
+            _known(wanted, names)
             keep &= np.isin(self.column("call"), [names.index(name) for name in wanted])
-        if pid is not None:
-            ids = [pid] if isinstance(pid, (int, np.integer)) else list(pid)
+        if (ids := _ids(pid)) is not None:
             keep &= np.isin(self.column("pid"), ids) | np.isin(self.column("tid"), ids)
         if between is not None and len(self):
             since = (self.column("ts_ns") - self.column("ts_ns")[0]) / 1e9
@@ -179,9 +187,11 @@ class Trace:
 
     def _matches(self, name: str, pattern: str) -> npt.NDArray[np.bool_]:
         values = self._series(name)
-        good = np.array([fnmatch.fnmatchcase(one, pattern) for one in values.categories] + [False],
-                        dtype=bool)
-        return good[values.codes]
+        good = np.array(
+            [fnmatch.fnmatchcase(one, pattern) for one in values.categories] + [False], dtype=bool
+        )
+        matching: npt.NDArray[np.bool_] = good[values.codes]
+        return matching
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The columns of df() for whatever speaks Arrow's PyCapsule interface (polars.from_arrow(t), duckdb
@@ -192,22 +202,55 @@ class Trace:
     def plot(self) -> TracePlots:
         """t.plot.timeline(), .latency(), .heatmap(), .sequences(): on matplotlib, which must be installed."""
         from .plots import TracePlots
+
         return TracePlots(self)
 
 
-def open(file: str | os.PathLike[str], /, *, calls: str | Iterable[str] | None = None,
-         pid: int | Iterable[int] | None = None,
-         between: tuple[float, float] | None = None, path: str | None = None) -> Trace:
+def open(
+    file: str | os.PathLike[str],
+    /,
+    *,
+    calls: str | Iterable[str] | None = None,
+    pid: int | Iterable[int] | None = None,
+    between: tuple[float, float] | None = None,
+    path: str | None = None,
+) -> Trace:
     """Reads a recording. A cut or damaged file gives what is readable (see Trace.info["damage"]).
 
-    The conditions are those of Trace.filter(). Raises FileNotFoundError, PermissionError and the like if the
-    file cannot be opened, sysvm.Error if it is not a trace, or of another version.
+    The conditions are those of Trace.filter(), but what they leave out is never held in memory: of a long
+    recording a part fits.
+    Raises FileNotFoundError, PermissionError and the like if the file cannot be opened, sysvm.Error if it is
+    not a trace, or of
+    another version, KeyError for a call that no event is.
     """
     name = _readable(file)
-    trace = Trace(_sysvm.open_trace(name), name)
     if calls is None and pid is None and between is None and path is None:
-        return trace
-    return trace.filter(calls=calls, pid=pid, between=between, path=path)
+        return Trace(_sysvm.open_trace(name), name)
+    wanted = _names(calls)
+    begin, end = between or (None, None)
+    table = _sysvm.open_trace(name, wanted, _ids(pid), begin, end, path)
+    if wanted and (unknown := set(wanted) - set(table.call_names())):
+        _known(unknown, _sysvm.calls_of(name))
+    return Trace(table, name)
+
+
+def _names(calls: str | Iterable[str] | None) -> list[str] | None:
+    return None if calls is None else [calls] if isinstance(calls, str) else list(calls)
+
+
+def _ids(pid: int | Iterable[int] | None) -> list[int] | None:
+    return (
+        None
+        if pid is None
+        else [int(pid)] if isinstance(pid, (int, np.integer)) else [int(one) for one in pid]
+    )
+
+
+def _known(wanted: Iterable[str], names: Iterable[str]) -> None:
+    there = sorted(names)
+    for name in wanted:
+        if name not in there:
+            raise KeyError(f"{name}: no event is such a call; there are {', '.join(there)}")
 
 
 def _readable(file: str | os.PathLike[str]) -> str:

@@ -85,8 +85,52 @@ def test_samples_export(sample):
         assert re.fullmatch(r"[^;\s]+(;[^;\s]+)* [1-9][0-9]*", line)
 
 
+def folded(file, *options):
+    stacks = {}
+    for line in exported("folded", file, *options).decode().splitlines():
+        stack, weight = line.rsplit(" ", 1)
+        stacks[stack] = int(weight)
+    return stacks
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[path.stem for path in SAMPLES])
+def test_stacks_have_callers_and_call_sites(sample):
+    plain, framed = folded(sample, "-c", "--no-frames"), folded(sample, "-c")
+    joined = {}
+    for stack, weight in framed.items():
+        frames = [frame for frame in stack.split(";") if not re.fullmatch(r"\S+\+0x[0-9a-f]+", frame)]
+        joined[";".join(frames)] = joined.get(";".join(frames), 0) + weight
+    assert joined == plain
+    site = re.compile(r";\S+\+0x[0-9a-f]+;[^;]+")
+    with_sites = sum(weight for stack, weight in framed.items() if site.search(stack))
+    assert with_sites > 0.9 * sum(framed.values())
+
+
+def test_strace_text_with_the_paths_of_descriptors(trace, tmp_path):
+    text = exported("strace", trace, "-y")
+    assert rb'read(3</tmp/\74b\76&\"\n\377>, ' in text and b"close(3</tmp/" in text
+    assert rb'O_RDONLY|O_CLOEXEC) = 3</tmp/\74b\76&\"\n\377> <' in text and b"AT_FDCWD" in text
+    (tmp_path / "again.txt").write_bytes(exported("strace", trace, "-y", "--ns"))
+    done = run(SYSVM, "import", tmp_path / "again.txt", "-o", tmp_path / "again.trace")
+    assert done.returncode == 0 and b"not understood" not in done.stderr
+    assert exported("strace", tmp_path / "again.trace", "--ns") == exported("strace", trace, "--ns")
+
+
+def test_perfetto_with_procedures_has_a_track_of_their_runs(tmp_path):
+    sample = next(path for path in SAMPLES if path.stem == "grep")
+    assert run(SYSVM, "compile", sample, "-o", tmp_path / "x.svp").returncode == 0
+    said = json.loads(run(SYSVM, "replay", "-P", tmp_path / "x.svp", sample, "--json").stdout)
+    plain, more = exported("perfetto", sample), exported("perfetto", sample, "-P", tmp_path / "x.svp")
+    assert b"procedures of " in more and b"procedures of " not in plain
+    assert more.count(b"procedure") - plain.count(b"procedure") >= said["runs"] > 0
+    done = run(SYSVM, "export", "perfetto", sample, "-P", SAMPLES[0])
+    assert done.returncode == 2 and done.stdout == b""
+
+
 def test_wrong_words_are_usage_errors(trace):
-    for words in (["svg", trace], ["strace"], ["strace", trace, "-c"], ["folded", trace, "--ns"]):
+    for words in (["svg", trace], ["strace"], ["strace", trace, "-c"], ["folded", trace, "--ns"],
+                  ["folded", trace, "-y"], ["strace", trace, "-P", "x.svp"],
+                  ["strace", trace, "--no-frames"]):
         done = run(SYSVM, "export", *words)
         assert done.returncode == 2 and done.stdout == b""
 

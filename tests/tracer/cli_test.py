@@ -338,4 +338,4 @@ def test_what_is_missing_after_a_threads_last_event_counts(backend, tmp_path):
     assert f" {seen['lost']} missing in " in run(SYSVM, "info", "--verify",
                                                  tmp_path / "t.trace").stdout.decode()
     page = run(SYSVM, "report", tmp_path / "t.trace").stdout.decode()
-    assert f"no: {seen['lost']:,} lost, {seen['lost']:,} missing" in page
+    assert f"{seen['lost']:,} lost, {seen['lost']:,} missing" in page
