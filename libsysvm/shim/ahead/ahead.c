@@ -126,7 +126,7 @@ static void learn(const struct shim_call *c)
 /* The call is made in one crossing with the late closes, and with what is to be renewed. */
 static bool make_riding(struct shim_call *c, uint8_t rule, bool renew)
 {
-	if (!(late_pending() || renew) || !(rule & RULE_RIDE) || !quick_on_main_stack(c) || !ride(c, renew))
+	if (!(late_waiting() || renew) || !(rule & RULE_RIDE) || !quick_on_main_stack(c) || !ride(c, renew))
 		return false;
 	if (rule & RULE_WATCH)
 		learn(c);
@@ -181,7 +181,7 @@ static bool copies_descriptor(const struct shim_call *c)
 /* Late closes first, since the number that it gives depends on them. */
 static int make_copy(struct shim_call *c)
 {
-	if (!late_pending() || !quick_on_main_stack(c) || !ride(c, false)) {
+	if (!late_waiting() || !quick_on_main_stack(c) || !ride(c, false)) {
 		late_close_all();
 		machine_plain_call(c);
 	}

@@ -3,22 +3,27 @@
  * A close of a file that was only read is answered at once, and made in the next crossing: in `cat a b`, the
  * close of a is made together with the open of b. The kernel still sees the close before the call that
  * follows it.
- * Tested by tests/shim/hazards (closes) and tests/shim/ahead.
+ *
+ * A signal handler may run between any two instructions here. Its first call makes every close that waits,
+ * so that the handler finds the numbers free. Hence all that waits is one word, and who makes a close first
+ * takes it out of the word in one instruction: no close is made twice, which would close a number that is in
+ * use again.
+ * Tested by tests/shim/hazards (closes) and tests/shim/ahead (ahead_test, steps_test).
  */
 #include "libsysvm/shim/ahead/late.h"
 
 #include <sys/syscall.h>
 
+#include "libsysvm/shim/answers/outstanding.h"
 #include "libsysvm/shim/base/count.h"
 #include "libsysvm/shim/known/descriptors.h"
 
-static uint32_t pending;
-static int32_t late[LATE_MOST]; /* the first `pending` wait, oldest first */
+static volatile uint64_t waiting; /* fd + 1 of the oldest close in the lower half, of the next in the upper */
 static bool off;
 
 void late_reset(bool never)
 {
-	pending = 0;
+	waiting = 0;
 	off = never;
 }
 
@@ -29,41 +34,38 @@ bool late_may_close(const struct shim_call *c)
 	return !off && !descriptors_locked() && f && f->mine && f->kind != KIND_UNKNOWN;
 }
 
-uint32_t late_pending(void)
+uint64_t late_waiting(void)
 {
-	return pending;
+	return waiting;
+}
+
+bool late_take(uint64_t all)
+{
+	return outstanding_claim(&waiting, all, 0);
 }
 
 void late_close_oldest(void)
 {
-	int fd = late[0];
+	uint64_t all = waiting;
 
-	/* Before the close: a handler must not close a number that is in use again. */
-	late[0] = late[1];
-	pending--;
-	own_call(SYS_close, (uint64_t)fd, 0, 0, 0);
+	if (all && outstanding_claim(&waiting, all, all >> 32))
+		own_call(SYS_close, late_fd(all, 0), 0, 0, 0);
 }
 
 void late_close_all(void)
 {
-	while (pending)
+	while (waiting)
 		late_close_oldest();
 }
 
 void late_add(int fd)
 {
-	if (pending == LATE_MOST)
-		late_close_oldest();
+	uint64_t one = (uint64_t)fd + 1, all;
+
 	descriptor((uint64_t)fd)->mine = 0;
-	late[pending++] = fd;
-}
-
-uint32_t late_take(int32_t fd[LATE_MOST])
-{
-	uint32_t n = pending;
-
-	for (uint32_t i = 0; i < n; i++)
-		fd[i] = late[i];
-	pending = 0;
-	return n;
+	do {
+		if (late_count(waiting) == LATE_MOST)
+			late_close_oldest();
+		all = waiting;
+	} while (!outstanding_claim(&waiting, all, all ? all | one << 32 : one));
 }

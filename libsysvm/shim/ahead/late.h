@@ -13,9 +13,24 @@
 void late_reset(bool never);
 bool late_may_close(const struct shim_call *call); /* this close may wait */
 void late_add(int fd);
-uint32_t late_pending(void);
 void late_close_oldest(void);
 void late_close_all(void);
-uint32_t late_take(int32_t fd[LATE_MOST]); /* all of them, oldest first: the caller makes them now */
+
+/* All closes that wait, as one word (late_count, late_fd). 0: none. */
+uint64_t late_waiting(void);
+
+/* The caller makes these closes now. False: what waits is not `all` any more, since a handler has made them. */
+bool late_take(uint64_t all);
+
+static inline uint32_t late_count(uint64_t all)
+{
+	return all >> 32 ? 2 : all != 0;
+}
+
+/* The oldest is 0. */
+static inline uint64_t late_fd(uint64_t all, uint32_t i)
+{
+	return (uint32_t)(all >> 32 * i) - 1ull;
+}
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "libsysvm/raw.h"
+#include "libsysvm/shim/ahead/late.h"
 #include "libsysvm/shim/base/count.h"
 #include "libsysvm/shim/base/quick.h"
 #include "libsysvm/shim/known/areas.h"
@@ -104,7 +105,7 @@ bool machine_define(uint32_t number)
 	return !state->off;
 }
 
-void machine_run(uint32_t proc, uint64_t fuel, const int32_t *closing, uint32_t closes)
+void machine_run(uint32_t proc, uint64_t fuel, uint64_t late)
 {
 	uint64_t before = page->calls, made;
 
@@ -112,8 +113,8 @@ void machine_run(uint32_t proc, uint64_t fuel, const int32_t *closing, uint32_t 
 	(void)sysvm_run(vm, proc, fuel);
 	made = page->calls - before;
 	counts.inner += made;
-	for (; made < closes; made++)
-		own_call(SYS_close, (uint64_t)closing[made], 0, 0, 0);
+	for (; made < late_count(late); made++)
+		own_call(SYS_close, late_fd(late, (uint32_t)made), 0, 0, 0);
 }
 
 void machine_make_way(const struct shim_call *c)

@@ -23,9 +23,9 @@ bool machine_define(uint32_t number); /* a procedure of the file; false: refused
 
 /*
  * One crossing: runs a procedure of the engine, or the code in the page (SYSVM_PROC_PAGE). Its first calls
- * close these descriptors; those that it has not come to are closed here.
+ * are these late closes (late.h); those that it has not come to are made here.
  */
-void machine_run(uint32_t proc, uint64_t fuel, const int32_t *closing, uint32_t closes);
+void machine_run(uint32_t proc, uint64_t fuel, uint64_t late);
 
 /* The machine's descriptor is not the application's: whatever it does to that number, it is not there. */
 void machine_make_way(const struct shim_call *call);

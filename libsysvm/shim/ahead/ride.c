@@ -97,18 +97,15 @@ static void take_renewals(const struct sysvm_page *page, struct staged *from, co
 bool ride(struct shim_call *c, bool renew)
 {
 	struct staged *const from = quick.next, *const to = renew ? quick.end : from;
-	uint64_t signals = shim_signals;
-	int32_t closing[LATE_MOST];
+	uint64_t signals = shim_signals, late = late_waiting();
 	struct sysvm_page *page;
 	unsigned int n = 0;
-	uint32_t closes;
 
 	if (machine_make() || !machine_supports(c->nr))
 		return false;
 	page = machine_page();
-	closes = late_take(closing);
-	for (unsigned int i = 0; i < closes; i++) {
-		page->reg[REG_LATE + i] = (uint64_t)closing[i];
+	for (unsigned int i = 0; i < late_count(late); i++) {
+		page->reg[REG_LATE + i] = late_fd(late, i);
 		n += put_call(page->code + n, SYS_close, REG_CLOSE_RESULT, REG_LATE + i);
 	}
 	for (unsigned int i = 0; i < 6; i++)
@@ -119,7 +116,9 @@ bool ride(struct shim_call *c, bool renew)
 	page->code[n++] = SYSVM_OP_END;
 	page->code_len = n;
 	page->data_base = 0;
-	machine_run(SYSVM_PROC_PAGE, FUEL, closing, closes);
+	if (!late_take(late))
+		return false; /* a handler has made them, and the code would make them again */
+	machine_run(SYSVM_PROC_PAGE, FUEL, late);
 	if (renew && quick.next == from) { /* else a handler has taken the log back meanwhile */
 		take_renewals(page, from, to);
 		outstanding_renewed(signals);

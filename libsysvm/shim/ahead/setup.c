@@ -18,7 +18,10 @@
 #include "libsysvm/shim/known/areas.h"
 #include "libsysvm/shim/known/clock.h"
 #include "libsysvm/shim/known/descriptors.h"
+#include "libsysvm/shim/known/devices.h"
 #include "libsysvm/shim/known/memory.h"
+#include "libsysvm/shim/known/mounts.h"
+#include "libsysvm/shim/known/overlay.h"
 #include "libsysvm/shim/known/procedures.h"
 #include "libsysvm/shim/names/kept.h"
 #include "libsysvm/shim/names/names.h"
@@ -102,6 +105,9 @@ int setup(const struct shim_settings *s)
 	late_reset(s->strict);
 	trigger_reset();
 	descriptors_reset();
+	devices_reset();
+	mounts_reset();
+	overlay_reset();
 	if (!use_procedures(s))
 		return SHIM_OFF_DISABLED;
 	names_reset();

@@ -132,10 +132,9 @@ static void run(uint32_t number, const struct shim_call *c, uint64_t signals)
 {
 	const struct svp_proc *p = &svp.procs[number];
 	__u64 *reg = machine_page()->reg;
-	int32_t closing[LATE_MOST];
-	uint32_t closes;
+	uint64_t late;
 
-	while (late_pending() > procedures[number].closes)
+	while (late_count(late_waiting()) > procedures[number].closes)
 		late_close_oldest();
 	for (unsigned int i = 0; i < 6; i++)
 		reg[i] = c->arg[i];
@@ -149,11 +148,12 @@ static void run(uint32_t number, const struct shim_call *c, uint64_t signals)
 		log_wipe_used();
 	log_begin();
 	outstanding_begin(number, signals);
-	/* Taken before they are made: a handler must not close a number that is in use again. */
-	closes = late_take(closing);
-	reg[SVP_REG_CLOSE] = closes > 0 ? (uint64_t)closing[0] : ~0ull;
-	reg[SVP_REG_CLOSE2] = closes > 1 ? (uint64_t)closing[1] : ~0ull;
-	machine_run(procedures[number].number, FUEL, closing, closes);
+	late = late_waiting();
+	if (!late_take(late))
+		late = 0; /* a handler has made them */
+	reg[SVP_REG_CLOSE] = late_fd(late, 0);
+	reg[SVP_REG_CLOSE2] = late_fd(late, 1);
+	machine_run(procedures[number].number, FUEL, late);
 	counts.proc[number].runs++;
 	procedures[number].runs++;
 }

@@ -4,8 +4,8 @@
  * sees that one ran: what it learned may be news. The application must not notice: a query shows its own
  * handler, and a change of handler is one step. Each signal has two stubs, used in turns: the new handler's
  * address is stored in the stub that is not installed, before the kernel gets it. A handler that interrupts
- * this very change and changes the same signal's handler itself finds both stubs in use (signals_changing),
- * so the process goes plain.
+ * such a change or query and changes the same signal's handler itself finds both stubs in use
+ * (signals_changing), so the process goes plain.
  *
  * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them). They would matter if
  * the shim's copies could fault where the kernel would return EFAULT, and memory.c touches only what it knows
@@ -14,8 +14,8 @@
  * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub. A
  * process that goes plain gets its own handlers back (signals_stop): from then on the shim has nothing to do
  * with its signals, and makes no call that a filter could judge.
- * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp; after a
- * filter).
+ * Tested by tests/shim/entry (query returns the own handler, 10 kHz, SA_RESETHAND, siglongjmp, a change
+ * within a change; after a filter).
  */
 #include "libsysvm/shim/process/signals.h"
 
@@ -112,25 +112,25 @@ int signals_action(struct shim_call *call)
 	if (shim_mode)
 		bump(&process.file->stats.forwarded);
 	wrap = has_new && action.handler > (uint64_t)SIG_IGN && shim_mode;
+	changing[signal - 1] = shim_mode;
 	if (wrap) {
-		changing[signal - 1] = 1;
 		stub = 2 * (unsigned int)(signal - 1) + next_stub[signal - 1];
 		shim_handlers[stub] = action.handler;
 		with_stub |= 1ull << (signal - 1);
 		action.handler = (uint64_t)shim_stubs + stub * STUB_SIZE;
 	}
 	call->result = set_action(signal, has_new ? &action : 0, &action, 8);
-	if (wrap) {
-		if (call->result == 0)
-			next_stub[signal - 1] ^= 1;
-		changing[signal - 1] = 0;
-		if (!shim_mode) { /* a handler has made the process plain: no stub may stay */
-			with_stub |= 1ull << (signal - 1);
-			signals_stop();
-		}
-	}
-	if (call->result == 0)
+	if (call->result == 0) {
+		/* First: the next change puts its handler where the old one's is. */
 		action.handler = own_handler(action.handler);
+		next_stub[signal - 1] ^= wrap;
+	}
+	__asm__ volatile("" : : : "memory");
+	changing[signal - 1] = 0;
+	if (wrap && !shim_mode) { /* a handler has made the process plain: no stub may stay */
+		with_stub |= 1ull << (signal - 1);
+		signals_stop();
+	}
 	if (call->result == 0 && call->arg[2] &&
 	    copy_to(call->arg[2], &action, sizeof(action), call->sp) != 0)
 		call->result = -EFAULT; /* as the kernel does: installed all the same */

@@ -27,13 +27,12 @@
 #include "libsysvm/shim/process/process.h"
 #include "libsysvm/shim/process/signals.h"
 
+#define EPOCH_MS 1000000000 /* recordings begin at 0, which means "never" to what remembers a time */
 #define MAPS 320 /* of the shim's own memory and one for each procedure of its engine */
 
 static struct replay_script *script;
 static struct shim_stats_file file;
 static struct shim_stats *stats_out;
-/* each process lives in a time of its own: what devices.c remembers is too old for the next */
-static uint64_t epoch;
 static struct {
 	void *at;
 	size_t size;
@@ -92,7 +91,7 @@ bool clock_works(void)
 }
 uint64_t clock_ms(void)
 {
-	return epoch + script->now_ms;
+	return EPOCH_MS + script->now_ms;
 }
 uint64_t clock_mark(struct clock_words *mark)
 {
@@ -145,14 +144,18 @@ long memory_string(uint64_t address, uint64_t max, uint64_t sp)
 uint64_t mounts_avoided[1]; /* closed by 0 */
 const unsigned long mounts_avoided_size = sizeof(mounts_avoided);
 
+void mounts_reset(void)
+{
+}
+
 bool mounts_known(void)
 {
 	return true;
 }
+static uint64_t asked; /* clock_seconds() of the last paths_here */
+
 bool paths_here(uint64_t *device)
 {
-	static uint64_t asked;
-
 	if (asked != clock_seconds())
 		counts.own += 5; /* where, opened, what, of which type, closed */
 	asked = clock_seconds();
@@ -161,6 +164,7 @@ bool paths_here(uint64_t *device)
 }
 void paths_reset(void)
 {
+	asked = 0;
 }
 bool mounts_avoid(uint64_t inode)
 {
@@ -234,7 +238,6 @@ int replay_begin(const struct shim_settings *settings, struct replay_script *wit
 	int reason;
 
 	script = with;
-	epoch += 1000000000;
 	stats_out = stats;
 	memset(&file, 0, sizeof(file));
 	memset(&process, 0, sizeof(process));

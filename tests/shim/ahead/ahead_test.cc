@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -176,6 +177,44 @@ TEST_F(Ahead, AShortReadAnswersAnySizeThatHoldsItAndNoOther) {
     EXPECT_EQ(app.read(fd, buffer_, 100), static_cast<long>(13 - size));
     app.close(fd);
   }
+}
+
+// A program asks how long the list of attributes is before it makes room for it.
+TEST_F(Ahead, AQuestionForTheSizeAloneIsAnswered) {
+  const std::string text = R"(procedure "open, and how long is the list" run_ahead {
+  seen 1
+  staging 192
+  result r7
+  trigger openat(_, _, _, _) path 1
+  follower r18 = flistxattr(r7, out@192:0, 0)
+  code {
+    openat r7, r0, r1, r2, r3
+    fstat r8, r7, r255
+    ld64 r9, [r255+0]
+    jne r9, r253, done
+    ld32 r9, [r255+24]
+    movi32 r10, 61440
+    and r9, r9, r10
+    movi32 r11, 32768
+    jne r9, r11, done
+    addi r16, r255, 192
+    movi8 r17, 0
+    flistxattr r18, r7, r16, r17
+    done:
+    end
+  }
+})";
+  Application app(text);
+  ASSERT_EQ(app.started(), SHIM_ON);
+  warm_up(app);
+  if (setxattr(path("data").c_str(), "user.colour", "blue", 4, 0) != 0) GTEST_SKIP() << "no attributes here";
+  const long fd = app.open(path("data"));
+  const uint64_t hits = app.hits();
+  EXPECT_EQ(app.call(SYS_flistxattr, static_cast<uint64_t>(fd), 0, 0), 12);
+  EXPECT_EQ(app.hits(), hits + 1);
+  EXPECT_EQ(app.call(SYS_flistxattr, static_cast<uint64_t>(fd), 0, 0), 12);
+  EXPECT_EQ(app.hits(), hits + 1) << "used once";
+  app.close(fd);
 }
 
 TEST_F(Ahead, AWriteCarriesTheLateCloseAndRenewsTheEnd) {
