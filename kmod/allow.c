@@ -11,7 +11,7 @@
  * few more by name. A descriptor may change between the look and the call; then rule 2 still holds, and rule 1 is a
  * courtesy.
  *
- * Tested by tests/qemu/ (test_module.c: own descriptor, denied commands).
+ * Tested by tests/qemu/test_calls.c (own descriptor, denied commands).
  */
 #include <linux/file.h>
 #include <linux/fcntl.h>

@@ -5,14 +5,13 @@
  * Each row is a static call, bound once when the module is loaded to the kernel's own entry of that call
  * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a tree of compares (tree.awk)
  * and a direct jump: no indirect branch that a program could train. A row whose function this kernel does not have
- * answers
- * -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
+ * answers -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
  *
  * A program decides which branches the kernel takes just before the call, which is what branch history injection
  * needs. Where the processor wants it the history is cleared first, by the kernel's own sequence.
  *
  * Does not decide whether a call may be made now: allow.c and boundary.c do.
- * Tested by tests/qemu/ (the case files on the kernel engine; test_module.c).
+ * Tested by tests/qemu/ (the case files on the kernel engine; test_calls.c, test_rules.c).
  */
 #include <linux/module.h>
 #include <linux/ptrace.h>

@@ -6,7 +6,7 @@
  * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked for, not dumped.
  * The page is freed by its reference count, as any that is mapped.
  *
- * Tested by tests/qemu/ (test_module.c).
+ * Tested by tests/qemu/ (test_calls.c, test_life.c, test_rules.c).
  */
 #include <linux/compat.h>
 #include <linux/fdtable.h>
