@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays. All that the module allocates for a user is counted against that user with its real size (what the
- * allocator handed out, not what was asked for) until it is freed, and limited as io_uring limits what it pins: by
- * RLIMIT_MEMLOCK over all that the user has locked anywhere (user->locked_vm), unless he may lock without limit
- * (CAP_IPC_LOCK). A process's share shows as VmPin in /proc/PID/status. Control groups are charged besides
- * (GFP_KERNEL_ACCOUNT).
+ * Who pays. All that the module allocates for a user is counted against that user with its real size (what
+ * the allocator handed out, not what was asked for) until it is freed, and limited as io_uring limits what it
+ * pins: by RLIMIT_MEMLOCK over all that the user has locked anywhere (user->locked_vm), unless he may lock
+ * without limit (CAP_IPC_LOCK). A process's share shows as VmPin in /proc/PID/status. Control groups are
+ * charged besides (GFP_KERNEL_ACCOUNT).
  *
- * Bytes are counted and whole pages charged, over all contexts of the user, so that fifty small procedures cost what
- * they take and not fifty pages. The contexts of a user are limited in number, as instances of inotify are, but for
- * whoever may exceed limits (CAP_SYS_RESOURCE).
+ * Bytes are counted and whole pages charged, over all contexts of the user, so that fifty small procedures
+ * cost what they take and not fifty pages. The contexts of a user are limited in number, as instances of
+ * inotify are, but for whoever may exceed limits (CAP_SYS_RESOURCE).
  *
  * Tested by tests/qemu/test_account.c.
  */
@@ -40,7 +40,7 @@ struct sysvm_account {
 	size_t limited;	   /* of these, what counts for RLIMIT_MEMLOCK */
 };
 
-/* Also taken by what frees after a grace period, hence with bottom halves off. Protects all accounts and their hash. */
+/* Protects all accounts and their hash. Bottom halves off: also taken by what frees after a grace period. */
 static DEFINE_SPINLOCK(accounts_lock);
 static DEFINE_HASHTABLE(accounts, 6);
 
@@ -193,7 +193,7 @@ void sysvm_accounts_show(struct seq_file *file)
 	spin_lock_bh(&accounts_lock);
 	hash_for_each(accounts, i, account, node)
 		seq_printf(file, "user uid=%u contexts=%u bytes=%zu limited=%zu\n",
-			   from_kuid_munged(&init_user_ns, account->user->uid), account->contexts, account->bytes,
-			   account->limited);
+			   from_kuid_munged(&init_user_ns, account->user->uid), account->contexts,
+			   account->bytes, account->limited);
 	spin_unlock_bh(&accounts_lock);
 }

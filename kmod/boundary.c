@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Between two calls a plain program is in user space, and on its way there the kernel does what it must: delivers
- * signals, runs deferred work, lets others run. A program in the machine is looked at here instead, before every
- * call and at every backward jump, and leaves when there is something to do.
+ * Between two calls a plain program is in user space, and on its way there the kernel does what it must:
+ * delivers signals, runs deferred work, lets others run. A program in the machine is looked at here instead,
+ * before every call and at every backward jump, and leaves when there is something to do.
  *
- * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel, which inner
- *   calls do not: with any of them set on the task, the program stops and user space makes the calls plainly. Looked
- *   at before every call, because another thread can set a filter for all, and a tracer attach, in the middle of a run.
+ * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel,
+ *   which inner calls do not: with any of them set on the task, the program stops and user space makes the
+ *   calls plainly. Looked at before every call, because another thread can set a filter for all, and a tracer
+ *   attach, in the middle of a run.
  * - A signal stops it where a plain program would have taken it.
- * - close() leaves the last part of its work to the return to user space on kernels before 6.6 (a pipe's reader sees
- *   the end of file only then): that is done in place.
- * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel waits for
- *   each task to be seen in user space.
+ * - close() leaves the last part of its work to the return to user space on kernels before 6.6 (a pipe's
+ *   reader sees the end of file only then): that is done in place.
+ * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel
+ *   waits for each task to be seen in user space.
  *
  * Tested by tests/qemu/ (test_judged.c, test_midrun.c, test_observed.c).
  */
@@ -41,8 +42,8 @@ void __init sysvm_boundary_init(void)
 }
 
 /*
- * TIF_NOTIFY_RESUME alone says little: with restartable sequences, which the C library uses, every call that slept
- * raises it, and those only care about the return to user space itself.
+ * TIF_NOTIFY_RESUME alone says little: with restartable sequences, which the C library uses, every call that
+ * slept raises it, and those only care about the return to user space itself.
  */
 static bool has_work_on_return(void)
 {
@@ -55,10 +56,11 @@ static bool has_work_on_return(void)
 
 bool sysvm_boundary_has_news(void)
 {
-	return READ_ONCE(current->ptrace) || READ_ONCE(current_thread_info()->syscall_work) != SYSCALL_WORK_SECCOMP;
+	return READ_ONCE(current->ptrace) ||
+	       READ_ONCE(current_thread_info()->syscall_work) != SYSCALL_WORK_SECCOMP;
 }
 
-/* Something may want this task to stop, or has just ceased to. Others run first: one of them may attach to it. */
+/* Something may want this task to stop, or has just ceased to. Others run first: one may attach to it. */
 noinline u32 sysvm_boundary_look(void)
 {
 	unsigned long work;

@@ -11,8 +11,8 @@
 #else
 #define SYSVM_RESCHED_FLAGS _TIF_NEED_RESCHED
 #endif
-#define SYSVM_BOUNDARY_FLAGS                                                                                          \
-	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_PATCH_PENDING | _TIF_UPROBE |               \
+#define SYSVM_BOUNDARY_FLAGS                                                                         \
+	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_PATCH_PENDING | _TIF_UPROBE | \
 	 SYSVM_RESCHED_FLAGS)
 
 /* Not a status: go on, but what the task's seccomp filters say of each call comes first (judge.c). */

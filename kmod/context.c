@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A context: what one open of /dev/sysvm owns. It belongs to the address space that opened it, so a descriptor that
- * was inherited by fork, kept over exec or passed to another process is of no use there.
+ * A context: what one open of /dev/sysvm owns. It belongs to the address space that opened it, so a
+ * descriptor that was inherited by fork, kept over exec or passed to another process is of no use there.
  *
  * Tested by tests/qemu/ (test_calls.c, test_life.c, test_account.c).
  */
@@ -43,12 +43,13 @@ int sysvm_open(struct inode *inode, struct file *file)
 	mutex_init(&context->procs_lock);
 	spin_lock_init(&context->pages_lock);
 	hash_init(context->pages);
-	/* The struct is held, not what it maps: exec and exit free memory as ever, and no other mm gets its address. */
+	/* The struct, not what it maps: exec and exit free memory as ever, no other mm gets its address. */
 	mmgrab(current->mm);
 	context->mm = current->mm;
 	ret = sysvm_charge(context, &context->charge,
 			   sysvm_real_size(context, sizeof(*context)) +
-				   sysvm_real_size(context->procs, context->max_procs * sizeof(*context->procs)));
+			   sysvm_real_size(context->procs,
+					   context->max_procs * sizeof(*context->procs)));
 	if (ret)
 		goto err_mm;
 	context->opener = task_tgid_nr(current);

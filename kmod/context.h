@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the module's files share: a context (an open of /dev/sysvm), its pages (one for each thread that mapped one)
- * and its stored procedures.
+ * What the module's files share: a context (an open of /dev/sysvm), its pages (one for each thread that
+ * mapped one) and its stored procedures.
  *
- * Life times. The file owns its context. A mapping holds the file, so a context outlives its pages' mappings; a run
- * holds the file, its page (by the page's state) and its procedure, so a program may unmap, undefine and close what it
- * runs on. Pages and procedures are found under RCU and freed a grace period after nobody can find them.
+ * Life times. The file owns its context. A mapping holds the file, so a context outlives its pages' mappings;
+ * a run holds the file, its page (by the page's state) and its procedure, so a program may unmap, undefine
+ * and close what it runs on. Pages and procedures are found under RCU and freed a grace period after nobody
+ * can find them.
  */
 #ifndef SYSVM_CONTEXT_H
 #define SYSVM_CONTEXT_H
@@ -31,8 +32,9 @@
 #define SYSVM_STATUSES 11 /* enum sysvm_status */
 
 /*
- * In the saved ax of a task that is inside the machine, where a task that has just entered the kernel has -ENOSYS: so a
- * program that enters the machine again, by whatever way, is found out. Put over by the result on the way out.
+ * In the saved ax of a task that is inside the machine, where a task that has just entered the kernel has
+ * -ENOSYS: so a program that enters the machine again, by whatever way, is found out. Put over by the result
+ * on the way out.
  */
 #define SYSVM_INSIDE 0
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only), and what the selftest
- * found. One line for the module, one for each user who has a context open, one for each context and each of its procedures. Counters are read while they change:
- * each is right by itself.
+ * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only), and what
+ * the selftest found. One line for the module, one for each user who has a context open, one for each context
+ * and each of its procedures. Counters are read while they change: each is right by itself.
  *
  * Tested by tests/qemu/observe.sh.
  */
@@ -43,8 +43,9 @@ static void show_context(struct seq_file *file, struct sysvm_context *context)
 	/* A task chooses its name: it is not to begin a line or a field of its own. */
 	seq_printf(file, "context pid=%d comm=", context->opener);
 	seq_escape(file, context->comm, " \t\n\\");
-	seq_printf(file, " pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu", npages, READ_ONCE(context->bytes),
-		   READ_ONCE(context->proc_bytes), atomic64_read(&context->rejected), sum.calls);
+	seq_printf(file, " pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu", npages,
+		   READ_ONCE(context->bytes), READ_ONCE(context->proc_bytes),
+		   atomic64_read(&context->rejected), sum.calls);
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		if (sum.stops[i])
 			seq_printf(file, " %s=%llu", sysvm_status_name(i), sum.stops[i]);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls that the machine makes: one row for each call of uapi/syscalls.inc that has a call index, and no others.
+ * The calls that the machine makes: one row for each call of uapi/syscalls.inc that has a call index, and no
+ * others.
  *
  * Each row is a static call, bound once when the module is loaded to the kernel's own entry of that call
- * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a tree of compares (tree.awk)
- * and a direct jump: no indirect branch that a program could train. A row whose function this kernel does not have
- * answers -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
+ * (__x64_sys_*, which take their arguments from a struct pt_regs). So an inner call is a tree of compares
+ * (tree.awk) and a direct jump: no indirect branch that a program could train. A row whose function this
+ * kernel does not have answers -ENOSYS and is left out of what SYSVM_IOC_QUERY reports.
  *
- * A program decides which branches the kernel takes just before the call, which is what branch history injection
- * needs. Where the processor wants it the history is cleared first, by the kernel's own sequence.
+ * A program decides which branches the kernel takes just before the call, which is what branch history
+ * injection needs. Where the processor wants it the history is cleared first, by the kernel's own sequence.
  *
  * Does not decide whether a call may be made now: allow.c and boundary.c do.
  * Tested by tests/qemu/ (the case files on the kernel engine; test_calls.c, test_rules.c).
@@ -31,7 +32,8 @@
 
 static bool clear_history;
 module_param(clear_history, bool, 0444);
-MODULE_PARM_DESC(clear_history, "clear the branch history before each call even where the processor does not need it");
+MODULE_PARM_DESC(clear_history,
+		 "clear the branch history before each call even where the processor does not need it");
 
 static long row_absent(const struct pt_regs *regs)
 {
@@ -43,8 +45,9 @@ static void nothing(void)
 }
 
 /*
- * Functions that the kernel does not export, by the kernel's own prototypes. Static calls, as the rows are: on kernels with
- * indirect branch tracking such a function may be sealed against indirect calls, and kCFI compares types.
+ * Functions that the kernel does not export, by the kernel's own prototypes. Static calls, as the rows are:
+ * on kernels with indirect branch tracking such a function may be sealed against indirect calls, and kCFI
+ * compares types.
  */
 #if defined(SYSVM_HAS_PERMIT_SYSCALL)
 #define FILTERS "__seccomp_permit_syscall"
@@ -52,6 +55,7 @@ static bool nobody_to_ask(void)
 {
 	return false;
 }
+
 static_assert(__same_type(nobody_to_ask, __seccomp_permit_syscall));
 #elif defined(SYSVM_HAS_SECURE_COMPUTING) && LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
 #define FILTERS "__secure_computing"
@@ -59,6 +63,7 @@ static int nobody_to_ask(void)
 {
 	return -1;
 }
+
 static_assert(__same_type(nobody_to_ask, __secure_computing));
 #else
 #define FILTERS "__secure_computing"
@@ -66,6 +71,7 @@ static int nobody_to_ask(const struct seccomp_data *data)
 {
 	return -1;
 }
+
 #ifdef SYSVM_HAS_SECURE_COMPUTING
 static_assert(__same_type(nobody_to_ask, __secure_computing));
 #endif
@@ -76,6 +82,7 @@ static struct callback_head *nothing_to_cancel(struct task_struct *task, task_wo
 {
 	return NULL;
 }
+
 DEFINE_STATIC_CALL(sysvm_task_work_cancel, nothing_to_cancel);
 
 /* rows.inc: SYSVM_ROW(call index, name, number), made from uapi/syscalls.inc by Kbuild. */
@@ -94,7 +101,7 @@ static const struct row {
 	struct static_call_key *key;
 	void *trampoline;
 } rows[SYSVM_CALL_MAX] = {
-#define SYSVM_ROW(index, name, nr)                                                                                    \
+#define SYSVM_ROW(index, name, nr)                                                                   \
 	[index] = { #name, &STATIC_CALL_KEY(sysvm_row_##name), STATIC_CALL_TRAMP_ADDR(sysvm_row_##name) },
 #include "rows.inc"
 #undef SYSVM_ROW
@@ -142,7 +149,8 @@ int sysvm_dispatch_bind(void)
 		return -ENOMEM;
 	for (i = 0; i < SYSVM_CALL_MAX; i++)
 		if (rows[i].name)
-			snprintf(symbols[i].name, sizeof(symbols[i].name), "__x64_sys_%s", function_of(rows[i].name));
+			snprintf(symbols[i].name, sizeof(symbols[i].name), "__x64_sys_%s",
+				 function_of(rows[i].name));
 	strscpy(symbols[TASK_WORK_RUN].name, "task_work_run", sizeof(symbols[0].name));
 	strscpy(symbols[CLEAR_BHB_LOOP].name, "clear_bhb_loop", sizeof(symbols[0].name));
 	strscpy(symbols[FILTERS_ASKED].name, FILTERS, sizeof(symbols[0].name));
@@ -162,7 +170,7 @@ int sysvm_dispatch_bind(void)
 		__static_call_update(rows[i].key, rows[i].trampoline, (void *)symbols[i].address);
 		bound[i / 64] |= 1ULL << (i % 64);
 	}
-	/* Without it a program that closes a descriptor yields to user space, where the kernel does this itself. */
+	/* Without it a program that closes a descriptor yields to user space, where this is done. */
 	if (symbols[TASK_WORK_RUN].address)
 		static_call_update(sysvm_task_work_run, (void *)symbols[TASK_WORK_RUN].address);
 
@@ -226,7 +234,7 @@ noinline void sysvm_clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();
-	/* Indirect branch history fence: where the processor isolates user from kernel history, isolate ours too. */
+	/* Indirect branch history fence: where the processor isolates user from kernel history, ours too. */
 	if (needs_bhb_fence)
 		asm volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xf8" ::: "memory");
 }
@@ -246,8 +254,8 @@ static long row_probe(const struct pt_regs *regs)
 }
 
 /*
- * Does the tree lead each index to its own row? Each row in turn is bound to a probe and then back to what it was.
- * Returns the first index that does not find its probe, or -1.
+ * Does the tree lead each index to its own row? Each row in turn is bound to a probe and then back to what it
+ * was. Returns the first index that does not find its probe, or -1.
  */
 int __init sysvm_dispatch_find_stray(void)
 {
@@ -296,7 +304,7 @@ long sysvm_after_error(struct sysvm_env *env, long result)
 			env->stop = SYSVM_RESTART;
 			return result;
 		}
-		return -EINTR; /* No signal: nobody would turn the code into anything, and it is not for user space. */
+		return -EINTR; /* No signal: nobody would turn the code into anything. */
 	case -ERESTART_RESTARTBLOCK:
 		return -EINTR; /* Its restart would not come back here. No row returns it. */
 	}

@@ -36,8 +36,8 @@ DECLARE_STATIC_KEY_FALSE(sysvm_needs_clearing);
 void sysvm_clear_branch_history(void);
 
 /*
- * Between branches that a program chose and code of the kernel that may branch indirectly: a call, a page fault of a load
- * or store, a filter's program, the scheduler, the way out.
+ * Between branches that a program chose and code of the kernel that may branch indirectly: a call, a page
+ * fault of a load or store, a filter's program, the scheduler, the way out.
  */
 static __always_inline void sysvm_forget_branches(void)
 {
@@ -66,7 +66,7 @@ void sysvm_cancel_task_work(void (*func)(struct callback_head *work));
 /* allow.c: may a program make this call with these arguments? */
 enum sysvm_refusal {
 	SYSVM_ALLOWED,
-	SYSVM_NOT_A_DESCRIPTOR, /* our own device: the program does not know it, so to it the number is not open */
+	SYSVM_NOT_A_DESCRIPTOR, /* our own device: to the program, which does not know it, it is not open */
 	SYSVM_NOT_HERE,		/* only user space may make this call: plainly */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a run holds: how every entry gets hold of its page and its procedure, and lets go of them. Here and inline,
- * because it is a good part of what an entry costs; the same things are made and freed in page.c and procedure.c.
+ * What a run holds: how every entry gets hold of its page and its procedure, and lets go of them. Here and
+ * inline, because it is a good part of what an entry costs; the same things are made and freed in page.c and
+ * procedure.c.
  *
  * Tested by tests/qemu/ (test_life.c, test_midrun.c).
  */
@@ -22,19 +23,21 @@ static inline struct hlist_head *sysvm_page_bucket(struct sysvm_context *context
 }
 
 /* Under RCU, or pages_lock. */
-static inline struct sysvm_thread_page *sysvm_page_find(struct sysvm_context *context, const struct pid *owner)
+static inline struct sysvm_thread_page *sysvm_page_find(struct sysvm_context *context,
+							const struct pid *owner)
 {
 	struct sysvm_thread_page *tpage;
 
-	hlist_for_each_entry_rcu(tpage, sysvm_page_bucket(context, owner), node, lockdep_is_held(&context->pages_lock))
+	hlist_for_each_entry_rcu(tpage, sysvm_page_bucket(context, owner), node,
+				 lockdep_is_held(&context->pages_lock))
 		if (tpage->owner == owner)
 			return tpage;
 	return NULL;
 }
 
 /*
- * Under RCU, or NULL. What is found has a reference: the context's own is dropped a grace period after nobody can find
- * it any more.
+ * Under RCU, or NULL. What is found has a reference: the context's own is dropped a grace period after nobody
+ * can find it any more.
  */
 static __always_inline struct sysvm_procedure *sysvm_procedure_get(struct sysvm_context *context, u32 number)
 {
@@ -49,11 +52,13 @@ static __always_inline struct sysvm_procedure *sysvm_procedure_get(struct sysvm_
 }
 
 /*
- * Finds the calling thread's page, which is then BUSY until it is let go of, and holds the procedure of that number or
- * NULL. Not 0: -ENXIO, -EBUSY. Both are found with preemption off, which is what RCU readers cost least with.
+ * Finds the calling thread's page, which is then BUSY until it is let go of, and holds the procedure of that
+ * number or NULL. Not 0: -ENXIO, -EBUSY. Both are found with preemption off, which is what RCU readers cost
+ * least with.
  */
 static __always_inline int sysvm_page_hold(struct file *file, struct sysvm_context *context, u32 number,
-					   struct sysvm_thread_page **found, struct sysvm_procedure **procedure)
+					   struct sysvm_thread_page **found,
+					   struct sysvm_procedure **procedure)
 {
 	struct sysvm_thread_page *tpage;
 	int state = 0;
@@ -67,7 +72,7 @@ static __always_inline int sysvm_page_hold(struct file *file, struct sysvm_conte
 	*procedure = sysvm_procedure_get(context, number);
 	rcu_read_unlock_sched();
 	tpage->procedure = *procedure;
-	/* A process with one thread only borrows its files from its table, and the program may close this one. */
+	/* A process with one thread only borrows files from its table, and the program may close this one. */
 	tpage->file = get_file(file);
 	*found = tpage;
 	return 0;

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Seccomp for inner calls. Without the module parameter `seccomp` a task with a filter makes no inner call at all (its
- * programs stop with FALLBACK), which is right and, in containers, useless: every task there has a filter. With it, the
- * kernel's own function is asked about each inner call, with the call's number and arguments in the task's own
- * registers, as for a plain call. What comes out of it, by the filter's verdict:
+ * Seccomp for inner calls. Without the module parameter `seccomp` a task with a filter makes no inner call at
+ * all (its programs stop with FALLBACK), which is right and, in containers, useless: every task there has a
+ * filter. With it, the kernel's own function is asked about each inner call, with the call's number and
+ * arguments in the task's own registers, as for a plain call. What comes out of it, by the filter's verdict:
  *
  *   ALLOW, LOG    the call is made
  *   ERRNO         its result is that error
  *   TRACE         nobody traces (else we would not be here): its result is ENOSYS, as for a plain call
  *   USER_NOTIF    the supervisor sees the inner call, and answers it or lets it go on; a signal ends the wait
  *   KILL_PROCESS  the fatal signal is pending: the run ends
- *   KILL_THREAD   the thread ends here and now, inside: what the run holds is released by its task work (page.c)
- *   TRAP          a handler would find our registers in place of the application's. The signal is taken back and the
- *                 program stops with FALLBACK: the plain call that follows is trapped as it should be
+ *   KILL_THREAD   the thread ends here and now, inside: its task work (page.c) releases what the run holds
+ *   TRAP          a handler would find our registers in place of the application's. The signal is taken back
+ *                 and the program stops with FALLBACK: the plain call that follows is trapped as it should be
  *
- * All that is right for a call that the application makes, and wrong for one that it may never make: a trap unblocks
- * SIGSYS and resets its action before anybody can take the signal back, a kill kills, a supervisor sees. So the programs of a
- * context that runs ahead (SYSVM_CONTEXT_AHEAD) stop before a call that the filters do not plainly allow: whatever its arguments
- * are, without telling anybody. The kernel itself works out which calls those are when a filter is set (since 5.11).
+ * All that is right for a call that the application makes, and wrong for one that it may never make: a trap
+ * unblocks SIGSYS and resets its action before anybody can take the signal back, a kill kills, a supervisor
+ * sees. So the programs of a context that runs ahead (SYSVM_CONTEXT_AHEAD) stop before a call that the
+ * filters do not plainly allow: whatever its arguments are, without telling anybody. The kernel itself works
+ * out which calls those are when a filter is set (since 5.11).
  *
- * While a filter is asked, a supervisor or a tracer that has just come may change the call, or a filter or tracer come that was
- * not asked: then the program stops, and the plain call is judged anew.
+ * While a filter is asked, a supervisor or a tracer that has just come may change the call, or a filter or
+ * tracer come that was not asked: then the program stops, and the plain call is judged anew.
  *
- * Strict mode is left alone: it allows neither of the ways into the machine. A filter that looks at the instruction
- * pointer sees that of the entry.
+ * Strict mode is left alone: it allows neither of the ways into the machine. A filter that looks at the
+ * instruction pointer sees that of the entry.
  *
  * Tested by tests/qemu/test_seccomp.c.
  */
@@ -44,12 +45,13 @@
 
 static bool seccomp;
 module_param(seccomp, bool, 0644);
-MODULE_PARM_DESC(seccomp, "ask a task's seccomp filters about each inner call, instead of leaving all to user space");
+MODULE_PARM_DESC(seccomp,
+		 "ask a task's seccomp filters about each inner call, instead of leaving all to user space");
 
 bool sysvm_may_judge(unsigned long work)
 {
-	return READ_ONCE(seccomp) && work == SYSCALL_WORK_SECCOMP && current->seccomp.mode == SECCOMP_MODE_FILTER &&
-	       sysvm_can_judge;
+	return READ_ONCE(seccomp) && work == SYSCALL_WORK_SECCOMP &&
+	       current->seccomp.mode == SECCOMP_MODE_FILTER && sysvm_can_judge;
 }
 
 /* A task's own does not go away under it. */
@@ -86,9 +88,10 @@ static void take_back_trap(void)
 }
 
 /*
- * How seccomp.c's own struct seccomp_filter begins, which holds the calls that it and all filters below it plainly allow. It has
- * begun so since 5.19; tests/qemu/filter_layout.c compares it with the kernel's type information, and on a kernel newer
- * than those it was run on nothing counts as plainly allowed. The kernel is asked all the same: a wrong guess allows nothing.
+ * How seccomp.c's own struct seccomp_filter begins, which holds the calls that it and all filters below it
+ * plainly allow. It has begun so since 5.19; tests/qemu/filter_layout.c compares it with the kernel's type
+ * information, and on a kernel newer than those it was run on nothing counts as plainly allowed. The kernel
+ * is asked all the same: a wrong guess allows nothing.
  */
 struct filter_start {
 	refcount_t refs, users;
@@ -96,7 +99,7 @@ struct filter_start {
 	DECLARE_BITMAP(plainly_allowed, NR_syscalls);
 };
 
-#define FILTER_START_IS_KNOWN                                                                                         \
+#define FILTER_START_IS_KNOWN                                                                        \
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0))
 
 static bool guessed_wrong; /* the kernel has refused what is plainly allowed; never goes back */
@@ -117,7 +120,8 @@ struct call {
 
 static struct call call_of(const struct pt_regs *regs)
 {
-	return (struct call){ regs->orig_ax, { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
+	return (struct call){ regs->orig_ax,
+			      { regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9 } };
 }
 
 bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
@@ -150,7 +154,7 @@ bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
 		return false;
 	}
 	if (ahead && !xchg(&guessed_wrong, true))
-		pr_warn("sysvm: struct seccomp_filter is not as expected: nothing more runs ahead under filters\n");
+		pr_warn("sysvm: struct seccomp_filter is not as known: nothing runs ahead under filters\n");
 	if (fatal_signal_pending(current) || current->seccomp.mode != SECCOMP_MODE_FILTER) {
 		*stop = SYSVM_SIGNAL;
 		*result = 0;

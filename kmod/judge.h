@@ -10,8 +10,8 @@ struct sysvm_env;
 /* work: the task's syscall_work. May the module ask whoever that names, and go on? */
 bool sysvm_may_judge(unsigned long work);
 /*
- * Asks the filters about the call in env->regs. true: make it. false: it is answered with *result (which may be a code
- * that asks for a restart), or the program stops before it, with *stop.
+ * Asks the filters about the call in env->regs. true: make it. false: it is answered with *result (which may
+ * be a code that asks for a restart), or the program stops before it, with *stop.
  */
 bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop);
 

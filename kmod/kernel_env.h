@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel as the interpreter's env (vm/env.h): what is done for every call of a program stands here, inline, so that
- * a call costs little more than itself. What is rarely needed is in boundary.c and allow.c.
+ * The kernel as the interpreter's env (vm/env.h): what is done for every call of a program stands here,
+ * inline, so that a call costs little more than itself. What is rarely needed is in boundary.c and allow.c.
  *
- * A call is made on the task's own registers, those that the kernel saved at entry: they hold the inner call's number
- * and arguments while it runs, so whatever looks at them (seccomp, security modules, /proc/PID/syscall) sees what it
- * would see of a plain call. They are put back when the run ends (run.c), before the way out to user space looks at
- * them.
+ * A call is made on the task's own registers, those that the kernel saved at entry: they hold the inner
+ * call's number and arguments while it runs, so whatever looks at them (seccomp, security modules,
+ * /proc/PID/syscall) sees what it would see of a plain call. They are put back when the run ends (run.c),
+ * before the way out to user space looks at them.
  */
 #ifndef SYSVM_KERNEL_ENV_H
 #define SYSVM_KERNEL_ENV_H
@@ -25,7 +25,7 @@ struct sysvm_env {
 	struct pt_regs *regs;
 	unsigned long deadline; /* jiffies */
 	u64 calls;		/* out: how many the run made */
-	u32 stop;		/* the status that a call stopped the run with, or 0; only the run's thread writes it */
+	u32 stop;		/* the status that a call stopped the run with, or 0; its thread's alone */
 };
 
 /* 0, the status to stop with, or SYSVM_JUDGED. Asked before every call and at every backward jump. */
@@ -83,8 +83,8 @@ static __always_inline void sysvm_put_arg(SYSVM_ARGS *regs, unsigned int i, u64 
 #define SYSVM_MAY_HAVE_STOPPED(result, stop) IS_ERR_VALUE(result)
 
 /* stop is env->stop. */
-static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *regs, const struct sysvm_call_op *call,
-					   u32 *stop)
+static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *regs,
+					   const struct sysvm_call_op *call, u32 *stop)
 {
 	u32 why = sysvm_env_look(env);
 	long result;

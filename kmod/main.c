@@ -2,13 +2,15 @@
 /*
  * /dev/sysvm: a program that makes many system calls hands the kernel a small program that makes them.
  *
- * The device's verbs: open makes a context for the caller's address space, mmap a page for the calling thread, ioctl
- * runs the page's program or a stored procedure (uapi/sysvm.h). What a program may call is bound when the module is
- * loaded (dispatch.c); when it must stop is decided at every call (boundary.c). The system call table is never
- * touched, and nothing is entered through a probe.
+ * The device's verbs: open makes a context for the caller's address space, mmap a page for the calling
+ * thread, ioctl runs the page's program or a stored procedure (uapi/sysvm.h). What a program may call is
+ * bound when the module is loaded (dispatch.c); when it must stop is decided at every call (boundary.c). The
+ * system call table is never touched, and nothing is entered through a probe.
  *
- * The device is root's (mode 0600) unless the administrator decides otherwise: docs/security.md says what is at stake.
- * Does not judge its caller's rights: every inner call does that itself, with the caller's credentials.
+ * The device is root's (mode 0600) unless the administrator decides otherwise: docs/security.md says what is
+ * at stake. Does not judge its caller's rights: every inner call does that itself, with the caller's
+ * credentials.
+ *
  * Tested by tests/qemu/.
  */
 #include <linux/compat.h>
@@ -23,11 +25,13 @@
 
 static ushort mode = 0600;
 module_param(mode, ushort, 0444);
-MODULE_PARM_DESC(mode, "permission bits of /dev/sysvm (0600); give it to a group by udev, see docs/security.md");
+MODULE_PARM_DESC(mode,
+		 "permission bits of /dev/sysvm (0600); give it to a group by udev, see docs/security.md");
 
 static bool fadvise;
 module_param(fadvise, bool, 0444);
-MODULE_PARM_DESC(fadvise, "let programs in by fadvise64() too: shorter than ioctl(), and no security module is asked (off)");
+MODULE_PARM_DESC(fadvise,
+		 "let programs in by fadvise64() too: shorter, and no security module is asked (off)");
 
 static long query_ioctl(const struct sysvm_context *context, void __user *arg)
 {
@@ -52,7 +56,8 @@ static long context_ioctl(struct sysvm_context *context, void __user *arg)
 
 	if (copy_from_user(&settings, arg, sizeof(settings)))
 		return -EFAULT;
-	if (settings.flags & ~SYSVM_CONTEXT_AHEAD || settings.reserved[0] || settings.reserved[1] || settings.reserved[2])
+	if (settings.flags & ~SYSVM_CONTEXT_AHEAD || settings.reserved[0] || settings.reserved[1] ||
+	    settings.reserved[2])
 		return -EINVAL;
 	WRITE_ONCE(context->ahead, settings.flags & SYSVM_CONTEXT_AHEAD);
 	return 0;
@@ -63,11 +68,11 @@ static long sysvm_ioctl(struct file *file, unsigned int command, unsigned long a
 	struct sysvm_context *context = file->private_data;
 	void __user *user = (void __user *)arg;
 
-	/* There is no compat_ioctl, so 32-bit callers get ENOTTY; this is for whatever else may look like one. */
+	/* There is no compat_ioctl: 32-bit callers get ENOTTY. For whatever else may look like one: */
 	if (in_compat_syscall())
 		return -ENOTTY;
 	if (unlikely(_IOC_TYPE(command) == SYSVM_IOC_MAGIC_1)) {
-		pr_notice_once("sysvm: %s uses the ioctl numbers of an older sysvm: this module's are of device ABI %u\n",
+		pr_notice_once("sysvm: %s uses the ioctl numbers of an older sysvm, not of device ABI %u\n",
 			       current->comm, SYSVM_DEVICE_ABI_VERSION);
 		return -ENOTTY;
 	}

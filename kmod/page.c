@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The page that a thread shares with the machine. mmap makes it, for the calling thread; it is found again by that
- * thread's struct pid, which is held, so a later thread with the same number does not inherit it.
+ * The page that a thread shares with the machine. mmap makes it, for the calling thread; it is found again by
+ * that thread's struct pid, which is held, so a later thread with the same number does not inherit it.
  *
- * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked for, not dumped.
- * The page is freed by its reference count, as any that is mapped.
+ * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked for,
+ * not dumped. The page is freed by its reference count, as any that is mapped.
  *
  * Tested by tests/qemu/ (test_calls.c, test_life.c, test_rules.c).
  */
@@ -67,8 +67,9 @@ void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage)
 }
 
 /*
- * Task work runs at the end of the task, and also whenever somebody runs what has gathered, the machine itself behind a
- * close: then there is nothing to do but to be queued again before the next time that it matters.
+ * Task work runs at the end of the task, and also whenever somebody runs what has gathered, the machine
+ * itself behind a close: then there is nothing to do but to be queued again before the next time that it
+ * matters.
  */
 static void run_at_exit(struct callback_head *work)
 {
@@ -164,7 +165,7 @@ int sysvm_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	/* VM_IO: else madvise(MADV_DOFORK) would undo VM_DONTCOPY, and a child write its parent's registers. */
+	/* VM_IO: else MADV_DOFORK would undo VM_DONTCOPY, and a child write its parent's registers. */
 	vm_flags_mod(vma, VM_IO | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
 
 	tpage = page_new();

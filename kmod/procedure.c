@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stored procedures: code that is copied once, verified, and from then on only run. They are numbered within their
- * context, counted by reference (a run keeps its procedure while another thread undefines it), and limited in
- * number and size.
+ * Stored procedures: code that is copied once, verified, and from then on only run. They are numbered within
+ * their context, counted by reference (a run keeps its procedure while another thread undefines it), and
+ * limited in number and size.
  *
  * Tested by tests/qemu/ (test_calls.c, test_limits.c, test_account.c).
  */
@@ -134,8 +134,8 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 	ret = -EFAULT;
 	if (copy_from_user(procedure->code, u64_to_user_ptr(define.code), define.code_len))
 		goto err_put;
-	ret = sysvm_verify(procedure->code, define.code_len, procedure->code + define.code_len, &define.error_at,
-			   message, sizeof(message));
+	ret = sysvm_verify(procedure->code, define.code_len, procedure->code + define.code_len,
+			   &define.error_at, message, sizeof(message));
 	sysvm_forget_branches(); /* The verifier's were the caller's to choose. */
 	if (ret) {
 		atomic64_inc(&context->rejected);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One entry: SYSVM_IOC_RUN finds the calling thread's page and the code, and lets the interpreter loose with the
- * kernel as its env, until the program ends or something wants it to stop.
+ * One entry: SYSVM_IOC_RUN finds the calling thread's page and the code, and lets the interpreter loose with
+ * the kernel as its env, until the program ends or something wants it to stop.
  *
- * The page and what the caller points to are hostile: the code in a page is copied once, verified, and the copy is
- * run; a stored procedure was copied when it was defined. No lock is held while the program runs.
+ * The page and what the caller points to are hostile: the code in a page is copied once, verified, and the
+ * copy is run; a stored procedure was copied when it was defined. No lock is held while the program runs.
  *
- * A call that a signal interrupts asks the kernel for a restart (-ERESTARTSYS and its like). The run then ends with
- * that code: the kernel's own signal handling turns it into EINTR, or repeats this ioctl, which goes on at the call,
- * because the page says so and the sequence number is the same.
+ * A call that a signal interrupts asks the kernel for a restart (-ERESTARTSYS and its like). The run then
+ * ends with that code: the kernel's own signal handling turns it into EINTR, or repeats this ioctl, which
+ * goes on at the call, because the page says so and the sequence number is the same.
  *
  * Tested by tests/qemu/ (test_calls.c, test_signals.c, the case files on the kernel engine).
  */
@@ -57,8 +57,8 @@ static noinline const struct sysvm_program *page_program(struct sysvm_thread_pag
 }
 
 /*
- * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page meanwhile, the
- * state to go on from is lost, and to start again would make calls twice.
+ * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page
+ * meanwhile, the state to go on from is lost, and to start again would make calls twice.
  */
 static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
 {
@@ -68,11 +68,12 @@ static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
 	return READ_ONCE(tpage->mem->run_seq) != seq;
 }
 
-/* Runs the program on the task's registers, those of the plain call that brought us here, and puts them back. */
-static __always_inline int execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program, u32 proc,
-				   u64 seq, struct pt_regs *regs, unsigned long nr)
+/* Runs the program on the task's registers, those of the plain call that brought us here; puts them back. */
+static __always_inline int execute(struct sysvm_thread_page *tpage, const struct sysvm_program *program,
+				   u32 proc, u64 seq, struct pt_regs *regs, unsigned long nr)
 {
-	unsigned long di = regs->di, si = regs->si, dx = regs->dx, r10 = regs->r10, r8 = regs->r8, r9 = regs->r9;
+	unsigned long di = regs->di, si = regs->si, dx = regs->dx;
+	unsigned long r10 = regs->r10, r8 = regs->r8, r9 = regs->r9;
 	u32 status;
 
 	trace_sysvm_run(proc, seq);
@@ -99,7 +100,8 @@ static __always_inline int execute(struct sysvm_thread_page *tpage, const struct
 }
 
 /*
- * nr: the system call that must have brought us here: not a program of the machine, not another of the kernel's ways.
+ * nr: the system call that must have brought us here: not a program of the machine, not another of the
+ * kernel's ways.
  */
 static noinline int enter(struct file *file, u64 seq, u32 proc, unsigned long nr)
 {
@@ -151,8 +153,9 @@ long sysvm_run_ioctl(struct file *file, void __user *arg)
 }
 
 /*
- * posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three arguments. Shorter
- * also because no security module is asked (security_file_ioctl), so it is there only with the parameter `fadvise`.
+ * posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three
+ * arguments. Shorter also because no security module is asked (security_file_ioctl), so it is there only with
+ * the parameter `fadvise`.
  */
 int sysvm_run_fadvise(struct file *file, loff_t seq, loff_t proc, int advice)
 {

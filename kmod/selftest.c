@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * insmod sysvm.ko selftest=1: before anybody can open the device the module looks at itself, as it was compiled for
- * this kernel: that the verifier accepts and refuses, that each instruction does what uapi/opcodes.inc says, that each
- * call index leads to its own row and rows make the call they are named after. If anything is wrong it does not load.
- * The result is in the log and in /sys/kernel/debug/sysvm/selftest.
+ * insmod sysvm.ko selftest=1: before anybody can open the device the module looks at itself, as it was
+ * compiled for this kernel: that the verifier accepts and refuses, that each instruction does what
+ * uapi/opcodes.inc says, that each call index leads to its own row and rows make the call they are named
+ * after. If anything is wrong it does not load. The result is in the log and in
+ * /sys/kernel/debug/sysvm/selftest.
  *
- * Most tests are outside, where they can be written better (tests/qemu/); here is what differs from kernel to kernel
- * and from compiler to compiler, and what nobody outside can see. It is done by a kernel thread: whoever loads the module
- * may have a tracer, a filter, or work that waits for his return to user space, and any of them would stop a run. Where
- * auditing or a tracepoint would have to see kernel threads' calls too they are left out, and that is said.
+ * Most tests are outside, where they can be written better (tests/qemu/); here is what differs from kernel to
+ * kernel and from compiler to compiler, and what nobody outside can see. It is done by a kernel thread:
+ * whoever loads the module may have a tracer, a filter, or work that waits for his return to user space, and
+ * any of them would stop a run. Where auditing or a tracepoint would have to see kernel threads' calls too
+ * they are left out, and that is said.
  *
  * Tested by tests/qemu/selftest.sh.
  */
@@ -29,7 +31,8 @@
 
 static bool selftest;
 module_param(selftest, bool, 0444);
-MODULE_PARM_DESC(selftest, "look at verifier, instructions and calls before serving anybody; refuse to load if they fail");
+MODULE_PARM_DESC(selftest,
+		 "look at verifier, instructions and calls before serving anybody; do not load if they fail");
 
 struct sysvm_selftest_result sysvm_selftest_result;
 
@@ -38,7 +41,7 @@ struct sysvm_selftest_result sysvm_selftest_result;
 #define CALL_OP(name) (SYSVM_OP_CALL_FULL + SYSVM_CALL_##name)
 #define SHORT_OP(name) (SYSVM_OP_CALL_SHORT + SYSVM_CALL_##name)
 
-/* One program: from r2 and r3, r1 at the end. What the verifier refuses has the status INVALID, at byte pc. */
+/* One program: from r2 and r3, r1 at the end. What the verifier refuses has status INVALID, at byte pc. */
 struct check {
 	const char *what;
 	u8 code[12];
@@ -51,13 +54,13 @@ struct check {
 };
 
 static const struct check checks[] __initconst = {
-#define DOES(what_, r1_, r2_, r3_, len_, ...)                                                                         \
-	{ .what = what_, .code = { __VA_ARGS__, OP(END) }, .len = (len_) + 1, .status = SYSVM_DONE, .pc = len_,       \
-	  .r1 = r1_, .r2 = r2_, .r3 = r3_ }
-#define STOPS(what_, status_, pc_, error_, r2_, r3_, len_, ...)                                                       \
-	{ .what = what_, .code = { __VA_ARGS__, OP(END) }, .len = (len_) + 1, .status = status_, .pc = pc_,           \
-	  .error = error_, .r2 = r2_, .r3 = r3_ }
-#define REFUSED(what_, pc_, len_, ...)                                                                                \
+#define DOES(what_, r1_, r2_, r3_, len_, ...)                                                        \
+	{ .what = what_, .code = { __VA_ARGS__, OP(END) }, .len = (len_) + 1, .status = SYSVM_DONE,  \
+	  .pc = len_, .r1 = r1_, .r2 = r2_, .r3 = r3_ }
+#define STOPS(what_, status_, pc_, error_, r2_, r3_, len_, ...)                                      \
+	{ .what = what_, .code = { __VA_ARGS__, OP(END) }, .len = (len_) + 1, .status = status_,     \
+	  .pc = pc_, .error = error_, .r2 = r2_, .r3 = r3_ }
+#define REFUSED(what_, pc_, len_, ...)                                                               \
 	{ .what = what_, .code = { __VA_ARGS__ }, .len = len_, .status = SYSVM_INVALID, .pc = pc_ }
 	DOES("mov", 7, 7, 0, 3, OP(MOV), 1, 2),
 	DOES("movi8", -2ull, 0, 0, 3, OP(MOVI8), 1, 0xfe),
@@ -77,7 +80,8 @@ static const struct check checks[] __initconst = {
 	DOES("shr", 1ull << 61, 1ull << 63, 66, 4, OP(SHR), 1, 2, 3),
 	DOES("sar", 7ull << 61, 1ull << 63, 2, 4, OP(SAR), 1, 2, 3),
 	DOES("addi", 1, 3, 0, 7, OP(ADDI), 1, 2, 0xfe, 0xff, 0xff, 0xff),
-	DOES("andi", 0xf0 | 0xffull << 56, 0xf5 | 0xffull << 56, 0, 7, OP(ANDI), 1, 2, 0xf0, 0xff, 0xff, 0xff),
+	DOES("andi", 0xf0 | 0xffull << 56, 0xf5 | 0xffull << 56, 0, 7,
+	     OP(ANDI), 1, 2, 0xf0, 0xff, 0xff, 0xff),
 	DOES("jmp over", 0, 0, 0, 6, OP(JMP), 3, 0, OP(MOVI8), 1, 1),
 	DOES("jz taken", 0, 0, 0, 7, OP(JZ), 2, 3, 0, OP(MOVI8), 1, 1),
 	DOES("jz not taken", 1, 9, 0, 7, OP(JZ), 2, 3, 0, OP(MOVI8), 1, 1),
@@ -92,7 +96,8 @@ static const struct check checks[] __initconst = {
 	DOES("jbe is unsigned", 0, 1, -1ull, 8, OP(JBE), 2, 3, 3, 0, OP(MOVI8), 1, 1),
 	STOPS("division by zero", SYSVM_ARITH, 0, 0, 1, 0, 4, OP(DIV), 1, 2, 3),
 	STOPS("load of a kernel address", SYSVM_FAULT, 0, EFAULT, KERNEL_ADDRESS, 0, 5, OP(LD64), 1, 2, 0, 0),
-	STOPS("store to a kernel address", SYSVM_FAULT, 0, EFAULT, KERNEL_ADDRESS, 0, 5, OP(ST64), 2, 3, 0, 0),
+	STOPS("store to a kernel address", SYSVM_FAULT, 0, EFAULT, KERNEL_ADDRESS, 0, 5,
+	      OP(ST64), 2, 3, 0, 0),
 	STOPS("a loop without end", SYSVM_FUEL, 0, 0, 0, 0, 3, OP(JMP), 0xfd, 0xff),
 	STOPS("an error", SYSVM_ERROR, 0, EBADF, -1ull, 0, 3, CALL_OP(close), 4, 2),
 	DOES("an error behind goon", -EBADF, -1ull, 0, 4, OP(GOON), CALL_OP(close), 1, 2),
@@ -184,9 +189,11 @@ static void __init check_calls(struct machine *m)
 		const u8 full[] = { calls[i].full, 1, OP(END) }, brief[] = { calls[i].brief, OP(END) };
 
 		status = run(m, full, sizeof(full));
-		count(status == SYSVM_DONE && m->page->reg[1] == calls[i].result, calls[i].what, status, m->page->pc);
+		count(status == SYSVM_DONE && m->page->reg[1] == calls[i].result, calls[i].what, status,
+		      m->page->pc);
 		status = run(m, brief, sizeof(brief));
-		count(status == SYSVM_DONE && m->page->reg[0] == calls[i].result, calls[i].what, status, m->page->pc);
+		count(status == SYSVM_DONE && m->page->reg[0] == calls[i].result, calls[i].what, status,
+		      m->page->pc);
 	}
 }
 
@@ -198,7 +205,8 @@ static void __init check_resume(struct machine *m)
 	u32 status;
 
 	status = run(m, code, sizeof(code));
-	count(status == SYSVM_FUEL && m->page->pc == 3 && m->page->reg[1] == 5, "spent fuel", status, m->page->pc);
+	count(status == SYSVM_FUEL && m->page->pc == 3 && m->page->reg[1] == 5, "spent fuel", status,
+	      m->page->pc);
 	m->page->fuel = 100;
 	m->page->pc = 4;
 	status = sysvm_execute(m->page, &m->program, 0, m->seq, &m->env, &restart);
@@ -245,7 +253,8 @@ int __init sysvm_selftest(void)
 	count(stray < 0, "a call index that does not lead to its row", SYSVM_IDLE, stray);
 	stray = sysvm_dispatch_find_displaced();
 	count(stray < 0, "a row that leads into the middle of a function", SYSVM_IDLE, stray);
-	pr_info("sysvm: selftest: %u checks, %u failed%s\n", sysvm_selftest_result.checks, sysvm_selftest_result.failed,
+	pr_info("sysvm: selftest: %u checks, %u failed%s\n", sysvm_selftest_result.checks,
+		sysvm_selftest_result.failed,
 		sysvm_selftest_result.skipped_calls ? ", calls not tried: they are audited or traced" : "");
 	return sysvm_selftest_result.failed ? -EIO : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints: events/sysvm/ in tracefs. Cost a no-op each while nobody listens. Tested by tests/qemu/observe.sh.
+ * Tracepoints: events/sysvm/ in tracefs. Cost a no-op each while nobody listens. Tested by
+ * tests/qemu/observe.sh.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM sysvm
@@ -74,9 +75,11 @@ TRACE_EVENT(sysvm_stop,
 	),
 	TP_printk("proc=%d seq=%llu reason=%s calls=%llu", (int)__entry->proc, __entry->seq,
 		  __print_symbolic(__entry->status, { SYSVM_DONE, "DONE" }, { SYSVM_ERROR, "ERROR" },
-				   { SYSVM_FAULT, "FAULT" }, { SYSVM_FUEL, "FUEL" }, { SYSVM_SIGNAL, "SIGNAL" },
+				   { SYSVM_FAULT, "FAULT" }, { SYSVM_FUEL, "FUEL" },
+				   { SYSVM_SIGNAL, "SIGNAL" },
 				   { SYSVM_FALLBACK, "FALLBACK" }, { SYSVM_INVALID, "INVALID" },
-				   { SYSVM_ARITH, "ARITH" }, { SYSVM_RESTART, "RESTART" }, { SYSVM_YIELD, "YIELD" }),
+				   { SYSVM_ARITH, "ARITH" }, { SYSVM_RESTART, "RESTART" },
+				   { SYSVM_YIELD, "YIELD" }),
 		  __entry->calls)
 );
 

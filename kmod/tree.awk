@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# "index name" in ascending order -> nested ifs that end in SYSVM_LEAF(index, name). What is called often has a short way.
+# "index name" in ascending order -> nested ifs that end in SYSVM_LEAF(index, name). What is called often has
+# a short way.
 BEGIN {
 	weigh(40, "read pread64 open openat close fstat newfstatat stat lstat getdents64")
-	weigh(20, "statx lseek fcntl readlink access getxattr lgetxattr write pwrite64 mmap munmap epoll_wait sendto recvfrom")
+	weigh(20, "statx lseek fcntl readlink access getxattr lgetxattr write pwrite64 "\
+	      "mmap munmap epoll_wait sendto recvfrom")
 }
 
 function weigh(weight, names, n, each) {

@@ -3,7 +3,7 @@
  * The interpreter. It runs a verified private copy of the code; the page holds everything else, and other
  * threads may write to the page at any time. So:
  *
- *   - place, fuel and counters are ours and go to the page at a stop; they are never read back during the run;
+ *   - place, fuel and counters are ours and go to the page at a stop; they are not read back during the run;
  *   - registers are read and written with one volatile access each, and are only ever data: no check depends
  *     on reading a register twice;
  *   - a pc to resume at must be a byte where an instruction starts.
@@ -78,7 +78,7 @@ static bool divide(volatile __u64 *r, const __u8 *at, bool remainder)
 
 static const __u8 first_registers[6] = {0, 1, 2, 3, 4, 5}; /* of the short form */
 
-/* One read. For the kernel in words of its own: what is volatile the compiler reads with one instruction more. */
+/* One read. For the kernel by hand: what is volatile the compiler reads with one instruction more. */
 static inline __u64 fetch_reg(const volatile __u64 *r)
 {
 #ifdef SYSVM_FIXED_ENV
@@ -106,12 +106,13 @@ static inline void put_args(SYSVM_ARGS *args, volatile __u64 *r, const __u8 *fro
 #undef PUT_ARG
 }
 
-/* Where to begin: at a stop of the same run, if the page is in one, else at the start. false: there is no such place. */
-static inline bool find_start(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
-			      __u32 *pc)
+/* Where to begin: at a stop of the same run, if the page is in one, else at the start. false: nowhere. */
+static inline bool find_start(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc,
+			      __u64 seq, __u32 *pc)
 {
 	*pc = 0;
-	if (FETCH(page->run_seq) != seq || FETCH(page->proc) != proc || !sysvm_is_resumable(FETCH(page->status)))
+	if (FETCH(page->run_seq) != seq ||
+	    FETCH(page->proc) != proc || !sysvm_is_resumable(FETCH(page->status)))
 		return true;
 	*pc = FETCH(page->pc);
 	if (!sysvm_is_start(program->starts, program->len, *pc))
@@ -133,9 +134,9 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 }
 
 /*
- * How the next instruction is found. In user space each instruction ends with an indirect jump of its own, which a
- * processor predicts by what usually comes behind that instruction. In the kernel there is none that a program could
- * steer: all go back to one switch, of which the compiler makes compares there.
+ * How the next instruction is found. In user space each instruction ends with an indirect jump of its own,
+ * which a processor predicts by what usually comes behind that instruction. In the kernel there is none that
+ * a program could steer: all go back to one switch, of which the compiler makes compares there.
  */
 #ifdef SYSVM_FIXED_ENV
 #define LABEL(NAME) case SYSVM_OP_##NAME
@@ -150,7 +151,7 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 	} while (0)
 #endif
 
-/* In the kernel it is part of the one function that an entry runs through: to call it would take 25 instructions. */
+/* In the kernel it is part of the one function that an entry runs through: a call is 25 instructions. */
 #ifdef SYSVM_FIXED_ENV
 #define INTERPRET static __always_inline __u32 sysvm_interpret
 #else
@@ -158,8 +159,8 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 #endif
 
 /*
- * Fuel is taken when an instruction is looked at: what leaves by "not_made" had no effect, and gets it back. at is
- * the instruction's first byte until it is done.
+ * Fuel is taken when an instruction is looked at: what leaves by "not_made" had no effect, and gets it back.
+ * at is the instruction's first byte until it is done.
  */
 INTERPRET(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
 	  struct sysvm_env *env, long *restart)
@@ -298,7 +299,7 @@ next:
 	}
 #endif
 
-	/* An opcode is one byte, or 0x100 and one: it cannot lead out of the table, under misprediction neither. */
+	/* An opcode is one byte, or 0x100 and one: mispredicted or not, it does not lead out of the table. */
 call_extended:
 	call = &sysvm_call_ops[SYSVM_OP_EXT(at[1])];
 	operands = at + 2;

@@ -26,8 +26,10 @@ static const struct {
  * Calls without an index all land in an element that is no opcode and set to 0 last: hence the pragma.
  */
 #define FULL_FORM(index)                                                                                     \
-	((index) < 0 ? 0xff : (index) < SYSVM_CALL_EXTENDED ? SYSVM_OP_CALL_FULL + (index) : SYSVM_OP_EXT(index))
-#define SHORT_FORM(index) ((index) < 0 || (index) >= SYSVM_CALL_EXTENDED ? 0xff : SYSVM_OP_CALL_SHORT + (index))
+	((index) < 0 ? 0xff : \
+	 (index) < SYSVM_CALL_EXTENDED ? SYSVM_OP_CALL_FULL + (index) : SYSVM_OP_EXT(index))
+#define SHORT_FORM(index) \
+	((index) < 0 || (index) >= SYSVM_CALL_EXTENDED ? 0xff : SYSVM_OP_CALL_SHORT + (index))
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 const __u8 sysvm_insn_sizes[SYSVM_OPS] = {
@@ -40,8 +42,8 @@ const __u8 sysvm_insn_sizes[SYSVM_OPS] = {
 };
 
 /*
- * Calls that can close a file, or make or end a descriptor of the machine's own device, or whose meaning is in a
- * command.
+ * Calls that can close a file, or make or end a descriptor of the machine's own device, or whose meaning is
+ * in a command.
  */
 #define IS_LOOKED_AT(nr)                                                                                     \
 	((nr) == SYSVM_NR_close || (nr) == SYSVM_NR_dup || (nr) == SYSVM_NR_dup2 || (nr) == SYSVM_NR_dup3 || \
@@ -51,7 +53,8 @@ const __u8 sysvm_insn_sizes[SYSVM_OPS] = {
 
 const struct sysvm_call_op sysvm_call_ops[SYSVM_OPS] = {
 #define SYSVM_SYSCALL(nr_, name, index_, nargs_, ...)                                                        \
-	[FULL_FORM(index_)] = CALL_OP(nr_, index_, nargs_, 2 + ((index_) >= SYSVM_CALL_EXTENDED) + (nargs_)), \
+	[FULL_FORM(index_)] = CALL_OP(nr_, index_, nargs_, \
+				      2 + ((index_) >= SYSVM_CALL_EXTENDED) + (nargs_)), \
 	[SHORT_FORM(index_)] = CALL_OP(nr_, index_, nargs_, 1),
 #include "../uapi/syscalls.inc"
 	[0xff] = {0},

@@ -78,7 +78,7 @@ const struct sysvm_syscall_info *sysvm_syscall_by_index(unsigned int index)
 {
 	const struct sysvm_syscall_info *row = index < SYSVM_CALL_MAX ? &rows[nr_of_index[index]] : NULL;
 
-	return row && row->index == (int)index ? row : NULL; /* indices beyond the last in use lead to row 0 */
+	return row && row->index == (int)index ? row : NULL; /* indices past the last used lead to row 0 */
 }
 
 const struct sysvm_syscall_info *sysvm_syscall_by_name(const char *name)

@@ -104,7 +104,7 @@ MUTATIONS = [
         "SA_RESTART_goes_on_where_it_was", "ten_thousand_signals_a_second_change_no_result"),
 
     # A stale resume point
-    one("a resume has the number of the stop", "vm/interp.c", "FETCH(page->run_seq) != seq || ", "",
+    one("a resume has the number of the stop", "vm/interp.c", "FETCH(page->run_seq) != seq ||\n\t    ", "",
         "stale_state_is_not_taken_up_by_a_new_run", "a_handler_may_jump_out_of_a_run"),
     one("a resume is of the program that stopped", "vm/interp.c", "FETCH(page->proc) != proc || ", "",
         "a_resume_is_of_the_program_that_stopped"),
