@@ -168,7 +168,14 @@ static void enter_host_root(void)
 	must_mount("debugfs", "/guest/sys/kernel/debug", "debugfs", 0, NULL);
 	must_mount("tracefs", "/guest/sys/kernel/tracing", "tracefs", 0, NULL);
 	must_mount("cgroup2", "/guest/sys/fs/cgroup", "cgroup2", 0, NULL);
-	if (chroot("/guest") < 0 || chdir("/") < 0)
+	/*
+	 * It takes the place of the initrd's root, as switch_root does: a task whose root is not that of its mount
+	 * namespace cannot make a user namespace, so there would be no containers.
+	 */
+	if (chdir("/guest") < 0)
+		fatal("/guest");
+	must_mount(".", "/", NULL, MS_MOVE, NULL);
+	if (chroot(".") < 0 || chdir("/") < 0)
 		fatal("chroot");
 	/* As a system without a login would have them. */
 	symlink("/proc/self/fd", "/dev/fd");
