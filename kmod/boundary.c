@@ -14,7 +14,7 @@
  * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel
  *   waits for each task to be seen in user space.
  *
- * Tested by tests/qemu/ (test_judged.c, test_midrun.c, test_observed.c).
+ * Tested by tests/qemu/ (test_judged.c, test_midrun.c, test_observed.c, test_seccomp.c).
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -23,8 +23,10 @@
 #include <linux/task_work.h>
 
 #include "boundary.h"
+#include "context.h"
 #include "dispatch.h"
 #include "judge.h"
+#include "kernel_env.h"
 #include "uapi/sysvm.h"
 
 static ushort entry_ms = 5;
@@ -42,16 +44,28 @@ void __init sysvm_boundary_init(void)
 }
 
 /*
+ * Of others: a run under a filter has something queued itself, in case that its task ends inside (page.c).
+ * That is compared by its address, and looked into only if it is ours, which nobody else takes away.
+ */
+static bool has_task_work(const struct sysvm_env *env)
+{
+	const struct callback_head *own = &container_of(env, struct sysvm_thread_page, env)->at_exit;
+	const struct callback_head *first = READ_ONCE(current->task_works);
+
+	return first && (first != own || READ_ONCE(own->next));
+}
+
+/*
  * TIF_NOTIFY_RESUME alone says little: with restartable sequences, which the C library uses, every call that
  * slept raises it, and those only care about the return to user space itself.
  */
-static bool has_work_on_return(void)
+static bool has_work_on_return(const struct sysvm_env *env)
 {
 #ifdef CONFIG_MEMCG
 	if (READ_ONCE(current->memcg_nr_pages_over_high))
 		return true;
 #endif
-	return task_work_pending(current);
+	return has_task_work(env);
 }
 
 bool sysvm_boundary_has_news(void)
@@ -61,7 +75,7 @@ bool sysvm_boundary_has_news(void)
 }
 
 /* Something may want this task to stop, or has just ceased to. Others run first: one may attach to it. */
-noinline u32 sysvm_boundary_look(void)
+noinline u32 sysvm_boundary_look(const struct sysvm_env *env)
 {
 	unsigned long work;
 	unsigned long flags;
@@ -76,7 +90,7 @@ noinline u32 sysvm_boundary_look(void)
 	flags = READ_ONCE(current_thread_info()->flags);
 	if (flags & (_TIF_PATCH_PENDING | _TIF_UPROBE))
 		return SYSVM_YIELD;
-	if (flags & _TIF_NOTIFY_RESUME && has_work_on_return())
+	if (flags & _TIF_NOTIFY_RESUME && has_work_on_return(env))
 		return SYSVM_YIELD;
 	return work ? SYSVM_JUDGED : 0;
 }

@@ -15,11 +15,13 @@
 	(_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME | _TIF_PATCH_PENDING | _TIF_UPROBE | \
 	 SYSVM_RESCHED_FLAGS)
 
+struct sysvm_env;
+
 /* Not a status: go on, but what the task's seccomp filters say of each call comes first (judge.c). */
 #define SYSVM_JUDGED 0x100
 
 /* Not 0: the status to stop with, or SYSVM_JUDGED. */
-u32 sysvm_boundary_look(void);
+u32 sysvm_boundary_look(const struct sysvm_env *env);
 /* Somebody wants to see calls who did not when the task's filters were asked. */
 bool sysvm_boundary_has_news(void);
 void sysvm_boundary_after_close(void);

@@ -37,7 +37,7 @@ static __always_inline u32 sysvm_env_look(struct sysvm_env *env)
 		return SYSVM_YIELD;
 	if (unlikely(READ_ONCE(current_thread_info()->syscall_work) | READ_ONCE(current->ptrace)) ||
 	    unlikely(READ_ONCE(current_thread_info()->flags) & SYSVM_BOUNDARY_FLAGS))
-		return sysvm_boundary_look();
+		return sysvm_boundary_look(env);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ MUTATIONS = [
 
     # Deferred work of close()
     one("it is run behind close", "boundary.c", "\t\tsysvm_run_task_work();", "\t\t;", "closing_a_pipe_takes_no_second_entry"),
-    one("other deferred work ends the entry", "boundary.c", "return task_work_pending(current);", "return false;",
+    one("other deferred work ends the entry", "boundary.c", "return has_task_work(env);", "return false;",
         "what_munmap_leaves_undone_is_done_before_the_next_call"),
 
     # Signals lost, delayed or served twice
@@ -308,6 +308,8 @@ MUTATIONS += [
         "what_runs_ahead_makes_what_is_plainly_allowed"),
     one("unknown flags of a context are refused", "main.c", "settings.flags & ~SYSVM_CONTEXT_AHEAD || ", "",
         "what_a_context_is_has_no_other_flags"),
+    one("what a run has queued itself does not end it", "boundary.c", "return first && (first != own || READ_ONCE(own->next));", "return first;",
+        "a_call_that_sleeps_does_not_end_a_run_that_is_judged"),
     one("who judges is looked at again when a filter was asked", "judge.c", " && !sysvm_boundary_has_news())", ")",
         "a_tracer_that_comes_while_a_filter_is_asked_gets_the_call"),
 
