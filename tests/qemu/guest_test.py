@@ -48,6 +48,10 @@ class Report(unittest.TestCase):
             got = run.parse_report(f"guest x\nbegin a\n| text\nend a {end}\ndone\n")["a"]
             self.assertEqual((got.passed, got.output), (passed, "text"), end)
 
+    def test_77_is_no_pass_and_no_failure(self):
+        got = run.parse_report("begin a\n| SKIPPED: no podman\nend a exit 77 5\nbegin b\nend b exit 1 5\n")
+        self.assertEqual([(r.passed, r.skipped) for r in got.values()], [(False, True), (False, False)])
+
     def test_a_test_that_began_and_did_not_end_has_failed(self):
         got = run.parse_report("begin a\nend a exit 0 1\nbegin b\n| half")
         self.assertTrue(got["a"].passed)
