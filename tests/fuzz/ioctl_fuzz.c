@@ -264,7 +264,7 @@ struct thread_info* current_thread_info(void) {
   return &info;
 }
 
-u32 sysvm_boundary_look(void) {
+u32 sysvm_boundary_look(const struct sysvm_env* env) {
   static const u8 why[] = {SYSVM_FALLBACK, SYSVM_SIGNAL, SYSVM_YIELD};
   u8 b = byte();
 
