@@ -49,7 +49,7 @@ Check check_headers();
 Check check_lockdown();
 Check check_isolation();
 
-// All of them, in the order of the report.
+// all_checks.cc. All of them, in the order of the report.
 std::vector<Check> all_checks();
 
 // judge.cc. "status" is the text of /proc/PID/status.
@@ -83,7 +83,7 @@ Check judge_module_answers(const ModuleAnswers& answers, std::string_view status
 
 std::string headers_fix(std::string_view release);
 
-// Reads a small file whole; "" if it cannot be read.
+// small_file.cc. Reads a small file whole; "" if it cannot be read.
 std::string read_text(const char* path);
 std::string_view trimmed(std::string_view text);
 

@@ -19,15 +19,6 @@
 
 namespace sysvm::doctor {
 
-std::string read_text(const char* path) {
-  const UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
-  std::string text;
-  if (!fd) return text;
-  char block[4096];
-  for (ssize_t n; (n = read(fd.get(), block, sizeof block)) > 0;) text.append(block, static_cast<size_t>(n));
-  return text;
-}
-
 namespace {
 
 utsname uname_of_this() {
@@ -122,12 +113,6 @@ Check check_lockdown() {
 
 Check check_isolation() {
   return judge_isolation(read_text("/sys/devices/system/cpu/vulnerabilities/meltdown"));
-}
-
-std::vector<Check> all_checks() {
-  return {check_kernel(),  check_btf(),      check_bpf(),      check_ptrace(), check_cgroup2(),
-          check_libc(),    check_vdso(),     check_filter(),   check_tracer(), check_module(),
-          check_headers(), check_lockdown(), check_isolation()};
 }
 
 }  // namespace sysvm::doctor

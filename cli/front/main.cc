@@ -8,15 +8,8 @@
 #include "cli/base/exit_codes.h"
 #include "cli/base/terminal.h"
 #include "cli/front/front.h"
-#include "libsysvm/run/start.h"
 
 extern char** environ;
-
-namespace sysvm {
-
-std::string tools_path() { return install_prefix() + "/libexec/sysvm/sysvm"; }
-
-}  // namespace sysvm
 
 int main(int argc, char** argv) {
   if (argc >= 2 && std::strcmp(argv[1], "run") == 0)
