@@ -1,13 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# life.sh OLD NEW: the packages of folder OLD are installed in the tree that this runs in (a chroot that goes
-# away, where all that they depend on is there), used, upgraded to those of NEW, used, removed and purged. Run
-# by tests/packaging/packages.sh. sysvm-dkms has a test of its own, dkms.sh.
+# life.sh OLD NEW [apt]: the packages of folder OLD are installed in the tree that this runs in (a chroot that
+# goes away), used, upgraded to those of NEW, used, removed and purged. Run by tests/packaging/packages.sh,
+# where all that they depend on is there; sysvm-dkms has a test of its own, dkms.sh. With apt, as by
+# scripts/check-fresh, in a tree where nothing of that is: apt fetches it, and sysvm-dkms is one of the
+# packages, built for the kernels whose headers are there.
 set -eu
 old=$1
 new=$2
+apt=${3:-}
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 packages="sysvm libsysvm0 libsysvm-dev python3-sysvm"
+[ -z "$apt" ] || packages="$packages sysvm-dkms"
 fail() { echo "expected: $*"; exit 1; }
 
 # The packages of a folder.
@@ -16,8 +20,25 @@ install_from() {
 	for package in $packages; do
 		files="$files $(ls "$1/${package}"_*.deb)"
 	done
+	install="dpkg -i"
+	[ -z "$apt" ] || install="apt-get install -y --no-install-recommends"
 	# shellcheck disable=SC2086
-	dpkg -i $files >/tmp/install.log 2>&1 || { tail -n 20 /tmp/install.log; fail "$1 to be installed"; }
+	$install $files >/tmp/install.log 2>&1 ||
+		{ tail -n 20 /tmp/install.log; fail "$1 to be installed"; }
+}
+
+# Built for each kernel whose headers are there, of the version that is installed.
+module_is_built() {
+	version=$(version_of sysvm-dkms)
+	for headers in /lib/modules/*/build; do
+		kernel=$(basename "$(dirname "$headers")")
+		dkms status sysvm/"$version" -k "$kernel" |
+			grep ': installed' ||
+			{ dkms status; fail "sysvm/$version to be installed for $kernel"; }
+		module=$(find "/lib/modules/$kernel" -name 'sysvm.ko*')
+		[ "$module" ] && modinfo -F vermagic "$module" | grep "^$kernel " ||
+			fail "a module for $kernel"
+	done
 }
 
 used() {
@@ -59,6 +80,7 @@ used() {
 	cc -static -o read_file $example $(pkg-config --static --cflags --libs sysvm) ||
 		fail "to link an example statically"
 	./read_file /etc/passwd | cmp - /etc/passwd || fail "the static example to work"
+	[ -z "$apt" ] || module_is_built
 	cd /
 	rm -rf "$work"
 }
