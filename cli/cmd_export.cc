@@ -67,7 +67,7 @@ int cmd_export(const Words& words) {
   opts.flag("--ns", nanoseconds, "strace: times in nanoseconds, which import reads but few others");
   opts.flag("-y,--decode-fds", paths, "strace: what descriptors were opened as: read(3</etc/passwd>, ...)");
   opts.text("-P,--procedures FILE.svp", procedures,
-              "perfetto: runs of these procedures, of 'sysvm compile', as tracks");
+            "perfetto: runs of these procedures, of 'sysvm compile', as tracks");
   opts.flag("--no-frames", no_frames, "folded: without callers and call sites");
   opts.flag("-c,--count", count, "folded: weigh calls by number and not by time");
   if (auto code = opts.parse(words)) return *code;

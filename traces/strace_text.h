@@ -19,8 +19,8 @@ std::string format_result(const TraceInfo& info,
 std::string quote(std::string_view text);       // with C escapes and the marks
 // "</etc/passwd>", or "" for no path; what would end the brackets is escaped, as strace does.
 std::string in_brackets(std::string_view path);
-std::string signal_name(int sig);               // "SIGCHLD", "SIGRT_3"
-std::string errno_name(int error);              // "ENOENT"
-std::string ended(const Process& process);      // "exit 3", "SIGKILL", "exec", "still ran"
+std::string signal_name(int sig);           // "SIGCHLD", "SIGRT_3"
+std::string errno_name(int error);          // "ENOENT"
+std::string ended(const Process& process);  // "exit 3", "SIGKILL", "exec", "still ran"
 
 }  // namespace sysvm
