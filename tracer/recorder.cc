@@ -306,15 +306,29 @@ class Recording {
 
   // Making the trace can wait, the traced program should not: this thread does not take a processor from it
   // by waking up. The drainer, started after this, asks for its own priority.
-  static void work_behind() {
-    const sched_param none{};
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);  // a wish; without it all works, too
-  }
+  // After the recording it is as it was: what is started then (`sysvm try`) would inherit it, and wait long
+  // for a processor whenever it has waited for storage.
+  class WorkBehind {
+   public:
+    WorkBehind() : before_(sched_getscheduler(0)) {
+      if (before_ == SCHED_OTHER) set(SCHED_BATCH);  // a wish; without it all works, too
+    }
+    ~WorkBehind() {
+      if (before_ == SCHED_OTHER) set(before_);
+    }
+
+   private:
+    static void set(int policy) {
+      const sched_param none{};
+      (void)sched_setscheduler(0, policy, &none);
+    }
+    const int before_;
+  };
 
   Result<> run_bpf() {
     // Often enough that a ring cannot fill: 2 million events a second, 120 bytes each.
     const bool large = options_.ring_bytes == 0 || options_.ring_bytes >= (2u << 20);
-    work_behind();
+    const WorkBehind behind;
     drainer_.emplace(*bpf_,
                      options_.drain_interval_ms ? options_.drain_interval_ms
                      : large                    ? 4
