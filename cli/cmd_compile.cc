@@ -12,7 +12,9 @@
 #include "cli/ticker.h"
 #include "cli/traces_argument.h"
 #include "common/numbers.h"
+#include "optimizer/explain/lists_text.h"
 #include "optimizer/explain/verdict.h"
+#include "optimizer/lists/cold.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/replay.h"
 #include "procedures/reader.h"
@@ -23,7 +25,7 @@ namespace {
 constexpr size_t kLine = 1000;  // names come from the recorded run, which may have been anybody's
 
 nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
-                       const std::string& output) {
+                       const ColdOutlook& cold, const std::string& output) {
   nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted)
     emitted.push_back({{"name", e.name},
@@ -53,11 +55,13 @@ nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost
           {"ahead", r.ahead},
           {"used", r.used},
           {"procedures", emitted},
-          {"dropped", dropped}};
+          {"dropped", dropped},
+          {"lists", lists_json(c.file.lists)},
+          {"cold", {{"waited_ns", cold.waited_ns}, {"calls", cold.calls}, {"gain", cold.gain()}}}};
 }
 
 void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
-           const std::string& output) {
+           const ColdOutlook& cold, const std::string& output) {
   fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(),
              c.svp.size());
   if (!c.emitted.empty())
@@ -66,6 +70,7 @@ void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verd
   for (const EmittedInfo& e : c.emitted)
     fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>7.0f} ns  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone,
                time_text(e.saved_ns), e.break_even_ns, e.mode, printable(e.name, kLine));
+  fmt::print("{}", lists_lines(c.file.lists));
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
   for (const DroppedInfo& d : c.dropped)
     fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
@@ -73,6 +78,7 @@ void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verd
       "\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not "
       "used\n",
       r.calls, r.entries, 100 * r.unused_share(), r.ahead);
+  fmt::print("{}", cold_text(cold));
 }
 
 }  // namespace
@@ -99,7 +105,7 @@ int cmd_compile(const Words& words) {
   opts.flag("--strict", options.strict, "no late close");
   opts.flag("--empty", options.empty, "no procedures: what the shim costs by itself");
   opts.flag("--no-examples", no_examples,
-            "keep no calls of the recording, and so no path names, in the notes");
+            "keep no calls of the recording in the notes, and no lists for the prefetcher: no path names");
   opts.flag("--json", json, "one JSON object, schema 1");
   if (const auto code = opts.parse(words)) return *code;
 
@@ -129,11 +135,12 @@ int cmd_compile(const Words& words) {
   const Result<Replay> replayed = replay(compiled->svp, traces->pointers(), how);
   if (!replayed) return fail(kExitToolFailed, replayed.error());
   const Verdict verdict = judge(*replayed, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
+  const ColdOutlook cold = cold_outlook(traces->pointers());
   ticker.reset();
   if (json)
-    fmt::print("{}", json_text(to_json(*compiled, *replayed, *cost, verdict, output)));
+    fmt::print("{}", json_text(to_json(*compiled, *replayed, *cost, verdict, cold, output)));
   else
-    print(*compiled, *replayed, *cost, verdict, output);
+    print(*compiled, *replayed, *cost, verdict, cold, output);
   return 0;
 }
 

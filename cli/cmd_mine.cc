@@ -12,6 +12,7 @@
 #include "common/numbers.h"
 #include "optimizer/explain/advice.h"
 #include "optimizer/explain/verdict.h"
+#include "optimizer/lists/cold.h"
 #include "optimizer/mine/mine.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/replay.h"
@@ -28,6 +29,7 @@ struct Outlook {
   Verdict verdict;
   double saved_ns = 0, elsewhere_ns = 0;
   uint64_t wall_ns = 0;
+  ColdOutlook cold;
   std::vector<Advice> advice;
 };
 constexpr double kElsewhere = 580;  // ns for an entry with page-table isolation (docs/benchmarks.md)
@@ -43,6 +45,7 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
     ReplayOptions how;
     how.unseen = unseen_objects();
     if (!traces) return out;
+    out.cold = cold_outlook(traces->pointers());
     if (const Result<Compiled> compiled = compile(traces->pointers(), options))
       if (const Result<Replay> r = replay(compiled->svp, traces->pointers(), how)) {
         out.safe = *r;
@@ -59,6 +62,7 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
 
 void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
   if (outlook.safe) fmt::print("{}\n", verdict_block(outlook.verdict, *outlook.safe, cost));
+  if (const std::string cold = cold_text(outlook.cold); !cold.empty()) fmt::print("{}\n", cold);
   fmt::print(
       "{} calls; {:.1f} % inside the sequences below, {:.1f} % with every input known when their sequence "
       "begins\n",
@@ -122,19 +126,22 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostMo
   nlohmann::json advice = nlohmann::json::array();
   for (const Advice& a : outlook.advice)
     advice.push_back({{"text", a.text}, {"calls", a.calls}, {"saved_ns", a.saved_ns}});
-  return {{"schema", 1},
-          {"calls", r.calls},
-          {"covered", r.covered},
-          {"known", r.known},
-          {"ideal_entries", r.ideal_entries},
-          {"wall_ns", outlook.wall_ns},
-          {"entries", outlook.safe ? nlohmann::json(outlook.safe->entries) : nlohmann::json()},
-          {"saved_ns", outlook.saved_ns},
-          {"saved_elsewhere_ns", outlook.elsewhere_ns},
-          {"nothing_to_gain", outlook.safe && nothing_to_gain(outlook.saved_ns, outlook.wall_ns)},
-          {"verdict", outlook.safe ? to_json(outlook.verdict, *outlook.safe, cost) : nlohmann::json()},
-          {"advice", advice},
-          {"sequences", sequences}};
+  return {
+      {"schema", 1},
+      {"calls", r.calls},
+      {"covered", r.covered},
+      {"known", r.known},
+      {"ideal_entries", r.ideal_entries},
+      {"wall_ns", outlook.wall_ns},
+      {"entries", outlook.safe ? nlohmann::json(outlook.safe->entries) : nlohmann::json()},
+      {"saved_ns", outlook.saved_ns},
+      {"saved_elsewhere_ns", outlook.elsewhere_ns},
+      {"nothing_to_gain", outlook.safe && nothing_to_gain(outlook.saved_ns, outlook.wall_ns)},
+      {"verdict", outlook.safe ? to_json(outlook.verdict, *outlook.safe, cost) : nlohmann::json()},
+      {"cold",
+       {{"waited_ns", outlook.cold.waited_ns}, {"calls", outlook.cold.calls}, {"gain", outlook.cold.gain()}}},
+      {"advice", advice},
+      {"sequences", sequences}};
 }
 
 }  // namespace

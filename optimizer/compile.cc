@@ -5,6 +5,7 @@
 
 #include "optimizer/learn/classes.h"
 #include "optimizer/learn/rows.h"
+#include "optimizer/lists/lists.h"
 #include "optimizer/notes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/prove/answers.h"
@@ -65,6 +66,8 @@ Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileO
     out.file.procs.push_back(std::move(c.proc));
     out.emitted.push_back(std::move(c.info));
   }
+  if (!options.empty && options.examples)  // lists are path names of the recording
+    out.file.lists = lists_of(traces);
   out.file.notes = notes_of(out, traces, options);
   out.svp = TRY(write_svp(out.file));
   return out;

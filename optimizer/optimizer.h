@@ -8,6 +8,7 @@
 //     make/     occurrences -> the best bet (planner) -> byte code (emit)
 //     prove/    code -> the shim's own word on what it would have done (trial), what is kept of it (choose,
 //               kept), and what a whole file is worth on any recording (replay)
+//     lists/    what a program read in order, for the prefetcher; of the others it needs base/ only
 //     mine/     recordings -> what programs do again and again, for people; of the others it needs base/ only
 //     explain/  all of it in words: procedures, verdict, advice
 //

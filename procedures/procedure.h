@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "procedures/svp.h"
+#include "procedures/svp_lists.h"
 
 namespace sysvm {
 
@@ -53,9 +53,25 @@ struct Procedure {
   bool of_loop(size_t follower) const { return loop && follower - loop->first < loop->followers; }
 };
 
+struct ListItem {  // struct svp_item
+  svp_item_kind kind = SVP_ITEM_NAME;
+  std::string path;
+  uint64_t from = 0, length = 0, size = 0;
+  int64_t mtime = 0;
+  uint32_t mtime_ns = 0;
+};
+
+struct PrefetchList {  // struct svp_list
+  std::string name;
+  std::string exe;  // build-id in hexadecimal, "": any executable
+  uint64_t command = 0, seen = 0, waited_ns = 0;
+  std::vector<ListItem> items;
+};
+
 struct ProcedureFile {
   std::vector<Procedure> procs;
   std::string notes;  // JSON, may be empty
+  std::vector<PrefetchList> lists = {};
 };
 
 }  // namespace sysvm

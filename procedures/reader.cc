@@ -56,6 +56,27 @@ Procedure procedure_of(const svp& view, const svp_proc& from) {
   return proc;
 }
 
+std::vector<PrefetchList> lists_of(const svp& view) {
+  std::vector<PrefetchList> out;
+  svp_lists all;
+  svp_lists_of(&view, &all);
+  for (uint32_t i = 0; i < all.nlists; ++i) {
+    const svp_list& from = all.lists[i];
+    PrefetchList& list = out.emplace_back();
+    list.name = view.strings + from.name;
+    list.exe = to_hex({from.exe.build_id, from.exe.build_id_len});
+    list.command = from.command;
+    list.seen = from.seen;
+    list.waited_ns = from.waited_ns;
+    for (uint32_t k = from.first_item; k < from.first_item + from.items; ++k) {
+      const svp_item& item = all.items[k];
+      list.items.push_back({static_cast<svp_item_kind>(item.kind), all.paths + item.path, item.from,
+                            item.length, item.size, item.mtime, item.mtime_ns});
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes) {
@@ -67,6 +88,7 @@ Result<ProcedureFile> read_svp(std::span<const uint8_t> bytes) {
   if (svp_check(aligned.data(), bytes.size(), &view, message, sizeof(message))) return error("{}", message);
   ProcedureFile file;
   for (uint32_t i = 0; i < view.nprocs; ++i) file.procs.push_back(procedure_of(view, view.procs[i]));
+  file.lists = lists_of(view);
   if (view.notes_size) file.notes.assign(view.notes, strnlen(view.notes, view.notes_size));
   return file;
 }

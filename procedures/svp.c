@@ -5,9 +5,10 @@
  * what no structure covers is padding, and padding is zero.
  *
  * In order: the header, the section table, each section's checksum and the gaps between (here), then the
- * tables' contents, with each code last (svp_contents.c). The first thing that is wrong is named. What a
- * procedure promises the application (which followers may be run ahead of which trigger) is the system call
- * table's word, so it is checked too; whether it holds at run time is the shim's business.
+ * tables' contents, with each code last (svp_contents.c), and the lists (svp_lists.c). The first thing that
+ * is wrong is named. What a procedure promises the application (which followers may be run ahead of which
+ * trigger) is the system call table's word, so it is checked too; whether it holds at run time is the shim's
+ * business.
  *
  * No allocation, no call, no state; 2 KiB of stack for the verifier's bitmap. Tested by
  * tests/libsysvm/svp_test.cc.
@@ -29,7 +30,8 @@ uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start)
 
 const char *svp_mode_name(uint32_t mode)
 {
-	static const char *const names[] = {"?", "fuse", "run_ahead", "answer", "late_close", "defer"};
+	static const char *const names[] = {"?",	  "fuse",  "run_ahead", "answer",
+					    "late_close", "defer", "prefetch"};
 
 	return mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "?";
 }
@@ -81,7 +83,8 @@ static int check_header(struct checker *c)
 static int refuse_section(struct checker *c, const struct svp_section *s, const char *what)
 {
 	static const char *const names[] = {"?",        "strings",   "code",  "data", "procs",
-					    "triggers", "followers", "notes", "loops"};
+					    "triggers", "followers", "notes", "loops",
+					    "lists",    "items",     "paths"};
 
 	put(c, "section ");
 	if (s->kind && s->kind < sizeof(names) / sizeof(names[0]))
@@ -207,6 +210,7 @@ int svp_check(const void *base, size_t size, struct svp *out, char *message, siz
 	err = check_header(&c);
 	err = err ? err : check_sections(&c);
 	err = err ? err : svp_check_contents(&c);
+	err = err ? err : svp_check_lists(&c);
 	if (err)
 		raw_zero(out, sizeof(*out));
 	return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two halves of svp_check share: the file being checked, and messages that name the place. Private
- * to svp.c and svp_contents.c.
+ * What the parts of svp_check share: the file being checked, and messages that name the place. Private to
+ * svp.c, svp_contents.c and svp_lists.c.
  */
 #ifndef SYSVM_SVP_CHECKER_H
 #define SYSVM_SVP_CHECKER_H
@@ -21,6 +21,8 @@ struct checker {
 
 /* svp_contents.c: 0, or -EINVAL with the message written */
 __attribute__((visibility("hidden"))) int svp_check_contents(struct checker *c);
+/* svp_lists.c: the same; c->out is filled */
+__attribute__((visibility("hidden"))) int svp_check_lists(struct checker *c);
 
 static inline struct sysvm_text *put(struct checker *c, const char *s)
 {

@@ -7,7 +7,7 @@
 
 #include "common/hex.h"
 #include "procedures/assembler.h"
-#include "procedures/line_reader.h"
+#include "procedures/text_parts.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -33,21 +33,6 @@ size_t nargs_of(uint32_t nr) {
 
 std::string place_text(const CodePlace& place) {
   return fmt::format("{}+{:#x}", place.build_id, place.offset);
-}
-
-std::string quoted(std::span<const uint8_t> bytes) {
-  std::string out = "\"";
-  for (uint8_t b : bytes) {
-    if (b == 0)
-      out += "\\0";
-    else if (b == '"' || b == '\\')
-      out += fmt::format("\\{}", static_cast<char>(b));
-    else if (b < 0x20 || b >= 0x7f)
-      out += fmt::format("\\x{:02x}", b);
-    else
-      out += static_cast<char>(b);
-  }
-  return out + "\"";
 }
 
 }  // namespace
@@ -122,6 +107,7 @@ std::string to_text(const ProcedureFile& file) {
   std::string out =
       fmt::format("; sysvm procedures, ABI {}: `sysvm asm` reads this back\n", SYSVM_ABI_VERSION);
   for (const Procedure& p : file.procs) out += "\n" + to_text(p);
+  for (const PrefetchList& list : file.lists) out += "\n" + to_text(list);
   if (!file.notes.empty()) out += "\n";
   for (size_t at = 0; at < file.notes.size(); at += kNotesPiece) {
     const std::string_view piece = std::string_view(file.notes).substr(at, kNotesPiece);
@@ -329,10 +315,13 @@ Result<ProcedureFile> from_text(std::string_view text, const std::string& name) 
     if (item == "notes") {
       file.notes += TRY(in.quoted_string());
       if (!in.at_end()) return in.fail("'{}' was not expected at the end of the line", in.rest());
+    } else if (item == "list") {
+      file.lists.push_back(TRY(read_list(in)));
     } else if (item == "procedure") {
       file.procs.push_back(TRY(read_procedure(in)));
     } else {
-      return in.fail("'{}': expected procedure \"NAME\" MODE {{ or notes \"...\"", line);
+      return in.fail("'{}': expected procedure \"NAME\" MODE {{, list \"NAME\" prefetch {{ or notes \"...\"",
+                     line);
     }
   }
   return file;

@@ -15,6 +15,15 @@
 //         ...
 //       }
 //     }
+//     list "python3.11" prefetch {
+//       seen 1
+//       exe 5c6d0f...
+//       command 0x1234
+//       waited 81200000
+//       name "/usr/lib/ld.so.cache"
+//       file "/usr/lib/python3.11/abc.py" 0+6522 of 6522 modified 1700000000.123456789
+//       directory "/usr/lib/python3.11"
+//     }
 //     notes "{\"calls\":75541, ...
 //
 // The notes (docs/svp-format.md) are one text in pieces, put together again in their order. One item a line;
@@ -35,6 +44,7 @@ namespace sysvm {
 
 std::string to_text(const ProcedureFile& file);
 std::string to_text(const Procedure& proc);
+std::string to_text(const PrefetchList& list);
 // Messages begin with "name:line: ".
 Result<ProcedureFile> from_text(std::string_view text, const std::string& name);
 

@@ -51,7 +51,7 @@ void append(std::vector<uint8_t>& to, const T& value) {
 
 struct Sections {
   Strings strings;
-  std::vector<uint8_t> code, data, procs, triggers, followers, loops;
+  std::vector<uint8_t> code, data, procs, triggers, followers, loops, lists, items, paths;
 };
 
 Result<> add_procedure(const Procedure& from, Sections& to, uint32_t& ntriggers, uint32_t& nfollowers) {
@@ -102,6 +102,32 @@ Result<> add_procedure(const Procedure& from, Sections& to, uint32_t& ntriggers,
   return Unit{};
 }
 
+Result<> add_list(const PrefetchList& from, Sections& to) {
+  svp_list list{};
+  list.name = to.strings.add(from.name);
+  list.first_item = static_cast<uint32_t>(to.items.size() / sizeof(svp_item));
+  list.items = static_cast<uint32_t>(from.items.size());
+  list.seen = from.seen;
+  list.waited_ns = from.waited_ns;
+  list.command = from.command;
+  list.exe = TRY(place_of(from.exe, 0, from.name));
+  append(to.lists, list);
+  for (const ListItem& i : from.items) {
+    svp_item item{};
+    item.path = static_cast<uint32_t>(to.paths.size());
+    item.kind = i.kind;
+    item.from = i.from;
+    item.length = i.length;
+    item.size = i.size;
+    item.mtime = i.mtime;
+    item.mtime_ns = i.mtime_ns;
+    append(to.items, item);
+    to.paths.insert(to.paths.end(), i.path.begin(), i.path.end());
+    to.paths.push_back(0);
+  }
+  return Unit{};
+}
+
 std::vector<uint8_t> lay_out(const std::vector<std::pair<uint32_t, const std::vector<uint8_t>*>>& parts) {
   std::vector<svp_section> table;
   uint64_t at = sizeof(svp_header) + parts.size() * sizeof(svp_section);
@@ -139,6 +165,7 @@ Result<std::vector<uint8_t>> write_svp(const ProcedureFile& from) {
   Sections sections;
   uint32_t ntriggers = 0, nfollowers = 0;
   for (const Procedure& proc : from.procs) TRY(add_procedure(proc, sections, ntriggers, nfollowers));
+  for (const PrefetchList& list : from.lists) TRY(add_list(list, sections));
   std::vector<uint8_t> notes(from.notes.begin(), from.notes.end());
   notes.push_back(0);
 
@@ -151,6 +178,9 @@ Result<std::vector<uint8_t>> write_svp(const ProcedureFile& from) {
       {SVP_FOLLOWERS, &sections.followers},
       {SVP_NOTES, &notes}};
   if (!sections.loops.empty()) parts.push_back({SVP_LOOPS, &sections.loops});
+  if (!from.lists.empty())
+    parts.insert(parts.end(),
+                 {{SVP_LISTS, &sections.lists}, {SVP_ITEMS, &sections.items}, {SVP_PATHS, &sections.paths}});
   std::vector<uint8_t> file = lay_out(parts);
   svp view;
   char message[256];

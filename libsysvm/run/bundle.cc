@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "libsysvm/shim/bundle/bundle_check.h"
-#include "procedures/svp.h"
+#include "procedures/svp_lists.h"
 
 namespace sysvm {
 namespace {
@@ -25,7 +25,9 @@ std::string svp_without_notes(const std::string& svp) {
   std::memcpy(&header, svp.data(), sizeof header);
   std::vector<svp_section> sections(header.sections);
   std::memcpy(sections.data(), svp.data() + sizeof header, sections.size() * sizeof(svp_section));
-  std::erase_if(sections, [](const svp_section& s) { return s.kind == SVP_NOTES; });
+  std::erase_if(sections, [](const svp_section& s) {
+    return s.kind == SVP_NOTES || (s.kind >= SVP_LISTS && s.kind <= SVP_PATHS);
+  });
 
   const size_t table = sections.size() * sizeof(svp_section);
   std::string out(sizeof header + table, '\0');

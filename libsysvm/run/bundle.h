@@ -27,8 +27,8 @@ struct BundleInput {
   std::string stats_path, library_path, bundle_path;  // stats_path empty: each process counts for itself
 };
 
-// A procedure file that svp_check accepts, without what only people read: each process checks every byte at
-// its start.
+// A procedure file that svp_check accepts, without what only people read, and without the prefetcher's lists:
+// each process checks every byte at its start.
 std::string svp_without_notes(const std::string& svp);
 
 std::string make_bundle(const BundleInput& input);

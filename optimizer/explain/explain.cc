@@ -9,6 +9,7 @@
 
 #include "optimizer/base/calls.h"
 #include "optimizer/base/cost.h"
+#include "optimizer/explain/lists_text.h"
 #include "procedures/text.h"
 #include "vm/vm.h"
 
@@ -296,7 +297,7 @@ std::string explain_text(const ProcedureFile& file, bool code) {
         out += fmt::format("    {}{}\n", line.ends_with(':') ? "" : "  ", line);
     }
   }
-  return out;
+  return out + lists_text(file.lists);
 }
 
 std::string explain_json(const ProcedureFile& file) {
@@ -322,7 +323,7 @@ std::string explain_json(const ProcedureFile& file) {
     if (!e.example.calls.empty()) one["example"] = to_json(e.example);
     procedures.push_back(one);
   }
-  nlohmann::json out = {{"schema", 1}, {"procedures", procedures}};
+  nlohmann::json out = {{"schema", 1}, {"procedures", procedures}, {"lists", lists_json(file.lists)}};
   const nlohmann::json* dropped = member(notes, "dropped");
   if (dropped && dropped->is_array()) {
     out["dropped"] = nlohmann::json::array();

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "procedures/svp.h"
+#include "procedures/svp_lists.h"
 #include "vm/vm.h"
 
 namespace {
@@ -18,7 +18,7 @@ void mend_checksums(unsigned char* base, size_t size) {
   h->version = SVP_VERSION;
   h->abi = SYSVM_ABI_VERSION;
   h->file_size = size;
-  h->sections %= 9;
+  h->sections %= 12;
   const size_t table = h->sections * sizeof(svp_section);
   if (table > size - sizeof *h) return;
   auto* s = reinterpret_cast<svp_section*>(h + 1);
@@ -54,6 +54,13 @@ uint64_t use(const svp& svp) {
         if (a.kind == SVP_ARG_OUT && a.value + a.size > p.staging) abort();
       }
   }
+  svp_lists lists;
+  svp_lists_of(&svp, &lists);
+  for (uint32_t i = 0; i < lists.nlists; i++) {
+    sum += std::strlen(svp.strings + lists.lists[i].name);
+    if (lists.lists[i].first_item + lists.lists[i].items > lists.nitems) abort();
+  }
+  for (uint32_t i = 0; i < lists.nitems; i++) sum += std::strlen(lists.paths + lists.items[i].path);
   return sum;
 }
 

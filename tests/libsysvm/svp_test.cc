@@ -371,7 +371,8 @@ TEST(Svp, ModesHaveTheNamesOfTheDocument) {
   EXPECT_STREQ(svp_mode_name(SVP_FUSE), "fuse");
   EXPECT_STREQ(svp_mode_name(SVP_RUN_AHEAD), "run_ahead");
   EXPECT_STREQ(svp_mode_name(SVP_DEFER), "defer");
-  EXPECT_STREQ(svp_mode_name(6), "?");
+  EXPECT_STREQ(svp_mode_name(6), "prefetch");
+  EXPECT_STREQ(svp_mode_name(7), "?");
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ TEST(SvpFile, TheNotesAreNotGivenToProcesses) {
   EXPECT_EQ(back->notes, "");
   ProcedureFile without = file;
   without.notes.clear();
+  without.lists.clear();
   EXPECT_EQ(to_text(*back), to_text(without));
 }
 
@@ -133,7 +134,7 @@ std::string problem(const std::string& text) {
 }
 
 TEST(SvpFile, BadTextIsNamedWithItsLine) {
-  EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE { or notes \"...\"");
+  EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE {, list \"NAME\" prefetch { or notes \"...\"");
   EXPECT_EQ(problem("notes {}\n"), "t:1: expected '\"' at '{}'");
   EXPECT_EQ(problem("procedure \"x\" fast {\n}\n"),
             "t:1: 'fast' is not a mode; expected fuse, run_ahead, answer, late_close or defer");

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// From recorded calls to a list: each path once, in order, with the part that was read, as the files are now.
+#include "optimizer/lists/lists.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "optimizer/lists/resolver.h"
+#include "optimizer/optimizer.h"
+#include "procedures/reader.h"
+#include "tests/optimizer/recording.h"
+
+namespace sysvm {
+namespace {
+
+class Lists : public testing::Test {
+ protected:
+  Lists() {
+    char name[] = "/tmp/sysvm-lists-XXXXXX";
+    root_ = std::filesystem::canonical(::mkdtemp(name));
+    for (int i = 0; i < 40; ++i) std::ofstream(root_ + "/f" + std::to_string(i)) << std::string(5000, 'x');
+  }
+  ~Lists() override { std::filesystem::remove_all(root_); }
+
+  // 40 files, each looked at: enough for a list. Then text, with "/R" for the root.
+  std::vector<PrefetchList> lists(std::string text, const std::string& cwd = "/") const {
+    std::string all;
+    for (int i = 0; i < 40; ++i)
+      all += "newfstatat(AT_FDCWD, \"/R/f" + std::to_string(i) + "\", {st_size=5000}, 0) = 0\n";
+    all += text;
+    for (size_t at; (at = all.find("/R")) != std::string::npos;) all.replace(at, 2, root_);
+    Trace trace = recording(all);
+    trace.header.cwd = cwd;
+    for (Process& p : trace.processes) p.execed = true, p.argv = {"app", "x"}, p.exe = "/bin/app";
+    return lists_of({&trace});
+  }
+  const ListItem* find(const std::vector<PrefetchList>& all, const std::string& path) const {
+    for (const PrefetchList& list : all)
+      for (const ListItem& item : list.items)
+        if (item.path == path) return &item;
+    return nullptr;
+  }
+
+  std::string root_;
+};
+
+TEST_F(Lists, FewFilesMakeNone) {
+  Trace trace = recording("newfstatat(AT_FDCWD, \"" + root_ + "/f1\", {st_size=5000}, 0) = 0\n");
+  for (Process& p : trace.processes) p.execed = true;
+  EXPECT_TRUE(lists_of({&trace}).empty());
+}
+
+TEST_F(Lists, EachPathOnceInOrder) {
+  const auto all = lists("newfstatat(AT_FDCWD, \"/R/f3\", {st_size=5000}, 0) = 0\n");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].name, "app");
+  EXPECT_EQ(all[0].exe, "aabb");
+  EXPECT_EQ(all[0].command, command_checksum({"app", "x"}));
+  ASSERT_EQ(all[0].items.size(), 40u);
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(all[0].items[i].path, root_ + "/f" + std::to_string(i));
+}
+
+TEST_F(Lists, TheCommandIsAsProcHasIt) {
+  const std::string words("app\0x\0", 6);
+  EXPECT_EQ(command_checksum({"app", "x"}), svp_checksum(words.data(), words.size(), SVP_CHECKSUM_START));
+}
+
+TEST_F(Lists, ThePartThatWasReadIsKeptWithSizeAndTime) {
+  const auto all = lists(
+      "openat(AT_FDCWD, \"/R/f1\", O_RDONLY) = 3\n"
+      "lseek(3, 1000, SEEK_SET) = 1000\n"
+      "read(3, buf, 512) = 512\n"
+      "read(3, buf, 512) = 512\n"
+      "close(3) = 0\n"
+      "openat(AT_FDCWD, \"/R/f2\", O_RDONLY) = 3\n"
+      "pread64(3, buf, 100, 4950) = 100\n"
+      "close(3) = 0\n"
+      "openat(AT_FDCWD, \"/R/f4\", O_RDONLY) = 3\n"
+      "mmap(0, 8192, PROT_READ, MAP_PRIVATE, 3, 0) = 4096\n"
+      "close(3) = 0\n");
+  struct stat st {};
+  ASSERT_EQ(::stat((root_ + "/f1").c_str(), &st), 0);
+  const ListItem* f1 = find(all, root_ + "/f1");
+  ASSERT_TRUE(f1);
+  EXPECT_EQ(f1->kind, SVP_ITEM_FILE);
+  EXPECT_EQ(f1->from, 1000u);
+  EXPECT_EQ(f1->length, 1024u);
+  EXPECT_EQ(f1->size, 5000u);
+  EXPECT_EQ(f1->mtime, st.st_mtim.tv_sec);
+  EXPECT_EQ(f1->mtime_ns, st.st_mtim.tv_nsec);
+  EXPECT_EQ(find(all, root_ + "/f2")->from, 4950u);
+  EXPECT_EQ(find(all, root_ + "/f2")->length, 50u) << "no further than the file";
+  EXPECT_EQ(find(all, root_ + "/f4")->length, 5000u);
+  EXPECT_EQ(find(all, root_ + "/f5")->kind, SVP_ITEM_NAME);
+}
+
+TEST_F(Lists, DirectoriesThatWereReadAndNamesBelowThem) {
+  ::mkdir((root_ + "/d").c_str(), 0755);
+  std::ofstream(root_ + "/d/in") << "x";
+  const auto all = lists(
+      "openat(AT_FDCWD, \"/R/d\", O_RDONLY|O_DIRECTORY) = 3\n"
+      "getdents64(3, buf, 32768) = 48\n"
+      "newfstatat(3, \"in\", {st_size=1}, 0) = 0\n"
+      "close(3) = 0\n");
+  ASSERT_TRUE(find(all, root_ + "/d"));
+  EXPECT_EQ(find(all, root_ + "/d")->kind, SVP_ITEM_DIRECTORY);
+  EXPECT_TRUE(find(all, root_ + "/d/in"));
+}
+
+TEST_F(Lists, NamesBelowTheWorkingDirectoryCountFromIt) {
+  const auto all = lists("newfstatat(AT_FDCWD, \"gone\", {st_size=1}, 0) = -1\n", root_);
+  EXPECT_TRUE(find(all, "f7"));
+  EXPECT_TRUE(find(all, "gone")) << "that it is not there is asked again";
+}
+
+TEST_F(Lists, LinksAreResolved) {
+  ::mkdir((root_ + "/real").c_str(), 0755);
+  std::ofstream(root_ + "/real/in") << "x";
+  ASSERT_EQ(::symlink("real", (root_ + "/way").c_str()), 0);
+  ASSERT_EQ(::symlink("real/in", (root_ + "/end").c_str()), 0);
+  const auto all = lists(
+      "newfstatat(AT_FDCWD, \"/R/way/in\", {st_size=1}, 0) = 0\n"
+      "newfstatat(AT_FDCWD, \"/R/end\", {st_size=1}, AT_SYMLINK_NOFOLLOW) = 0\n");
+  EXPECT_TRUE(find(all, root_ + "/real/in"));
+  EXPECT_FALSE(find(all, root_ + "/way/in"));
+  EXPECT_TRUE(find(all, root_ + "/end"));
+}
+
+TEST_F(Lists, WhatIsNoFileIsLeftOut) {
+  const auto all = lists(
+      "newfstatat(AT_FDCWD, \"/proc/self/status\", {st_size=0}, 0) = 0\n"
+      "newfstatat(AT_FDCWD, \"/dev/null\", {st_size=0}, 0) = 0\n"
+      "newfstatat(AT_FDCWD, \"/no/such/directory\", {st_size=0}, 0) = -1\n");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].items.size(), 40u);
+}
+
+TEST_F(Lists, OtherThreadsAreLeftOut) {
+  Trace trace =
+      recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
+  for (Event& e : trace.events) e.tid = 7;
+  for (Process& p : trace.processes) p.execed = true;
+  EXPECT_TRUE(lists_of({&trace}).empty());
+}
+
+TEST_F(Lists, AWalkHasNone) {
+  std::string text =
+      "openat(AT_FDCWD, \"" + root_ + "\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 32768) = 48\n";
+  for (int i = 0; i < 3000; ++i)
+    text += "newfstatat(3, \"f" + std::to_string(i) + "\", {st_size=5000}, 0) = 0\n";
+  Trace trace = recording(text);
+  for (Process& p : trace.processes) p.execed = true;
+  std::vector<DroppedList> dropped;
+  EXPECT_TRUE(lists_of({&trace}, &dropped).empty());
+  ASSERT_EQ(dropped.size(), 1u);
+  EXPECT_NE(dropped[0].reason.find("guessed"), std::string::npos);
+}
+
+TEST_F(Lists, OneCommandRecordedTwiceHasOne) {
+  Trace a = recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
+  for (Process& p : a.processes) p.execed = true;
+  const Trace b = a;
+  const auto all = lists_of({&a, &b});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].seen, 2u);
+}
+
+TEST_F(Lists, WaitingIsWhatIsBeyondAHotCall) {
+  Trace trace =
+      recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
+  for (Process& p : trace.processes) p.execed = true;
+  trace.events[3].dur_ns = kWaitNs + 1000;
+  trace.events[4].dur_ns = kWaitNs - 1000;
+  EXPECT_EQ(lists_of({&trace})[0].waited_ns, 1000u);
+}
+
+TEST_F(Lists, CompileWritesThemUnlessNoPathMayBeKept) {
+  Trace trace =
+      recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
+  for (Process& p : trace.processes) p.execed = true;
+  CompileOptions options;
+  const auto with = compile({&trace}, options);
+  ASSERT_TRUE(with) << with.message();
+  EXPECT_EQ(read_svp(with->svp)->lists.size(), 1u);
+  options.examples = false;
+  const auto without = compile({&trace}, options);
+  ASSERT_TRUE(without) << without.message();
+  EXPECT_TRUE(read_svp(without->svp)->lists.empty());
+}
+
+TEST(Absolute, WithoutDotsAndDoubledSlashes) {
+  EXPECT_EQ(absolute("/a/b", "./c//d/."), "/a/b/c/d");
+  EXPECT_EQ(absolute("/a", "/x/../y"), "/x/../y");
+  EXPECT_EQ(absolute("/", "."), "/");
+}
+
+}  // namespace
+}  // namespace sysvm
