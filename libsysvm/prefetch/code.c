@@ -98,6 +98,11 @@ static const char head[] =
 	"	ld8 r41, [r248+18]\n"
 	"	addi r42, r248, 19\n";
 
+static const char only_files[] = /* a list has no other types than code.h has */
+	"	movi8 r78, 12\n"
+	"	jeq r41, r78, dirents\n"
+	"	jeq r41, r66, through\n";
+
 static const char file[] =
 	"	jeq r41, r70, file\n"
 	"	jnz r41, kind\n"
@@ -118,7 +123,20 @@ static const char part[] = /* the first r16 bytes */
 	"whole:	mov r74, r60\n";
 
 static const char range[] = /* where it begins and its bytes stand in the dirent */
-	"	ld64 r74, [r248+0]\n"
+	"	add r75, r248, r40\n"
+	"	addi r75, r75, -24\n"
+	"	ld64 r76, [r75+0]\n"
+	"	jneg r76, same\n"
+	"	jne r76, r53, other_file\n"
+	"	ld64 r76, [r75+8]\n"
+	"	ld64 r77, [r4+" STAT_MTIME "]\n"
+	"	jne r76, r77, other_file\n"
+	"	ld64 r76, [r75+16]\n"
+	"	ld64 r77, [r4+" STAT_MTIME_NS "]\n"
+	"	jeq r76, r77, same\n"
+	"other_file: addi r19, r19, 1\n"
+	"	jmp left\n"
+	"same:	ld64 r74, [r248+0]\n"
 	"	ld64 r56, [r248+8]\n"
 	"	jbe r53, r74, left\n"
 	"	sub r53, r53, r74\n"
@@ -154,6 +172,41 @@ static const char body[] =
 	"	sub r101, r101, r103\n"
 	"	jmp ahead\n";
 
+/* Dirents of a directory, opened as in `enter`; nobody looks at them. */
+static const char dirents[] =
+	"	jmp read\n"
+	"dirents: goon openat2 r50, r20, r42, r2, r3\n"
+	"	jneg r50, next\n"
+	"	goon newfstatat r51, r50, r9, r4, r61\n"
+	"	jneg r51, left\n"
+	"	ld32 r52, [r4+" STAT_MODE "]\n"
+	"	and r52, r52, r62\n"
+	"	jne r52, r63, left\n"
+	"	goon openat r55, r50, r8, r7, r60\n"
+	"	jne r55, r64, listed\n"
+	"	jnz r12, plain\n"
+	"	ld64 r32, [r4+" STAT_ATIME "]\n"
+	"	ld64 r34, [r4+" STAT_ATIME_NS "]\n"
+	"	jle r32, r251, left\n"
+	"	ld64 r33, [r4+" STAT_MTIME "]\n"
+	"	jlt r32, r33, left\n"
+	"	jne r32, r33, newer\n"
+	"	ld64 r35, [r4+" STAT_MTIME_NS "]\n"
+	"	jbe r34, r35, left\n"
+	"newer:	ld64 r33, [r4+" STAT_CTIME "]\n"
+	"	jlt r32, r33, left\n"
+	"	jne r32, r33, plain\n"
+	"	ld64 r35, [r4+" STAT_CTIME_NS "]\n"
+	"	jbe r34, r35, left\n"
+	"plain:	xor r36, r7, r72\n"
+	"	goon openat r55, r50, r8, r36, r60\n"
+	"listed: jneg r55, left\n"
+	"	addi r22, r22, 1\n"
+	"dirent: goon getdents64 r57, r55, r10, r11\n"
+	"	jneg r57, read\n"
+	"	jz r57, read\n"
+	"	jmp dirent\n";
+
 static const char shut_file[] =
 	"read:	goon close r57, r55\n"
 	"left:	goon close r57, r50\n"
@@ -179,12 +232,12 @@ static const char look[] =
 	"	jmp look\n"
 	"done:	end\n";
 
-static const char *const parts[CODE_KINDS][10] = {
+static const char *const parts[CODE_KINDS][12] = {
 	[CODE_ENTER] = { prelude, enter, more, head, look },
 	[CODE_MORE] = { prelude, more, head, look },
 	[CODE_LOOK] = { prelude, head, look },
 	[CODE_DATA] = { prelude, head, file, part, fetch, body, shut_file, look },
-	[CODE_LIST] = { prelude, head, file, range, fetch, body, shut_file, look },
+	[CODE_LIST] = { prelude, head, only_files, file, range, fetch, body, dirents, shut_file, look },
 };
 
 static int define(struct sysvm_async *pool, int kind, uint32_t *proc, char *message, size_t size)
@@ -194,7 +247,7 @@ static int define(struct sysvm_async *pool, int kind, uint32_t *proc, char *mess
 	size_t len = 0;
 	int err;
 
-	for (int i = 0; i < 10 && parts[kind][i]; i++) /* some 4 KB in all */
+	for (int i = 0; i < 12 && parts[kind][i]; i++) /* some 4 KB in all */
 		strcat(text, parts[kind][i]);
 	err = sysvm_assemble(text, code, sizeof(code), &len, message, size);
 	return err ? err : sysvm_async_define(pool, code, len, 0, proc, message, size);

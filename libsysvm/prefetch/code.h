@@ -22,8 +22,16 @@ enum code_kind {
 	CODE_MORE,  /* read more dirents of an open directory, stat the first of them */
 	CODE_LOOK,  /* stat what the dirents that were read name */
 	CODE_DATA,  /* the same; read ahead the first bytes of regular files */
-	CODE_LIST,  /* the same for paths, each with the range to be read ahead */
+	CODE_LIST,  /* paths: look them up, read ahead the range that each has, read dirents */
 	CODE_KINDS,
+};
+
+/* CODE_LIST: the type of a dirent, and what stands before its end: 8 bytes each: the size (all bits set: any),
+   the seconds and the nanoseconds of the mtime that a file must have. */
+enum code_type {
+	CODE_TYPE_NAME = 4,
+	CODE_TYPE_FILE = 8,
+	CODE_TYPE_DIRENTS = 12,
 };
 
 /* Registers. in: set for each request; out: read from it. */
@@ -38,6 +46,8 @@ enum code_reg {
 	REG_DIRECTORY = 7,    /* flags of the second open of a directory, with O_NOATIME */
 	REG_DOT = 8,	      /* address of "." */
 	REG_EMPTY = 9,	      /* address of "" */
+	REG_SCRATCH = 10,     /* in, LIST: room for dirents that nobody reads */
+	REG_SCRATCH_ROOM = 11,
 	REG_NOATIME = 12,     /* in: 1: reading never changes an atime here */
 	REG_WINDOW = 13,      /* in: dirents to ask about in this request */
 	REG_NUMBERS = 14,     /* address of the names in /proc/self/fd, 8 bytes each */
@@ -45,6 +55,8 @@ enum code_reg {
 	REG_PART = 16,	      /* in, DATA: bytes of each file to be read ahead */
 	REG_BYTES = 17,	      /* in: 0; out: bytes asked for */
 	REG_FILES = 18,	      /* in: 0; out: files that were opened */
+	REG_CHANGED = 19,     /* in: 0; out, LIST: files that are not what they were */
+	REG_LISTED = 22,      /* in: 0; out, LIST: directories that were read */
 	/* in: the open directory (ENTER: -EIO); out, ENTER: the directory, or an error */
 	REG_FD = 20,
 	REG_READ = 21,	      /* out, ENTER, MORE: what the latest getdents64 returned */

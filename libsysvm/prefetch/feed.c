@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * A process waits for storage if its state is D, or if it sleeps in a request to a FUSE server, which is
- * interruptible (S). One sample says little; of the latest eight, two must have found it waiting. A process
- * that computes, or that waits for a pipe, is never asked for more than its state.
+ * interruptible (S). Of a process whose first thread sleeps, the others are looked at. One sample says little;
+ * of the latest eight, two must have found it waiting. A process that computes, or that waits for a pipe, is
+ * never asked for more than its state. Of one that waits, the call and the path that it names are read where
+ * we may (/proc/PID/syscall, mem).
  *
  * Does not see a process whose credentials or dumpable flag keep /proc/PID/fd from us: it gets nothing.
  */
@@ -16,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define FILES_MAX 64 /* of a process; the first ones by number */
+#define THREADS_MAX 64
 
 static void add_process(struct feed *feed, int pid)
 {
@@ -77,6 +81,49 @@ static bool in_fuse(int pid)
 	return read_file(path, name, sizeof(name)) && strstr(name, "request_wait_answer");
 }
 
+/* Another thread than the first one: the first may wait for the others. */
+static int waiting_thread(int pid)
+{
+	char path[64], text[512], *state;
+	struct dirent *entry;
+	int found = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	for (unsigned int n = 0; dir && !found && n < THREADS_MAX && (entry = readdir(dir)); n++) {
+		int tid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+		if (tid <= 0 || tid == pid || !read_file(path, text, sizeof(text)))
+			continue;
+		state = strrchr(text, ')');
+		if (state && state[1] && state[2] == 'D')
+			found = tid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Field 20 of /proc/PID/stat; `state` is the closing bracket of field 2. */
+static bool has_threads(const char *state)
+{
+	for (int field = 2; state && field < 20; field++)
+		state = strchr(state + 1, ' ');
+	return state && atoi(state + 1) > 1;
+}
+
+/* The thread of the process that waits for storage, 0: none. */
+static int waiting(const struct feed_process *p, const char *state)
+{
+	if (state[2] == 'D')
+		return p->pid;
+	if (state[2] == 'S' && has_threads(state))
+		return waiting_thread(p->pid);
+	return state[2] == 'S' && in_fuse(p->pid) ? p->pid : 0;
+}
+
 bool feed_sample(struct feed *feed)
 {
 	bool any = false;
@@ -86,6 +133,7 @@ bool feed_sample(struct feed *feed)
 		struct feed_process *p = &feed->process[i];
 		char text[512], *state;
 		ssize_t n;
+		int tid;
 
 		if (!p->alive)
 			continue;
@@ -97,9 +145,12 @@ bool feed_sample(struct feed *feed)
 			p->alive = false;
 			continue;
 		}
-		p->waits <<= 1;
-		p->waits |= state[2] == 'D' || (state[2] == 'S' && in_fuse(p->pid));
-		any |= p->waits & 1;
+		tid = waiting(p, state);
+		if (tid)
+			p->waiting = tid;
+		p->waits = p->waits << 1 | (tid != 0);
+		p->running = state[2] == 'R';
+		any |= tid != 0;
 		if (feed->samples % 4 == 1)
 			add_children(feed, p->pid);
 	}
@@ -109,6 +160,11 @@ bool feed_sample(struct feed *feed)
 bool feed_waits(const struct feed_process *p)
 {
 	return p->alive && p->waits & 1 && __builtin_popcount(p->waits & 0xff) >= 2;
+}
+
+bool feed_works(const struct feed_process *p)
+{
+	return p->alive && (p->running || p->waits & 1) && __builtin_popcount(p->waits) >= 2;
 }
 
 static bool look(struct feed_seen *s)
@@ -145,15 +201,66 @@ static void position(struct feed_seen *s, const char *number)
 	s->reading = at && !(strtoul(at + 6, NULL, 8) & (O_ACCMODE | O_PATH));
 }
 
+struct feed_call feed_call(const struct feed_process *p)
+{
+	struct feed_call call = {.nr = -1};
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", p->pid, p->waiting);
+	if (!read_file(path, text, sizeof(text)) ||
+	    sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &call.nr, &call.arg[0], &call.arg[1],
+		   &call.arg[2], &call.arg[3], &call.arg[4], &call.arg[5]) != 7)
+		call.nr = -1;
+	return call;
+}
+
+void feed_call_path(const struct feed_process *p, const struct feed_call *call, int dir, int i, char *path,
+		    unsigned int size)
+{
+	char name[FEED_PATH], proc[64];
+	ssize_t n;
+	int fd, at = dir < 0 ? AT_FDCWD : (int)call->arg[dir];
+
+	*path = 0;
+	snprintf(proc, sizeof(proc), "/proc/%d/mem", p->pid);
+	fd = open(proc, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : pread(fd, name, sizeof(name) - 1, (off_t)call->arg[i]);
+	if (n <= 0 && fd >= 0) /* it may lie at the end of what is mapped */
+		n = pread(fd, name, 4096 - call->arg[i] % 4096, (off_t)call->arg[i]);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return;
+	name[n] = 0;
+	if (name[0] == '/') {
+		snprintf(path, size, "%s", name);
+		return;
+	}
+	if (at == AT_FDCWD)
+		snprintf(proc, sizeof(proc), "/proc/%d/cwd", p->pid);
+	else
+		snprintf(proc, sizeof(proc), "/proc/%d/fd/%d", p->pid, at);
+	n = readlink(proc, path, size - 1);
+	if (n <= 0 || path[0] != '/') {
+		*path = 0;
+		return;
+	}
+	path[n] = 0;
+	if (name[0])
+		snprintf(path + n, size - (unsigned int)n, "%s%s", n > 1 ? "/" : "", name);
+}
+
 void feed_files(struct feed_process *p, void (*seen)(void *to, const struct feed_seen *what), void *to)
 {
 	static struct feed_seen s;
+	struct feed_call call = feed_call(p);
 	struct dirent *entry;
 	unsigned int n = 0;
 	char path[64];
 	DIR *dir;
 
 	p->scans++;
+	s.listing = false;
 	s.pid = p->pid;
 	s.working = true;
 	s.reading = false;
@@ -172,6 +279,7 @@ void feed_files(struct feed_process *p, void (*seen)(void *to, const struct feed
 		if (!look(&s))
 			continue;
 		position(&s, entry->d_name);
+		s.listing = call.nr == SYS_getdents64 && call.arg[0] == (unsigned long long)atoi(entry->d_name);
 		seen(to, &s);
 	}
 	if (dir)

@@ -18,8 +18,10 @@
 
 struct feed_process {
 	int pid;
+	int waiting; /* the thread that was found waiting last */
 	int stat_fd;
 	unsigned int waits; /* a bit for each of the latest samples */
+	bool running;
 	bool alive;
 	unsigned int scans;
 };
@@ -36,6 +38,7 @@ struct feed_seen {
 	char path[FEED_PATH];
 	bool directory, working; /* working: it is the working directory */
 	bool reading;		 /* open for reading only */
+	bool listing;		 /* it waits for dirents of it */
 	uint64_t dev, ino, mount;
 	uint64_t size, position;
 };
@@ -48,8 +51,24 @@ bool feed_sample(struct feed *feed);
 /* Whether it has waited often enough for its files to be of interest, and waits now. */
 bool feed_waits(const struct feed_process *process);
 
+/* It has waited lately, and is not asleep for another reason: where it is may be of interest. */
+bool feed_works(const struct feed_process *process);
+
 /* What a process has open; its working directory first. */
 void feed_files(struct feed_process *process, void (*seen)(void *to, const struct feed_seen *what), void *to);
+
+/* The call that the waiting thread is in, as /proc has it. nr -1: none (a page is waited for), or not to be
+   known. */
+struct feed_call {
+	long nr;
+	unsigned long long arg[6];
+};
+struct feed_call feed_call(const struct feed_process *process);
+
+/* The path that the call names, whose argument number i is a string; below an open directory (number dir, or
+   -1) with that one's path in front, else below the working directory. Absolute, or "". */
+void feed_call_path(const struct feed_process *process, const struct feed_call *call, int dir, int i,
+		    char *path, unsigned int size);
 
 /* The words of its command line, each with its closing 0. Returns the bytes. */
 unsigned int feed_words(int pid, char *words, unsigned int size);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * A program that reads one directory after the other, each below the one before or beside it, walks a tree:
- * the rest of the tree is next. One that has a directory on its command line and is below it does so too. One
- * directory alone is read ahead alone. A program that has two files of such a tree open for reading, one
- * after the other, reads files. Words of the command line that are files, one of which is open: the words
- * after it are next.
+ * the rest of the tree is next. One that has a directory on its command line and reads one below it does so
+ * too. One directory alone is read ahead alone. A program that has two files of such a tree open for reading,
+ * one after the other, in directories that it has been seen to read, reads files. Words of the command line
+ * that are files, one of which is open: the words after it are next.
  *
- * A wrong guess costs work that stops as soon as it gets too far from where the command is seen (walk.c).
+ * Files alone say nothing: git reads some of its own below the directory that it was given, and python reads
+ * few of the many that lie where it imports from. A wrong guess costs little work, since what it may fetch
+ * grows only with what the command was seen to use of it (walk_requests.c).
  */
 #define _GNU_SOURCE
 #include "guess.h"
@@ -43,7 +45,7 @@ struct order {
 	char *parent, *name; /* the latest */
 };
 #define ORDERS 32
-#define BY_NAME_AFTER 4 /* of five names in any order, one in 120 is sorted */
+#define BY_NAME_AFTER 10 /* in any order, one pair in two is sorted */
 
 struct guess {
 	struct walk *walk;
@@ -53,6 +55,7 @@ struct guess {
 	struct prefetch_stats *stats;
 	struct seen_directory seen[SEEN_MAX];
 	unsigned int next;
+	char *word; /* the directory on the command line below which one was read */
 	char *root[ROOTS_MAX]; /* of walks that have begun */
 	unsigned int nroots;
 	uint64_t file_ino[2]; /* the latest two that were open for reading in a walk */
@@ -92,13 +95,13 @@ static struct seen_directory *remember(struct guess *g, const struct feed_seen *
 	for (unsigned int i = 0; i < SEEN_MAX; i++) {
 		d = &g->seen[i];
 		if (d->path && d->dev == s->dev && d->ino == s->ino && !strcmp(d->path, s->path)) {
-			d->read |= s->position > 0;
+			d->read |= s->position > 0 || s->listing;
 			return d;
 		}
 	}
 	d = &g->seen[g->next++ % SEEN_MAX];
 	free(d->path);
-	*d = (struct seen_directory){s->dev, s->ino, strdup(s->path), s->position > 0, -1, 0};
+	*d = (struct seen_directory){s->dev, s->ino, strdup(s->path), s->position > 0 || s->listing, -1, 0};
 	return d->path ? d : NULL;
 }
 
@@ -173,8 +176,13 @@ static bool find_root(struct guess *g, const struct feed_seen *s, char *root, si
 {
 	const struct seen_directory *found = NULL;
 
-	if (words_above(&g->words, s->path, root, size))
+	if (words_above(&g->words, s->path, root, size)) {
+		if (!s->working && (!g->word || strcmp(g->word, root))) {
+			free(g->word);
+			g->word = strdup(root);
+		}
 		return true;
+	}
 	for (unsigned int i = 0; i < SEEN_MAX; i++) {
 		const struct seen_directory *d = &g->seen[i];
 
@@ -259,6 +267,8 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 	fd = open(s->link, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
+	if (how == WALK_BELOW && g->nroots)
+		walk_astray(g->walk);
 	d->done = how;
 	d->generation = walk_generation(g->walk);
 	g->news = true;
@@ -270,49 +280,63 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 
 /* --- files ---------------------------------------------------------------------------------------------- */
 
-/* The file's directory, as if it had been seen; asked_for: as if it had been read, since it is below a word
-   of the command line. The command went through it a moment ago: nothing waits here. */
-static void seen_directory_of(struct guess *g, const struct feed_seen *s, bool asked_for)
+static bool was_read(const struct guess *g, const struct feed_seen *directory)
 {
-	static struct feed_seen d;
+	for (unsigned int i = 0; i < SEEN_MAX; i++)
+		if (g->seen[i].path && g->seen[i].read && g->seen[i].dev == directory->dev &&
+		    g->seen[i].ino == directory->ino)
+			return true;
+	return false;
+}
+
+/* The file's directory, as if it had been seen. The command went through it a moment ago: nothing waits
+   here. */
+static bool directory_of(const struct feed_seen *s, struct feed_seen *d)
+{
 	struct statx st;
 
-	d = *s;
-	d.path[parent_length(d.path)] = 0;
-	d.directory = true;
-	d.working = !asked_for; /* it need not have been read */
-	memcpy(d.link, d.path, sizeof(d.link));
-	if (statx(AT_FDCWD, d.path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+	*d = *s;
+	d->path[parent_length(d->path)] = 0;
+	d->directory = true;
+	memcpy(d->link, d->path, sizeof(d->link));
+	if (statx(AT_FDCWD, d->path, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
 		  STATX_BASIC_STATS | STATX_MNT_ID, &st) ||
 	    !S_ISDIR(st.stx_mode) || st.stx_mnt_id != s->mount)
-		return;
-	d.dev = (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor);
-	d.ino = st.stx_ino;
-	d.position = asked_for;
-	seen_directory(g, &d);
+		return false;
+	d->dev = (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor);
+	d->ino = st.stx_ino;
+	return true;
 }
 
 static void seen_file(struct guess *g, const struct feed_seen *s)
 {
+	static struct feed_seen d;
 	char root[FEED_PATH];
-	bool asked_for, inside = false;
+	bool walked = false, fresh = s->ino != g->file_ino[0] && s->ino != g->file_ino[1];
 
 	if (!s->reading)
 		return;
-	asked_for = words_above(&g->words, s->path, root, sizeof(root));
+	if (words_above(&g->words, s->path, root, sizeof(root)))
+		walked = g->word && !strcmp(g->word, root);
 	for (unsigned int i = 0; i < g->nroots; i++)
-		inside |= words_is_below(s->path, g->root[i]);
-	if (!inside && !asked_for)
+		walked |= words_is_below(s->path, g->root[i]);
+	if (!walked || !directory_of(s, &d))
 		return;
-	seen_directory_of(g, s, asked_for);
-	if (s->ino != g->file_ino[0] && s->ino != g->file_ino[1]) {
+	d.position = was_read(g, &d);
+	d.working = !d.position;
+	seen_directory(g, &d);
+	if (!d.position)
+		return;
+	if (fresh) {
 		g->file_ino[1] = g->file_ino[0];
 		g->file_ino[0] = s->ino;
+		if (g->files)
+			walk_reached_file(g->walk, d.dev, d.ino, s->size);
 	}
 	if (!g->files && g->file_ino[1]) {
 		g->files = true;
 		walk_read_files(g->walk, PART_FIRST);
-		seen_directory_of(g, s, asked_for); /* it was forgotten just now */
+		seen_directory(g, &d); /* it was forgotten just now */
 	}
 	if (g->files && s->position > PART_FIRST)
 		walk_read_files(g->walk, PART_MAX);
@@ -330,6 +354,14 @@ void guess_seen(void *to, const struct feed_seen *s)
 		seen_file(g, s);
 	else
 		g->news = true;
+}
+
+void guess_seen_working(void *to, const struct feed_seen *s)
+{
+	struct guess *g = to;
+
+	if (s->directory && !s->working && s->position > 0)
+		walk_reached(g->walk, s->dev, s->ino);
 }
 
 bool guess_go_on(struct guess *g)

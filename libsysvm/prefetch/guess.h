@@ -13,8 +13,10 @@ struct guess;
 
 struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats);
 
-/* feed_files's function: `to` is a struct guess. */
+/* feed_files's functions: `to` is a struct guess. Of a command that waits; and of one that does not: what was
+   fetched is seen to be used, and nothing follows from it. */
 void guess_seen(void *to, const struct feed_seen *what);
+void guess_seen_working(void *to, const struct feed_seen *what);
 
 /* After a round of it. Returns whether there was something new. */
 bool guess_go_on(struct guess *guess);

@@ -13,7 +13,8 @@
  * (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
  *
  * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
- * millisecond, and up to every five while there is nothing new.
+ * millisecond, and up to every five while there is nothing new. Where directories have been read ahead, it is
+ * looked at as well when it does not wait: it waits least where that was right.
  *
  * Tested by tests/prefetch.
  */
@@ -34,6 +35,7 @@
 #include "guess.h"
 #include "leases.h"
 #include "limits.h"
+#include "lists.h"
 #include "mounts.h"
 #include "walk.h"
 
@@ -45,8 +47,13 @@
 #define AUTO_DEPTH_MAX 32
 #define ENTRIES_AHEAD 20000
 #define BYTES_AHEAD (96u << 20)
+#define DIRECTORIES_FIRST 512
+#define BYTES_FIRST (8u << 20)
+#define PROBE_COLD_NS 400000 /* for a few names; hot ones take a tenth of it */
 #define MEMORY_NS 200000000 /* between two checks of memory and leases */
 #define LEASES_MAX 1024
+#define TICK_FOLLOW_NS 3000000
+#define FOLLOW_NS 100000000 /* after it has waited */
 #define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
 
 static struct prefetch_stats private_stats;
@@ -119,8 +126,9 @@ static bool sample(struct feed *feed)
 	return waits;
 }
 
-/* Nothing is made, and no thread, before the command has been seen to wait: most never are. */
-static void wait_for_waiting(struct feed *feed, int pidfd)
+/* Nothing is made, and no thread, before the command has been seen to wait: most never are. Or before there is
+   a list for it. */
+static void wait_for_waiting(struct feed *feed, struct lists *lists, int pidfd)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
 
@@ -133,7 +141,8 @@ static void wait_for_waiting(struct feed *feed, int pidfd)
 			finish(PREFETCH_ENDED);
 		sample(feed);
 		for (unsigned int i = 0; i < feed->count; i++)
-			if (feed_waits(&feed->process[i]))
+			if (feed_waits(&feed->process[i]) ||
+			    (feed->process[i].alive && lists_have(lists, feed->process[i].pid)))
 				return;
 	}
 }
@@ -162,11 +171,15 @@ int main(int argc, char **argv)
 	struct walk_options options = {
 		.entries_ahead = ENTRIES_AHEAD,
 		.bytes_ahead = BYTES_AHEAD,
+		.directories_first = DIRECTORIES_FIRST,
+		.bytes_first = BYTES_FIRST,
 	};
 	uint64_t next = 0, last_used = 0, memory_at = 0;
 	unsigned int quiet = 0;
-	bool memory_short = false;
+	bool memory_short = false, waits, follows;
+	uint64_t waited_at = 0, probed_at = 0;
 	static struct feed feed;
+	struct lists *lists;
 	struct guess *guess;
 	struct walk *walk;
 	char message[200];
@@ -176,12 +189,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	map_stats(stats_fd);
+	/* Its path may be relative. */
+	lists = lists_make(*argv[5] ? open(argv[5], O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1, stats);
 	be_modest();
 	options.depth = depth ? (unsigned int)depth : AUTO_DEPTH;
 	options.depth_max = depth ? (unsigned int)depth : AUTO_DEPTH_MAX;
 	options.stats = stats;
 	feed_init(&feed, pid);
-	wait_for_waiting(&feed, pidfd);
+	wait_for_waiting(&feed, lists, pidfd);
 	if (!limits_have_room(options.depth_max))
 		finish(PREFETCH_LIMITED);
 	walk = walk_make(&options, message, sizeof(message));
@@ -189,6 +204,10 @@ int main(int argc, char **argv)
 	if (!guess)
 		finish(PREFETCH_FAILED);
 
+	for (unsigned int i = 0; i < feed.count && !probed_at; i++)
+		if (lists_probe(lists, feed.process[i].pid, walk))
+			probed_at = clock_ns(CLOCK_MONOTONIC);
+	walk_pump(walk);
 	for (;;) {
 		struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN},
 					{.fd = walk_event_fd(walk), .events = POLLIN}};
@@ -201,6 +220,11 @@ int main(int argc, char **argv)
 			finish(PREFETCH_ENDED);
 		if (fds[1].revents) {
 			walk_reap(walk);
+			if (probed_at && !walk_busy(walk)) {
+				lists_probed(lists, clock_ns(CLOCK_MONOTONIC) - probed_at > PROBE_COLD_NS);
+				probed_at = 0;
+			}
+			lists_go_on(lists, walk);
 			guess_go_on(guess);
 		}
 		now = clock_ns(CLOCK_MONOTONIC);
@@ -213,16 +237,29 @@ int main(int argc, char **argv)
 				walk_drop(walk);
 			read_leases(walk);
 		}
-		if (sample(&feed) && !memory_short) {
-			for (unsigned int i = 0; i < feed.count; i++)
-				if (feed_waits(&feed.process[i]))
-					feed_files(&feed.process[i], guess_seen, guess);
+		waits = sample(&feed);
+		follows = walk_is_ahead(walk) && now - waited_at < FOLLOW_NS;
+		if (waits)
+			waited_at = now;
+		if ((waits || follows) && !memory_short) {
+			for (unsigned int i = 0; i < feed.count; i++) {
+				struct feed_process *p = &feed.process[i];
+
+				if (feed_waits(p) && !lists_see(lists, p))
+					feed_files(p, guess_seen, guess);
+				else if (follows && feed_works(p))
+					feed_files(p, guess_seen_working, guess);
+			}
+			lists_go_on(lists, walk);
 			quiet = stats->used == last_used ? quiet + 1 : 0;
 			last_used = stats->used;
 			tick = quiet ? tick + tick / 4 : TICK_NS;
+			if (!waits)
+				tick = TICK_FOLLOW_NS;
 			if (tick > TICK_WAITING_MAX_NS)
 				tick = TICK_WAITING_MAX_NS;
-			if (quiet >= QUIET_TICKS) {
+			if (quiet >= QUIET_TICKS) { /* as little as at first */
+				walk_astray(walk);
 				walk_credit(walk);
 				quiet = 0;
 			}

@@ -20,8 +20,13 @@ struct prefetch_stats {
 	uint64_t entries;      /* dirents asked about ahead */
 	uint64_t files;	       /* opened ahead */
 	uint64_t bytes;	       /* of them, asked for */
-	uint64_t listed;       /* paths of lists */
+	uint64_t listed;       /* paths of lists, and words of the command line */
+	uint64_t lists;	       /* lists of the procedure file that were followed */
+	uint64_t list_used;    /* of the latest: items up to the last one that the command was seen at */
+	uint64_t strayed;      /* lists that the command did not keep to */
+	uint64_t changed;      /* files on lists that are not what they were */
 	uint64_t used;	       /* dirents of the directories that the command was seen in or past */
+	uint64_t astray;       /* how often it was where no guess had led */
 	uint64_t dropped;      /* directories left out: too many, no descriptors */
 	uint64_t refused;      /* directories that could not be opened or would have shown the read */
 	uint64_t requests;     /* runs of the machine */

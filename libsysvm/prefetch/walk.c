@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The walk: a stack of directories to be entered, a queue of dirents to be asked about, requests in flight
+ * The walk: directories to be entered, in order, a queue of dirents to be asked about, requests in flight
  * (walk_requests.c), what they have given (walk_results.c).
  *
  * Dirents come before directories, since a program stats the files of a directory before it goes below.
- * Directories come last in, first out, so that the walk is the program's: depth first. What cannot be had is
+ * Directories that are found in one that is being read go to its place among those that wait, so that the
+ * walk is the program's, depth first, however many are read at a time. What cannot be had is
  * left out (descriptors, memory, a directory that would show the read): the program makes the calls itself.
  *
  * A directory's descriptor is open for as long as dirents or directories in it are to be done (struct
@@ -28,7 +29,8 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 {
 	size_t consts = (code_consts_size() + 63) & ~(size_t)63;
 	size_t slots = consts + WALK_DEPTH_MAX * STAT_ROOM,
-	       memory_len = slots + (size_t)WALK_SLOTS * SLOT_SIZE;
+	       scratch = slots + (size_t)WALK_SLOTS * SLOT_SIZE,
+	       memory_len = scratch + (size_t)WALK_DEPTH_MAX * WALK_BUFFER;
 	struct sysvm_async_options pool = {.threads = options->depth_max, .idle_ms = 100};
 	struct walk *w = calloc(1, sizeof(*w));
 	uint8_t *memory = mmap(NULL, memory_len, PROT_READ | PROT_WRITE,
@@ -41,11 +43,11 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 	w->o = *options;
 	w->depth = options->depth;
 	w->direction = 1;
-	w->stack = malloc(STACK_MAX * sizeof(*w->stack));
+	w->head.previous = w->head.next = &w->head;
 	w->records = calloc(RECORDS_MAX, sizeof(*w->records));
 	w->generation = 1;
 	w->self_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!w->stack || !w->records)
+	if (!w->records)
 		return NULL;
 	if (w->self_fd < 0) {
 		snprintf(message, size, "/proc/self/fd: %s", strerror(errno));
@@ -55,8 +57,10 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 	code_registers(w->start_reg, memory, w->self_fd);
 	for (unsigned int i = 0; i < WALK_SLOTS; i++)
 		w->slots[i].memory = memory + slots + (size_t)i * SLOT_SIZE;
-	for (unsigned int i = 0; i < WALK_DEPTH_MAX; i++)
+	for (unsigned int i = 0; i < WALK_DEPTH_MAX; i++) {
 		w->jobs[i].st = (struct stat *)(memory + consts + i * STAT_ROOM);
+		w->jobs[i].scratch = memory + scratch + (size_t)i * WALK_BUFFER;
+	}
 	pool.memory = memory;
 	pool.memory_len = memory_len;
 	err = sysvm_async_open(&w->pool, &pool);
@@ -79,7 +83,12 @@ int walk_event_fd(const struct walk *w)
 
 bool walk_busy(const struct walk *w)
 {
-	return w->in_flight || w->stacked || w->nranges || w->nmore;
+	return w->in_flight || w->waiting || w->nranges || w->nmore;
+}
+
+bool walk_is_ahead(const struct walk *w)
+{
+	return w->directories > w->directories_seen;
 }
 
 bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
@@ -89,17 +98,43 @@ bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
 	if (!walk_is_done(w, r, dev, ino))
 		return false;
 	if (r->entries > w->entries_seen) {
+		w->o.stats->used += r->entries - w->entries_seen;
 		w->entries_seen = r->entries;
+	}
+	if (r->directories > w->directories_seen) {
+		w->directories_proved += r->directories - w->directories_seen;
+		w->directories_seen = r->directories;
+		w->astray = 0;
+	}
+	if (r->bytes > w->bytes_seen) {
+		w->bytes_proved += r->bytes - w->bytes_seen;
 		w->bytes_seen = r->bytes;
-		w->o.stats->used = w->entries_seen;
 	}
 	return true;
+}
+
+bool walk_reached_file(struct walk *w, uint64_t dev, uint64_t ino, uint64_t size)
+{
+	if (!walk_reached(w, dev, ino))
+		return false;
+	w->bytes_proved += size < w->part ? size : w->part;
+	w->bytes_seen += (w->bytes - w->bytes_seen) / 8; /* where in the directory it lies is not known */
+	return true;
+}
+
+void walk_astray(struct walk *w)
+{
+	w->astray++;
+	w->directories_proved /= 2;
+	w->bytes_proved /= 2;
+	w->o.stats->astray++;
 }
 
 void walk_credit(struct walk *w)
 {
 	w->entries_seen = w->entries;
 	w->bytes_seen = w->bytes;
+	w->directories_seen = w->directories;
 }
 
 void walk_push(struct walk *w, int fd, enum walk_how how, enum walk_atime atime, const char *after)
@@ -114,7 +149,7 @@ void walk_push(struct walk *w, int fd, enum walk_how how, enum walk_atime atime,
 	}
 	*f = (struct folder){.fd = fd, .refs = 1, .how = how, .atime = atime};
 	w->folders++;
-	walk_stack_push(w, f, NULL, ".", after ? strdup(after) : NULL);
+	walk_pending_add(w, w->head.next, f, NULL, ".", after ? strdup(after) : NULL);
 	walk_folder_put(w, f);
 }
 
@@ -126,8 +161,8 @@ uint32_t walk_generation(const struct walk *w)
 void walk_drop(struct walk *w)
 {
 	w->dropped++;
-	while (w->stacked)
-		walk_pending_put(w, &w->stack[--w->stacked]);
+	for (struct pending *p; (p = walk_pending_first(w));)
+		walk_pending_put(w, p);
 	walk_credit(w);
 }
 
@@ -158,47 +193,4 @@ void walk_leases(struct walk *w, const struct walk_file *files, size_t count, bo
 bool walk_reads_files(const struct walk *w)
 {
 	return w->data || w->lists;
-}
-
-bool walk_list_wanted(const struct walk *w)
-{
-	return w->nranges < w->depth * 2;
-}
-
-bool walk_list(struct walk *w, int fd, const void *entries, size_t len, unsigned int count)
-{
-	struct slot *slot = len <= WALK_BUFFER ? walk_slot_get(w) : NULL;
-	struct folder *f = slot ? calloc(1, sizeof(*f)) : NULL;
-	int own = f ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
-	uint64_t at, start, end;
-	unsigned int in = 0;
-
-	if (own < 0) {
-		if (slot)
-			slot->refs = 0;
-		free(f);
-		return false;
-	}
-	*f = (struct folder){.fd = own, .refs = 1};
-	w->folders++;
-	at = start = (uintptr_t)slot->memory + SLOT_BUFFER;
-	end = at + len;
-	memcpy((void *)at, entries, len);
-	w->lists = true;
-	for (; at < end; at += ((struct dirent_at *)at)->reclen) {
-		if (w->nleases || w->all_leased) /* of this one, perhaps: its number is not known */
-			((struct dirent_at *)at)->off = 0;
-		if (in == DATA_RANGE) {
-			walk_add_range(w, slot, f, start, at, in, CODE_LIST);
-			start = at;
-			in = 0;
-		}
-		in++;
-	}
-	if (in)
-		walk_add_range(w, slot, f, start, end, in, CODE_LIST);
-	w->o.stats->listed += count;
-	slot->refs--;
-	walk_folder_put(w, f);
-	return true;
 }

@@ -22,8 +22,10 @@
 struct walk_options {
 	unsigned int depth;	/* requests in flight at first */
 	unsigned int depth_max; /* and at most */
-	uint64_t entries_ahead; /* of the place where the command was seen last */
+	uint64_t entries_ahead; /* of the place where the command was seen last, at most */
 	uint64_t bytes_ahead;
+	uint64_t directories_first; /* the same for a guess that has not proved right yet */
+	uint64_t bytes_first;
 	struct prefetch_stats *stats;
 };
 
@@ -38,6 +40,7 @@ int walk_event_fd(const struct walk *walk);
 void walk_pump(struct walk *walk);
 void walk_reap(struct walk *walk);
 bool walk_busy(const struct walk *walk);
+bool walk_is_ahead(const struct walk *walk); /* of the place where the command was seen last */
 
 /* How a directory is read ahead. */
 enum walk_how {
@@ -59,8 +62,14 @@ enum walk_atime {
 void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime atime,
 	       const char *after);
 
-/* Whether the directory has been read ahead; if so, the command has come this far. */
+/* Whether the directory has been read ahead; if so, the command has come this far. What it came past has
+   proved useful, and by so much more may be fetched. */
 bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
+/* The same, seen by a file that the command reads, one that it has not been seen to read before. */
+bool walk_reached_file(struct walk *walk, uint64_t dev, uint64_t ino, uint64_t size);
+
+/* The command is where no guess has led: what may be fetched without having proved useful is halved. */
+void walk_astray(struct walk *walk);
 
 /* Read files' contents too, at most part bytes of each: what the command has not passed yet is done again. */
 void walk_read_files(struct walk *walk, uint64_t part);
@@ -69,9 +78,26 @@ void walk_read_files(struct walk *walk, uint64_t part);
    again in it. */
 void walk_by_name(struct walk *walk);
 
-/* Paths with ranges (see code.h), below the directory fd, which stays the caller's. len bytes of entries,
-   copied. */
-bool walk_list(struct walk *walk, int fd, const void *entries, size_t len, unsigned int count);
+/* Paths one after the other: of what is to be done about each. */
+enum walk_kind {
+	WALK_NAME,    /* it is looked up */
+	WALK_FILE,    /* a part of it is read ahead */
+	WALK_DIRENTS, /* its dirents are read, and nothing is asked about them */
+};
+
+struct walk_item {
+	enum walk_kind kind;
+	const char *name;
+	uint64_t from, length; /* FILE */
+	bool checked;	       /* FILE: it is left alone if it has another size or mtime */
+	uint64_t size;
+	int64_t mtime;
+	uint32_t mtime_ns;
+};
+
+/* Below the directory fd, which stays the caller's. Returns how many were taken, and copied: the first ones. */
+unsigned int walk_list(struct walk *walk, int fd, enum walk_atime atime, const struct walk_item *items,
+		       unsigned int count);
 bool walk_list_wanted(const struct walk *walk); /* there is room for more of a list */
 
 /* Forget what is waiting to be done: the command does something else. */

@@ -34,8 +34,9 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The directories in a batch of entries, on the stack; the first one on top. */
-static void push_children(struct walk *w, struct folder *f, uint64_t from, uint64_t to, const char *after)
+/* The directories in a batch of entries, to the place of the one that they are in. */
+static void add_children(struct walk *w, struct folder *f, struct pending *place, uint64_t from, uint64_t to,
+			 const char *after)
 {
 	const char *found[2048];
 	unsigned int n = 0, first = 0;
@@ -67,16 +68,16 @@ static void push_children(struct walk *w, struct folder *f, uint64_t from, uint6
 		if (after && !strcmp(found[i], after))
 			first = i + 1;
 	}
-	for (unsigned int i = w->by_name ? 0 : first; i > 0; i--)
-		walk_stack_push(w, f, names, found[i - 1], NULL);
-	for (unsigned int i = n; i > first; i--)
-		walk_stack_push(w, f, names, found[i - 1], NULL);
+	for (unsigned int i = first; i < n; i++)
+		walk_pending_add(w, place, f, names, found[i], NULL);
+	for (unsigned int i = 0; i < first && !w->by_name; i++)
+		walk_pending_add(w, place, f, names, found[i], NULL);
 	walk_names_put(names);
 }
 
 /* A batch of dirents that a request has read, and asked about up to `next`. */
-static void take_entries(struct walk *w, struct slot *slot, struct folder *f, uint64_t next, uint64_t end,
-			 const char *after)
+static void take_entries(struct walk *w, struct slot *slot, struct folder *f, struct pending *place,
+			 uint64_t next, uint64_t end, const char *after)
 {
 	uint64_t from = (uintptr_t)slot->memory + SLOT_BUFFER, start = next;
 	unsigned int count = 0, limit = w->data ? DATA_RANGE : LOOK_RANGE;
@@ -101,7 +102,7 @@ static void take_entries(struct walk *w, struct slot *slot, struct folder *f, ui
 	if (count)
 		walk_add_range(w, slot, f, start, end, count, kind);
 	if (f->how == WALK_BELOW)
-		push_children(w, f, from, end, after);
+		add_children(w, f, place, from, end, after);
 }
 
 static void take_directory(struct walk *w, struct job *j)
@@ -125,11 +126,14 @@ static void take_directory(struct walk *w, struct job *j)
 	}
 	*f = (struct folder){.fd = (int)fd, .refs = 1, .how = j->folder->how, .atime = j->folder->atime};
 	w->folders++;
-	*r = (struct record){st.st_dev, st.st_ino, w->generation, w->entries, w->bytes};
+	*r = (struct record){st.st_dev, st.st_ino, w->generation, w->entries, w->bytes,
+			     w->directories++};
 	w->o.stats->directories++;
-	take_entries(w, j->slot, f, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], j->after);
+	take_entries(w, j->slot, f, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], j->after);
 	if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
 		f->refs++;
+		f->place = j->place;
+		j->place = NULL;
 		w->more[w->nmore++] = f;
 	}
 	walk_folder_put(w, f);
@@ -146,18 +150,25 @@ static void take(struct walk *w, struct job *j)
 	w->bytes += j->reg[REG_BYTES];
 	w->o.stats->bytes += j->reg[REG_BYTES];
 	w->o.stats->files += j->reg[REG_FILES];
+	w->o.stats->changed += j->reg[REG_CHANGED];
+	w->o.stats->directories += j->reg[REG_LISTED];
 	w->period_work += j->kind <= CODE_MORE ? 8 : 4;
 	if (j->kind == CODE_ENTER && ran) {
 		take_directory(w, j);
 	} else if (j->kind == CODE_MORE && ran) {
-		take_entries(w, j->slot, j->folder, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], NULL);
+		take_entries(w, j->slot, j->folder, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END],
+			     NULL);
 		if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
 			j->folder->refs++;
+			j->folder->place = j->place;
+			j->place = NULL;
 			w->more[w->nmore++] = j->folder;
 		}
 	}
 	j->slot->refs--;
 	walk_folder_put(w, j->folder);
+	walk_pending_put(w, j->place);
+	j->place = NULL;
 	free(j->after);
 	j->after = NULL;
 	j->busy = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* What keeps the state of a walk in order: references, the stack, the table of what was done. Tested by
-   tests/prefetch. */
+/* What keeps the state of a walk in order: references, directories that wait, the table of what was done.
+   Tested by tests/prefetch. */
 #define _GNU_SOURCE
 #include "walk_state.h"
 
@@ -22,11 +22,50 @@ void walk_names_put(struct names *n)
 		free(n);
 }
 
+/* NULL: there are too many; `after` is gone then. */
+struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
+				 const char *name, char *after)
+{
+	struct pending *p = w->waiting < PENDING_MAX ? malloc(sizeof(*p)) : NULL;
+
+	if (!p) {
+		w->o.stats->dropped++;
+		free(after);
+		return NULL;
+	}
+	in->refs++;
+	if (names)
+		names->refs++;
+	*p = (struct pending){before->previous, before, in, names, name, after};
+	p->previous->next = p;
+	p->next->previous = p;
+	w->waiting++;
+	return p;
+}
+
+struct pending *walk_pending_first(struct walk *w)
+{
+	struct pending *p = w->head.next;
+
+	while (p != &w->head && !p->in)
+		p = p->next;
+	return p == &w->head ? NULL : p;
+}
+
+/* One that waits, or a place; NULL: none. */
 void walk_pending_put(struct walk *w, struct pending *p)
 {
-	walk_folder_put(w, p->in);
-	walk_names_put(p->names);
-	free(p->after);
+	if (!p)
+		return;
+	if (p->in) {
+		walk_folder_put(w, p->in);
+		walk_names_put(p->names);
+		free(p->after);
+		w->waiting--;
+	}
+	p->previous->next = p->next;
+	p->next->previous = p->previous;
+	free(p);
 }
 
 struct slot *walk_slot_get(struct walk *w)
@@ -56,19 +95,6 @@ struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino)
 bool walk_is_done(const struct walk *w, const struct record *r, uint64_t dev, uint64_t ino)
 {
 	return r->generation == w->generation && r->dev == dev && r->ino == ino;
-}
-
-void walk_stack_push(struct walk *w, struct folder *in, struct names *names, const char *name, char *after)
-{
-	if (w->stacked == STACK_MAX) {
-		w->o.stats->dropped++;
-		free(after);
-		return;
-	}
-	in->refs++;
-	if (names)
-		names->refs++;
-	w->stack[w->stacked++] = (struct pending){in, names, name, after};
 }
 
 void walk_add_range(struct walk *w, struct slot *slot, struct folder *f, uint64_t from, uint64_t to,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of a walk, for the files of walk.h: what waits (directories on a stack, ranges of dirents), what
+ * The state of a walk, for the files of walk.h: what waits (directories, ranges of dirents), what
  * is in flight, what was done. Private.
  */
 #ifndef SYSVM_PREFETCH_WALK_STATE_H
@@ -10,7 +10,7 @@
 
 struct stat;
 
-#define STACK_MAX (1u << 17)  /* directories that wait */
+#define PENDING_MAX (1u << 17) /* directories that wait */
 #define RANGES_MAX 4096	      /* ranges of dirents that wait */
 #define FOLDERS_MAX 1024      /* open at a time; below CODE_NUMBERS with what the threads open */
 #define RECORDS_MAX (1u << 18)
@@ -27,9 +27,13 @@ struct folder {
 	unsigned int refs;
 	enum walk_how how;
 	enum walk_atime atime;
+	struct pending *place; /* while its dirents are not all read */
 };
 
+/* A directory that waits, or (in is NULL) the place of one that is being read: what is found in it goes
+   there. */
 struct pending {
+	struct pending *previous, *next;
 	struct folder *in;
 	struct names *names;
 	const char *name;
@@ -58,7 +62,9 @@ struct job {
 	struct slot *slot;
 	struct folder *folder;
 	char *after;
+	struct pending *place;
 	struct stat *st; /* the job's own: several jobs use one slot at a time */
+	uint8_t *scratch;
 	uint64_t reg[SYSVM_NREGS];
 };
 #define STAT_ROOM 256
@@ -66,7 +72,7 @@ struct job {
 struct record {
 	uint64_t dev, ino;
 	uint32_t generation;
-	uint64_t entries, bytes; /* begun before it */
+	uint64_t entries, bytes, directories; /* begun before it */
 };
 
 struct walk {
@@ -79,8 +85,8 @@ struct walk {
 	struct job jobs[WALK_DEPTH_MAX];
 	unsigned int in_flight, depth;
 
-	struct pending *stack;
-	unsigned int stacked;
+	struct pending head; /* of a ring, in the order of the walk */
+	unsigned int waiting;
 	struct range ranges[RANGES_MAX];
 	unsigned int first_range, nranges;
 	struct folder *more[WALK_SLOTS]; /* whose dirents are not all read */
@@ -88,8 +94,10 @@ struct walk {
 
 	struct record *records; /* hash table */
 	uint32_t generation, dropped;
-	uint64_t entries, bytes;	   /* begun */
-	uint64_t entries_seen, bytes_seen; /* the command is there */
+	uint64_t entries, bytes, directories;			/* begun */
+	uint64_t entries_seen, bytes_seen, directories_seen;	/* the command is there */
+	uint64_t bytes_proved, directories_proved; /* it came there through what was fetched */
+	unsigned int astray; /* places where it was and that no guess led to, since one did */
 
 	bool data, by_name, lists;
 	uint64_t part;
@@ -114,11 +122,13 @@ struct dirent_at {
 /* walk_state.c */
 void walk_folder_put(struct walk *w, struct folder *f);
 void walk_names_put(struct names *n);
+struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
+				 const char *name, char *after);
+struct pending *walk_pending_first(struct walk *w); /* NULL: none waits */
 void walk_pending_put(struct walk *w, struct pending *p);
 struct slot *walk_slot_get(struct walk *w);
 struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino);
 bool walk_is_done(const struct walk *w, const struct record *r, uint64_t dev, uint64_t ino);
-void walk_stack_push(struct walk *w, struct folder *in, struct names *names, const char *name, char *after);
 void walk_add_range(struct walk *w, struct slot *slot, struct folder *f, uint64_t from, uint64_t to,
 		    unsigned int count, enum code_kind kind);
 

@@ -98,50 +98,32 @@ bool words_seen(struct words *w, const struct feed_seen *s)
 	return false;
 }
 
-/* A struct linux_dirent64, with the range in place of numbers. */
-struct listed_word {
-	uint64_t from, length;
-	uint16_t size;
-	uint8_t type;
-	char name[];
-} __attribute__((packed));
-
 /* The next words, as a list for the walk. An absolute one is looked up from "/", in whose mount it must be.
    */
-static void go_on(struct words *w, struct walk *walk)
+static bool go_on(struct words *w, struct walk *walk)
 {
-	static _Alignas(8) char entries[WALK_BUFFER];
-	unsigned int count = 0;
-	size_t len = 0;
+	struct walk_item items[LIST_BATCH];
+	unsigned int at[LIST_BATCH + 1], next[LIST_BATCH + 1], n = 0, taken;
 
-	while (w->list_at && w->list_at < w->len && count < LIST_BATCH &&
-	       w->list_next < w->list_seen + LIST_AHEAD) {
-		const char *word = w->text + w->list_at;
-		size_t n = strlen(word), size = (sizeof(struct listed_word) + n + 1 + 7) & ~(size_t)7;
-		struct listed_word *e = (struct listed_word *)(entries + len);
+	at[0] = w->list_at;
+	next[0] = w->list_next;
+	while (at[n] < w->len && n < LIST_BATCH && next[n] < w->list_seen + LIST_AHEAD) {
+		const char *word = w->text + at[n];
+		unsigned int after = at[n] + (unsigned int)strlen(word) + 1, number = next[n] + 1;
 
-		if (len + size > sizeof(entries))
-			break;
-		if (n && *word != '-') {
-			*e = (struct listed_word){.length = LIST_PART, .size = (uint16_t)size, .type = 8};
-			memcpy(e->name, word, n + 1);
-			len += size;
-			count++;
-		}
-		w->list_at += (unsigned int)n + 1;
-		w->list_next++;
+		if (*word && *word != '-')
+			items[n++] = (struct walk_item){.kind = WALK_FILE, .name = word, .length = LIST_PART};
+		at[n] = after;
+		next[n] = number;
 	}
-	if (count)
-		walk_list(walk, w->list_fd, entries, len, count);
+	taken = n ? walk_list(walk, w->list_fd, WALK_ATIME_RELATIVE, items, n) : 0;
+	w->list_at = at[taken == n ? n : taken];
+	w->list_next = next[taken == n ? n : taken];
+	return taken;
 }
 
 void words_go_on(struct words *w, struct walk *walk)
 {
-	while (w->list_fd >= 0 && w->list_at && walk_list_wanted(walk)) {
-		unsigned int at = w->list_at;
-
-		go_on(w, walk);
-		if (w->list_at == at)
-			break;
-	}
+	while (w->list_fd >= 0 && w->list_at && walk_list_wanted(walk) && go_on(w, walk))
+		;
 }

@@ -4,7 +4,7 @@
 
 The command waits because a file system answers slowly (slow_fs), not because anything here is timed.
 
-    run_test.py SYSVM SLOW_FS
+    run_test.py SYSVM SLOW_FS [TEST...]
 """
 import json
 import os
@@ -191,13 +191,14 @@ class Slow(unittest.TestCase):
             server.wait()
         return end
 
-    def run_in_mount(self, *words, prefetch="auto", during=None, victims=()):
+    def run_in_mount(self, *words, prefetch="auto", during=None, victims=(), options=()):
         """Output, status, and what the prefetcher did, of a command on the tree that nobody has touched
         yet."""
         end = self.mounted()
         stats = self.folder + "/stats"
         try:
-            run = subprocess.Popen([SYSVM, "run", f"--prefetch={prefetch}", "--stats", stats, "--", *words],
+            run = subprocess.Popen([SYSVM, "run", f"--prefetch={prefetch}", *options, "--stats", stats, "--",
+                                    *words],
                                    cwd=self.mount,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if during:
@@ -254,6 +255,85 @@ class Slow(unittest.TestCase):
         self.assertEqual((errors, status), (b"", 0))
         self.assertGreater(done["directories"], 10, done)
 
+    # Lists of a procedure file. `sha256sum --check` has the names of what it reads from a file: nobody can
+    # guess them.
+
+    def names(self):
+        return [f"{i:02}/{j}/{k}" for k in range(4) for j in range(5) for i in range(12)]
+
+    def list_file(self, command, names, exe="/usr/bin/sha256sum", change=lambda text: text):
+        """A procedure file with one list: `names`, as they are in the tree."""
+        checksum = 0xcbf29ce484222325  # FNV-1a of the words, as docs/svp-format.md has it
+        for byte in b"".join(w.encode() + b"\0" for w in command):
+            checksum = (checksum ^ byte) * 0x100000001b3 % 2**64
+        notes = subprocess.run(["readelf", "-n", exe], stdout=subprocess.PIPE, text=True).stdout
+        build_id = notes.split("Build ID: ")[1].split()[0]
+        text = f'list "test" prefetch {{\n  seen 1\n  exe {build_id}\n  command {checksum:#x}\n  waited 0\n'
+        for name in names:
+            st = os.stat(f"{self.tree}/{name}")
+            text += (f'  file "{name}" 0+{st.st_size} of {st.st_size} modified '
+                     f"{st.st_mtime_ns // 10**9}.{st.st_mtime_ns % 10**9:09}\n")
+        Path(self.folder, "list.txt").write_text(change(text + "}\n"))
+        subprocess.run([SYSVM, "asm", self.folder + "/list.txt", "-o", self.folder + "/list.svp"], check=True)
+        return self.folder + "/list.svp"
+
+    def check_sums(self, names, file, name="sums"):
+        sums = subprocess.run(["sha256sum", *names], cwd=self.tree, stdout=subprocess.PIPE).stdout
+        Path(self.folder, name).write_bytes(sums)
+        command = ["sha256sum", "--quiet", "--check", f"{self.folder}/{name}"]
+        for _ in range(5):
+            out, errors, status, done, _ = self.run_in_mount(*command, options=["-P", file] if file else [])
+            self.assertEqual((out, errors, status), (b"", b"", 0))
+            if done["samples"] > 20:
+                break  # else others left it no processor meanwhile
+        return done
+
+    def test_what_a_list_names_is_read_ahead(self):
+        names = self.names()
+        file = self.list_file(["sha256sum", "--quiet", "--check", f"{self.folder}/sums"], names)
+        done = self.check_sums(names, file)
+        self.assertEqual((done["lists"], done["strayed"], done["changed"]), (1, 0, 0), done)
+        self.assertGreater(done["files"], 100, done)
+        self.assertEqual(self.check_sums(names, None)["lists"], 0)
+
+    def test_another_command_of_the_program_is_left_when_it_strays(self):
+        names = self.names()
+        file = self.list_file(["sha256sum", "--check", "something else"], names[:120])
+        done = self.check_sums(names[120:], file)
+        self.assertEqual((done["lists"], done["strayed"]), (1, 1), done)
+        self.assertLess(done["listed"], 100, done)
+
+    def test_of_another_program_there_is_no_list(self):
+        names = self.names()
+        file = self.list_file(["sha256sum", "--quiet", "--check", f"{self.folder}/sums"], names,
+                              exe="/usr/bin/md5sum")
+        self.assertEqual(self.check_sums(names, file)["lists"], 0)
+
+    def test_files_that_have_changed_are_not_read(self):
+        names = self.names()
+        file = self.list_file(["sha256sum", "--quiet", "--check", f"{self.folder}/sums"], names,
+                              change=lambda text: text.replace("modified 1", "modified 2"))
+        done = self.check_sums(names, file)
+        self.assertGreater(done["changed"], 100, done)
+        self.assertLess(done["files"], 100, done)
+
+    def test_a_list_of_what_must_not_be_opened_opens_nothing(self):
+        names = self.names()
+        hostile = "".join(f'  file "{n}" 0+1 of 1 modified 0.0\n  directory "{n}"\n  name "{n}"\n'
+                          for n in ("/dev/null", "/proc/self/mem", "/sys/kernel/mm", "/dev/../dev/zero",
+                                    "../" * 40 + "dev/null", "/proc/1/root/etc"))
+        file = self.list_file(["sha256sum", "--quiet", "--check", f"{self.folder}/sums"], [],
+                              change=lambda text: text[:-2] + hostile * 40 + "}\n")
+        done = self.check_sums(names, file)
+        self.assertEqual((done["lists"], done["files"], done["directories"]), (1, 0, 0), done)
+
+    def test_a_file_that_is_refused_is_no_list(self):
+        Path(self.folder, "bad.svp").write_bytes(b"SYSVMSVP" + b"x" * 5000)
+        run = subprocess.run([SYSVM, "run", "--prefetch=auto", "-P", self.folder + "/bad.svp", "--",
+                              "echo", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual((run.stdout, run.returncode), (b"1\n", 0))
+        self.assertIn(b"bad.svp", run.stderr)
+
     def test_without_the_prefetcher_in_mid_run_the_command_goes_on(self):
         plain = subprocess.run(["du", "-s", "--apparent-size", "."], cwd=self.tree,
                                stdout=subprocess.PIPE).stdout
@@ -276,4 +356,4 @@ class Slow(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -29,94 +29,14 @@
 extern "C" {
 #include "libsysvm/prefetch/leases.h"
 #include "libsysvm/prefetch/mounts.h"
-#include "libsysvm/prefetch/walk.h"
 }
+
+#include "walk_tree.h"
 
 namespace {
 
-class Tree : public testing::Test {
- protected:
-  Tree() {
-    char name[] = "/var/tmp/sysvm-walk-XXXXXX";  // On a disk: tmpfs has its own ideas of times.
-    root_ = ::mkdtemp(name);
-  }
-  ~Tree() override { (void)!std::system(("rm -rf --one-file-system " + root_).c_str()); }
-
-  std::string at(const std::string& name) const { return root_ + "/" + name; }
-  void folder(const std::string& name) const { ASSERT_EQ(::mkdir(at(name).c_str(), 0755), 0) << name; }
-  void file(const std::string& name, size_t size = 10000) const {
-    std::ofstream(at(name)) << std::string(size, 'x');
-    ASSERT_EQ(::access(at(name).c_str(), F_OK), 0) << name;
-  }
-
-  struct Done {
-    prefetch_stats stats{};
-    bool ended = false;
-  };
-  // Walks everything below the root, until nothing is left to do.
-  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE,
-            const std::function<void(struct walk*)>& prepare = {}) const {
-    Done out;
-    walk_options o{};
-    o.depth = 4;
-    o.depth_max = 4;
-    o.entries_ahead = o.bytes_ahead = ~0ull;
-    o.stats = &out.stats;
-    char message[200];
-    struct walk* w = walk_make(&o, message, sizeof message);
-    EXPECT_NE(w, nullptr) << message;
-    if (!w) return out;
-    if (part) walk_read_files(w, part);
-    if (prepare) prepare(w);
-    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, atime, nullptr);
-    const std::time_t limit = std::time(nullptr) + 60;
-    walk_pump(w);
-    while (walk_busy(w) && std::time(nullptr) < limit) {
-      pollfd p{walk_event_fd(w), POLLIN, 0};
-      ::poll(&p, 1, 100);
-      walk_reap(w);
-    }
-    out.ended = !walk_busy(w);
-    return out;  // The walk itself is leaked: it lives as long as its process.
-  }
-
-  std::string root_;
-};
-
-class Watch {
- public:
-  explicit Watch(const std::string& path, uint32_t events = IN_OPEN | IN_ACCESS)
-      : fd_(::inotify_init1(IN_NONBLOCK)) {
-    EXPECT_GE(::inotify_add_watch(fd_, path.c_str(), events), 0) << path;
-  }
-  ~Watch() { ::close(fd_); }
-  int events() const {
-    alignas(inotify_event) char buffer[65536];
-    int n = 0;
-    for (ssize_t got; (got = ::read(fd_, buffer, sizeof buffer)) > 0;)
-      for (char* p = buffer; p < buffer + got;
-           p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len)
-        ++n;
-    return n;
-  }
-
- private:
-  int fd_;
-};
-
-timespec atime_of(const std::string& path) {
-  struct stat st {};
-  EXPECT_EQ(::lstat(path.c_str(), &st), 0) << path;
-  return st.st_atim;
-}
-
 bool operator==(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-void set_times(const std::string& path, std::time_t access, std::time_t change) {
-  const timespec times[2] = {{access, 0}, {change, 0}};
-  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0) << path;
 }
 
 // In a mount namespace of its own, as a child: mounts go with it. 77: no right to mount.
@@ -164,35 +84,6 @@ TEST_F(Tree, FifosSocketsAndDevicesAreNeverOpened) {
   EXPECT_EQ(done.stats.files, 0u);
   for (size_t i = 0; i < names.size(); ++i) EXPECT_EQ(watches[i]->events(), 0) << names[i];
   ::close(s);
-}
-
-// A file system without types of entries (DT_UNKNOWN) leads here as well: the type is asked of what was
-// opened with O_PATH.
-TEST_F(Tree, OfAListOnlyRegularFilesAreOpened) {
-  ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
-  ASSERT_EQ(::symlink("behind", at("link").c_str()), 0);
-  folder("folder");
-  file("behind");
-  file("file");
-  const Watch fifo(at("fifo")), behind(at("behind"));
-  Watch file_watch(at("file"));
-  alignas(8) char entries[5 * 32] = {};
-  size_t len = 0;
-  for (const char* name : {"fifo", "link", "folder", "/dev/null", "file"}) {
-    const uint64_t length = 4096;
-    const uint16_t size = 32;
-    std::memcpy(entries + len + 8, &length, 8);
-    std::memcpy(entries + len + 16, &size, 2);
-    std::strcpy(entries + len + 19, name);
-    len += size;
-  }
-  const int fd = ::open(root_.c_str(), O_PATH | O_DIRECTORY);
-  const Done done =
-      walk(0, WALK_ATIME_RELATIVE, [&](struct walk* w) { EXPECT_TRUE(walk_list(w, fd, entries, len, 5)); });
-  EXPECT_EQ(done.stats.listed, 5u);
-  EXPECT_EQ(done.stats.files, 1u);
-  EXPECT_EQ(fifo.events() + behind.events(), 0);
-  EXPECT_GT(file_watch.events(), 0);
 }
 
 TEST_F(Tree, LinksAreNotFollowed) {
@@ -394,6 +285,39 @@ TEST_F(Tree, ATreeThatVanishesUnderTheWalkEndsIt) {
   }
   EXPECT_TRUE(walk(4096).ended);
   ::waitpid(pid, nullptr, 0);
+}
+
+TEST_F(Tree, AGuessThatNobodyFollowsEndsSoonAndOneThatIsFollowedGoesOn) {
+  for (int i = 0; i < 400; ++i) folder(std::to_string(i));
+  auto begin = [this](struct walk* w) {
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+              nullptr);
+  };
+  const Done alone = walk_only(begin, 16);
+  EXPECT_FALSE(alone.ended);
+  EXPECT_LE(alone.stats.directories, 16u + 4);  // and what was in flight
+  const Done followed = walk_only(begin, 16, [this](struct walk* w) {
+    for (int i = 0; i < 400; ++i) {  // the command comes to each of them
+      struct stat st {};
+      ASSERT_EQ(::stat(at(std::to_string(i)).c_str(), &st), 0);
+      walk_reached(w, st.st_dev, st.st_ino);
+    }
+  });
+  EXPECT_TRUE(followed.ended);
+  EXPECT_EQ(followed.stats.directories, 401u);
+}
+
+TEST_F(Tree, ACommandThatGoesElsewhereIsFollowedLess) {
+  for (int i = 0; i < 400; ++i) folder(std::to_string(i));
+  const Done done = walk_only(
+      [this](struct walk* w) {
+        for (int i = 0; i < 10; ++i) walk_astray(w);
+        walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+                  nullptr);
+      },
+      64);
+  EXPECT_LE(done.stats.directories, 16u + 4);
+  EXPECT_EQ(done.stats.astray, 10u);
 }
 
 TEST_F(Tree, WithoutDescriptorsTheWalkEndsEarlyAndQuietly) {
