@@ -30,6 +30,7 @@
 #include "cli/base/terminal.h"
 #include "cli/commands.h"
 #include "cli/traces_argument.h"
+#include "cli/try/cold.h"
 #include "cli/try/copy.h"
 #include "cli/try/report.h"
 #include "cli/try/runs.h"
@@ -53,7 +54,8 @@ constexpr double kLongMs = 5000;  // a command longer than this is not run again
 struct TryOptions {
   std::vector<std::string> command;
   std::string engine = "auto", in_copy;
-  bool json = false, strict = false, show_output = false;
+  bool json = false, strict = false, show_output = false, cold = false;
+  uint64_t rounds = 5;  // of cold runs
 };
 
 // --- the engine ---
@@ -299,10 +301,15 @@ int parse(const Words& words, TryOptions& options) {
   opts.choice("--engine", options.engine, {"auto", "kernel", "user"}, "what runs procedures [auto]");
   opts.text("--in-copy DIR", options.in_copy,
             "run each time in a fresh copy of this directory, and compare what is left there");
+  opts.flag("--cold", options.cold,
+            "how much faster with the prefetcher, where CMD's files are not in memory: drops the caches "
+            "before each run (root), or the contents of CMD's files");
+  opts.number("--rounds N", options.rounds, 1, 1000, "with --cold: runs of each kind [5]");
   opts.flag("--show-output", options.show_output,
             "print CMD's own output (of its first run) before the table");
   if (const auto code = opts.parse(words)) return *code;
   if (options.command.empty()) return opts.usage_error("no command given");
+  if (options.cold && options.show_output) return opts.usage_error("--show-output is not for --cold");
   if (options.json && options.show_output)
     return opts.usage_error("--json and --show-output both want standard output; choose one");
   return -1;
@@ -321,9 +328,20 @@ int try_command(const TryOptions& options, int& wait_status) {
   if (!runs) return failed(runs.message());
   if (options.in_copy.empty() && !known_to_only_read(options.command))
     spdlog::warn(
-        "'{}' is run up to 7 times, and is not known as a program that only reads: whatever it writes "
+        "'{}' is run {} times, and is not known as a program that only reads: whatever it writes "
         "outside its standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)",
-        options.command[0]);
+        options.command[0], options.cold ? fmt::format("{}", 2 * options.rounds + 2) : "up to 7");
+  if (options.cold) {
+    const Result<ColdReport> report = try_cold(options.command, options.rounds, *runs, exit_code);
+    if (!report) {
+      wait_status = SIGINT;
+      return runs->interrupted() ? (failed(report.message()), -1) : failed(report.message());
+    }
+    fputs((options.json ? to_json(*report) : to_table(*report)).c_str(), stdout);
+    fflush(stdout);
+    wait_status = report->wait_status;
+    return -1;
+  }
   Try attempt(options, *runs);
   const Result<TryReport> report = attempt.all();
   exit_code = attempt.exit_code;
