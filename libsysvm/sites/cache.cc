@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kMagic[8] = {'S', 'Y', 'S', 'V', 'M', 'S', 'T', '1'};
-constexpr uint32_t kVersion = 7;  // Raise with every change of table.h or of what analyse.cc finds.
+constexpr uint32_t kVersion = 8;  // Raise with every change of table.h or of what analyse.cc finds.
 constexpr uint64_t kSizeMax = 16u << 20;
 // Of a file that is another one now, or damaged: it may be there again from another root, but not for ever.
 constexpr time_t kStaleFor = 30 * 24 * 3600;

@@ -225,9 +225,11 @@ TEST(Analyse, SaysWhyWithFigures) {
   EXPECT_EQ(
       why({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xcd, 0x80, 0xc3},
            .functions = {{0, 7}}}),
-      "2 of 3 system calls cannot be seen: in no function that .eh_frame knows (1), of 32-bit programs (1)");
+      "2 of 3 system calls cannot be seen: in no function that .eh_frame knows (1, at 0x100c), of 32-bit "
+      "programs (1, at 0x100e)");
   EXPECT_EQ(why({.code = {0xb8, 1, 0, 0, 0, 0x90, 0x0f, 0x05, 0x75, 0xfb, 0xc3}}),
-            "1 of 1 system calls cannot be seen: something jumps past the place where it is seen (1)");
+            "1 of 1 system calls cannot be seen: something jumps past the place where it is seen (1, at "
+            "0x1006)");
 }
 
 // A `syscall` in the last two bytes of a segment, and one whose instruction lies in the segment before.
