@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What lies between functions counts as code where a path leads to it: one way to lead there for each case, and
-// beside it one that does not.
+// What lies between functions counts as code where a path leads to it: one way to lead there for each case,
+// and beside it one that does not.
 #include "libsysvm/sites/reach.h"
 
 #include <gtest/gtest.h>
