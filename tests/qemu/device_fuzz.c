@@ -10,6 +10,7 @@
  * What the module makes of its arguments alone, with a sanitizer: tests/fuzz/ioctl_fuzz.c.
  */
 #include "harness.h"
+#include "lives.h"
 
 #include <grp.h>
 #include <pthread.h>
@@ -387,8 +388,8 @@ int main(int argc, char **argv)
 	CHECK_EQ(chmod("/dev/sysvm", 0666), 0);
 	CHECK_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	end = time(NULL) + atoi(argv[1]);
-	for (unsigned int alive = 0; time(NULL) < end || alive;) {
-		if (time(NULL) < end && alive < WORKERS) {
+	for (unsigned int alive = 0; time(NULL) < end;) {
+		if (alive < WORKERS) {
 			pid_t pid = fork();
 
 			if (!pid) {
@@ -400,15 +401,14 @@ int main(int argc, char **argv)
 			lives++;
 			continue;
 		}
-		if (waitpid(-1, NULL, 0) > 0)
+		if (waitpid(-1, NULL, WNOHANG) > 0)
 			alive -= alive > 0; /* grandchildren count as well: some more lives at once */
 		else
-			alive = 0;
+			usleep(1000);
 		if (lives % 16 == 0)
 			check_limits();
 	}
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	end_all_lives();
 	chmod("/dev/sysvm", 0600);
 	printf("%llu lives\n", (unsigned long long)lives);
 	CHECK(lives > 0);

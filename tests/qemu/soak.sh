@@ -22,7 +22,7 @@ if [ -e $leak ]; then
 	cat $leak # of the kernel itself, before anything of ours has run
 	echo clear >$leak
 fi
-"$1" 5 >/dev/null # what is allocated once
+"$1" 30 >/dev/null # what is allocated once; it makes 100 runs at least, however slow the machine
 slabs >/tmp/slabs.before
 half=$(($2 / 2))
 "$1" $half
