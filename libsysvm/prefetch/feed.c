@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * A process waits for storage if its state is D, or if it sleeps in a request to a FUSE server, which is
- * interruptible (S). Of a process whose first thread sleeps, the others are looked at. One sample says little;
- * of the latest eight, two must have found it waiting. A process that computes, or that waits for a pipe, is
- * never asked for more than its state. Of one that waits, the call and the path that it names are read where
- * we may (/proc/PID/syscall, mem).
+ * interruptible (S). Its first thread is looked at: who has several to look at files waits for many already,
+ * and to look at them all takes processor time from it. One sample says little; of the latest eight, two must
+ * have found it waiting. A process that computes, or that waits for a pipe, is never asked for more than its
+ * state. Of one that waits, the call and the path that it names are read where we may (/proc/PID/syscall,
+ * mem).
  *
  * Does not see a process whose credentials or dumpable flag keep /proc/PID/fd from us: it gets nothing.
  */
@@ -23,7 +24,6 @@
 #include <unistd.h>
 
 #define FILES_MAX 64 /* of a process; the first ones by number */
-#define THREADS_MAX 64
 
 static void add_process(struct feed *feed, int pid)
 {
@@ -81,47 +81,9 @@ static bool in_fuse(int pid)
 	return read_file(path, name, sizeof(name)) && strstr(name, "request_wait_answer");
 }
 
-/* Another thread than the first one: the first may wait for the others. */
-static int waiting_thread(int pid)
+static bool is_waiting(const struct feed_process *p, const char *state)
 {
-	char path[64], text[512], *state;
-	struct dirent *entry;
-	int found = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	for (unsigned int n = 0; dir && !found && n < THREADS_MAX && (entry = readdir(dir)); n++) {
-		int tid = atoi(entry->d_name);
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-		if (tid <= 0 || tid == pid || !read_file(path, text, sizeof(text)))
-			continue;
-		state = strrchr(text, ')');
-		if (state && state[1] && state[2] == 'D')
-			found = tid;
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/* Field 20 of /proc/PID/stat; `state` is the closing bracket of field 2. */
-static bool has_threads(const char *state)
-{
-	for (int field = 2; state && field < 20; field++)
-		state = strchr(state + 1, ' ');
-	return state && atoi(state + 1) > 1;
-}
-
-/* The thread of the process that waits for storage, 0: none. */
-static int waiting(const struct feed_process *p, const char *state)
-{
-	if (state[2] == 'D')
-		return p->pid;
-	if (state[2] == 'S' && has_threads(state))
-		return waiting_thread(p->pid);
-	return state[2] == 'S' && in_fuse(p->pid) ? p->pid : 0;
+	return state[2] == 'D' || (state[2] == 'S' && in_fuse(p->pid));
 }
 
 bool feed_sample(struct feed *feed)
@@ -133,7 +95,7 @@ bool feed_sample(struct feed *feed)
 		struct feed_process *p = &feed->process[i];
 		char text[512], *state;
 		ssize_t n;
-		int tid;
+		bool waits;
 
 		if (!p->alive)
 			continue;
@@ -145,12 +107,10 @@ bool feed_sample(struct feed *feed)
 			p->alive = false;
 			continue;
 		}
-		tid = waiting(p, state);
-		if (tid)
-			p->waiting = tid;
-		p->waits = p->waits << 1 | (tid != 0);
+		waits = is_waiting(p, state);
+		p->waits = p->waits << 1 | waits;
 		p->running = state[2] == 'R';
-		any |= tid != 0;
+		any |= waits;
 		if (feed->samples % 4 == 1)
 			add_children(feed, p->pid);
 	}
@@ -206,7 +166,7 @@ struct feed_call feed_call(const struct feed_process *p)
 	struct feed_call call = {.nr = -1};
 	char path[64], text[256];
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", p->pid, p->waiting);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", p->pid);
 	if (!read_file(path, text, sizeof(text)) ||
 	    sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &call.nr, &call.arg[0], &call.arg[1],
 		   &call.arg[2], &call.arg[3], &call.arg[4], &call.arg[5]) != 7)

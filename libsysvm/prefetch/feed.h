@@ -18,7 +18,6 @@
 
 struct feed_process {
 	int pid;
-	int waiting; /* the thread that was found waiting last */
 	int stat_fd;
 	unsigned int waits; /* a bit for each of the latest samples */
 	bool running;
@@ -57,7 +56,7 @@ bool feed_works(const struct feed_process *process);
 /* What a process has open; its working directory first. */
 void feed_files(struct feed_process *process, void (*seen)(void *to, const struct feed_seen *what), void *to);
 
-/* The call that the waiting thread is in, as /proc has it. nr -1: none (a page is waited for), or not to be
+/* The call that the process, its first thread, is in, as /proc has it. nr -1: none (a page is waited for), or not to be
    known. */
 struct feed_call {
 	long nr;

@@ -3,8 +3,8 @@
  * A program that reads one directory after the other, each below the one before or beside it, walks a tree:
  * the rest of the tree is next. One that has a directory on its command line and reads one below it does so
  * too. One directory alone is read ahead alone. A program that has two files of such a tree open for reading,
- * one after the other, in directories that it has been seen to read, reads files. Words of the command line
- * that are files, one of which is open: the words after it are next.
+ * one after the other, in directories that it has been seen to read or below that word, reads files. Words of
+ * the command line that are files, one of which is open: the words after it are next.
  *
  * Files alone say nothing: git reads some of its own below the directory that it was given, and python reads
  * few of the many that lie where it imports from. A wrong guess costs little work, since what it may fetch
@@ -312,17 +312,18 @@ static void seen_file(struct guess *g, const struct feed_seen *s)
 {
 	static struct feed_seen d;
 	char root[FEED_PATH];
-	bool walked = false, fresh = s->ino != g->file_ino[0] && s->ino != g->file_ino[1];
+	bool walked, asked = false, fresh = s->ino != g->file_ino[0] && s->ino != g->file_ino[1];
 
 	if (!s->reading)
 		return;
 	if (words_above(&g->words, s->path, root, sizeof(root)))
-		walked = g->word && !strcmp(g->word, root);
+		asked = g->word && !strcmp(g->word, root);
+	walked = asked;
 	for (unsigned int i = 0; i < g->nroots; i++)
 		walked |= words_is_below(s->path, g->root[i]);
 	if (!walked || !directory_of(s, &d))
 		return;
-	d.position = was_read(g, &d);
+	d.position = asked || was_read(g, &d);
 	d.working = !d.position;
 	seen_directory(g, &d);
 	if (!d.position)

@@ -147,8 +147,6 @@ static void wait_for_waiting(struct feed *feed, struct lists *lists, int pidfd)
 	}
 }
 
-static bool leases_known;
-
 static void read_leases(struct walk *walk)
 {
 	static struct walk_file files[2][LEASES_MAX];
@@ -156,12 +154,9 @@ static void read_leases(struct walk *walk)
 	size_t count;
 	bool all;
 
-	if (!walk_reads_files(walk))
-		return;
 	turn = !turn;
 	all = !leases_read(files[turn], LEASES_MAX, &count);
 	walk_leases(walk, files[turn], count, all);
-	leases_known = true;
 }
 
 int main(int argc, char **argv)
@@ -204,7 +199,9 @@ int main(int argc, char **argv)
 	if (!guess)
 		finish(PREFETCH_FAILED);
 
-	for (unsigned int i = 0; i < feed.count && !probed_at; i++)
+	read_leases(walk); /* before the first file is opened */
+	memory_short = limits_memory_short();
+	for (unsigned int i = 0; i < feed.count && !probed_at && !memory_short; i++)
 		if (lists_probe(lists, feed.process[i].pid, walk))
 			probed_at = clock_ns(CLOCK_MONOTONIC);
 	walk_pump(walk);
@@ -224,8 +221,10 @@ int main(int argc, char **argv)
 				lists_probed(lists, clock_ns(CLOCK_MONOTONIC) - probed_at > PROBE_COLD_NS);
 				probed_at = 0;
 			}
-			lists_go_on(lists, walk);
-			guess_go_on(guess);
+			if (!memory_short) {
+				lists_go_on(lists, walk);
+				guess_go_on(guess);
+			}
 		}
 		now = clock_ns(CLOCK_MONOTONIC);
 		if (now < next)
@@ -235,7 +234,8 @@ int main(int argc, char **argv)
 			memory_at = now;
 			if (memory_short)
 				walk_drop(walk);
-			read_leases(walk);
+			if (walk_reads_files(walk))
+				read_leases(walk);
 		}
 		waits = sample(&feed);
 		follows = walk_is_ahead(walk) && now - waited_at < FOLLOW_NS;
@@ -263,8 +263,6 @@ int main(int argc, char **argv)
 				walk_credit(walk);
 				quiet = 0;
 			}
-			if (walk_reads_files(walk) && !leases_known)
-				read_leases(walk);
 			if (guess_go_on(guess))
 				tick = TICK_NS;
 		}

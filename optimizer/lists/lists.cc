@@ -23,12 +23,15 @@ constexpr size_t kItemsMost = 32768;       // of one list
 constexpr size_t kWalkLeast = 2048;        // items of what may be a walk
 constexpr double kWalkShare = 0.9;         // of its items lie in directories that were read before
 constexpr uint64_t kMappedMost = 8 << 20;  // of a mapping: who knows what of it was touched
+constexpr size_t kPartsMost = 16;
+constexpr uint64_t kMappedWhole = 64 << 20;  // the same, if memory tells
 
 // What one program touched, as it named it.
 struct Touched {
   std::string path;
   svp_item_kind kind = SVP_ITEM_NAME;
   bool follow = true;
+  bool mapped = false;  // and not read: which pages were touched, the recording does not say
   uint64_t from = 0, end = 0;
 };
 
@@ -42,8 +45,9 @@ class Program {
     }
     return touched_[at->second];
   }
-  void part(const std::string& path, uint64_t from, uint64_t length) {
+  void part(const std::string& path, uint64_t from, uint64_t length, bool mapped) {
     Touched& t = touch(path);
+    t.mapped = t.end ? t.mapped && mapped : mapped;
     if (t.kind != SVP_ITEM_DIRECTORY) t.kind = SVP_ITEM_FILE;
     t.from = t.end ? std::min(t.from, from) : from;
     t.end = std::max(t.end, from + length);
@@ -83,6 +87,16 @@ std::string named_from(const std::string& folder, const std::string& path) {
   return path;
 }
 
+// Of a mapped file: what lies in memory soon after it was recorded from cold caches.
+std::vector<FilePart> touched_parts(const std::string& path, FilePart part) {
+  std::vector<FilePart> parts = in_memory(path, part);
+  uint64_t sum = 0;
+  for (const FilePart& p : parts) sum += p.length;
+  if (parts.empty() || parts.size() > kPartsMost || sum > part.length / 10 * 9)
+    parts = {{part.from, std::min(part.length, kMappedMost)}};
+  return parts;
+}
+
 std::vector<ListItem> Program::items(const std::string& folder) const {
   std::vector<ListItem> out;
   std::unordered_set<std::string> there;
@@ -99,11 +113,16 @@ std::vector<ListItem> Program::items(const std::string& folder) const {
       item.kind = SVP_ITEM_DIRECTORY;
     } else if (t.kind == SVP_ITEM_FILE && regular && t.from < size) {
       item.kind = SVP_ITEM_FILE;
-      item.from = t.from;
-      item.length = std::min({t.end - t.from, size - t.from, uint64_t{SVP_LENGTH_MAX}});
       item.size = size;
       item.mtime = file->st->st_mtim.tv_sec;
       item.mtime_ns = static_cast<uint32_t>(file->st->st_mtim.tv_nsec);
+      const FilePart part{t.from, std::min({t.end - t.from, size - t.from, uint64_t{SVP_LENGTH_MAX}})};
+      for (const FilePart& p : t.mapped ? touched_parts(file->path, part) : std::vector{part}) {
+        item.from = p.from;
+        item.length = p.length;
+        out.push_back(item);
+      }
+      continue;
     }
     out.push_back(std::move(item));
   }
@@ -224,16 +243,16 @@ class Recording {
     if (e.nr == SYS_getdents64) {
       p.read_directory(path);
     } else if (maps) {
-      p.part(path, e.args[5], std::min(e.args[1], kMappedMost));
+      p.part(path, e.args[5], std::min(e.args[1], kMappedWhole), true);
     } else if (e.ret > 0) {
       const auto length = static_cast<uint64_t>(e.ret);
       if (e.nr == SYS_pread64) {
-        p.part(path, e.args[3], length);
+        p.part(path, e.args[3], length, false);
       } else if (e.nr == SYS_read || e.nr == SYS_readv) {
-        p.part(path, position(e), length);
+        p.part(path, position(e), length, false);
         position(e) += length;
       } else {
-        p.part(path, 0, length);
+        p.part(path, 0, length, false);
       }
     }
     return path;

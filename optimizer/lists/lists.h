@@ -5,6 +5,8 @@
 // Sizes and mtimes are those of the files now, and links on the way are resolved now: a list is made where
 // and soon after it was recorded. What has gone since is left out or only looked at. A program that looks at
 // what directories hold in the order of their dirents needs no list: that is guessed (libsysvm/prefetch).
+// Of files that were mapped the recording does not say which pages were touched; those that lie in memory
+// now are taken, which is right soon after a recording from cold caches.
 // What further threads of a process do is left out: who uses threads to look at files waits for many at once
 // already (git), and one more process that does so only takes processor time from them.
 // Tested by tests/optimizer/lists_test.cc.

@@ -1,10 +1,45 @@
 // SPDX-License-Identifier: MIT
 #include "optimizer/lists/resolver.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <climits>
 #include <cstdlib>
 
+#include "common/unique_fd.h"
+
 namespace sysvm {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kGap = 256 << 10;  // less is read in one go with what lies around it
+
+}  // namespace
+
+std::vector<FilePart> in_memory(const std::string& path, FilePart part) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY));
+  const uint64_t start = part.from / kPage * kPage, size = part.from + part.length - start;
+  void* at = fd && size ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), static_cast<off_t>(start))
+                        : MAP_FAILED;
+  if (at == MAP_FAILED) return {part};
+  std::vector<unsigned char> pages((size + kPage - 1) / kPage);
+  const bool told = ::mincore(at, size, pages.data()) == 0;
+  ::munmap(at, size);
+  if (!told) return {part};
+  std::vector<FilePart> out;
+  for (size_t i = 0; i < pages.size(); ++i) {
+    if (!(pages[i] & 1)) continue;
+    const uint64_t from = std::max(part.from, start + i * kPage),
+                   end = std::min(part.from + part.length, start + (i + 1) * kPage);
+    if (!out.empty() && from - (out.back().from + out.back().length) < kGap)
+      out.back().length = end - out.back().from;
+    else
+      out.push_back({from, end - from});
+  }
+  return out;
+}
 
 std::string absolute(const std::string& folder, const std::string& path) {
   const std::string all = path.starts_with('/') ? path : folder + "/" + path;

@@ -5,9 +5,11 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sysvm {
 
@@ -25,6 +27,14 @@ class Resolver {
   const std::string& directory(const std::string& path);  // "": there is none
   std::map<std::string, std::string> directories_;
 };
+
+struct FilePart {
+  uint64_t from = 0, length = 0;
+};
+
+// Which parts of a file's part lie in memory now, small gaps included. All of it where that is not told: to
+// who does not own the file and could not write to it.
+std::vector<FilePart> in_memory(const std::string& path, FilePart part);
 
 // From the root, without "." and empty components; ".." is left in.
 std::string absolute(const std::string& folder, const std::string& path);

@@ -81,6 +81,22 @@ TEST(Explain, NamesLoopsKeptPathsAndLocks) {
   EXPECT_THAT(explain_json({{p}, ""}), HasSubstr("\"entries\": 40"));
 }
 
+TEST(Explain, ListsAreShownWithoutAllTheirNames) {
+  PrefetchList list{"app\n", "aabb", 0x1234, 2, 81200000, {}};
+  for (int i = 0; i < 9; ++i)
+    list.items.push_back({SVP_ITEM_FILE, "/lib/\x1b" + std::to_string(i), 4096, 1000000, 2000000, 0, 0});
+  list.items.push_back({SVP_ITEM_DIRECTORY, "/usr/share/app", 0, 0, 0, 0, 0});
+  ProcedureFile file;
+  file.lists = {list};
+  const std::string text = explain_text(file);
+  EXPECT_THAT(text, HasSubstr("list 0: app\\012 (prefetch)"));
+  EXPECT_THAT(text, HasSubstr("reads    9 files (9.0 MB), lists 1 directories, looks at 0 names"));
+  EXPECT_THAT(text, HasSubstr("(1000000 bytes from 4096)"));
+  EXPECT_THAT(text, HasSubstr("and 5 more"));
+  EXPECT_EQ(text.find('\x1b'), std::string::npos) << "names are anybody's";
+  EXPECT_THAT(explain_json(file), HasSubstr("\"waited_ns\": 81200000"));
+}
+
 TEST(Explain, AFileWithoutProceduresSaysSo) {
   EXPECT_EQ(explain_text({}), "no procedures: every call is made plainly\n");
   EXPECT_THAT(explain_json({}), HasSubstr("\"schema\": 1"));

@@ -2,6 +2,7 @@
 // From recorded calls to a list: each path once, in order, with the part that was read, as the files are now.
 #include "optimizer/lists/lists.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -97,6 +98,30 @@ TEST_F(Lists, ThePartThatWasReadIsKeptWithSizeAndTime) {
   EXPECT_EQ(find(all, root_ + "/f2")->length, 50u) << "no further than the file";
   EXPECT_EQ(find(all, root_ + "/f4")->length, 5000u);
   EXPECT_EQ(find(all, root_ + "/f5")->kind, SVP_ITEM_NAME);
+}
+
+TEST_F(Lists, OfAMappedFileTheListHasWhatLiesInMemory) {
+  const std::string path = root_ + "/mapped";
+  std::ofstream(path) << std::string(8 << 20, 'x');
+  const int fd = ::open(path.c_str(), O_RDWR);
+  ASSERT_EQ(::fsync(fd), 0);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+  if (!in_memory(path, {0, 8 << 20}).empty()) GTEST_SKIP() << "its pages stay in memory here";
+  char buffer[8192];
+  ASSERT_EQ(::pread(fd, buffer, sizeof buffer, 0), ssize_t{sizeof buffer});
+  ASSERT_EQ(::pread(fd, buffer, sizeof buffer, 4 << 20), ssize_t{sizeof buffer});
+  ::close(fd);
+  const auto all = lists(
+      "openat(AT_FDCWD, \"/R/mapped\", O_RDONLY) = 3\n"
+      "mmap(0, 8388608, PROT_READ, MAP_PRIVATE, 3, 0) = 4096\n");
+  std::vector<ListItem> parts;
+  for (const ListItem& item : all.at(0).items)
+    if (item.path == path) parts.push_back(item);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].from, 0u);
+  EXPECT_EQ(parts[1].from, 4u << 20);
+  EXPECT_LT(parts[0].length + parts[1].length, 1u << 20);
 }
 
 TEST_F(Lists, DirectoriesThatWereReadAndNamesBelowThem) {

@@ -65,8 +65,9 @@ class Tree : public testing::Test {
     if (!w) return out;
     begin(w);
     const std::time_t limit = std::time(nullptr) + 60;
+    const int patience = first == ~0ull ? 600 : 30;  // tenths of a second: a walk that may stop, stops
     walk_pump(w);
-    for (int still = 0; walk_busy(w) && still < 10 && std::time(nullptr) < limit;) {
+    for (int still = 0; walk_busy(w) && still < patience && std::time(nullptr) < limit;) {
       pollfd p{walk_event_fd(w), POLLIN, 0};
       still = ::poll(&p, 1, 100) > 0 ? 0 : still + 1;
       walk_reap(w);
