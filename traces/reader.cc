@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <filesystem>
 #include <thread>
 #include <tuple>
 #include <unordered_set>
@@ -16,6 +17,8 @@ namespace sysvm {
 using namespace trace_format;
 
 namespace {
+
+constexpr uint64_t kEventsOfAByte = 16;  // of a file: more were never seen
 
 // Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand
 // for.
@@ -181,6 +184,12 @@ Result<ColumnTrace> read_columns(const std::string& path, unsigned threads) {
 
 Result<Trace> read_trace(const std::string& path, unsigned threads) {
   Trace trace;
+  // Growing would copy all of them again and again, and hold them twice. The file may say anything, so no
+  // more than its size makes likely.
+  std::error_code failed;
+  const uint64_t most = kEventsOfAByte * std::filesystem::file_size(path, failed);
+  if (const auto info = read_trace_info(path); info && info->stats && !failed)
+    trace.events.reserve(std::min(info->stats->events, most));
   static_cast<TraceInfo&>(trace) = TRY(read_all(path, threads, [&](const Columns& columns) {
     for (size_t i = 0; i < columns.size(); ++i) trace.events.push_back(columns.event(i));
   }));

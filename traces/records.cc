@@ -57,7 +57,7 @@ Result<> take_header(const pb::Header& h, ZSTD_DCtx* zstd, TraceHeader& out) {
   return Unit{};
 }
 
-void take_record(const pb::Record& record, TraceInfo& out) {
+void take_record(const pb::Record& record, TraceInfo& out, std::unordered_map<int32_t, size_t>& newest) {
   switch (record.kind_case()) {
     case pb::Record::kProcess: {
       const pb::Process& p = record.process();
@@ -69,21 +69,18 @@ void take_record(const pb::Record& record, TraceInfo& out) {
       process.exe = p.exe();
       process.build_id = p.build_id();
       process.argv.assign(p.argv().begin(), p.argv().end());
-      for (auto it = out.processes.rbegin(); it != out.processes.rend(); ++it)
-        if (it->pid == process.pid) {
-          if (!it->end_ns) it->end_ns = process.start_ns;  // an exec ends the image before it
-          break;
-        }
+      const auto [at, first] = newest.try_emplace(process.pid, 0);
+      if (!first && !out.processes[at->second].end_ns)  // an exec ends the image before it
+        out.processes[at->second].end_ns = process.start_ns;
+      at->second = out.processes.size();
       out.processes.push_back(std::move(process));
       break;
     }
     case pb::Record::kProcessEnd:
-      for (auto it = out.processes.rbegin(); it != out.processes.rend(); ++it)
-        if (it->pid == record.process_end().pid()) {
-          it->end_ns = record.process_end().end_ns();
-          it->exit_status = record.process_end().status();
-          break;
-        }
+      if (const auto at = newest.find(record.process_end().pid()); at != newest.end()) {
+        out.processes[at->second].end_ns = record.process_end().end_ns();
+        out.processes[at->second].exit_status = record.process_end().status();
+      }
       break;
     case pb::Record::kMapping: {
       const pb::Mapping& m = record.mapping();
@@ -164,7 +161,7 @@ Result<> Records::take(const Frame& frame) {
   }
   if (record.has_chunk()) return error("a chunk whose record does not begin with it");
   if (record.has_batch()) return take_batch(record.batch(), frame.offset);
-  take_record(record, info_);
+  take_record(record, info_, newest_);
   return Unit{};
 }
 
@@ -188,7 +185,7 @@ Result<> Records::take_batch(const pb::Batch& batch, size_t offset) {
     if (record.has_header() || record.has_chunk() || record.has_batch())
       return error("batch of records: holds one of a kind that may not be there");
     if (has_unknown(record)) newer(offset);
-    take_record(record, info_);
+    take_record(record, info_, newest_);
   }
   return Unit{};
 }

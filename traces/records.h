@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/result.h"
@@ -49,6 +50,7 @@ class Records {
 
   const MappedFile& file_;
   TraceInfo& info_;
+  std::unordered_map<int32_t, size_t> newest_;  // of info's processes the last of each number
   bool have_header_ = false;
   Decompressor zstd_{ZSTD_createDCtx(), ZSTD_freeDCtx};
 };
