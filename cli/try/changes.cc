@@ -142,7 +142,7 @@ class Changes {
       note(at_, trace_.call_name(e.nr), trace_.strings[e.path[0]]);
       return;
     }
-    const CallTraits traits = traits_of(e);
+    const CallTraits& traits = traits_of(e);
     if (traits.effect == SYSVM_EFFECT_FD && traits.result == SYSVM_RESULT_FD) {
       if (const auto copied = of(0))
         fds.insert_or_assign(static_cast<int32_t>(e.ret), copied);

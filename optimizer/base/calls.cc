@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <memory>
+#include <unordered_map>
+
 namespace sysvm {
 
 namespace {
@@ -48,7 +51,17 @@ Gives gives_descriptor(const Event& e) {
   return effect == SYSVM_EFFECT_FD && !is_open(row->nr) ? Gives::kCopy : Gives::kDescriptor;
 }
 
-CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
+namespace {
+
+constexpr uint64_t kOpenMatters = O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_DIRECT | O_ASYNC;
+
+// What of its arguments a call's traits depend on.
+uint64_t kind_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
+  if (nr == SYSVM_NR_fcntl || nr == SYSVM_NR_ioctl) return static_cast<uint32_t>(args[1]);
+  return is_open(nr) ? open_flags(nr, args) & kOpenMatters : 0;
+}
+
+CallTraits make_traits(uint32_t nr, const std::array<uint64_t, 6>& args) {
   CallTraits traits;
   traits.nr = nr;
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
@@ -79,6 +92,18 @@ CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
     if (flags & (O_PATH | O_DIRECT | O_ASYNC)) traits.may_trigger = false;
   }
   return traits;
+}
+
+}  // namespace
+
+const CallTraits& traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
+  constexpr uint32_t kUsual = 512;  // numbers of calls that the kernel has
+  thread_local std::array<std::unique_ptr<CallTraits>, kUsual> by_nr;
+  thread_local std::unordered_map<uint64_t, std::unique_ptr<CallTraits>> by_kind;
+  const uint64_t kind = kind_of(nr, args);
+  std::unique_ptr<CallTraits>& known = nr < kUsual && !kind ? by_nr[nr] : by_kind[uint64_t{nr} << 32 | kind];
+  if (!known) known = std::make_unique<CallTraits>(make_traits(nr, args));
+  return *known;
 }
 
 bool is_quiet(const Event& e) {

@@ -28,8 +28,9 @@ struct CallTraits {
   std::array<sysvm_arg_info, 6> arg{};
 };
 
-CallTraits traits_of(uint32_t nr, const std::array<uint64_t, 6>& args);
-inline CallTraits traits_of(const Event& e) { return traits_of(static_cast<uint32_t>(e.nr), e.args); }
+// Made once for each kind of call; the reference is this thread's, for as long as it runs.
+const CallTraits& traits_of(uint32_t nr, const std::array<uint64_t, 6>& args);
+inline const CallTraits& traits_of(const Event& e) { return traits_of(static_cast<uint32_t>(e.nr), e.args); }
 
 bool is_open(uint32_t nr);                                              // open, openat
 uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);  // of those two

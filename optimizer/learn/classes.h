@@ -45,7 +45,7 @@ class Classes {
   const std::vector<Stream>& streams_;
   const Shapes& shapes_;
   const bool late_close_;
-  SourceTable sources_;
+  Sources sources_;
   std::map<std::string, std::string> kept_paths_;  // what each place was passed last (FollowOptions)
   std::deque<Occurrence> occurrences_;
 };

@@ -10,7 +10,7 @@ namespace {
 bool same_descriptor(uint64_t a, uint64_t b) { return static_cast<int32_t>(a) == static_cast<int32_t>(b); }
 
 ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
-  const CallTraits trigger = traits_of(*context.trigger);
+  const CallTraits& trigger = traits_of(*context.trigger);
   ArgSource source;
   // The newest first: numbers are used again.
   for (size_t k = context.steps.size(); k-- > 0;)
@@ -39,7 +39,7 @@ ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
 
 // Index of the trigger's path argument, 6 if it has none that was read.
 const std::string* trigger_path(const FlowContext& context) {
-  const CallTraits trigger = traits_of(*context.trigger);
+  const CallTraits& trigger = traits_of(*context.trigger);
   for (size_t i = 0; i < trigger.nargs; ++i)
     if (trigger.arg[i].kind == SYSVM_KIND_PATH)
       return string_argument(*context.stream, *context.trigger, trigger, i);
@@ -104,6 +104,10 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
   return source;
 }
 
+bool is_kept_here(const Event& call, From from) {
+  return from == From::kKept && static_cast<int32_t>(call.args[0]) == AT_FDCWD;
+}
+
 }  // namespace
 
 const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,
@@ -131,11 +135,40 @@ StepSources explain(const FlowContext& context, const Event& call) {
   step.traits = traits_of(call);
   for (size_t i = 0; i < step.traits.nargs; ++i)
     step.args.push_back(source_of(context, call, step.traits, i));
-  if (step.args.size() > 1 && step.args[1].from == From::kKept &&
-      static_cast<int32_t>(call.args[0]) == AT_FDCWD)
+  if (step.args.size() > 1 && is_kept_here(call, step.args[1].from))
     step.args[0] = {From::kConst, static_cast<uint32_t>(AT_FDCWD), 0, 0, ""};
   step.key = describe(step);
   return step;
+}
+
+const StepSources* SourceTable::keep(StepSources sources) {
+  std::unique_ptr<StepSources>& slot = by_key_[sources.key];
+  if (!slot) slot = std::make_unique<StepSources>(std::move(sources));
+  return slot.get();
+}
+
+// The sources of each argument as numbers, without a text: two calls of the same form have the same key.
+const StepSources* SourceTable::of(const FlowContext& context, const Event& call) {
+  const CallTraits& traits = traits_of(call);
+  Form form{static_cast<uint64_t>(call.nr)};
+  for (size_t i = 0; i < traits.nargs; ++i) {
+    const ArgSource source = source_of(context, call, traits, i);
+    uint64_t& part = form[1 + 2 * i];
+    part = static_cast<uint64_t>(source.from) << 8 | source.index;
+    form[2 + 2 * i] = source.value;
+    if (source.from == From::kString && !source.text.empty())
+      form[2 + 2 * i] = reinterpret_cast<uint64_t>(string_argument(*context.stream, call, traits, i));
+    if (i == 1 && is_kept_here(call, source.from)) form[1] = form[2] = UINT64_MAX;
+  }
+  const StepSources*& known = by_form_[form];
+  if (!known) known = keep(explain(context, call));
+  return known;
+}
+
+size_t SourceTable::Hash::operator()(const Form& form) const {
+  uint64_t h = 0;
+  for (const uint64_t part : form) h = (h ^ part) * 0x9e3779b97f4a7c15ull, h ^= h >> 31;
+  return h;
 }
 
 const std::string* kept_path_of(const Stream& stream, const Event& call) {

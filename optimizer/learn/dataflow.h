@@ -14,9 +14,12 @@
 // occurrences. Tested by tests/optimizer/dataflow_test.cc.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "optimizer/base/calls.h"
@@ -72,6 +75,21 @@ struct FlowContext {
 ArgSource out_source(const sysvm_arg_info& kind);
 
 StepSources explain(const FlowContext& context, const Event& call);
+
+// Equal sources are kept once, so that steps can be compared by address.
+class SourceTable {
+ public:
+  const StepSources* keep(StepSources sources);
+  const StepSources* of(const FlowContext& context, const Event& call);  // explain(), kept
+
+ private:
+  using Form = std::array<uint64_t, 13>;
+  struct Hash {
+    size_t operator()(const Form& form) const;
+  };
+  std::map<std::string, std::unique_ptr<StepSources>> by_key_;
+  std::unordered_map<Form, const StepSources*, Hash> by_form_;  // a recording has few forms and many calls
+};
 
 // "newfstatat(fd, \"\", buf, 0x1000)": fd is the trigger's result, $0.. its arguments, #k the result of step
 // k.

@@ -57,7 +57,7 @@ std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Eve
   if (is_open(row->nr)) {
     if (call.ret < 0) return std::nullopt;
     by_fd_.erase(made);
-    const CallTraits traits = traits_of(call);
+    const CallTraits& traits = traits_of(call);
     if (!traits.may_trigger) return std::nullopt;  // for writing, O_PATH
     auto directory = std::make_shared<OpenDirectory>();
     directory->open = &call;
@@ -189,11 +189,12 @@ size_t DirentSources::Hash::operator()(const Form& form) const {
   return h;
 }
 
-std::vector<Visit> visits_of(const Stream& stream, DirentSources& sources) {
-  std::vector<Visit> visits;
+void for_each_visit(const Stream& stream, DirentSources& sources,
+                    const std::function<void(const Visit&)>& whole) {
   DirectoryTracker tracker;
   std::string_view kept;
-  bool open = false;  // the last visit may go on
+  Visit visit;        // the last one
+  bool open = false;  // it may go on
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
@@ -202,26 +203,32 @@ std::vector<Visit> visits_of(const Stream& stream, DirentSources& sources) {
       const bool again = kept == *path;
       kept = *path;
       if (open && again) {
-        visits.back().calls.push_back({&call, sources.of_kept(call)});
+        visit.calls.push_back({&call, sources.of_kept(call)});
         continue;
       }
     }
     if (!entry) {
       const bool about_it = open && (call.nr == SYSVM_NR_getdents64 || call.nr == SYSVM_NR_close);
-      if (open) visits.back().goes_on |= about_it;
+      if (open) visit.goes_on |= about_it;
       open = open && call.nr == SYSVM_NR_getdents64;
       continue;
     }
     const VisitCall made{&call, sources.of(stream, call, entry->under)};
-    if (open && visits.back().directory == entry->directory && visits.back().name == entry->name) {
-      visits.back().calls.push_back(made);
+    if (open && visit.directory == entry->directory && visit.name == entry->name) {
+      visit.calls.push_back(made);
       continue;
     }
-    if (open) visits.back().goes_on |= visits.back().directory == entry->directory;
-    visits.push_back({entry->directory, entry->name, i, {made}, entry->under, false});
+    if (open) visit.goes_on |= visit.directory == entry->directory;
+    if (!visit.calls.empty()) whole(visit);
+    visit.directory = entry->directory;
+    visit.name = entry->name;
+    visit.at = i;
+    visit.calls.assign(1, made);
+    visit.under = entry->under;
+    visit.goes_on = false;
     open = true;
   }
-  return visits;
+  if (!visit.calls.empty()) whole(visit);
 }
 
 namespace {
@@ -250,32 +257,19 @@ bool allowed(const StepSources& s, uint32_t kinds) {
   return follows_no_link(s) || (follows_links_but_may(s.nr) && !(kinds & 1u << kKindLink));
 }
 
-// The call that most visits begin with, of those that show the kind of file.
-const StepSources* first_call(const std::vector<Visit>& visits, bool under, uint64_t min_count) {
-  std::unordered_map<const StepSources*, uint64_t> firsts;
-  for (const Visit& v : visits)
-    if (v.under == under && shows_the_kind(static_cast<uint32_t>(v.calls[0].event->nr)))
-      ++firsts[v.calls[0].sources];
-  const StepSources* first = nullptr;
-  for (const auto& [sources, n] : firsts)
-    if (!first || n > firsts[first] || (n == firsts[first] && sources->key < first->key)) first = sources;
-  return first && firsts[first] >= min_count ? first : nullptr;
-}
-
-std::optional<LoopShape> shape_of(const std::vector<Visit>& visits, bool under, uint64_t min_count) {
-  const StepSources* first = first_call(visits, under, min_count);
-  if (!first) return std::nullopt;
-  LoopShape shape;
-  shape.under = under;
-  std::map<std::pair<const StepSources*, uint32_t>, Tally> tallies;
+// What the visits that begin with one call have in common.
+struct Beginning {
+  bool under = false, hidden = false;
+  uint64_t visits = 0, directories = 0, left = 0;
   std::array<uint64_t, 16> kinds{};
-  uint64_t directories = 0, left = 0;
-  for (const Visit& v : visits) {
-    if (v.under != under || v.calls[0].sources != first) continue;
-    ++shape.visits;
-    shape.hidden |= v.name[0] == '.';
+  std::map<std::pair<const StepSources*, uint32_t>, Tally> tallies;
+
+  void add(const Visit& v) {
+    under = v.under;
+    ++visits;
+    hidden |= v.name[0] == '.';
     const uint32_t kind = v.kind();
-    if (!kind) continue;
+    if (!kind) return;
     ++kinds[kind];
     if (kind == kKindDirectory) {
       ++directories;
@@ -298,12 +292,37 @@ std::optional<LoopShape> shape_of(const std::vector<Visit>& visits, bool under, 
       t.position += static_cast<double>(i);
     }
   }
-  shape.leaves = left * 2 > directories;
+};
+
+using Beginnings = std::unordered_map<const StepSources*, Beginning>;
+
+// The call that most visits begin with, of those that show the kind of file.
+const StepSources* first_call(const Beginnings& all, bool under, uint64_t min_count) {
+  const StepSources* first = nullptr;
+  uint64_t most = 0;
+  for (const auto& [sources, of] : all) {
+    if (of.under != under || !shows_the_kind(sources->nr)) continue;
+    if (first && (of.visits < most || (of.visits == most && sources->key > first->key))) continue;
+    first = sources;
+    most = of.visits;
+  }
+  return most >= min_count ? first : nullptr;
+}
+
+std::optional<LoopShape> shape_of(Beginnings& all, bool under, uint64_t min_count) {
+  const StepSources* first = first_call(all, under, min_count);
+  if (!first) return std::nullopt;
+  Beginning& of = all.at(first);
+  LoopShape shape;
+  shape.under = under;
+  shape.visits = of.visits;
+  shape.hidden = of.hidden;
+  shape.leaves = of.left * 2 > of.directories;
 
   std::vector<Tally> order;
-  for (auto& [which, t] : tallies) {
+  for (auto& [which, t] : of.tallies) {
     for (uint32_t k = 0; k < 16; ++k)
-      if (t.made[k] && t.made[k] * 2 >= kinds[k]) t.call.kinds |= 1u << k;
+      if (t.made[k] && t.made[k] * 2 >= of.kinds[k]) t.call.kinds |= 1u << k;
     t.position /= static_cast<double>(t.count);
     // A link's target is asked for with the size that lstat gave: any size that holds it gives the same.
     t.call.size = t.same_size && t.size <= 4096 ? t.size : 256;
@@ -331,12 +350,12 @@ std::optional<LoopShape> shape_of(const std::vector<Visit>& visits, bool under, 
 
 std::vector<LoopShape> find_shapes(const std::vector<const Stream*>& streams, uint64_t min_count) {
   DirentSources sources;
-  std::vector<Visit> visits;
+  Beginnings beginnings;
   for (const Stream* stream : streams)
-    for (Visit& v : visits_of(*stream, sources)) visits.push_back(std::move(v));
+    for_each_visit(*stream, sources, [&](const Visit& v) { beginnings[v.calls[0].sources].add(v); });
   std::vector<LoopShape> shapes;
   for (bool under : {false, true})
-    if (std::optional<LoopShape> shape = shape_of(visits, under, min_count))
+    if (std::optional<LoopShape> shape = shape_of(beginnings, under, min_count))
       shapes.push_back(std::move(*shape));
   return shapes;
 }

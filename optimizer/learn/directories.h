@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -116,7 +117,9 @@ struct Visit {
     return first.has(kHasStat) && first.ret == 0 ? first.st_mode >> 12 : 0;
   }
 };
-std::vector<Visit> visits_of(const Stream& stream, DirentSources& sources);
+// Each visit, when it is whole; valid until the call returns. A recording has millions of them.
+void for_each_visit(const Stream& stream, DirentSources& sources,
+                    const std::function<void(const Visit&)>& whole);
 
 // What the visits in the streams of one executable have in common: at most one shape for each form of name.
 // min_count: fewer visits than that are chance.

@@ -87,7 +87,7 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
 }
 
 bool may_trigger(const Event& call) {
-  const CallTraits traits = traits_of(call);
+  const CallTraits& traits = traits_of(call);
   return traits.batchable && traits.may_trigger;
 }
 

@@ -25,8 +25,8 @@ void learn_kind(Occurrence& found, const StepSources& sources, const Event& call
 
 // A read that finds the end of file after a call that the machine can make together with it (a write of what
 // was read, say): the runtime makes it again after that call, in the same crossing. Returns its index, or 0.
-size_t end_after_other_call(const Occurrence& found, const FlowContext& context, const Stream& stream,
-                            size_t at) {
+size_t end_after_other_call(const Occurrence& found, const FlowContext& context, SourceTable& table,
+                            const Stream& stream, size_t at) {
   if (found.steps.empty() || !is_ridden(*stream.calls[at]) ||
       is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
     return 0;
@@ -35,19 +35,12 @@ size_t end_after_other_call(const Occurrence& found, const FlowContext& context,
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
     if (is_quiet(call)) continue;
-    return call.nr == SYSVM_NR_read && call.ret == 0 && explain(context, call).key == last.sources->key ? i
-                                                                                                        : 0;
+    return call.nr == SYSVM_NR_read && call.ret == 0 && table.of(context, call) == last.sources ? i : 0;
   }
   return 0;
 }
 
 }  // namespace
-
-const StepSources* SourceTable::keep(StepSources sources) {
-  std::unique_ptr<StepSources>& slot = by_key_[sources.key];
-  if (!slot) slot = std::make_unique<StepSources>(std::move(sources));
-  return slot.get();
-}
 
 bool is_run_call(uint32_t nr) { return nr == SYSVM_NR_read || nr == SYSVM_NR_getdents64; }
 
@@ -56,8 +49,8 @@ namespace {
 // Follows the calls about names in the directory that the trigger opened.
 class Dirents {
  public:
-  Dirents(const FlowContext& context, const FollowOptions& options, SourceTable& table)
-      : context_(context), options_(options), table_(table), dirents_(table.dirents) {
+  Dirents(const FlowContext& context, const FollowOptions& options, Sources& sources)
+      : context_(context), options_(options), table_(sources.steps), dirents_(sources.dirents) {
     if (!options.shapes.empty()) tracker_.step(*context.stream, *context.trigger);
   }
 
@@ -66,7 +59,7 @@ class Dirents {
     if (options_.shapes.empty()) return nullptr;
     const std::optional<DirentCall> entry = tracker_.step(*context_.stream, call);
     if (const std::string* path = entry || !last_ ? nullptr : kept_path_of(*context_.stream, call)) {
-      const std::optional<size_t> at = call_of_shape(*last_->loop, explain(context_, call).key, seen_);
+      const std::optional<size_t> at = call_of_shape(*last_->loop, table_.of(context_, call)->key, seen_);
       if (!at || (!kept_.empty() && kept_ != *path)) return nullptr;
       kept_ = *path;
       seen_ = *at + 1;
@@ -83,7 +76,7 @@ class Dirents {
       name_ = entry->name;
       seen_ = *at + 1;
       ArgSource directory;
-      if (!shape->under) directory = explain(context_, call).args[0];
+      if (!shape->under) directory = table_.of(context_, call)->args[0];
       if (!shape->under && directory.from != From::kTriggerResult && directory.from != From::kStepResult)
         return nullptr;
       if (last_ && last_->loop == shape && last_->args[0] == directory) return last_;
@@ -111,7 +104,7 @@ bool has_getdents(const Occurrence& found) {
 
 }  // namespace
 
-Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const FollowOptions& options) {
+Occurrence follow(const Stream& stream, size_t at, Sources& known, const FollowOptions& options) {
   Occurrence found;
   found.stream = &stream;
   found.at = at;
@@ -121,7 +114,7 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
     found.stop = "the trigger failed";
     return found;
   }
-  Dirents dirents(context, options, table);
+  Dirents dirents(context, options, known);
   bool closed = false;
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
     const Event& call = *stream.calls[i];
@@ -137,7 +130,7 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
         continue;
       }
     }
-    const StepSources* sources = table.keep(explain(context, call));
+    const StepSources* sources = known.steps.of(context, call);
     found.stop = why_not_follower(context, *sources, call);
     if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
     if (found.stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
@@ -156,7 +149,7 @@ Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const Fol
         closed = true;
         continue;
       }
-      const size_t end = end_after_other_call(found, context, stream, i);
+      const size_t end = end_after_other_call(found, context, known.steps, stream, i);
       if (!end) return found;
       found.steps.back().calls.push_back(stream.calls[end]);
       context.steps.back() = stream.calls[end];

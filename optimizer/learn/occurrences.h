@@ -37,14 +37,9 @@ struct Occurrence {
   uint8_t streak = 0;  // the trigger is the call that many in a row of its kind; 0: does not matter
 };
 
-// Equal sources are kept once, so that steps can be compared by address.
-class SourceTable {
- public:
-  const StepSources* keep(StepSources sources);
+struct Sources {
+  SourceTable steps;
   DirentSources dirents;
-
- private:
-  std::map<std::string, std::unique_ptr<StepSources>> by_key_;
 };
 
 bool is_run_call(uint32_t nr);  // read, getdents64
@@ -65,6 +60,6 @@ struct FollowOptions {
 };
 
 // What followed the call at streams[s].calls[at].
-Occurrence follow(const Stream& stream, size_t at, SourceTable& table, const FollowOptions& options = {});
+Occurrence follow(const Stream& stream, size_t at, Sources& sources, const FollowOptions& options = {});
 
 }  // namespace sysvm

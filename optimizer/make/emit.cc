@@ -77,7 +77,7 @@ Trigger Emitter::trigger() {
   Trigger t;
   t.nr = plan_.nr;
   t.streak = plan_.streak;
-  const CallTraits traits = traits_of(plan_.nr, plan_.args);
+  const CallTraits& traits = traits_of(plan_.nr, plan_.args);
   for (size_t i = 0; i < traits.nargs; ++i) {
     const uint16_t kind = traits.arg[i].kind;
     if (kind == SYSVM_KIND_FLAGS || kind == SYSVM_KIND_CMD)

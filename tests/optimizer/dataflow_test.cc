@@ -18,7 +18,7 @@ struct Found {
 Found followed(const std::string& calls) {
   const Trace trace = recording(calls);
   const std::vector<Stream> streams = split_into_streams({&trace});
-  SourceTable table;
+  Sources table;
   const Occurrence o = follow(streams.at(0), 0, table);
   Found found;
   found.stop = o.stop;
@@ -143,7 +143,8 @@ TEST(Legality, ACallOnAnotherDescriptorIsNot) {
   EXPECT_EQ(stop_after_open("fstat(4, buf) = 0"), "fstat is not about the trigger's descriptor");
 }
 TEST(Legality, AStatxOfTheDescriptorIsUnlessItAsksAServer) {
-  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"), "the recording ends or is cut here");
+  EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH, 0, buf) = 0"),
+            "the recording ends or is cut here");
   EXPECT_EQ(stop_after_open("statx(3, \"\", AT_EMPTY_PATH|AT_STATX_FORCE_SYNC, 0, buf) = 0"),
             "statx of \"\" with other flags");
 }
@@ -178,18 +179,10 @@ size_t streams_of(const std::string& calls) {
   return split_into_streams({&trace}).size();
 }
 
-TEST(Streams, ALostEventCuts) {
-  EXPECT_EQ(streams_of("brk(0) = 1\n..\nbrk(0) = 1\n"), 2u);
-}
-TEST(Streams, ASignalCuts) {
-  EXPECT_EQ(streams_of("brk(0) = 1\n-- SIGALRM\nbrk(0) = 1\n"), 2u);
-}
-TEST(Streams, AForkCuts) {
-  EXPECT_EQ(streams_of("brk(0) = 1\nfork() = 12\nbrk(0) = 1\n"), 2u);
-}
-TEST(Streams, AWholeRecordingIsOne) {
-  EXPECT_EQ(streams_of("brk(0) = 1\nbrk(0) = 1\n"), 1u);
-}
+TEST(Streams, ALostEventCuts) { EXPECT_EQ(streams_of("brk(0) = 1\n..\nbrk(0) = 1\n"), 2u); }
+TEST(Streams, ASignalCuts) { EXPECT_EQ(streams_of("brk(0) = 1\n-- SIGALRM\nbrk(0) = 1\n"), 2u); }
+TEST(Streams, AForkCuts) { EXPECT_EQ(streams_of("brk(0) = 1\nfork() = 12\nbrk(0) = 1\n"), 2u); }
+TEST(Streams, AWholeRecordingIsOne) { EXPECT_EQ(streams_of("brk(0) = 1\nbrk(0) = 1\n"), 1u); }
 
 }  // namespace
 }  // namespace sysvm

@@ -32,7 +32,7 @@ class Planner : public testing::Test {
 
   Trace trace_;
   std::vector<Stream> streams_;
-  SourceTable table_;
+  Sources table_;
   std::vector<std::unique_ptr<Occurrence>> occurrences_;
   std::string why_;
 };

@@ -6,9 +6,9 @@
 
 #include <deque>
 
-#include "procedures/assembler.h"
 #include "optimizer/make/emit.h"
 #include "optimizer/make/planner.h"
+#include "procedures/assembler.h"
 #include "procedures/text.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/programs.h"
@@ -18,8 +18,9 @@ namespace sysvm {
 namespace {
 
 std::string shape_text(const LoopShape& shape) {
-  std::string out = fmt::format("shape, {} visits{}{}{}\n", shape.visits, shape.under ? ", by path" : "",
-                                shape.leaves ? ", leaves behind a directory" : "", shape.hidden ? ", hidden names" : "");
+  std::string out =
+      fmt::format("shape, {} visits{}{}{}\n", shape.visits, shape.under ? ", by path" : "",
+                  shape.leaves ? ", leaves behind a directory" : "", shape.hidden ? ", hidden names" : "");
   for (const EachCall& c : shape.calls) out += fmt::format("  {} for kinds {:#x}\n", c.sources.key, c.kinds);
   return out;
 }
@@ -38,7 +39,7 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
     options.shapes.push_back(std::make_shared<LoopShape>(shape));
     out += shape_text(shape);
   }
-  SourceTable table;
+  Sources table;
   std::deque<Occurrence> occurrences;
   uint8_t row = 0;
   for (size_t i = 0; i < s.calls.size(); ++i) {
@@ -49,7 +50,8 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   }
   const Occurrence& one = occurrences.at(2);  // the first may know less
   out += fmt::format("occurrence 2 of {}\n", call_name(of));
-  for (const OccurrenceStep& step : one.steps) out += fmt::format("  {} x {}\n", step.calls.size(), step.sources->key);
+  for (const OccurrenceStep& step : one.steps)
+    out += fmt::format("  {} x {}\n", step.calls.size(), step.sources->key);
   out += "  ends: " + one.stop + "\n";
 
   std::vector<const Occurrence*> members;
@@ -60,8 +62,9 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   out += fmt::format("plan for {} {}, streak {}, saves {} entries\n", p->seen,
                      p->kind == FileKind::kDirectory ? "directories" : "files", p->streak, p->saved_entries);
   for (const PlannedStep& step : p->steps)
-    out += fmt::format("  {}: size {}, {} times{}{}, {} of {}\n", step.sources->traits.name, step.size, step.repeats,
-                       step.end_call ? " and the end" : "", step.go_on ? ", may fail" : "", step.taken, step.reached);
+    out += fmt::format("  {}: size {}, {} times{}{}, {} of {}\n", step.sources->traits.name, step.size,
+                       step.repeats, step.end_call ? " and the end" : "", step.go_on ? ", may fail" : "",
+                       step.taken, step.reached);
   out += "  ends: " + p->stop + "\n";
 
   Result<Emitted> emitted = emit_run_ahead(*p, true);
@@ -73,8 +76,12 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   return out + to_text(emitted->proc);
 }
 
-TEST(Stages, AFileReadToItsEnd) { expect_golden("grep_file", stages(repeated(20, kGrepFile), SYSVM_NR_openat)); }
-TEST(Stages, ADirectory) { expect_golden("grep_directory", stages(repeated(20, kGrepDirectory), SYSVM_NR_openat)); }
+TEST(Stages, AFileReadToItsEnd) {
+  expect_golden("grep_file", stages(repeated(20, kGrepFile), SYSVM_NR_openat));
+}
+TEST(Stages, ADirectory) {
+  expect_golden("grep_directory", stages(repeated(20, kGrepDirectory), SYSVM_NR_openat));
+}
 TEST(Stages, ALoopWithAKeptPath) { expect_golden("find_ls", stages(repeated(20, kFindLs), SYSVM_NR_openat)); }
 TEST(Stages, ALoopBehindAnOpen) {  // tar
   expect_golden("tar_directory", stages(repeated(20, R"(
@@ -85,10 +92,12 @@ newfstatat(3, "one", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0
 newfstatat(3, "two", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0
 getdents64(3, buf, 32768) = 0
 close(3) = 0
-)"), SYSVM_NR_openat));
+)"),
+                                        SYSVM_NR_openat));
 }
 TEST(Stages, BehindALock) {
-  expect_golden("select", stages("openat(AT_FDCWD, \"/var/t.db\", O_RDWR) = 3\n" + repeated(20, kSelect), SYSVM_NR_fcntl, 3));
+  expect_golden("select", stages("openat(AT_FDCWD, \"/var/t.db\", O_RDWR) = 3\n" + repeated(20, kSelect),
+                                 SYSVM_NR_fcntl, 3));
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "procedures/assembler.h"
 #include "optimizer/make/emit.h"
+#include "procedures/assembler.h"
 #include "tests/optimizer/programs.h"
 #include "tests/optimizer/recording.h"
 
@@ -42,7 +42,7 @@ class Trial : public testing::Test {
   CostModel cost_;
   Trace trace_;
   std::vector<Stream> streams_;
-  SourceTable table_;
+  Sources table_;
   std::vector<std::unique_ptr<Occurrence>> occurrences_;
 };
 
