@@ -35,16 +35,19 @@ struct Outlook {
 constexpr double kElsewhere = 580;  // ns for an entry with page-table isolation (docs/benchmarks.md)
 
 Outlook look(const std::vector<std::string>& files, const MinePart& part, const CostModel& cost,
-             bool compiled_too) {
+             bool compiled_too, Ticker& ticker) {
   Outlook out;
   out.wall_ns = part.wall_ns;
   if (compiled_too && part.calls && part.calls <= kCompiled) {
     const Result<TraceFiles> traces = TraceFiles::read(files, /*warn=*/false);
     CompileOptions options;
     options.cost = cost;
+    options.progress = &ticker.progress;
     ReplayOptions how;
     how.unseen = unseen_objects();
+    how.progress = &ticker.progress;
     if (!traces) return out;
+    ticker.stage(fmt::format("mine: compiling {} calls", thousands(part.calls)));
     out.cold = cold_outlook(traces->pointers());
     if (const Result<Compiled> compiled = compile(traces->pointers(), options))
       if (const Result<Replay> r = replay(compiled->svp, traces->pointers(), how)) {
@@ -179,7 +182,7 @@ int cmd_mine(const Words& words) {
     ticker->stage(fmt::format("mine: {} calls", thousands(all.calls)));
   }
   const MineReport found = report(all, options);
-  const Outlook outlook = look(files, all, *cost, !sequences_only);
+  const Outlook outlook = look(files, all, *cost, !sequences_only, *ticker);
   ticker.reset();
   if (json)
     fmt::print("{}", json_text(to_json(found, outlook, *cost)));

@@ -26,13 +26,20 @@ Shapes shapes_of(const StreamsByExe& by_exe, uint64_t min_count) {
 }
 
 // Each line leaves less to the next: what a procedure answers is not offered again.
-Result<> make_procedures(const std::vector<Stream>& streams, const CompileOptions& options, Kept& kept) {
+Result<> make_procedures(const std::vector<Stream>& streams, const BuildNames& names,
+                         const CompileOptions& options, Kept& kept) {
   StreamsByExe by_exe;
   for (const Stream& s : streams) by_exe[s.exe].push_back(&s);
   const Shapes shapes = shapes_of(by_exe, options.min_count);
   Classes classes(streams, shapes, !options.strict);
-  Chooser choose(options, kept);
-  for (const TriggerClass& opens : classes.of_opens()) TRY(choose.add(opens));
+  Chooser choose(options, names, kept);
+  const std::vector<TriggerClass> of_opens = classes.of_opens();
+  uint64_t offered = 0;
+  for (const TriggerClass& opens : of_opens) offered += opens.occurrences.size();
+  for (const auto& [exe, all] : shapes)
+    for (const auto& shape : all) offered += shape->visits;
+  if (options.progress) options.progress->begin(offered);
+  for (const TriggerClass& opens : of_opens) TRY(choose.add(opens));
   for (const auto& [exe, all] : shapes)
     for (const auto& shape : all) TRY(choose.add_loop(exe, *shape, by_exe.at(exe)));
   for (const TriggerClass& locks : classes.of_locks()) TRY(choose.add(locks));
@@ -51,7 +58,7 @@ Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileO
   StreamCounts counts;
   const std::vector<Stream> streams = split_into_streams(traces, &counts);
   Kept kept;
-  if (!options.empty) TRY(make_procedures(streams, options, kept));
+  if (!options.empty) TRY(make_procedures(streams, BuildNames(traces), options, kept));
 
   Compiled out;
   out.calls = counts.calls;

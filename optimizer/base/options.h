@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/progress.h"
 #include "common/result.h"
 #include "optimizer/base/cost.h"
 
@@ -28,6 +29,7 @@ struct CompileOptions {
   CostModel cost;
   // Hits and misses of procedures that ran (`sysvm run --stats`): what misses is left out.
   std::vector<ProfiledProcedure> profile;
+  Progress* progress = nullptr;  // occurrences of what was offered a procedure so far
 };
 
 }  // namespace sysvm

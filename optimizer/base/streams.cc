@@ -5,7 +5,9 @@
 #include <map>
 #include <unordered_map>
 
+#include "optimizer/base/calls.h"
 #include "optimizer/base/images.h"
+#include "optimizer/base/loader.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -27,15 +29,41 @@ std::unordered_map<int32_t, uint64_t> second_threads(const Trace& trace) {
   return out;
 }
 
+// Which opens the dynamic loader made.
+class LoadersOpens {
+ public:
+  explicit LoadersOpens(const Trace& trace) : index_(trace) {}
+  bool has(const Event& e) {
+    if (!is_open(static_cast<uint32_t>(e.nr)) || !e.site()) return false;
+    const uint64_t key = e.site() ^ static_cast<uint64_t>(e.pid) << 40;
+    const auto [at, fresh] = known_.try_emplace(key, false);
+    if (fresh) {
+      const Mapping* mapping = index_.find(e.pid, e.site(), e.ts_ns);
+      at->second = mapping && is_loader(mapping->path);
+    }
+    return at->second;
+  }
+
+ private:
+  MappingIndex index_;
+  std::unordered_map<uint64_t, bool> known_;
+};
+
 void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& counts) {
   const Images images(trace);
   const auto threaded = second_threads(trace);
+  LoadersOpens loaders(trace);
   std::map<int32_t, std::vector<const Event*>> threads;
-  for (const Event& e : trace.events) threads[e.tid].push_back(&e);
+  std::vector<const Event*>* last = nullptr;
+  for (const Event& e : trace.events) {
+    if (!last || last->back()->tid != e.tid) last = &threads[e.tid];
+    last->push_back(&e);
+  }
 
   for (auto& [tid, events] : threads) {
-    std::stable_sort(events.begin(), events.end(),
-                     [](const Event* a, const Event* b) { return a->seq < b->seq; });
+    const auto earlier = [](const Event* a, const Event* b) { return a->seq < b->seq; };
+    if (!std::is_sorted(events.begin(), events.end(), earlier))
+      std::stable_sort(events.begin(), events.end(), earlier);
     Stream stream;
     auto cut = [&] {
       if (stream.calls.empty()) return;
@@ -60,7 +88,7 @@ void split_one(const Trace& trace, std::vector<Stream>& out, StreamCounts& count
         continue;
       }
       const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
-      if (unusable(e) || !row || row->effect == SYSVM_EFFECT_TASK) {
+      if (unusable(e) || !row || row->effect == SYSVM_EFFECT_TASK || loaders.has(e)) {
         cut();
         continue;
       }

@@ -144,6 +144,10 @@ std::string verdict_block(const Verdict& v, const Replay& r, const CostModel& co
   line("cold caches", "the same time saved in a longer run: what the disk adds is not in the recording");
   line("start",
        fmt::format("{} of it for starting the shim in {} processes", time_text(v.start_ns), r.shimmed));
+  if (r.too_old * 100 > r.runs)
+    line("too old", fmt::format("in {} of {} runs what was fetched ahead waits longer than an answer may (10 "
+                                "ms; 'sysvm run --age' allows more) and is dropped",
+                                r.too_old, r.runs));
   line("costs", fmt::format("an entry {:.0f} ns ({})", cost.crossing_ns, cost.source_and_age()));
   for (const std::string& why : v.why) line("why", why);
   if (r.programs.size() < 2) return out;

@@ -11,6 +11,7 @@
 namespace sysvm {
 
 Result<> Chooser::add(const TriggerClass& of) {
+  if (options_.progress) options_.progress->add(of.occurrences.size());
   Attempt together = TRY(attempt(of.occurrences, of.path, options_, trials_));
   const SiteGroup all{std::nullopt, of.occurrences};
   const std::vector<SiteGroup> groups = sites_.split(of.occurrences);
@@ -36,7 +37,7 @@ Result<> Chooser::add(const TriggerClass& of) {
 void Chooser::take(const TriggerClass& of, Attempt& found, const SiteGroup& group) {
   if (!found.proc) {
     const std::string where =
-        group.site ? fmt::format(" at {:.8}+{:#x}", group.site->build_id, group.site->offset) : "";
+        group.site ? fmt::format(" at {}+{:#x}", names_.of(group.site->build_id), group.site->offset) : "";
     kept_.drop(of.name + where, group.occurrences[0]->stream->exe, found.why, group.occurrences.size());
     return;
   }
@@ -51,6 +52,7 @@ void Chooser::take(const TriggerClass& of, Attempt& found, const SiteGroup& grou
 
 Result<> Chooser::add_loop(const std::string& exe, const LoopShape& shape,
                            const std::vector<const Stream*>& streams) {
+  if (options_.progress) options_.progress->add(shape.visits);
   Emitted emitted = TRY(emit_loop(shape, exe, shape.visits, !options_.strict));
   emitted.proc.code = TRY(assemble(emitted.text));
   const TrialTotals totals = TRY(trials_.of_loop(emitted.proc, streams, kept_.answered()));

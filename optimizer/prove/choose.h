@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "optimizer/base/names.h"
 #include "optimizer/base/options.h"
 #include "optimizer/learn/by_site.h"
 #include "optimizer/learn/classes.h"
@@ -21,8 +22,8 @@ namespace sysvm {
 
 class Chooser {
  public:
-  Chooser(const CompileOptions& options, Kept& kept)
-      : options_(options), trials_(options_.cost, !options.strict), kept_(kept) {}
+  Chooser(const CompileOptions& options, const BuildNames& names, Kept& kept)
+      : options_(options), names_(names), trials_(options_.cost, !options.strict), kept_(kept) {}
 
   Result<> add(const TriggerClass& of);
   // The trigger is the first call about one of the names that nothing else answers.
@@ -33,6 +34,7 @@ class Chooser {
   void take(const TriggerClass& of, Attempt& found, const SiteGroup& group);
 
   const CompileOptions& options_;
+  const BuildNames& names_;
   Trials trials_;
   SiteIndex sites_;
   Kept& kept_;

@@ -81,9 +81,12 @@ RecordedKernel::Key RecordedKernel::key_of(uint32_t at) const {
 
 // The key's slot, or the empty one where it belongs.
 RecordedKernel::Chain& RecordedKernel::chain_of(const Key& key) const {
-  size_t slot = key.hash() & (chains_.size() - 1);
-  while (chains_[slot].first != kNone && !(key_of(chains_[slot].first) == key))
+  const uint64_t hash = key.hash();
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  size_t slot = hash & (chains_.size() - 1);
+  while (chains_[slot].first != kNone && (chains_[slot].tag != tag || !(key_of(chains_[slot].first) == key)))
     slot = (slot + 1) & (chains_.size() - 1);
+  if (chains_[slot].first == kNone) chains_[slot].tag = tag;
   return chains_[slot];
 }
 
@@ -240,7 +243,7 @@ const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t
        at = next_same_[at], ++compared) {
     const Event& e = *events_[at];
     bool same = true;
-    const size_t nargs = traits_of(e).nargs;  // F_GETFL has two only
+    const size_t nargs = traits_of(e).nargs;  // of the command: F_GETFL has two only
     for (size_t i = 0; i < nargs && same; ++i) {
       const uint16_t kind = row->arg[i].kind;
       if (is_data(kind) || is_text(kind) || (i == 0 && file != kNone)) continue;

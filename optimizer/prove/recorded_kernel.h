@@ -80,6 +80,7 @@ class RecordedKernel {
   // the program only goes forward. `first` is kNone in an empty slot.
   struct Chain {
     uint32_t first = kNone, from = kNone;
+    uint32_t tag = 0;  // of the key's hash: another one is another key, without a look at the event
   };
   struct Name {  // in a directory of which the recording has none
     std::string text;

@@ -13,6 +13,7 @@
 #include "libsysvm/shim/replay/replay.h"
 #include "optimizer/base/calls.h"
 #include "optimizer/base/images.h"
+#include "optimizer/base/loader.h"
 #include "optimizer/prove/names_in_memory.h"
 #include "optimizer/prove/recorded_kernel.h"
 #include "optimizer/prove/shim_calls.h"
@@ -28,6 +29,7 @@ namespace {
 // with three files has 32 without procedures, grep with four 44 with them, ls and git with five 46.
 constexpr uint64_t kStart = 26, kStartWithProcedures = 36, kStartOfEachFile = 2;
 constexpr uint64_t kMappedFiles = 4;  // where the recording does not say
+constexpr size_t kTold = 4096;        // calls: how often progress is told
 constexpr size_t kNamed = 3;          // programs or objects, for each reason to go plain
 const char* const kReasons[] = {"",        "disabled", "threads", "unseen", "shared", "rings",
                                 "seccomp", "traced",   "faults",  "libc",   "engine", "watch"};
@@ -43,22 +45,42 @@ class Sites {
   const Site& of(int32_t pid, uint64_t address, uint64_t ts_ns) {
     auto [at, fresh] = known_.try_emplace({pid, address});
     if (!fresh || !address) return at->second;
-    const std::optional<Place> place = index_.place(pid, address, ts_ns);
-    if (!place) return at->second;
-    const std::string file = place->path.substr(place->path.rfind('/') + 1);
-    at->second = {address_of(place->build_id, place->offset),
-                  file.starts_with("ld-linux") || file.starts_with("ld-2.")};
+    const Mapping* mapping = index_.find(pid, address, ts_ns);
+    if (!mapping) return at->second;
+    const auto [of, first] = files_.try_emplace(mapping);
+    if (first) of->second = file_of(*mapping);
+    at->second = {of->second->address_of(address - mapping->start + mapping->offset), of->second->loader};
     return at->second;
   }
   void forget() { known_.clear(); }
 
  private:
+  // The same for all processes that map it: thousands may.
+  struct File {
+    bool loader = false;
+    std::string build_id;
+    std::unordered_map<uint64_t, uint64_t> addresses;  // by offset
+    uint64_t address_of(uint64_t offset) {
+      uint64_t& known = addresses[offset];
+      return known ? known : known = sysvm::address_of(build_id, offset);
+    }
+  };
+  File* file_of(const Mapping& mapping) {
+    const auto [at, fresh] = by_path_.try_emplace({mapping.path, mapping.build_id});
+    if (fresh) {
+      at->second.loader = is_loader(mapping.path);
+      at->second.build_id = mapping.build_id;
+    }
+    return &at->second;
+  }
   struct Hash {
     size_t operator()(const std::pair<int32_t, uint64_t>& k) const {
       return (k.second ^ static_cast<uint64_t>(k.first)) * 0x9e3779b97f4a7c15ull >> 7;
     }
   };
   MappingIndex index_;
+  std::map<std::pair<std::string, std::string>, File> by_path_;
+  std::unordered_map<const Mapping*, File*> files_;
   std::unordered_map<std::pair<int32_t, uint64_t>, Site, Hash> known_;
 };
 
@@ -164,6 +186,7 @@ class Player {
     play_calls(events, before);
     out_.add(now_);
     out_.programs[program_].add(now_);
+    if (options_.progress) options_.progress->add(events.size() % kTold);
   }
 
   void play_calls(const std::vector<const Event*>& events, bool before) {
@@ -176,6 +199,7 @@ class Player {
     const bool plain = before || tasks_.shares_memory(image_);
     for (size_t i = 0; i < events.size(); ++i) {
       const Event& e = *events[i];
+      if (options_.progress && i % kTold == kTold - 1) options_.progress->add(kTold);
       if (!e.has(kSignal)) now_.calls += counts(e);
       if (plain || e.has(kCompat)) {
         now_.plain += counts(e);
@@ -239,6 +263,7 @@ class Player {
     call.site = site.address;
     call.sp = reinterpret_cast<uint64_t>(stack);
     if (e.nr == SYSVM_NR_clone3 || e.nr == SYSVM_NR_clone) script_.clone_flags = tasks_.clone_flags(e);
+    now_.too_old += replay_too_old();
     const int verdict = replay_call(&call);
     if (verdict == SHIM_ANSWERED) {
       if (options_.fate) options_.fate(e, kernel_->made() ? CallFate::kRuns : CallFate::kAnswered);
@@ -322,6 +347,11 @@ Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trac
                       const ReplayOptions& options) {
   Loaded files(TRY(read_svp(svp)));
   Replay out;
+  if (options.progress) {
+    uint64_t events = 0;
+    for (const Trace* trace : traces) events += trace->events.size();
+    options.progress->begin(events);
+  }
   for (const Procedure& p : files.all().procs) {
     ReplayedProcedure& r = out.procedures.emplace_back();
     r.name = p.name;

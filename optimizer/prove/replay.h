@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/progress.h"
 #include "common/result.h"
 #include "optimizer/base/cost.h"
 #include "procedures/procedure.h"
@@ -38,6 +39,7 @@ struct ReplayOptions {
   std::function<bool(const std::string& path, const std::string& build_id)> unseen;
   // Is shown each call that is not made plainly, process by process.
   std::function<void(const Event& call, CallFate fate)> fate;
+  Progress* progress = nullptr;  // calls
 };
 
 struct ReplayedProcedure {
@@ -58,6 +60,7 @@ struct ReplayCounts {
   uint64_t used = 0;      // of these, those that the program then asked for
   uint64_t inner = 0;     // calls made inside runs, triggers included: with the user engine each is an entry
   uint64_t shimmed = 0;   // processes in which the shim starts
+  uint64_t too_old = 0;   // runs of which answers had waited longer than ReplayOptions::age_ms: dropped
   std::unordered_map<uint32_t, uint64_t> ahead_by_nr;
   std::unordered_map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
 

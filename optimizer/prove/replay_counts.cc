@@ -20,7 +20,7 @@ void ReplayCounts::add(const ReplayCounts& other) {
        {&ReplayCounts::processes, &ReplayCounts::calls, &ReplayCounts::entries, &ReplayCounts::unseen,
         &ReplayCounts::plain, &ReplayCounts::forwarded, &ReplayCounts::runs, &ReplayCounts::own,
         &ReplayCounts::answered, &ReplayCounts::ahead, &ReplayCounts::used, &ReplayCounts::inner,
-        &ReplayCounts::shimmed})
+        &ReplayCounts::shimmed, &ReplayCounts::too_old})
     this->*field += other.*field;
   for (const auto& [nr, n] : other.ahead_by_nr) ahead_by_nr[nr] += n;
   for (const auto& [nr, n] : other.left_by_nr) left_by_nr[nr] += n;

@@ -12,7 +12,6 @@
 namespace sysvm {
 namespace {
 
-
 std::vector<uint8_t> procedures(const std::string& calls) {
   const Trace trace = recording(calls);
   const Result<Compiled> compiled = compile({&trace}, {});
@@ -40,7 +39,8 @@ TEST(Replay, CountsTheEntriesOfAnotherRecording) {
 TEST(Replay, AStartCostsByTheFilesThatAreMapped) {
   Trace trace = recording(repeated(20, kGrepFile));
   std::vector<uint64_t> own;
-  for (const char* file : {"/bin/grep", "/lib/ld-linux-x86-64.so.2", "/lib/libc.so.6", "/lib/libpcre2-8.so.0"}) {
+  for (const char* file :
+       {"/bin/grep", "/lib/ld-linux-x86-64.so.2", "/lib/libc.so.6", "/lib/libpcre2-8.so.0"}) {
     Mapping m;
     m.pid = 100;
     m.path = file;
@@ -48,7 +48,8 @@ TEST(Replay, AStartCostsByTheFilesThatAreMapped) {
     own.push_back(replayed(repeated(20, kGrepFile), trace).own);
   }
   EXPECT_EQ(own, (std::vector<uint64_t>{own[0], own[0] + 2, own[0] + 4, own[0] + 6}));
-  EXPECT_EQ(own[3], 44u + 2) << "as measured; once it asks what the file system is, and the last close is its own";
+  EXPECT_EQ(own[3], 44u + 2)
+      << "as measured; once it asks what the file system is, and the last close is its own";
 }
 
 // What is made ahead waits for 10 ms at most. Time for which the recorder held the program is none that it waited.
@@ -65,15 +66,21 @@ TEST(Replay, ResultsDoNotGrowOldWhileTheRecorderHoldsTheProgram) {
     late += 20'000'000;
   }
   ASSERT_EQ(held.size(), 50u);
-  EXPECT_GT(replayed(repeated(20, kMd5sum), other).entries, before.entries + 50) << "so slow a program is not served";
+  const Replay slow = replayed(repeated(20, kMd5sum), other);
+  EXPECT_GT(slow.entries, before.entries + 50) << "so slow a program is not served";
+  EXPECT_GT(slow.runs, 0u);
+  EXPECT_GE(slow.too_old * 2, slow.runs) << "and it is known why";
   other.throttles = held;
-  EXPECT_EQ(replayed(repeated(20, kMd5sum), other).entries, before.entries);
+  const Replay fast = replayed(repeated(20, kMd5sum), other);
+  EXPECT_EQ(fast.entries, before.entries);
+  EXPECT_EQ(fast.too_old, 0u);
 }
 
 TEST(Replay, CallsThatNobodyAsksForAreCounted) {
-  const std::string stops_early = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
-                                  "close(3) = 0\n";
+  const std::string stops_early =
+      "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+      "close(3) = 0\n";
   const Trace other = recording(repeated(20, kGrepFile) + repeated(3, stops_early));
   const Replay r = replayed(repeated(20, kGrepFile), other);
   EXPECT_EQ(r.ahead - r.used, 3u * 2);  // both reads
@@ -82,8 +89,9 @@ TEST(Replay, CallsThatNobodyAsksForAreCounted) {
 }
 
 TEST(Replay, AProcedureThatMissesSwitchesItselfOff) {
-  const std::string goes_elsewhere = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                     "write(1, buf, 1) = 1\nclose(3) = 0\n";
+  const std::string goes_elsewhere =
+      "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "write(1, buf, 1) = 1\nclose(3) = 0\n";
   const Replay r = replayed(repeated(20, kGrepFile), recording(repeated(200, goes_elsewhere)));
   EXPECT_EQ(r.procedures[0].off, 1u);
   EXPECT_LT(r.procedures[0].runs, 100u);
@@ -100,11 +108,13 @@ TEST(Replay, ASecondThreadEndsIt) {
 }
 
 TEST(Replay, ASignalHandlerDropsWhatIsOutstanding) {
-  const std::string interrupted = "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                  "-- SIGALRM\n"
-                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
-                                  "read(3, buf, 98304) = 10\nread(3, buf, 94208) = 0\nclose(3) = 0\n";
-  const Replay r = replayed(repeated(20, kGrepFile), recording(repeated(8, kGrepFile) + repeated(8, interrupted)));
+  const std::string interrupted =
+      "openat(4, \"g%d\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "-- SIGALRM\n"
+      "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+      "read(3, buf, 98304) = 10\nread(3, buf, 94208) = 0\nclose(3) = 0\n";
+  const Replay r =
+      replayed(repeated(20, kGrepFile), recording(repeated(8, kGrepFile) + repeated(8, interrupted)));
   EXPECT_EQ(r.procedures[0].misses, 8u);
   EXPECT_EQ(r.wrong, 0u) << r.wrong_why;
 }
@@ -116,7 +126,9 @@ TEST(Replay, AProgramWithCallsOfItsOwnIsPlain) {
   mapping.path = "/usr/lib/libcrypto.so.3";
   other.mappings.push_back(mapping);
   ReplayOptions options;
-  options.unseen = [](const std::string& path, const std::string&) { return path.ends_with("libcrypto.so.3"); };
+  options.unseen = [](const std::string& path, const std::string&) {
+    return path.ends_with("libcrypto.so.3");
+  };
   const Replay r = replayed(repeated(20, kGrepFile), other, options);
   EXPECT_EQ(r.off.at("unseen").processes, 1u);
   EXPECT_EQ(r.answered, 0u);

@@ -56,6 +56,14 @@ TEST(Verdict, TheFirstLineIsOfTheEngineThatIsHere) {
   EXPECT_THAT(text, Not(HasSubstr("with the module")));
 }
 
+TEST(Verdict, SaysThatAnswersWouldBeTooOld) {
+  Replay r = good();
+  EXPECT_THAT(verdict_block(judge(r, costs(), 0, kWall, {true, ""}), r, costs()), Not(HasSubstr("too old")));
+  r.too_old = 4000;
+  EXPECT_THAT(verdict_block(judge(r, costs(), 0, kWall, {true, ""}), r, costs()),
+              HasSubstr("too old          in 4000 of 10000 runs"));
+}
+
 TEST(Verdict, AnIntervalThatHoldsZeroIsNothingToGain) {
   const Verdict v = judge(good(), costs(), 1e9, kWall, {true, ""});
   EXPECT_LT(v.kernel.low_ns, 0);
@@ -70,7 +78,8 @@ TEST(Verdict, BelowOnePerCentNothingIsToGain) {
 TEST(Verdict, StartingTheShimCountsForEachProcess) {
   Replay many = good();
   many.shimmed = 1000;
-  const Verdict one = judge(good(), costs(), 0, kWall, {true, ""}), all = judge(many, costs(), 0, kWall, {true, ""});
+  const Verdict one = judge(good(), costs(), 0, kWall, {true, ""}),
+                all = judge(many, costs(), 0, kWall, {true, ""});
   EXPECT_NEAR(one.kernel.saved_ns - all.kernel.saved_ns, 999 * costs().start_ns, 1);
   EXPECT_EQ(all.kernel.worth, Worth::kSlower);
   EXPECT_THAT(verdict_block(all, many, costs()), StartsWith("nothing to gain; slower: about "));
@@ -85,7 +94,8 @@ TEST(Verdict, SaysWhyNotByName) {
   r.left_by_nr[SYSVM_NR_close] = 10;
   const Verdict v = judge(r, costs(), 0, kWall, {true, ""});
   ASSERT_EQ(v.why.size(), 2u);
-  EXPECT_THAT(v.why[0], AllOf(HasSubstr("2 of 3 processes (80.0 % of the calls)"), HasSubstr("libcrypto.so.3")));
+  EXPECT_THAT(v.why[0],
+              AllOf(HasSubstr("2 of 3 processes (80.0 % of the calls)"), HasSubstr("libcrypto.so.3")));
   EXPECT_THAT(v.why[1], HasSubstr("900 of 5000 calls are write"));
 }
 
@@ -106,7 +116,8 @@ TEST(Verdict, ARecordingOfSeveralProgramsIsBrokenDown) {
 TEST(Verdict, NothingRecordedIsNothingToGain) {
   const Verdict v = judge({}, costs(), 0, 0, {true, ""});
   EXPECT_EQ(v.now().worth, Worth::kNothing);
-  EXPECT_THAT(verdict_block(v, {}, costs()), AllOf(StartsWith("nothing to gain"), Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
+  EXPECT_THAT(verdict_block(v, {}, costs()),
+              AllOf(StartsWith("nothing to gain"), Not(HasSubstr("nan")), Not(HasSubstr("inf"))));
 }
 
 }  // namespace

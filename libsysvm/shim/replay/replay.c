@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "libsysvm/shim/answers/outstanding.h"
+#include "libsysvm/shim/answers/records.h"
 #include "libsysvm/shim/base/count.h"
 #include "libsysvm/shim/base/quick.h"
 #include "libsysvm/shim/known/clock.h"
@@ -239,7 +242,8 @@ int replay_begin(const struct shim_settings *settings, struct replay_script *wit
 
 	script = with;
 	stats_out = stats;
-	memset(&file, 0, sizeof(file));
+	/* without the paths, which nobody writes here: a recording may have 100,000 processes */
+	memset(&file, 0, offsetof(struct shim_stats_file, unknown));
 	memset(&process, 0, sizeof(process));
 	memset(&counts, 0, sizeof(counts));
 	own.stats = &file.stats;
@@ -262,6 +266,16 @@ int replay_begin(const struct shim_settings *settings, struct replay_script *wit
 int replay_call(struct shim_call *call)
 {
 	return shim_dispatch(call);
+}
+
+bool replay_outstanding(void)
+{
+	return quick.next != quick.end || records_outstanding();
+}
+
+bool replay_too_old(void)
+{
+	return replay_outstanding() && quick.log_signals == shim_signals && !outstanding_fresh();
 }
 
 void replay_after(struct shim_call *call, int verdict)

@@ -43,6 +43,9 @@ int replay_begin(const struct shim_settings *settings, struct replay_script *scr
 /* a call of the application: enum shim_verdict, or more than that */
 int replay_call(struct shim_call *call);
 void replay_after(struct shim_call *call, int verdict); /* it was made: call->result */
+/* What is outstanding is older than the settings allow: the next call finds it dropped. */
+bool replay_too_old(void);
+bool replay_outstanding(void); /* something is that may answer a call */
 void replay_signal(void); /* a handler was entered */
 void replay_stop(enum shim_reason reason); /* what process/ would find out by itself */
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
