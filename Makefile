@@ -74,6 +74,9 @@ bench-cold: build
 	@bench/cold
 table: build
 	@bench/programs/table
+promises: build
+	@scripts/install-deps scripts/packages-programs.txt
+	@bench/programs/promises
 fuzz:
 	@scripts/install-deps
 	@scripts/fuzz

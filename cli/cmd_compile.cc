@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <set>
 
 #include "cli/base/fail.h"
 #include "cli/base/glossary.h"
@@ -12,7 +13,9 @@
 #include "cli/ticker.h"
 #include "cli/traces_argument.h"
 #include "common/numbers.h"
+#include "optimizer/base/names.h"
 #include "optimizer/explain/lists_text.h"
+#include "optimizer/explain/promise.h"
 #include "optimizer/explain/verdict.h"
 #include "optimizer/lists/cold.h"
 #include "optimizer/optimizer.h"
@@ -61,7 +64,14 @@ nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost
 }
 
 void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
-           const ColdOutlook& cold, const std::string& output) {
+           const ColdOutlook& cold, const BuildNames& names, const std::string& output) {
+  std::set<std::string> programs;
+  for (const EmittedInfo& e : c.emitted) programs.insert(e.exe);
+  for (const DroppedInfo& d : c.dropped) programs.insert(d.exe);
+  // Only where there are several: "grep: ".
+  const auto of = [&](const std::string& exe) {
+    return programs.size() > 1 ? printable(names.of(exe)) + ": " : std::string();
+  };
   fmt::print("{}\n{}: {} procedures, {} bytes\n", verdict_block(verdict, r, cost), output, c.emitted.size(),
              c.svp.size());
   if (!c.emitted.empty())
@@ -69,11 +79,12 @@ void print(const Compiled& c, const Replay& r, const CostModel& cost, const Verd
                "SAVES", "BREAK-EVEN", "MODE", "PROCEDURE");
   for (const EmittedInfo& e : c.emitted)
     fmt::print("{:>8} {:>8} {:>8} {:>8} {:>9} {:>7.0f} ns  {:<10} {}\n", e.seen, e.hits, e.misses, e.undone,
-               time_text(e.saved_ns), e.break_even_ns, e.mode, printable(e.name, kLine));
+               time_text(e.saved_ns), e.break_even_ns, e.mode, of(e.exe) + printable(e.name, kLine));
   fmt::print("{}", lists_lines(c.file.lists));
   if (!c.dropped.empty()) fmt::print("\nleft out:\n");
   for (const DroppedInfo& d : c.dropped)
-    fmt::print("{:>8}  {}: {}\n", d.seen, printable(d.trigger, kLine), printable(d.reason, kLine));
+    fmt::print("{:>8}  {}{}: {}\n", d.seen, of(d.exe), printable(d.trigger, kLine),
+               printable(d.reason, kLine));
   fmt::print(
       "\n{} calls recorded; replayed with these procedures: {} entries; {:.1f} % of {} calls made ahead not "
       "used\n",
@@ -123,24 +134,30 @@ int cmd_compile(const Words& words) {
     options.profile = std::move(*ran);
   }
   ticker->stage(fmt::format("compile: {} calls", thousands(traces->calls())));
-  const Result<Compiled> compiled = compile(traces->pointers(), options);
+  options.progress = &ticker->progress;
+  Result<Compiled> compiled = compile(traces->pointers(), options);
   if (!compiled) return fail(kExitToolFailed, compiled.error());
-  if (const Result<> written = write_whole_file(output, compiled->svp); !written)
-    return fail(kExitToolFailed, written.error());
-  if (output == "-") return 0;
   ticker->stage(fmt::format("compile: replaying {} calls", thousands(traces->calls())));
   ReplayOptions how;
   how.strict = options.strict;
   how.unseen = unseen_objects();
+  how.progress = &ticker->progress;
   const Result<Replay> replayed = replay(compiled->svp, traces->pointers(), how);
   if (!replayed) return fail(kExitToolFailed, replayed.error());
-  const Verdict verdict = judge(*replayed, *cost, compiled->spread_ns, wall_ns(traces->pointers()));
+  const Promise promise{*replayed, compiled->spread_ns, wall_ns(traces->pointers())};
+  Result<std::vector<uint8_t>> noted = note_promise(compiled->file, promise);
+  if (!noted) return fail(kExitToolFailed, noted.error());
+  compiled->svp = std::move(*noted);
+  if (const Result<> written = write_whole_file(output, compiled->svp); !written)
+    return fail(kExitToolFailed, written.error());
+  if (output == "-") return 0;
+  const Verdict verdict = judge(*replayed, *cost, promise.spread_ns, promise.wall_ns);
   const ColdOutlook cold = cold_outlook(traces->pointers());
   ticker.reset();
   if (json)
     fmt::print("{}", json_text(to_json(*compiled, *replayed, *cost, verdict, cold, output)));
   else
-    print(*compiled, *replayed, *cost, verdict, cold, output);
+    print(*compiled, *replayed, *cost, verdict, cold, BuildNames(traces->pointers()), output);
   return 0;
 }
 

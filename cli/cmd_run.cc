@@ -23,6 +23,7 @@
 #include "libsysvm/run/memory.h"
 #include "libsysvm/run/prepare.h"
 #include "libsysvm/run/run.h"
+#include "optimizer/explain/promise.h"
 #include "procedures/reader.h"
 #include "procedures/text.h"
 
@@ -88,7 +89,36 @@ nlohmann::ordered_json prefetch_report(const std::optional<prefetch_stats>& s) {
           {"processor_ms", static_cast<double>(s->processor_ns) / 1e6}};
 }
 
-nlohmann::ordered_json report(const Options& o, const ShimStats& stats,
+// What the procedure file promised of a run like the recorded one, beside this run.
+struct Beside {
+  uint64_t predicted_entries = 0, entries = 0;
+  Prediction predicted;
+  double recorded_ms = 0;  // plain
+  double predicted_ms() const { return recorded_ms - predicted.saved_ns / 1e6; }
+  double least_ms() const { return recorded_ms - predicted.high_ns / 1e6; }
+  double most_ms() const { return recorded_ms - predicted.low_ns / 1e6; }
+};
+
+std::optional<Beside> beside(const Options& o, const shim_stats& s, const Result<ProcedureFile>& file) {
+  const std::optional<Promise> promise = file ? promise_in(file->notes) : std::nullopt;
+  if (!promise || !o.plain.empty()) return std::nullopt;
+  EngineHere engine{o.engine == SYSVM_ENGINE_KERNEL, ""};
+  if (o.engine == SYSVM_ENGINE_AUTO) engine = engine_here();
+  const Verdict v = promise->judged(costs_here(), engine);
+  // What the shim does not see it does not count either.
+  const ReplayCounts& c = promise->counts;
+  return Beside{c.entries - std::min(c.entries, c.unseen + c.plain), s.forwarded + s.runs + s.own, v.now(),
+                static_cast<double>(v.wall_ns) / 1e6};
+}
+
+nlohmann::ordered_json to_json(const std::optional<Beside>& b) {
+  if (!b) return nullptr;
+  return {{"entries", b->predicted_entries}, {"entries_measured", b->entries},
+          {"recorded_ms", b->recorded_ms},   {"wall_ms", b->predicted_ms()},
+          {"wall_low_ms", b->least_ms()},    {"wall_high_ms", b->most_ms()}};
+}
+
+nlohmann::ordered_json report(const Options& o, const ShimStats& stats, const Result<ProcedureFile>& file,
                               const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
   nlohmann::ordered_json out{
@@ -105,6 +135,7 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats,
       {"runs", s.runs},
       {"inner", s.inner},
       {"own", s.own},
+      {"predicted", to_json(beside(o, s, file))},
       {"off", nlohmann::ordered_json::object()},
       {"procedures", nlohmann::ordered_json::array()},
       {"prefetch", prefetch_report(prefetch)},
@@ -114,9 +145,6 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats,
     out["unseen_objects"].push_back({{"path", u.path}, {"why", u.why}});
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) out["off"][shim_reason_name(i)] = s.off[i];
-  // Names are alike where triggers differ; 'compile --profile' must not take one for the other.
-  const Result<ProcedureFile> file =
-      o.procedures.empty() ? Result<ProcedureFile>(ProcedureFile{}) : read_svp_file(o.procedures);
   for (const ProcedureStats& p : stats.procedures) {
     const size_t i = out["procedures"].size();
     out["procedures"].push_back({{"name", p.name},
@@ -133,10 +161,20 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats,
   return out;
 }
 
-void explain(const ShimStats& stats, const std::optional<prefetch_stats>& prefetch) {
+void explain(const Options& o, const ShimStats& stats, const Result<ProcedureFile>& file,
+             const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
+  if (!o.plain.empty()) spdlog::info("run plainly: {}", o.plain);
   spdlog::info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen,
                s.forwarded, s.answered, s.runs);
+  if (const auto b = beside(o, s, file)) {
+    const auto n = static_cast<double>(b->entries), expected = static_cast<double>(b->predicted_entries);
+    spdlog::info("entries: {} predicted of a run like the recorded one, {} measured ({:+.1f} %)",
+                 b->predicted_entries, b->entries, expected > 0 ? 100 * (n / expected - 1) : 0);
+    spdlog::info(
+        "time: {:.1f} ms predicted ({:.1f} to {:.1f}), {:.1f} ms measured; recorded plainly: {:.1f} ms",
+        b->predicted_ms(), b->least_ms(), b->most_ms(), o.wall_ms, b->recorded_ms);
+  }
   for (unsigned i = 1; i < std::size(s.off); ++i)
     if (s.off[i]) spdlog::info("{} of them plain: {}", s.off[i], shim_reason_text(i));
   if (prefetch && prefetch->directories + prefetch->listed)
@@ -181,8 +219,10 @@ int cmd_run_prepare(const Words& words) {
     return problem->exit_code;
   }
   std::string bundle;
+  const Judge judge{[](std::string_view notes) { return why_plain(notes, costs_here(), engine_here()); },
+                    costs_file()};
   const Start start = prepare_once(std::get<FoundCommand>(found), options,
-                                   PrivateFolder::at_default_place("starts", true), &bundle);
+                                   PrivateFolder::at_default_place("starts", true), &bundle, judge);
   if (!bundle.empty() && !write_all(bundle_fd, bundle)) {
     fmt::print("no memory for the bundle: {}\n", std::strerror(errno));
     return kExitToolFailed;
@@ -208,14 +248,17 @@ int cmd_run_report(const Words& words) {
   const auto stats =
       read_stats(std::atoi(words[0].c_str()), procedures ? *procedures : "", !words[9].empty());
   if (!stats) return fail(kExitToolFailed, stats.error());
-  const auto json = report(o, *stats, prefetch);
+  // Names are alike where triggers differ; 'compile --profile' must not take one for the other.
+  const Result<ProcedureFile> file =
+      o.procedures.empty() ? Result<ProcedureFile>(ProcedureFile{}) : read_svp_file(o.procedures);
+  const auto json = report(o, *stats, file, prefetch);
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);
     out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     if (!out.flush()) spdlog::error("{}: cannot be written: {}", o.stats, std::strerror(errno));
   }
   if (o.json) fmt::print(stderr, "{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  if (o.verbose) explain(*stats, prefetch);
+  if (o.verbose) explain(o, *stats, file, prefetch);
   return 0;
 }
 

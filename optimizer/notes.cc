@@ -20,6 +20,19 @@ nlohmann::json objects_of(const std::vector<const Trace*>& traces, const Compile
   return paths;
 }
 
+// The programs that the procedures are bound to, by build-id.
+nlohmann::json programs_of(const Compiled& c, const std::vector<const Trace*>& traces,
+                           const CompileOptions& options) {
+  nlohmann::json out = nlohmann::json::object();
+  if (!options.examples) return out;
+  std::set<std::string> bound;
+  for (const Procedure& p : c.file.procs) bound.insert(p.exe);
+  for (const Trace* trace : traces)
+    for (const Process& p : trace->processes)
+      if (!p.build_id.empty() && !p.exe.empty() && bound.contains(p.build_id)) out[p.build_id] = p.exe;
+  return out;
+}
+
 }  // namespace
 
 std::string notes_of(const Compiled& c, const std::vector<const Trace*>& traces,
@@ -60,6 +73,7 @@ std::string notes_of(const Compiled& c, const std::vector<const Trace*>& traces,
                                   {"undo_ns", options.cost.undo_ns}}},
                                 {"procedures", procedures},
                                 {"objects", objects_of(traces, options)},
+                                {"programs", programs_of(c, traces, options)},
                                 {"dropped", dropped}};
   // A name in the recording may be any bytes; JSON may not.
   return notes.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

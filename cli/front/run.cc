@@ -174,6 +174,7 @@ class Run {
         off && std::strcmp(off, "1") == 0 && !options_.counted())
       return plainly();
     if (options_.prefetch) configure_prefetch();
+    if (nothing_to_do()) return plainly();
     if (const std::string problem = engine_problem(options_.shim.engine); !problem.empty())
       return plainly(problem, kExitToolFailed);
     // its command has what it asks for, not we
@@ -192,7 +193,8 @@ class Run {
     } else {
       return plainly(made.problem, kExitToolFailed);
     }
-    if (start->fault != kNoFault) {
+    if (start->fault == kForOther && options_.require) return say_error(start->message), kExitUsage;
+    if (start->fault != kNoFault && !is_quiet(start->fault)) {
       if (options_.require)
         return say_error(start->message), start->fault <= kStale ? kExitUsage : kExitToolFailed;
       if (start->fault == kBadProcedures) return plainly(start->message, kExitUsage);
@@ -206,6 +208,12 @@ class Run {
   }
 
  private:
+  // No procedures, and nobody who wants to see what the shim sees.
+  bool nothing_to_do() const {
+    const ShimOptions& o = options_.shim;
+    return o.procedures.empty() && o.engine == SYSVM_ENGINE_AUTO && !o.symbols && !options_.counted();
+  }
+
   // As built (lib/) or as installed (lib/sysvm/), beside the shim.
   void configure_prefetch() {
     const QuietLimit quiet;  // its counters are a file

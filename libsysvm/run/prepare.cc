@@ -31,6 +31,7 @@ constexpr char kLibrary[] = "libsysvm-preload.so";
 constexpr char kSymbolsLibrary[] = "libsysvm-preload-symbols.so";
 constexpr unsigned kSitesOfALibc = 100;  // fewer seen: no C library that we know how to patch
 constexpr size_t kObjectsMax = 512;      // of a procedure file's notes
+constexpr size_t kNameMax = 200;         // of a program in them
 constexpr time_t kDay = 24 * 3600;
 constexpr time_t kKeptFor = 30 * kDay;  // a start that nobody used for so long goes
 constexpr size_t kBundlesUnused = 64;   // bundles that no start names; processes may still run with them
@@ -87,24 +88,59 @@ void watch_search_path(Watch& watch) {
   }
 }
 
+// Of the notes: nothing in them is believed.
+nlohmann::json notes_of(const svp& view) {
+  if (!view.notes_size) return nullptr;
+  return nlohmann::json::parse(view.notes, view.notes + strnlen(view.notes, view.notes_size), nullptr,
+                               /*allow_exceptions=*/false);
+}
+
+// Somebody else's text on a line of ours.
+std::string one_line(std::string text) {
+  if (text.size() > kNameMax) text = text.substr(0, kNameMax) + "...";
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  return text;
+}
+
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 // Procedures are bound to an executable by its build-id. Where none is for this program, but some were made
-// for a program of this name, the program was built or updated since.
-std::string stale_message(const svp& view, const FoundCommand& command, const std::string& path) {
+// for a program of this name, it was built or updated since. Where the file names other programs alone, the
+// command may start them. Without names (written by hand, --no-examples) nothing can be told but that.
+void note_other_programs(const svp& view, const FoundCommand& command, const std::string& path,
+                         Start& start) {
   const auto image = ElfImage::open(command.program);
-  if (!image || view.nprocs == 0) return "";
+  if (!image || view.nprocs == 0) return;
   const std::vector<uint8_t> id = (*image).build_id();
-  std::set<std::string> bound;
+  const nlohmann::json notes = notes_of(view);
+  std::set<std::string> bound, names;
+  bool same_name = false;
   for (uint32_t i = 0; i < view.nprocs; ++i) {
     const svp_place& exe = view.procs[i].exe;
-    if (exe.build_id_len == 0) return "";
-    if (exe.build_id_len == id.size() && std::equal(id.begin(), id.end(), exe.build_id)) return "";
-    bound.insert(hex(exe.build_id, exe.build_id_len));
+    if (exe.build_id_len == 0) return;
+    if (exe.build_id_len == id.size() && std::equal(id.begin(), id.end(), exe.build_id)) return;
+    const std::string text = hex(exe.build_id, exe.build_id_len);
+    if (!bound.insert(text).second || !notes.is_object() || !notes.contains("programs") ||
+        !notes["programs"].is_object() || !notes["programs"].contains(text) ||
+        !notes["programs"][text].is_string())
+      continue;
+    const std::string name = notes["programs"][text];
+    same_name |= file_name(name) == file_name(command.program);
+    names.insert(one_line(name));
   }
-  return fmt::format(
-      "{}: made for another build of the program: none of its {} procedures is for {} (build-id {}, "
-      "expected {}{}); record and compile again",
-      path, view.nprocs, command.program, id.empty() ? "none" : hex(id.data(), id.size()), *bound.begin(),
-      bound.size() > 1 ? fmt::format(" or {} others", bound.size() - 1) : "");
+  const auto others = [](size_t n) { return n > 1 ? fmt::format(" or {} others", n - 1) : std::string(); };
+  const bool other = names.size() == bound.size() && !same_name;
+  start.fault = other ? kForOther : kStale;
+  if (other)
+    start.message = fmt::format("{}: made for {}{}: none of its {} procedures is for {}", path,
+                                *names.begin(), others(names.size()), view.nprocs, command.program);
+  else
+    start.message = fmt::format(
+        "{}: {}none of its {} procedures is for {} (build-id {}, "
+        "expected {}{}); record and compile again",
+        path, same_name ? "made for another build of the program: " : "", view.nprocs, command.program,
+        id.empty() ? "none" : hex(id.data(), id.size()), *bound.begin(), others(bound.size()));
 }
 
 bool patchable(const Analysis& a) {
@@ -157,12 +193,9 @@ std::vector<std::string> recorded_objects(const std::string& procedures) {
   std::error_code none;
   svp view;
   char why[8];
-  if (procedures.empty() || svp_check(procedures.data(), procedures.size(), &view, why, sizeof why) != 0 ||
-      !view.notes_size)
+  if (procedures.empty() || svp_check(procedures.data(), procedures.size(), &view, why, sizeof why) != 0)
     return out;
-  const auto notes =
-      nlohmann::json::parse(view.notes, view.notes + strnlen(view.notes, view.notes_size), nullptr,
-                            /*allow_exceptions=*/false);
+  const nlohmann::json notes = notes_of(view);
   if (!notes.is_object() || !notes.contains("objects") || !notes["objects"].is_array()) return out;
   for (const auto& path : notes["objects"])
     if (path.is_string() && out.size() < kObjectsMax)
@@ -210,7 +243,8 @@ Result<std::string> check_procedures(const std::string& path) {
   return std::string(bytes.begin(), bytes.end());
 }
 
-Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder) {
+Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder,
+                       const Judge& judge) {
   Prepared out;
   Start& start = out.start;
   Watch watch(start.watched);
@@ -221,7 +255,7 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
   const auto give_up = [&](StartFault fault, std::string message) {
     start.fault = fault;
     start.message = std::move(message);
-    if (fault == kPlainProgram && folder)
+    if (fault != kBadProcedures && folder)
       (void)folder.write(start_name(start.key).c_str(), pack_start(start));
     return std::move(out);
   };
@@ -235,11 +269,16 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
   svp view;
   char why[256];
   if (!(*procedures).empty() &&
-      svp_check((*procedures).data(), (*procedures).size(), &view, why, sizeof why) == 0)
-    if (std::string message = stale_message(view, command, options.procedures); !message.empty()) {
-      start.fault = kStale;
-      start.message = std::move(message);
+      svp_check((*procedures).data(), (*procedures).size(), &view, why, sizeof why) == 0) {
+    note_other_programs(view, command, options.procedures, start);
+    if (options.engine == SYSVM_ENGINE_AUTO && judge.why_not && view.notes_size) {
+      watch.file(judge.costs_file);
+      const std::string_view notes(view.notes, strnlen(view.notes, view.notes_size));
+      if (std::string reason = judge.why_not(notes); !reason.empty())
+        return start.fault == kStale ? give_up(kStale, start.message)
+                                     : give_up(kDoesNotPay, std::move(reason));
     }
+  }
 
   BundleInput& input = out.input;
   input.engine = static_cast<uint32_t>(options.engine);
@@ -281,7 +320,7 @@ Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, 
 }
 
 Start prepare_once(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder,
-                   std::string* bundle) {
+                   std::string* bundle, const Judge& judge) {
   constexpr int kWaits = 100, kWaitUs = 50'000;  // then without the lock: a stopped process may hold it
   UniqueFd lock;
   if (folder) {
@@ -290,7 +329,7 @@ Start prepare_once(const FoundCommand& command, const ShimOptions& options, cons
     if (auto start = kept_start(folder, start_key(options, command.path, install_prefix())))
       return *std::move(start);
   }
-  Prepared made = prepare_start(command, options, folder);
+  Prepared made = prepare_start(command, options, folder, judge);
   if (made.start.bundle.empty() && !made.start.library.empty()) *bundle = make_bundle(made.input);
   return std::move(made.start);
 }

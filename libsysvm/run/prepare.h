@@ -5,7 +5,9 @@
 // Tested by tests/run/prepare_test.cc.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "common/result.h"
 #include "libsysvm/run/bundle.h"
@@ -19,13 +21,21 @@ struct Prepared {
   BundleInput input;  // to make it otherwise; without paths of its own and of the statistics
 };
 
+// Asked where nobody has chosen an engine: do the procedures pay with the one that this machine has?
+struct Judge {
+  // The notes of the procedure file -> why not; "": they pay, or nobody knows.
+  std::function<std::string(std::string_view notes)> why_not;
+  std::string costs_file;  // what the answer depends on besides
+};
+
 // folder: where to keep bundle and start; one that cannot be used: nowhere. Never fails: what is wrong is in
 // the start.
-Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder);
+Prepared prepare_start(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder,
+                       const Judge& judge = {});
 
 // The same under a lock, so that many first runs at once analyse once: who comes second finds the start made.
 Start prepare_once(const FoundCommand& command, const ShimOptions& options, const PrivateFolder& folder,
-                   std::string* bundle);
+                   std::string* bundle, const Judge& judge = {});
 
 // The contents of a procedure file that svp_check accepts; empty path: empty.
 Result<std::string> check_procedures(const std::string& path);

@@ -11,7 +11,7 @@
 namespace sysvm {
 namespace {
 
-constexpr uint32_t kVersion = 1;  // raise with every change of Start or of what a bundle holds
+constexpr uint32_t kVersion = 2;  // raise with every change of Start or of what a bundle holds
 constexpr size_t kSizeMax = 1u << 20;
 constexpr size_t kWatchedMax = 4096;
 
@@ -105,6 +105,8 @@ std::string start_key(const ShimOptions& o, const std::string& command, const st
   Writer key;
   key.number(kVersion);
   key.number(static_cast<uint64_t>(o.engine));
+  // Whether it pays depends on the engine that there is.
+  key.number(o.engine == SYSVM_ENGINE_AUTO && ::access("/dev/sysvm", R_OK | W_OK) == 0);
   key.number(o.age_ms);
   key.number(o.strict | o.relaxed_age << 1 | o.allow_seccomp << 2 | o.symbols << 3);
   key.text(absolute_path(o.procedures));

@@ -28,8 +28,8 @@ struct ShimOptions {
   uint32_t age_ms = 10;
   bool relaxed_age = false;  // what was fetched ahead survives other calls that only look
   bool allow_seccomp = false;
-  bool symbols =
-      false;  // interpose by symbol even where the C library could be patched: every call is forwarded
+  bool symbols = false;  // interpose by symbol even where the C library could be patched: every call is
+                         // forwarded
 };
 
 struct WatchedFile {
@@ -43,12 +43,17 @@ enum StartFault : uint32_t {
   kStale = 2,          // made for another build of the program
   kPlainProgram = 3,   // the shim cannot be loaded into it
   kNoPatch = 4,        // its C library cannot be patched: seen by symbol only
+  kDoesNotPay = 5,     // with the engine that is here the procedures would make it slower: it runs plainly
+  kForOther = 6,       // made for other programs; those that the command starts may be among them
 };
+
+// Nothing is wrong: said only where somebody asks.
+constexpr bool is_quiet(uint32_t fault) { return fault == kDoesNotPay || fault == kForOther; }
 
 struct Start {
   std::string key;
   uint32_t fault = kNoFault;
-  std::string message;  // what is wrong, for people; said at each run
+  std::string message;  // what is wrong, for people; said at each run, unless it is no fault (is_quiet)
   std::string bundle;   // its name in the folder; empty: no use, the command runs plainly
   std::string library;  // what LD_PRELOAD gets
   std::vector<WatchedFile> watched;

@@ -223,6 +223,8 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file, const nlohman
     e.name = printable(p.name, 1000);
     e.mode = svp_mode_name(p.mode);
     e.exe = p.exe;
+    if (const nlohmann::json* programs = member(notes, "programs"))
+      e.program = text_of(*programs, p.exe.c_str());
     e.seen = p.seen;
     e.staging = p.staging;
     e.guard = guard_of(p);
@@ -274,7 +276,9 @@ std::string explain_text(const ProcedureFile& file, bool code) {
           "\n  expected to save {} ({} to {}) in a run like the recorded one; "
           "pays from {:.0f} ns for a crossing",
           time_text(e.saved_ns), time_text(e.saved_low_ns), time_text(e.saved_high_ns), e.break_even_ns);
-    out += e.exe.empty() ? "; for any executable\n" : fmt::format("; for the executable {}\n", e.exe);
+    out += e.exe.empty()       ? "; for any executable\n"
+           : e.program.empty() ? fmt::format("; for the executable {}\n", e.exe)
+                               : fmt::format("; for {} (build-id {:.8})\n", e.program, e.exe);
     if (!e.example.calls.empty())
       out += "  example  calls of the recorded run, beside what makes or answers each\n";
     out += side_by_side(file.procs[i], e.example, code);

@@ -22,6 +22,7 @@ struct ExplainedCall {
 
 struct ExplainedProcedure {
   std::string name, mode, exe;
+  std::string program;  // the path of that executable, "" if the notes do not have it
   uint64_t seen = 0;
   int64_t hits = -1, misses = -1, undone = -1;  // by replay when it was compiled; -1: not noted
   double saved_ns = 0, saved_low_ns = 0, saved_high_ns = 0, break_even_ns = 0;  // if hits are noted

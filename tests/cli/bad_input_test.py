@@ -301,7 +301,7 @@ def same_under(command, words, before=()):
 
 
 def under_shim(recorded, *more):
-    return ["run", "-P", recorded[0] / "small.svp", *more]
+    return ["run", "--engine", "user", "-P", recorded[0] / "small.svp", *more]
 
 
 PRINTS = "#include <stdio.h>\nint main(int n, char **w) { printf(\"%d %s\\n\", n, w[1]); return 7; }\n"
@@ -329,7 +329,7 @@ def test_setuid_program_runs_plainly(folder, recorded):
     os.chmod(program, 0o4755)
     shutil.copy(recorded[0] / "small.svp", folder / "small.svp")
     (folder / "small.svp").chmod(0o644)
-    said = same_under(["run", "-P", folder / "small.svp"], [program],
+    said = same_under(["run", "--engine", "user", "-P", folder / "small.svp"], [program],
                       before=NOBODY if os.getuid() == 0 else [])
     assert "set" in said
 

@@ -62,7 +62,7 @@ def folder(tmp_path, monkeypatch):
     recorded = run(SYSVM, "record", "-q", "-o", "visits.trace", "--", "./visits", "2", "100")
     assert recorded.returncode == 0, recorded.stderr
     # its object file is known from now on
-    assert run(SYSVM, "run", "--", "./visits", "2", "1").returncode == 0
+    assert run(SYSVM, "run", "--engine", "user", "--", "./visits", "2", "1").returncode == 0
     return tmp_path
 
 

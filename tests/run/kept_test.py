@@ -48,7 +48,7 @@ def test_a_cache_of_another_user_or_behind_a_link_is_not_used(home):
     elsewhere = os.path.join(home["HOME"], "elsewhere")
     os.mkdir(elsewhere)
     os.symlink(elsewhere, cache(home))
-    done = run(home, SYSVM, "run", "--", "echo", "job")
+    done = run(home, SYSVM, "run", "--engine", "user", "--", "echo", "job")
     assert (done.returncode, done.stdout) == (0, b"job\n")
     one_line(done, cache(home))
     assert os.listdir(elsewhere) == []
@@ -56,13 +56,13 @@ def test_a_cache_of_another_user_or_behind_a_link_is_not_used(home):
         os.unlink(cache(home))
         os.mkdir(cache(home), 0o700)
         os.chown(cache(home), 4711, 4711)
-        done = run(home, SYSVM, "run", "--", "echo", "job")
+        done = run(home, SYSVM, "run", "--engine", "user", "--", "echo", "job")
         assert (done.returncode, done.stdout) == (0, b"job\n")
         one_line(done, "belongs to user 4711")
 
 
 def test_files_that_others_can_write_or_that_are_links_are_not_used(home):
-    words = [SYSVM, "run", "--", "echo", "job"]
+    words = [SYSVM, "run", "--engine", "user", "--", "echo", "job"]
     run(home, *words)
     path = os.path.join(cache(home), "starts", starts(home)[0])
     before = os.stat(path).st_ino
@@ -116,11 +116,12 @@ def test_a_full_disk(home, size):
 
 def test_a_first_run_that_is_killed_leaves_a_usable_cache(home):
     for wait in (0.001, 0.01, 0.03, 0.06):
-        process = subprocess.Popen([SYSVM, "run", "--", "true"], env=home, start_new_session=True)
+        process = subprocess.Popen([SYSVM, "run", "--engine", "user", "--", "true"], env=home,
+                                   start_new_session=True)
         time.sleep(wait)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(WAIT)
-    done = run(home, SYSVM, "run", "--", "sh", "-c", "echo job")
+    done = run(home, SYSVM, "run", "--engine", "user", "--", "sh", "-c", "echo job")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"job\n", b"")
 
 
@@ -134,7 +135,7 @@ def test_what_the_recording_saw_executed_is_known_in_the_first_run(home):
     assert run(home, SYSVM, "compile", trace, "-o", svp).returncode == 0
     shutil.rmtree(cache(home), ignore_errors=True)
     stats = os.path.join(home["HOME"], "stats.json")
-    done = run(home, SYSVM, "run", "-P", svp, "--stats", stats, "--", *shell)
+    done = run(home, SYSVM, "run", "--engine", "user", "-P", svp, "--stats", stats, "--", *shell)
     assert done.returncode == 0
     with open(stats) as f:
         counts = json.load(f)
@@ -145,7 +146,7 @@ def test_commands_share_a_bundle_and_old_ones_go(home):
     folder = os.path.join(cache(home), "starts")
     for _ in range(2):  # in the second round nothing new is met
         for command in ("true", "cat", "env"):
-            assert run(home, SYSVM, "run", "--", command).returncode == 0
+            assert run(home, SYSVM, "run", "--engine", "user", "--", command).returncode == 0
     named = set()
     for name in starts(home):
         with open(os.path.join(folder, name), "rb") as f:
@@ -156,11 +157,11 @@ def test_commands_share_a_bundle_and_old_ones_go(home):
         with open(path, "wb") as f:
             f.write(b"old")
         os.utime(path, (i, i) if i % 2 else None)  # every other one is of 1970
-    run(home, SYSVM, "run", "--", "sort", "/dev/null")
+    run(home, SYSVM, "run", "--engine", "user", "--", "sort", "/dev/null")
     left = bundle(home)
     assert not [b for b in left if os.stat(b).st_mtime < 1000] and len(left) <= 66
     assert len(starts(home)) == 1, "the others were made before sort was known"
-    assert run(home, SYSVM, "run", "--", "cat", "/dev/null").returncode == 0
+    assert run(home, SYSVM, "run", "--engine", "user", "--", "cat", "/dev/null").returncode == 0
 
 
 def test_many_first_runs_at_once(home):

@@ -40,17 +40,18 @@ def test_the_shim_is_there_in_place(home):
 
 
 def test_exit_status_with_sigchld_ignored(home):
-    for words in ([SYSVM, "run", "--", "sh", "-c", "exit 3"], staying(home, "sh", "-c", "exit 3")):
+    for words in ([SYSVM, "run", "--engine", "user", "--", "sh", "-c", "exit 3"],
+                  staying(home, "sh", "-c", "exit 3")):
         done = run(home, *words, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
         assert done.returncode == 3, done
 
 
 def test_a_second_start_analyses_nothing(home):
-    run(home, SYSVM, "run", "--", "true")
+    run(home, SYSVM, "run", "--engine", "user", "--", "true")
     before = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns
               for n in os.listdir(os.path.join(cache(home), "starts"))}
     broken = dict(home)
-    done = run(broken, SYSVM, "run", "--", "true")
+    done = run(broken, SYSVM, "run", "--engine", "user", "--", "true")
     after = {n: os.stat(os.path.join(cache(home), "starts", n)).st_ctime_ns
              for n in os.listdir(os.path.join(cache(home), "starts"))}
     assert (done.returncode, done.stderr, before) == (0, b"", after)
@@ -111,7 +112,7 @@ def test_a_plain_run_because_of_a_limit_inherits_nothing_of_ours(home):
     def lower():
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     plain = run(home, SEEN, "place", preexec_fn=lower)
-    for words in ([SYSVM, "run", "--", SEEN, "place"], staying(home, SEEN, "place")):
+    for words in ([SYSVM, "run", "--engine", "user", "--", SEEN, "place"], staying(home, SEEN, "place")):
         done = run(home, *words, preexec_fn=lower)
         assert done.returncode == 0 and [l for l in done.stdout.splitlines() if l.startswith(b"ignored")] == \
                [l for l in plain.stdout.splitlines() if l.startswith(b"ignored")]
@@ -120,7 +121,7 @@ def test_a_plain_run_because_of_a_limit_inherits_nothing_of_ours(home):
 def test_a_home_with_a_line_break(home):
     odd = os.path.join(home["HOME"], "odd\nhome")
     os.mkdir(odd)
-    done = run(dict(home, HOME=odd), SYSVM, "run", "--", "sh", "-c",
+    done = run(dict(home, HOME=odd), SYSVM, "run", "--engine", "user", "--", "sh", "-c",
                "env | grep -c -e SYSVM_BUNDLE -e LD_PRELOAD")
     assert done.stdout == b"0\n"
     one_line(done, "line break", "not kept")
@@ -171,7 +172,7 @@ def test_a_killed_wrapper_leaves_neither_command_nor_files(home, ends):
 
 
 def test_nothing_is_left_when_the_first_run_is_killed(home):
-    process = subprocess.Popen([SYSVM, "run", "--", "sleep", "1000"], env=home)
+    process = subprocess.Popen([SYSVM, "run", "--engine", "user", "--", "sleep", "1000"], env=home)
     process.kill()
     process.wait(WAIT)
     assert os.listdir(home["TMPDIR"]) == []
@@ -249,7 +250,7 @@ def in_terminal(home, words, keys):
 @pytest.mark.parametrize("mode", ["in place", "beside"])
 def test_interrupt_from_the_terminal_arrives_once(home, mode):
     words = [SEEN, "signals", "9"]
-    words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--", *words]
+    words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--engine", "user", "--", *words]
     keys = [(b"2 0\r\n" * i, b"\x03") for i in range(1, 8)]  # one that came twice would be among the nine
     out, status = in_terminal(home, words, [(b"ready", b"\x03"), *keys, (b"2 0\r\n" * 8, b"\x1c")])
     assert status == 0 and out.split(b"\r\n", 1)[1].replace(b"^\\", b"") == b"2 0\r\n" * 8 + b"3 0\r\n"
@@ -259,7 +260,7 @@ def test_interrupt_from_the_terminal_arrives_once(home, mode):
 def test_stop_and_go_on_under_a_shell(home, mode):
     """^Z, then fg, in a shell with job control."""
     words = [SEEN, "stop"]
-    words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--", *words]
+    words = staying(home, *words) if mode == "beside" else [SYSVM, "run", "--engine", "user", "--", *words]
     script = "ulimit -c 0; set -m; %s; echo stopped $?; fg >/dev/null; echo ended $?" % " ".join(words)
     out, status = in_terminal(home, ["/bin/bash", "-c", script],
                               [(b"ready", b"\x1a"), (b"going on", b"\x1c")])

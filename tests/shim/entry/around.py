@@ -95,7 +95,7 @@ def environments():
     for value in ("", "libm.so.6 libdl.so.2", ":libm.so.6:", program("libplain_library.so")):
         case("LD_PRELOAD is '%s'" % value, [program("shows")], env=dict(environment, LD_PRELOAD=value),
              contains="LD_PRELOAD=%s|" % value)
-    case("sysvm run in sysvm run", [sysvm, "run", "--", program("shows")], contains="behind the words: 1")
+    case("sysvm run in sysvm run", [sysvm, "run", "--engine", "user", "--", program("shows")], contains="behind the words: 1")
     case("the most that exec takes", [program("limited"), "words"], contains="words ")
     for how in "seize", "traceme":
         case("a tracer's child: " + how, [program("traces"), how, "/bin/true"], contains="1 words, ")

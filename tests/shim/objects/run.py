@@ -126,7 +126,7 @@ def identities():
         library("written", False)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         for words in [program("uses")], ["cat", "/dev/null"], ["touch", place("touched")]:
-            subprocess.run([sysvm, "run", "--", *words], check=True, capture_output=True,
+            subprocess.run([sysvm, "run", "--engine", "user", "--", *words], check=True, capture_output=True,
                            env=dict(environment, LD_LIBRARY_PATH=place("written") + ":" + programs))
 
     # The record is the one of the file as it was when the command began; a child meets it changed.
