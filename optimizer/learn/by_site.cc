@@ -3,25 +3,26 @@
 
 namespace sysvm {
 
-std::optional<CodePlace> SiteIndex::site_of(const Trace& trace, const Event& e) {
+SiteIndex::Site SiteIndex::site_of(const Trace& trace, const Event& e) {
   std::unique_ptr<MappingIndex>& index = mappings_[&trace];
   if (!index) index = std::make_unique<MappingIndex>(trace);
-  if (!e.site()) return std::nullopt;
-  const std::optional<Place> place = index->place(e.pid, e.site(), e.ts_ns);
-  if (!place || place->build_id.empty() || place->build_id.size() > 2 * SVP_BUILD_ID_MAX) return std::nullopt;
-  return CodePlace{place->build_id, place->offset};
+  const Mapping* m = e.site() ? index->find(e.pid, e.site(), e.ts_ns) : nullptr;
+  if (!m || m->build_id.size() > 2 * SVP_BUILD_ID_MAX) return {};
+  return {m->build_id, e.site() - m->start + m->offset};
 }
 
 std::vector<SiteGroup> SiteIndex::split(const std::vector<const Occurrence*>& occurrences) {
-  std::map<std::string, SiteGroup> groups;
+  std::map<Site, std::vector<const Occurrence*>> groups;
   for (const Occurrence* o : occurrences) {
-    const std::optional<CodePlace> site = site_of(*o->stream->trace, *o->trigger);
-    SiteGroup& group = groups[site ? site->build_id + "+" + std::to_string(site->offset) : ""];
-    group.site = site;
-    group.occurrences.push_back(o);
+    const Site site = site_of(*o->stream->trace, *o->trigger);
+    groups[site.first.empty() ? Site() : site].push_back(o);
   }
   std::vector<SiteGroup> out;
-  for (auto& [name, group] : groups) out.push_back(std::move(group));
+  for (auto& [site, group] : groups) {
+    SiteGroup& to = out.emplace_back();
+    if (!site.first.empty()) to.site = CodePlace{std::string(site.first), site.second};
+    to.occurrences = std::move(group);
+  }
   return out;
 }
 

@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "optimizer/learn/occurrences.h"
@@ -25,10 +27,11 @@ struct SiteGroup {
 
 class SiteIndex {
  public:
-  std::optional<CodePlace> site_of(const Trace& trace, const Event& e);
   std::vector<SiteGroup> split(const std::vector<const Occurrence*>& occurrences);
 
  private:
+  using Site = std::pair<std::string_view, uint64_t>;  // build-id, in the trace, and offset; "": not known
+  Site site_of(const Trace& trace, const Event& e);
   std::map<const Trace*, std::unique_ptr<MappingIndex>> mappings_;
 };
 
