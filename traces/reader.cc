@@ -175,6 +175,31 @@ Result<TraceInfo> read_all(const std::string& path, unsigned threads, Take take)
 
 }  // namespace
 
+namespace {
+
+// A call is written when it returned, so those that took long (a shell's wait4) lie behind others that began
+// later. They are few: they are taken out, and merged with the rest, which is in order.
+void sort_by_time(std::vector<Event>& events) {
+  const auto earlier = [](const Event& a, const Event& b) {
+    return std::tie(a.ts_ns, a.tid, a.seq) < std::tie(b.ts_ns, b.tid, b.seq);
+  };
+  std::vector<Event> late;
+  size_t in_order = 0;
+  for (Event& e : events)
+    if (in_order && earlier(e, events[in_order - 1]))
+      late.push_back(e);
+    else
+      events[in_order++] = e;
+  std::stable_sort(late.begin(), late.end(), earlier);
+  for (size_t to = events.size(); !late.empty();) {
+    const bool from_late = !in_order || !earlier(late.back(), events[in_order - 1]);
+    events[--to] = from_late ? late.back() : events[--in_order];
+    if (from_late) late.pop_back();
+  }
+}
+
+}  // namespace
+
 Result<ColumnTrace> read_columns(const std::string& path, unsigned threads) {
   ColumnTrace out;
   static_cast<TraceInfo&>(out) =
@@ -193,11 +218,7 @@ Result<Trace> read_trace(const std::string& path, unsigned threads) {
   static_cast<TraceInfo&>(trace) = TRY(read_all(path, threads, [&](const Columns& columns) {
     for (size_t i = 0; i < columns.size(); ++i) trace.events.push_back(columns.event(i));
   }));
-  const auto earlier = [](const Event& a, const Event& b) {
-    return std::tie(a.ts_ns, a.tid, a.seq) < std::tie(b.ts_ns, b.tid, b.seq);
-  };
-  if (!std::is_sorted(trace.events.begin(), trace.events.end(), earlier))
-    std::stable_sort(trace.events.begin(), trace.events.end(), earlier);
+  sort_by_time(trace.events);
   return trace;
 }
 
