@@ -29,6 +29,7 @@ namespace {
 // with three files has 32 without procedures, grep with four 44 with them, ls and git with five 46.
 constexpr uint64_t kStart = 26, kStartWithProcedures = 36, kStartOfEachFile = 2;
 constexpr uint64_t kMappedFiles = 4;  // where the recording does not say
+constexpr int kForks = 64;            // in a row, without an exec
 constexpr size_t kTold = 4096;        // calls: how often progress is told
 constexpr size_t kNamed = 3;          // programs or objects, for each reason to go plain
 const char* const kReasons[] = {"",        "disabled", "threads", "unseen", "shared", "rings",
@@ -241,7 +242,20 @@ class Player {
     pid_ = first.pid;
     const int reason = replay_begin(&settings, &script_, &stats_);
     start_ = crossings_of_start(!reason);
-    if (!reason && unseen_.contains(first.pid)) replay_stop(SHIM_OFF_UNSEEN);
+    if (!reason && unseen_object()) replay_stop(SHIM_OFF_UNSEEN);
+  }
+
+  // A fork's child maps what its parent did.
+  const std::string* unseen_object() const {
+    const Process* image = image_;
+    int32_t pid = pid_;
+    for (int depth = 0; depth < kForks; ++depth) {
+      if (const auto at = unseen_.find(pid); at != unseen_.end()) return at->second;
+      if (!image || image->execed) return nullptr;
+      pid = image->parent;
+      image = images_.at(pid, image->start_ns);
+    }
+    return nullptr;
   }
 
   // The shim opens, checks and closes each object that the program was linked with.
@@ -305,9 +319,8 @@ class Player {
     WentPlain& off = out_.off[kReasons[reason]];
     off.processes += times;
     off.calls += now_.calls;
-    const auto object = unseen_.find(pid_);
-    const std::string& name =
-        reason == SHIM_OFF_UNSEEN && object != unseen_.end() ? *object->second : program_;
+    const std::string* object = reason == SHIM_OFF_UNSEEN ? unseen_object() : nullptr;
+    const std::string& name = object ? *object : program_;
     if (off.of.size() < kNamed && std::find(off.of.begin(), off.of.end(), name) == off.of.end())
       off.of.push_back(name);
   }

@@ -134,6 +134,28 @@ TEST(Replay, AProgramWithCallsOfItsOwnIsPlain) {
   EXPECT_EQ(r.answered, 0u);
 }
 
+// rsync: three processes, forks of one that maps libcrypto.
+TEST(Replay, SoIsItsChild) {
+  Trace other = recording(repeated(10, kGrepFile));
+  Mapping mapping;
+  mapping.pid = 100;
+  mapping.path = "/usr/lib/libcrypto.so.3";
+  other.mappings.push_back(mapping);
+  add_calls(other, "fork() = 101\n");
+  Process child = other.processes[0];
+  child.pid = 101;
+  child.parent = 100;
+  child.execed = false;
+  child.start_ns = other.events.back().ts_ns;
+  other.processes.push_back(child);
+  add_calls(other, repeated(10, kGrepFile), 101, 101);
+  ReplayOptions options;
+  options.unseen = [](const std::string& path, const std::string&) { return path.ends_with("libcrypto.so.3"); };
+  const Replay r = replayed(repeated(20, kGrepFile), other, options);
+  EXPECT_EQ(r.off.at("unseen").processes, 2u);
+  EXPECT_EQ(r.answered, 0u);
+}
+
 TEST(Replay, AnotherExecutableHasNoProcedures) {
   Trace other = recording(repeated(10, kGrepFile));
   other.processes[0].build_id = "ccdd";
