@@ -100,7 +100,8 @@ std::string summary_html(const Facts& f) {
        f.threads.size() > 1 ? "all threads together" : share(f.in_calls_ns));
   fact("waiting", duration(static_cast<double>(f.waiting_ns)), "in poll, futex, wait \u2026");
   fact("threads", thousands(f.threads.size()),
-       fmt::format("{} process images", thousands(f.info.processes.size())));
+       fmt::format("{} process image{}", thousands(f.info.processes.size()),
+                   f.info.processes.size() == 1 ? "" : "s"));
   fact("places", thousands(f.places.size()), "files and directories");
   const bool whole = !lost && !f.missing && f.info.stats && f.info.damage.empty();
   fact("complete", whole ? "<span class=good>yes</span>" : "<span class=bad>no</span>",

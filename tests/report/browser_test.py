@@ -45,7 +45,8 @@ def test_samples_are_drawn(browser, sample, scheme, width, tmp_path):
     browser.size(width, 900)
     browser.prefer(prefers_color_scheme=scheme)
     browser.open(page)
-    assert browser.value(COLOURS % ".lanes") > 6 and browser.value(COLOURS % ".overview") > 3
+    assert browser.value(COLOURS % ".lanes") > 6
+    assert browser.value(COLOURS % ".overview") > 1  # all of it may be one kind of call
     assert (
         browser.value(
             '[...document.querySelectorAll("#flow .branch")].filter((one) => !one.hidden && one.offsetWidth >'
