@@ -7,7 +7,7 @@ set -eu
 build=$1
 bin=$build/bin
 source=$2
-fail() { echo "expected: $*"; exit 1; }
+fail() { grep MemAvailable /proc/meminfo; df -h /tmp; echo "expected: $*"; exit 1; }
 command -v podman crun >/dev/null || { echo "SKIPPED: no podman here: apt-get install podman crun"; exit 77; }
 parameter=/sys/module/sysvm/parameters/seccomp
 group=4242
@@ -44,7 +44,7 @@ run() {
 	[ "$who" = 0 ] || caller="setpriv --reuid=$who --regid=$who --groups=$group --inh-caps=-all"
 	# shellcheck disable=SC2086
 	HOME=$work/home XDG_RUNTIME_DIR=$work/run $caller \
-		podman --log-level error --cgroup-manager cgroupfs --storage-driver vfs \
+		podman --log-level warn --cgroup-manager cgroupfs --storage-driver vfs \
 		--root "$work/home/$who" run --rm --network none --device /dev/sysvm $options \
 		-v /usr:/usr:ro -v /etc:/etc:ro -v "$build:$build:ro" -v "$source:$source:ro" \
 		--rootfs "$work/tree" "$@"
