@@ -83,6 +83,7 @@ static void a_filter_set_in_the_middle_of_a_run_stops_it(void)
 	CHECK_EQ(pthread_create(&thread, NULL, set_filter_for_all, &started), 0);
 	set(&p, 3, (uintptr_t)&started);
 	set(&p, 4, 1);
+	CALL(&p, getppid, 1); /* one at least, however fast the thread is */
 	EMIT(&p, SYSVM_OP_ST64, 3, 4, 0, 0);
 	uint32_t loop = p.len;
 	CALL(&p, getppid, 1);
