@@ -3,7 +3,7 @@
 import re
 
 WAYS = ("none", "own", "foreign")
-PASSED = re.compile(r"(ok|PASS|run, exit status 0|0)$")
+PASSED = re.compile(r"(ok|PASS|UNEXPECTED PASS|run, exit status 0|0)$")
 
 
 def summary(data: dict) -> dict:
