@@ -66,6 +66,7 @@ ColdOutlook cold_outlook(const std::vector<const Trace*>& traces) {
 }
 
 std::string cold_text(const ColdOutlook& cold) {
+  if (!cold.calls) return "";
   if (static_cast<double>(cold.waited_ns) < kLeast * static_cast<double>(cold.wall_ns)) return "";
   return fmt::format(
       "cold: {} of {} were waited for storage, in {} calls that could be made ahead; --prefetch=auto may "

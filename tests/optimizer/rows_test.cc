@@ -79,7 +79,8 @@ TEST(Rows, TheGapIsLearnedFromPointersAndLengths) {
   for (const RowRelation& row : {RowRelation{116, 7}, RowRelation{8, 7}, RowRelation{40, 15}, RowRelation{1, 0}, RowRelation{33, 0}}) {
     Program p(row);
     p.names(names(60));
-    const std::optional<Rows> rows = rows_in(p.trace());
+    const Trace trace = p.trace();
+  const std::optional<Rows> rows = rows_in(trace);
     ASSERT_TRUE(rows) << row.gap;
     EXPECT_EQ(rows->shape.row->gap, row.gap);
     EXPECT_EQ(rows->shape.row->mask, row.mask);
@@ -92,7 +93,8 @@ TEST(Rows, AnotherBlockOfMemoryEndsARow) {
   p.names(names(60, "a"));
   p.jump(kPool + 0x100000);
   p.names(names(60, "b"));
-  const std::optional<Rows> rows = rows_in(p.trace());
+  const Trace trace = p.trace();  // the names of visits are its
+  const std::optional<Rows> rows = rows_in(trace);
   ASSERT_TRUE(rows);
   const std::vector<Visit>& visits = rows->visits.at(0);
   EXPECT_EQ(visits.front().name, names(60, "a")[1]) << "the first name shows nothing";
@@ -145,7 +147,8 @@ TEST(Rows, NamesThatTheRuntimeDoesNotFollow) {
 TEST(Rows, StagesToByteCode) {
   Program p;
   p.names(names(60));
-  const std::optional<Rows> rows = rows_in(p.trace());
+  const Trace trace = p.trace();
+  const std::optional<Rows> rows = rows_in(trace);
   ASSERT_TRUE(rows);
   Result<Emitted> emitted = emit_loop(rows->shape, "aabb", rows->shape.visits, true);
   ASSERT_TRUE(emitted) << emitted.message();
