@@ -43,6 +43,15 @@ std::string Descriptors::resolved(std::string_view folder, std::string path) {
   return std::string(folder) + (folder.ends_with('/') ? "" : "/") + path;
 }
 
+// What ".." leads to from a folder that is no link.
+std::string Descriptors::parent_of(std::string_view folder) {
+  const size_t slash = folder.rfind('/');
+  const std::string_view last = folder.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  if (last.empty() || last == "." || last == "..") return resolved(folder, "..");
+  if (slash == std::string_view::npos) return ".";
+  return std::string(folder.substr(0, slash ? slash : 1));
+}
+
 std::string_view Descriptors::path_of(const TraceInfo& info, const Event& e) const {
   if (e.has(kSignal) || e.has(kCompat) || e.has(kForkChild)) return {};
   const CallInfo* call = info.call(e.nr);
@@ -80,8 +89,13 @@ void Descriptors::add(const TraceInfo& info, const Event& e) {
     std::string path =
         e.path[0] != kNoString && e.path[0] < info.strings.size() ? info.strings[e.path[0]] : std::string();
     const bool at = e.nr == SYS_openat || e.nr == SYS_openat2;
-    if (at && argument(0) != AT_FDCWD) path = resolved(this->path(e.pid, argument(0)), std::move(path));
     const uint64_t flags = e.nr == SYS_open ? e.args[1] : e.nr == SYS_openat ? e.args[2] : 0;
+    if (at && argument(0) != AT_FDCWD) {
+      const std::string_view folder = this->path(e.pid, argument(0));
+      // A walk that follows no link comes back so from each folder: paths would grow with its length.
+      const bool back = path == ".." && flags & O_NOFOLLOW && !folder.empty();
+      path = back ? parent_of(folder) : resolved(folder, std::move(path));
+    }
     return open(e.pid, fd, std::move(path), flags & O_CLOEXEC);
   }
   switch (e.nr) {

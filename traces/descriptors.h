@@ -40,6 +40,7 @@ class Descriptors {
   void open(int32_t pid, int32_t fd, std::string path, bool closes_at_exec);
   Table& table(int32_t pid);
   static std::string resolved(std::string_view folder, std::string path);
+  static std::string parent_of(std::string_view folder);
 
   std::unordered_map<int32_t, std::shared_ptr<Table>> tables_;
 };

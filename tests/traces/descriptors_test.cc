@@ -35,6 +35,19 @@ TEST(Descriptors, BeginInTheFolderThatIsOpen) {
             "1 fstat(4</d/f>, 0x7f)\n");
 }
 
+// As fts walks: each folder is left by its "..".
+TEST(Descriptors, AWalkThatFollowsNoLinkComesBackToTheFoldersItCameFrom) {
+  EXPECT_EQ(
+      with_paths("openat(AT_FDCWD, \"/d/e\", O_RDONLY|O_NOFOLLOW) = 3\n"
+                 "openat(3, \"f\", O_RDONLY|O_NOFOLLOW) = 4\nopenat(4, \"..\", O_RDONLY|O_NOFOLLOW) = 5\n"
+                 "openat(5, \"..\", O_RDONLY|O_NOFOLLOW) = 6\nopenat(6, \"..\", O_RDONLY|O_NOFOLLOW) = 7\n"
+                 "openat(4, \"..\", O_RDONLY) = 8\nfstat(7, 0x7f) = 0\nfstat(8, 0x7f) = 0\n"),
+      "1 openat(AT_FDCWD, \"/d/e\", O_RDONLY|O_NOFOLLOW)\n1 openat(3</d/e>, \"f\", O_RDONLY|O_NOFOLLOW)\n"
+      "1 openat(4</d/e/f>, \"..\", O_RDONLY|O_NOFOLLOW)\n1 openat(5</d/e>, \"..\", O_RDONLY|O_NOFOLLOW)\n"
+      "1 openat(6</d>, \"..\", O_RDONLY|O_NOFOLLOW)\n1 openat(4</d/e/f>, \"..\", O_RDONLY)\n"
+      "1 fstat(7</>, 0x7f)\n1 fstat(8</d/e/f/..>, 0x7f)\n");
+}
+
 TEST(Descriptors, AreInheritedAndClosedByExec) {
   EXPECT_EQ(
       with_paths("10 1.1 openat(AT_FDCWD, \"/keep\", O_RDONLY) = 3\n"
