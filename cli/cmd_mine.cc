@@ -42,6 +42,7 @@ Outlook look(const std::vector<std::string>& files, const MinePart& part, const 
     const Result<TraceFiles> traces = TraceFiles::read(files, /*warn=*/false);
     CompileOptions options;
     options.cost = cost;
+    options.lists = false;  // they answer nothing
     options.progress = &ticker.progress;
     ReplayOptions how;
     how.unseen = unseen_objects();

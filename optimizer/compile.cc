@@ -73,7 +73,7 @@ Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileO
     out.file.procs.push_back(std::move(c.proc));
     out.emitted.push_back(std::move(c.info));
   }
-  if (!options.empty && options.examples)  // lists are path names of the recording
+  if (!options.empty && options.examples && options.lists)  // lists are path names of the recording
     out.file.lists = lists_of(traces);
   out.file.notes = notes_of(out, traces, options);
   out.svp = TRY(write_svp(out.file));
