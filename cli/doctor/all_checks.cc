@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The report, check by check. Tested by tests/cli/doctor_test.py.
 #include "cli/doctor/check.h"
 
 namespace sysvm::doctor {

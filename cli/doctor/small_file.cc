@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Reading of what the kernel says in small files. Tested by tests/cli/doctor_test.py.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -27,8 +27,8 @@ std::optional<int> parse_run_options(const std::vector<std::string>& words, RunO
   std::string engine = "auto", relaxed;
   Options options(
       "run", "usage: sysvm run [options] [--] CMD...",
-      "Run CMD with the procedures of a file: fewer crossings, the same behaviour. Without -P every call is "
-      "forwarded, which saves nothing and shows what the shim sees.\n\n"
+      "Run CMD with the procedures of a file: fewer crossings, the same behaviour. Without -P CMD runs "
+      "plainly, unless --engine, --stats or -v asks to see what the shim sees.\n\n"
       "  sysvm run -P du.svp -- du -s /usr/share\n"
       "  sysvm run --prefetch=auto -- find / -xdev -name core\n",
       "With --stats, --json or -v, sysvm waits for CMD and ends as it did; else CMD takes its place. "

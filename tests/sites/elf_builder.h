@@ -18,6 +18,18 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr uint64_t kText = 0x1000, kData = 0x20000;
 
+inline Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+template <typename T>
+Bytes words(std::initializer_list<T> values) {
+  Bytes out(values.size() * sizeof(T));
+  std::memcpy(out.data(), values.begin(), out.size());
+  return out;
+}
+
 struct BuiltFunction {
   uint32_t begin, end;  // in the code
   Bytes rows = {};      // where the rule for unwinding changes, in steps

@@ -15,18 +15,6 @@ namespace {
 constexpr uint32_t kSecond = 5, kSyscall = 7, kRet = 9;
 const Bytes kCode{0xb8, 1, 0, 0, 0, 0x89, 0xd7, 0x0f, 0x05, 0xc3};
 
-Bytes operator+(Bytes a, const Bytes& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-template <typename T>
-Bytes words(std::initializer_list<T> values) {
-  Bytes out(values.size() * sizeof(T));
-  std::memcpy(out.data(), values.begin(), out.size());
-  return out;
-}
-
 Bytes pointers(std::initializer_list<uint64_t> values) { return words(values); }
 
 // lea X(%rip),%rcx after the code, or after so many bytes more.

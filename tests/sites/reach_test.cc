@@ -13,18 +13,6 @@ namespace {
 
 constexpr uint32_t kGap = 16;  // where the only function's gap begins, unless it runs past its end
 
-Bytes operator+(Bytes a, const Bytes& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-template <typename T>
-Bytes words(std::initializer_list<T> values) {
-  Bytes out(values.size() * sizeof(T));
-  std::memcpy(out.data(), values.begin(), out.size());
-  return out;
-}
-
 // The function, filled up with nops after its ret, then the gap.
 BuiltElf built(Bytes function, const Bytes& gap) {
   function.push_back(0xc3);
