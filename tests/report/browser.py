@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -90,17 +91,18 @@ class Browser:
             message["sessionId"] = self._session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + TIMEOUT
-        while time.monotonic() < deadline:
-            answer = self._next()
+        while True:
+            answer = self._next(deadline, method)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
             self._note(answer)
-        raise TimeoutError(method)
 
-    def _next(self) -> dict:
+    def _next(self, deadline: float, method: str) -> dict:
         while b"\0" not in self._buffer:
+            if not select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError(f"{method}: no answer in {TIMEOUT} s")
             more = os.read(self._from, 1 << 20)
             if not more:
                 raise EOFError("the browser is gone")
@@ -147,7 +149,8 @@ class Browser:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{page} does not become ready: {self.complaints}")
             time.sleep(0.05)
-        self.settle()
+        if ready:  # without scripts no frame calls anybody
+            self.settle()
 
     def value(self, expression: str) -> object:
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
