@@ -26,7 +26,7 @@ struct CompileOptions {
   bool strict = false;     // no late close
   bool empty = false;      // no procedures at all: what the shim costs by itself
   bool examples = true;    // notes: a real occurrence of each, with the path names of the recording
-  bool lists = true;  // of what each program read, for the prefetcher; none without examples
+  bool lists = true;       // of what each program read, for the prefetcher; none without examples
   CostModel cost;
   // Hits and misses of procedures that ran (`sysvm run --stats`): what misses is left out.
   std::vector<ProfiledProcedure> profile;
