@@ -98,8 +98,8 @@ void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
   fmt::print("\nideally, one entry for each of these sequences: {} entries instead of {}", r.ideal_entries,
              r.calls);
   if (outlook.safe) {
-    fmt::print("; safely, with procedures: {} ({:.2f} times fewer)\n", outlook.safe->entries,
-               outlook.safe->factor());
+    fmt::print("; safely, with procedures: {} ({})\n", outlook.safe->entries,
+               times_fewer(r.calls, outlook.safe->entries));
     fmt::print("with the module where an entry takes {:.0f} ns (page-table isolation): {} saved\n",
                kElsewhere, time_text(outlook.elsewhere_ns));
   } else {

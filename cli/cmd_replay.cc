@@ -8,6 +8,7 @@
 #include "cli/base/json.h"
 #include "cli/base/options.h"
 #include "cli/traces_argument.h"
+#include "common/numbers.h"
 #include "optimizer/explain/verdict.h"
 #include "optimizer/prove/example.h"
 #include "optimizer/prove/replay.h"
@@ -56,8 +57,8 @@ void print(const Replay& r, const CostModel& cost, uint64_t wall) {
   for (const ReplayedProcedure& p : r.procedures)
     fmt::print("{:>8} {:>8} {:>8} {:>8}  {:<10} {}{}\n", p.runs, p.hits, p.misses, p.undone, p.mode, p.name,
                p.off ? fmt::format(" (switched itself off in {} processes)", p.off) : "");
-  fmt::print("\n{} calls recorded, {} entries with the procedures: {:.2f} times fewer\n", r.calls, r.entries,
-             r.factor());
+  fmt::print("\n{} calls recorded, {} entries with the procedures: {}\n", r.calls, r.entries,
+             times_fewer(r.calls, r.entries));
   if (r.ahead)
     fmt::print("{} calls made ahead, {} of them never asked for ({:.1f} %)\n", r.ahead, r.ahead - r.used,
                100 * r.unused_share());

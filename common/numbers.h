@@ -26,6 +26,13 @@ inline double percent(uint64_t part, uint64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
+// "4.45 times fewer", "1.02 times MORE"
+inline std::string times_fewer(uint64_t before, uint64_t after) {
+  if (!before || !after) return "1.00 times fewer";
+  const auto b = static_cast<double>(before), a = static_cast<double>(after);
+  return fmt::format("{:.2f} times {}", a > b ? a / b : b / a, a > b ? "MORE" : "fewer");
+}
+
 // "950 ns", "12.3 us", "-4.56 ms", "1.2 s": three digits
 inline std::string time_text(double ns) {
   const double a = std::fabs(ns);  // what three digits would round up takes the next unit

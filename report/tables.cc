@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/numbers.h"
 #include "report/page.h"
 #include "report/text.h"
 #include "traces/own_time.h"
@@ -21,7 +22,7 @@ std::string cell(double value, const std::string& text) {
 std::string count_cell(uint64_t n) {
   return cell(static_cast<double>(n), n ? thousands(n) : "<span class=zero>0</span>");
 }
-std::string time_cell(double ns) { return cell(ns, ns ? duration(ns) : "<span class=zero>0</span>"); }
+std::string time_cell(double ns) { return cell(ns, ns ? time_text(ns) : "<span class=zero>0</span>"); }
 std::string name_cell(std::string_view name, size_t most = kLongest) {
   return "<th scope=row><bdi>" + html(name, most) + "</bdi>";
 }
@@ -94,11 +95,11 @@ std::string summary_html(const Facts& f) {
   const auto share = [&](uint64_t ns) {
     return wall > 0 ? fmt::format("{:.1f} % of the recording", 100 * static_cast<double>(ns) / wall) : "";
   };
-  fact("first call to last", duration(wall));
+  fact("first call to last", time_text(wall));
   fact("calls", thousands(f.calls), f.signals ? fmt::format("and {} signals", thousands(f.signals)) : "");
-  fact("in calls", duration(static_cast<double>(f.in_calls_ns)),
+  fact("in calls", time_text(static_cast<double>(f.in_calls_ns)),
        f.threads.size() > 1 ? "all threads together" : share(f.in_calls_ns));
-  fact("waiting", duration(static_cast<double>(f.waiting_ns)), "in poll, futex, wait \u2026");
+  fact("waiting", time_text(static_cast<double>(f.waiting_ns)), "in poll, futex, wait \u2026");
   fact("threads", thousands(f.threads.size()),
        fmt::format("{} process image{}", thousands(f.info.processes.size()),
                    f.info.processes.size() == 1 ? "" : "s"));
@@ -151,10 +152,10 @@ std::string verdict_html(const Facts& f) {
                     ".<br><b>With the user engine</b> " + html(prediction_text(v.user, v.wall_ns)) +
                     ".</p>\n";
   out += fmt::format(
-      "<p>{} calls become {} entries: {} times fewer. An entry costs {:.0f} ns ({}); starting the shim costs "
-      "{}.</p>\n",
-      thousands(w.replay.calls), thousands(w.replay.entries), fmt::format("{:.2f}", w.replay.factor()),
-      w.cost.crossing_ns, html(w.cost.source_and_age()), duration(v.start_ns));
+      "<p>{} calls become {} entries: {}. An entry costs {:.0f} ns ({}); starting the shim costs {}.</p>\n",
+      thousands(w.replay.calls), thousands(w.replay.entries),
+      times_fewer(w.replay.calls, w.replay.entries),
+      w.cost.crossing_ns, html(w.cost.source_and_age()), time_text(v.start_ns));
   for (const std::string& why : v.why) out += "<p class=note>" + html(why, 2 * kLongest) + "</p>\n";
   return out;
 }
@@ -171,7 +172,7 @@ std::string procedures_html(const Facts& f) {
         fmt::format("<tr data-zero=\"{:.6g}\" data-slope=\"{:.6g}\">", p.saved_ns.at_zero, p.saved_ns.slope) +
         name_cell(c.name) + fmt::format("<td class=words>{}", html(c.mode)) + count_cell(c.runs) +
         count_cell(c.hits) + count_cell(c.misses) + count_cell(c.undone) +
-        fmt::format("<td class=saves data-v=\"{:.6g}\">{}", saved, duration(saved)) +
+        fmt::format("<td class=saves data-v=\"{:.6g}\">{}", saved, time_text(saved)) +
         (p.saved_ns.slope > 0 ? cell(-p.saved_ns.at_zero / p.saved_ns.slope,
                                      fmt::format("{:.0f} ns", -p.saved_ns.at_zero / p.saved_ns.slope))
                               : cell(0, "\u2013")) +

@@ -6,6 +6,8 @@
 #include <array>
 #include <vector>
 
+#include "common/numbers.h"
+
 namespace sysvm::page {
 namespace {
 
@@ -125,21 +127,6 @@ std::string html(std::string_view bytes, size_t most) {
     text.remove_prefix(c.length);
   }
   return out;
-}
-
-std::string duration(double ns) {
-  const double size = ns < 0 ? -ns : ns;
-  if (size < 1e3) return fmt::format("{:.0f} ns", ns);
-  if (size < 1e6) return fmt::format("{:.3g} us", ns / 1e3);
-  if (size < 1e9) return fmt::format("{:.3g} ms", ns / 1e6);
-  return fmt::format("{:.4g} s", ns / 1e9);
-}
-
-std::string thousands(uint64_t n) {
-  std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), 1, ',');
-  return digits;
 }
 
 std::string bytes_text(uint64_t n) {

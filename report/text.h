@@ -21,8 +21,6 @@ std::string visible(std::string_view bytes, size_t most = kLongest);
 // The same as HTML text in ASCII.
 std::string html(std::string_view bytes, size_t most = kLongest);
 
-std::string duration(double ns);  // "1.24 ms"
-std::string thousands(uint64_t n);
 std::string bytes_text(uint64_t n);  // "1.2 MB"
 
 // JSON that may stand in a script element: ASCII, no "<".

@@ -303,7 +303,7 @@ class Player {
     now_.inner += stats_.inner;
     now_.shimmed += 1;
     for (size_t i = 1; i < std::size(kReasons); ++i)
-      if (stats_.off[i]) went_plain(i, stats_.off[i]);
+      if (stats_.off[i]) went_plain(i);
     for (size_t i = 0; i < own_file_->number.size(); ++i) {
       ReplayedProcedure& p = out_.procedures[own_file_->number[i]];
       p.runs += stats_.proc[i].runs;
@@ -315,9 +315,9 @@ class Player {
     }
   }
 
-  void went_plain(size_t reason, uint64_t times) {
+  void went_plain(size_t reason) {
     WentPlain& off = out_.off[kReasons[reason]];
-    off.processes += times;
+    off.processes += 1;
     off.calls += now_.calls;
     const std::string* object = reason == SHIM_OFF_UNSEEN ? unseen_object() : nullptr;
     const std::string& name = object ? *object : program_;

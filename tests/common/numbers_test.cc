@@ -18,6 +18,13 @@ TEST(Numbers, TakeAPlural) {
   EXPECT_EQ(plural(2000, "process", "es"), "2,000 processes");
 }
 
+TEST(Numbers, ComparedSayWhichIsMore) {
+  EXPECT_EQ(times_fewer(6564, 1474), "4.45 times fewer");
+  EXPECT_EQ(times_fewer(1791, 1820), "1.02 times MORE");
+  EXPECT_EQ(times_fewer(7, 7), "1.00 times fewer");
+  EXPECT_EQ(times_fewer(0, 0), "1.00 times fewer");
+}
+
 TEST(Numbers, OfTimesHaveThreeDigitsAndTheirUnit) {
   EXPECT_EQ(time_text(950), "950 ns");
   EXPECT_EQ(time_text(12'340), "12.3 us");

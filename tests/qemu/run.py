@@ -121,6 +121,7 @@ class Progress:
         self.told: set[str] = set()
 
     def look(self, report: str) -> None:
+        report = report[:report.rfind("\n") + 1]  # the last line may still be written
         for name, result in parse_report(report).items():
             if result.ended and name not in self.told:
                 self.tell(name, result)

@@ -25,7 +25,7 @@ BUILD = Path(os.environ.get("SYSVM_BUILD", SOURCE / "build"))
 SYSVM = BUILD / "bin" / "sysvm"
 TERMINALS = {
     "try": ["try", "--", "ls", "-lR", "/usr/include"],
-    "stat": ["stat", "--", "ls", "-lR", "/usr/include"],
+    "stat": ["stat", "--", "du", "-s", "/usr/include"],
 }
 WIDTHS, SCHEMES = (1280, 400), ("light", "dark")
 
