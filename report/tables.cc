@@ -153,8 +153,7 @@ std::string verdict_html(const Facts& f) {
                     ".</p>\n";
   out += fmt::format(
       "<p>{} calls become {} entries: {}. An entry costs {:.0f} ns ({}); starting the shim costs {}.</p>\n",
-      thousands(w.replay.calls), thousands(w.replay.entries),
-      times_fewer(w.replay.calls, w.replay.entries),
+      thousands(w.replay.calls), thousands(w.replay.entries), times_fewer(w.replay.calls, w.replay.entries),
       w.cost.crossing_ns, html(w.cost.source_and_age()), time_text(v.start_ns));
   for (const std::string& why : v.why) out += "<p class=note>" + html(why, 2 * kLongest) + "</p>\n";
   return out;

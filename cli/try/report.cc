@@ -94,9 +94,9 @@ std::string to_table(const TryReport& r, size_t width) {
   row("verdict", answer(r));
   row("identical", verdict(r));
   row("exit status", std::to_string(r.exit_status));
-  row("crossings", fmt::format("{} before, {} after: {}{}", thousands(r.entries_before),
-                               thousands(r.entries_after), times_fewer(r.entries_before, r.entries_after),
-                               r.strict ? " (--strict)" : ""));
+  row("crossings",
+      fmt::format("{} before, {} after: {}{}", thousands(r.entries_before), thousands(r.entries_after),
+                  times_fewer(r.entries_before, r.entries_after), r.strict ? " (--strict)" : ""));
   row("wall time",
       fmt::format("{:.1f} ms plain, {:.1f} ms under sysvm ({} engine)", r.plain_ms, r.sysvm_ms, r.engine));
   if (r.entries_predicted)

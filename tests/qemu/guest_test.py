@@ -58,6 +58,13 @@ class Report(unittest.TestCase):
         self.assertFalse(got["b"].passed)
         self.assertEqual(got["b"].output, "half")
 
+    def test_progress_waits_for_a_line_that_is_being_written(self):
+        progress, told = run.Progress("test\ta\n"), []
+        progress.tell = lambda name, result: told.append((name, result.passed))
+        for report in ("begin a\nend a exi", "begin a\nend a exit 0 1\n"):
+            progress.look(report)
+        self.assertEqual(told, [("a", True)])
+
     def test_output_cannot_forge_a_verdict(self):
         got = run.parse_report("begin a\n| end a exit 0 1\n| begin b\n| end b exit 0 1\nend a exit 3 1\n")
         self.assertFalse(got["a"].passed)
