@@ -86,6 +86,21 @@ size_t message_inside(std::string_view text, StraceNotice& notice) {
   return std::string_view::npos;
 }
 
+// A frame of -k's stacks: " > /usr/lib/libc.so.6(_exit+0x29) [0xd4409]".
+bool is_frame(std::string_view text) {
+  const size_t address = text.rfind(" [0x");
+  return text.starts_with(" > ") && address != std::string_view::npos &&
+         text.find_first_not_of("0123456789abcdef", address + 4) == text.size() - 1 && text.ends_with(']');
+}
+
+// Where in a line the stack of a thread that has exited begins, which strace prints after the beginning of
+// another thread's call.
+size_t stack_inside(std::string_view text) {
+  const size_t at = text.find(" > ");
+  const bool begun = at != std::string_view::npos && text.substr(0, at).find('(') != std::string_view::npos;
+  return begun && is_frame(text.substr(at)) ? at : std::string_view::npos;
+}
+
 bool is_rule(std::string_view text) {  // "------ ----------- ---------"
   return text.size() > 8 && text.find_first_not_of("- ") == std::string_view::npos &&
          text.find("---- ----") != std::string_view::npos;
@@ -229,6 +244,8 @@ void StraceLines::whole(uint64_t number, std::string_view text) {
     return;  // else it had the prefix of a line in front
   }
   if (printed_.empty() && belongs_to_no_event(text)) return;
+  if (const size_t at = stack_inside(text); at != std::string_view::npos)
+    return line_(number, std::string(text.substr(0, at)) + " <unfinished ...>");
   const auto prefix = take_strace_prefix(text);
   const bool event = prefix && prefix->event_follows();
   const bool call = event && !prefix->rest.starts_with('+') && !prefix->rest.starts_with('-') &&

@@ -175,6 +175,21 @@ TEST(ImportPasted, ContextsOfSelinuxAreSkipped) {
             "100/100 openat(AT_FDCWD, \"/etc/passwd\", O_RDONLY) = 3\n100/100 read(3, \"r\", 1) = 1\n");
 }
 
+// As strace 6.1 -f -qq -k writes it when 101 exits.
+TEST(ImportPasted, TheStackOfAnotherThreadMayCutALine) {
+  const Imported got = imported(
+      "101 exit_group(1)         = ?\n"
+      "102 close(0 > /usr/lib/libc.so.6(_exit+0x29) [0xd4409]\n"
+      " > /usr/bin/cat(+0x0) [0x3151]\n"
+      "102 <... close resumed>)              = 0\n"
+      " > /usr/lib/libc.so.6(__close+0x10) [0xf89f0]\n"
+      "102 write(1, \"( > /a() [0x1]\", 14) = 14\n");
+  EXPECT_EQ(got.lines,
+            "101/101 exit_group(1) = ?\n102/102 close(0) = 0\n"
+            "102/102 write(1, \"( > /a() [0x1]\", 14) = 14\n");
+  EXPECT_EQ(got.report.not_understood, 0u);
+}
+
 TEST(ImportPasted, PathsOfDescriptorsMayHaveAnything) {
   for (const char* const path :
        {"/etc/passwd-", "/a->b", "/a>", "/a, 5) = 7", "/a\\74b\\76", "/dev/null<char 1:3>", "pipe:[123]",
