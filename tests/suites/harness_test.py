@@ -88,6 +88,13 @@ def test_what_two_plain_runs_do_not_agree_on_is_left_out(tmp_path: Path, monkeyp
     assert len(result.left_out) == 2 and result.differences == {}
 
 
+def test_a_race_that_one_processor_loses_too_is_left_out(tmp_path: Path, monkeypatch) -> None:
+    lost = '[ "$(nproc)" = 1 ] && mkdir once 2>/dev/null && echo not ok 1 - a || echo ok 1 - a'
+    made, unit = runner(tmp_path, "echo not ok 1 - a", lost, monkeypatch)
+    result = made.check(unit)
+    assert result.left_out == ["1 a"] and result.differences == {}
+
+
 def test_what_the_tool_says_is_no_difference_but_is_listed(tmp_path: Path, monkeypatch) -> None:
     made, unit = runner(tmp_path, 'echo "sysvm: warning: runs plainly" >&2; exec "$@"', "echo; echo a", monkeypatch)
     unit = Unit("u", unit.argv, unit.cwd, lambda done: {"text": done.output})
