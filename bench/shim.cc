@@ -112,9 +112,9 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"shim_miss", "forward", 0, true},         {"shim_watched", "watched", 0, true},
-    {"shim_hit", "fstat", 0, false},           {"shim_read_hit", "read", 64, false},
-    {"shim_read_hit_4k", "read", 4096, false},
+    {"shim_miss", "forward", 0, true},    {"shim_miss_threaded", "threaded", 0, true},
+    {"shim_watched", "watched", 0, true}, {"shim_hit", "fstat", 0, false},
+    {"shim_read_hit", "read", 64, false}, {"shim_read_hit_4k", "read", 4096, false},
 };
 
 // What starting costs: one short program, and a shell that starts ten of them, plainly and under `sysvm run`.

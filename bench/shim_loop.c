@@ -5,6 +5,7 @@
  * median one.
  *
  *   forward    getppid, which the shim has nothing to say about
+ *   threaded   the same beside a second thread, which sleeps: the process makes plain calls for ever
  *   watched    fstat of a descriptor that no procedure is for: checked, then made
  *   fstat      open FILE, CALLS times fstat (timed), close
  *   read SIZE  open FILE, CALLS times pread of SIZE bytes at 0 (timed), close
@@ -12,10 +13,11 @@
  *              cannot avoid
  *
  * Everything goes through the C library, as in programs. The clock is read by the vDSO, without an entry;
- * what reading it costs is measured and taken off. Only one thread, no output but the line.
+ * what reading it costs is measured and taken off. No output but the line.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +72,13 @@ static double clock_cost(void)
 	return best;
 }
 
+static void *sleeper(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 3 ? argv[1] : "", *file = argc > 3 ? argv[2] : "";
@@ -81,7 +90,8 @@ int main(int argc, char **argv)
 	char *source;
 
 	if (rounds < 1 || size > sizeof(buffer)) {
-		fprintf(stderr, "usage: shim_loop forward|watched|fstat|read|copy FILE ROUNDS [SIZE]\n");
+		fprintf(stderr, "usage: shim_loop forward|threaded|watched|fstat|read|copy FILE ROUNDS"
+				" [SIZE]\n");
 		return 2;
 	}
 	took = calloc(rounds, sizeof(*took));
@@ -91,6 +101,12 @@ int main(int argc, char **argv)
 	memset(source, 1, (size_t)SHIM_LOOP_CALLS * SHIM_LOOP_SIZE_MAX);
 	memset(buffer, 1, sizeof(buffer));
 	clock = clock_cost();
+	if (!strcmp(what, "threaded")) {
+		pthread_t second;
+
+		if (pthread_create(&second, NULL, sleeper, NULL))
+			fail("a second thread", "");
+	}
 
 	for (int r = 0; r < rounds; r++) {
 		int fd = -1;
@@ -99,7 +115,7 @@ int main(int argc, char **argv)
 		if (!strcmp(what, "fstat") || !strcmp(what, "read"))
 			fd = opened(file);
 		start = now();
-		if (!strcmp(what, "forward")) {
+		if (!strcmp(what, "forward") || !strcmp(what, "threaded")) {
 			for (int i = 0; i < SHIM_LOOP_CALLS; i++)
 				if (getppid() < 0)
 					fail("getppid", "");

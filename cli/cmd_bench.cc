@@ -62,6 +62,7 @@ constexpr Line kLines[] = {
     {"verify_insn", "the verifier, for one instruction"},
     {"verify_byte", "the verifier, for one byte of code"},
     {"shim_miss", "a call that the shim has nothing to say about, beyond the plain call"},
+    {"shim_miss_threaded", "the same in a process with threads, beyond the plain call"},
     {"shim_watched", "an fstat that the shim checks and forwards, beyond the plain call"},
     {"shim_hit", "an fstat answered from the log"},
     {"shim_read_hit", "a pread of 64 bytes answered from the log"},

@@ -12,8 +12,8 @@ ALWAYS = ["crossing_ns", "crossing_inline_ns", "fstat_ns", "openat_close_ns", "c
           "whole_file_ns", "user_run_ns", "user_insn_ns", "user_jump_ns", "user_call_ns", "verify_insn_ns",
           "verify_byte_ns"]
 WHERE_POSSIBLE = ["kernel_run_ns", "kernel_insn_ns", "kernel_jump_ns", "kernel_call_ns", "shim_miss_ns",
-                  "shim_hit_ns",
-                  "shim_read_hit_ns", "shim_read_hit_4k_ns", "start_ns", "launch_ns"]
+                  "shim_miss_threaded_ns", "shim_hit_ns", "shim_read_hit_ns", "shim_read_hit_4k_ns",
+                  "start_ns", "launch_ns"]
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,8 @@ static int make(struct shim_call *c, uint8_t rule)
 	log_wipe_used(); /* what is renewed is filled anew */
 	if (make_riding(c, rule, renew))
 		return SHIM_ANSWERED;
-	withdraw();
+	if (renew)
+		withdraw();
 	return make_by_itself(rule);
 }
 

@@ -246,11 +246,12 @@ static void wipe(const struct svp_follower *follower, struct follower_rule *r)
 
 void log_wipe_used(void)
 {
-	const struct svp_proc *p = &svp.procs[outstanding_proc()];
+	const struct svp_proc *p;
 
 	if (!used)
 		return;
 	used = false;
+	p = &svp.procs[outstanding_proc()];
 	for (uint32_t i = p->first_follower; i < p->first_follower + p->followers; i++)
 		wipe(&svp.followers[i], &follower_rules[i]);
 }

@@ -14,6 +14,8 @@ void withdraw_loop(void)
 
 void withdraw(void)
 {
+	if (!records_outstanding() && !log_hidden() && !log_outstanding()) /* what most calls find */
+		return;
 	withdraw_loop();
 	log_take_back();
 }
