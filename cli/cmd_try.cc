@@ -173,6 +173,7 @@ class Try {
     if (report_.engine != "kernel")
       report_.predicted += "; with the module " + prediction_text(verdict.kernel, 0);
     report_.predicted_saved_ms = predicted.saved_ns / 1e6;
+    report_.module_saved_ms = verdict.kernel.saved_ns / 1e6;
     report_.why = verdict.why;
     return Unit{};
   }

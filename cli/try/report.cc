@@ -73,6 +73,7 @@ std::string to_json(const TryReport& r) {
   j["verdict"] = !r.beyond_noise() ? "nothing to gain" : r.saved_ms() > 0 ? "faster" : "slower";
   j["predicted"] = {{"entries", r.entries_predicted},
                     {"saved_ms", r.predicted_saved_ms},
+                    {"module_saved_ms", r.module_saved_ms},
                     {"text", r.predicted},
                     {"why", r.why}};
   j["runs"] = {{"plain", r.plain_runs}, {"sysvm", r.sysvm_runs}};

@@ -37,6 +37,7 @@ struct TryReport {
   uint64_t entries_predicted = 0;  // by replay of the recorded run; 0: not predicted
   std::string predicted;           // the wall time, in words (optimizer/explain/verdict.h)
   double predicted_saved_ms = 0;   // of the engine that ran
+  double module_saved_ms = 0;      // composed of this machine's costs, whichever ran
   std::vector<std::string> why;    // nothing is gained, by name
   int plain_runs = 0, sysvm_runs = 0;
   uint64_t lost = 0;  // events that the recorder lost
