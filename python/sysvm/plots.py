@@ -52,13 +52,15 @@ class TracePlots:
                 part = rows[rows.tid == tid]
                 if len(part):
                     spans = np.column_stack([(part.ts_ns - start) / 1e6, np.maximum(part.dur_ns / 1e6, 1e-6)])
-                    ax.broken_barh(spans, (row - 0.4, 0.8), color=f"C{min(i, 9)}", label=label)
+                    # A short call is still a pixel wide: what took most lies on top.
+                    ax.broken_barh(spans, (row - 0.4, 0.8), color=f"C{i}" if i < 9 else "0.7", label=label,
+                                   zorder=2 - i / len(calls))
                     label = None
         ax.set_yticks(range(len(ids)), [str(tid) for tid in ids])
         ax.set(xlabel="ms", ylabel="thread", title="calls"
                + (f" ({left_out:,} left out)" if left_out else ""))
         if len(calls):
-            ax.legend(loc="upper right", fontsize="small")
+            ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
         return ax
 
     def latency(self, ax: Any = None, *, calls: int = 8) -> Any:
