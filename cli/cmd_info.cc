@@ -11,6 +11,7 @@
 #include "cli/base/fail.h"
 #include "cli/base/json.h"
 #include "cli/base/options.h"
+#include "cli/base/print.h"
 #include "cli/traces_argument.h"
 #include "traces/completeness.h"
 #include "traces/reader.h"
@@ -56,38 +57,38 @@ std::vector<std::pair<std::string, uint64_t>> by_count(const TraceInfo& info, co
 
 void print_text(const std::string& file, const TraceInfo& info, const Summary& s) {
   const TraceHeader& h = info.header;
-  fmt::print("file       {} ({} bytes, {:.1f} for each event)\n", file, s.bytes, s.per_event());
-  fmt::print("command    {}\n",
+  print_line("file       {} ({} bytes, {:.1f} for each event)\n", file, s.bytes, s.per_event());
+  print_line("command    {}\n",
              h.command.empty() ? "(attached)" : fmt::format("{}", fmt::join(h.command, " ")));
-  fmt::print("recorded   by {} ({}) on {}, {} {}\n", h.tool, h.backend, h.host, h.kernel, h.arch);
-  fmt::print("time       {:.3f} s from the first entry to the last return\n",
+  print_line("recorded   by {} ({}) on {}, {} {}\n", h.tool, h.backend, h.host, h.kernel, h.arch);
+  print_line("time       {:.3f} s from the first entry to the last return\n",
              static_cast<double>(s.last_ns - s.first_ns) / 1e9);
   std::unordered_set<int32_t> numbers;
   for (const Process& p : info.processes) numbers.insert(p.pid);
-  fmt::print("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
+  print_line("events     {} calls, {} signals, in {} threads of {} processes\n", s.calls, s.signals,
              s.found.threads(), numbers.size());
   const uint64_t lost = info.lost();
   if (lost == 0 && s.found.missing() == 0 && info.stats && info.damage.empty()) {
-    fmt::print("complete   yes: no loss was counted, and no thread's numbering has a hole\n");
+    print_line("complete   yes: no loss was counted, and no thread's numbering has a hole\n");
   } else {
-    fmt::print("complete   no: {} lost, {} missing in the threads' numbering{}\n", lost, s.found.missing(),
+    print_line("complete   no: {} lost, {} missing in the threads' numbering{}\n", lost, s.found.missing(),
                info.stats ? "" : "; the recording was not closed");
     for (const Loss& l : info.losses)
-      fmt::print("           {} x {} between {:.6f} s and {:.6f} s\n", l.count, to_string(l.reason),
+      print_line("           {} x {} between {:.6f} s and {:.6f} s\n", l.count, to_string(l.reason),
                  (static_cast<double>(l.from_ns) - static_cast<double>(s.first_ns)) / 1e9,
                  (static_cast<double>(l.to_ns) - static_cast<double>(s.first_ns)) / 1e9);
   }
-  if (h.call_cost_ns) fmt::print("tracing    added about {} ns to each call\n", h.call_cost_ns);
-  fmt::print("\n{:>12}  call\n", "count");
-  for (const auto& [name, n] : by_count(info, s)) fmt::print("{:>12}  {}\n", n, name);
-  fmt::print("\n{:>9} {:>9}  {:<10} image\n", "process", "parent", "ended");
+  if (h.call_cost_ns) print_line("tracing    added about {} ns to each call\n", h.call_cost_ns);
+  print_line("\n{:>12}  call\n", "count");
+  for (const auto& [name, n] : by_count(info, s)) print_line("{:>12}  {}\n", n, name);
+  print_line("\n{:>9} {:>9}  {:<10} image\n", "process", "parent", "ended");
   size_t shown = 0;
   for (const Process& p : info.processes) {
     if (++shown > 40) {
-      fmt::print("{:>9}  and {} more (--json has all)\n", "...", info.processes.size() - 40);
+      print_line("{:>9}  and {} more (--json has all)\n", "...", info.processes.size() - 40);
       break;
     }
-    fmt::print("{:>9} {:>9}  {:<10} {}{}\n", p.pid, p.parent, ended(p), p.exe.empty() ? "?" : p.exe,
+    print_line("{:>9} {:>9}  {:<10} {}{}\n", p.pid, p.parent, ended(p), p.exe.empty() ? "?" : p.exe,
                p.execed ? "" : " (fork)");
   }
 }

@@ -12,6 +12,7 @@
 #include "cli/traced_command.h"
 #include "common/foreground.h"
 #include "common/numbers.h"
+#include "common/printable.h"
 #include "tracer/call_filter.h"
 #include "tracer/event.h"
 #include "tracer/recorder.h"
@@ -177,7 +178,7 @@ int cmd_record(const Words& words) {
                  report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
                  report->note);
   if (report->lost) spdlog::warn("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
-  if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", summary(*report, options.output));
+  if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", without_controls(summary(*report, options.output)));
   if (raw.strict && report->lost && report->wait_status == 0) return 3;
   return end_like(report->wait_status);
 }

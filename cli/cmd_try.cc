@@ -338,7 +338,7 @@ int try_command(const TryOptions& options, int& wait_status) {
       wait_status = SIGINT;
       return runs->interrupted() ? (failed(report.message()), -1) : failed(report.message());
     }
-    fputs((options.json ? to_json(*report) : to_table(*report)).c_str(), stdout);
+    fputs((options.json ? to_json(*report) : to_table(*report, terminal_width())).c_str(), stdout);
     fflush(stdout);
     wait_status = report->wait_status;
     return -1;

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/printable.h"
+
 namespace sysvm {
 namespace {
 
@@ -26,7 +28,7 @@ void put(const std::string& line) { (void)!::write(STDERR_FILENO, line.data(), l
 
 void say(const char* color, const std::string& level, const std::string& text) {
   const bool colored = use_color("auto", STDERR_FILENO);
-  put("sysvm: " + (colored ? color + level + "\033[m" : level) + ": " + text + "\n");
+  put("sysvm: " + (colored ? color + level + "\033[m" : level) + ": " + without_controls(text) + "\n");
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ void show_progress(const std::string& line) {
   static std::atomic<bool> there = false;
   const bool was_there = there.exchange(!line.empty());
   if (shows_progress() && (was_there || !line.empty()))
-    put("\r" + line.substr(0, terminal_width() - 1) + "\033[K");
+    put("\r" + without_controls(line).substr(0, terminal_width() - 1) + "\033[K");
 }
 
 }  // namespace sysvm

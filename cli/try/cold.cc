@@ -11,7 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/base/help_text.h"
 #include "cli/base/terminal.h"
+#include "cli/try/report.h"
+#include "common/numbers.h"
 #include "common/read_file.h"
 #include "libsysvm/run/start.h"
 #include "optimizer/lists/cold.h"
@@ -174,10 +177,9 @@ class Cold {
   std::set<std::string> files_;
 };
 
-std::string times(const char* what, const std::vector<double>& ms) {
-  return fmt::format("{:<12} {:>9.1f} ms   median of {} runs, {:.1f} to {:.1f}\n", what, median(ms),
-                     ms.size(), *std::min_element(ms.begin(), ms.end()),
-                     *std::max_element(ms.begin(), ms.end()));
+std::string runs_text(const std::vector<double>& ms) {
+  return fmt::format("{:.1f} ms, median of {}, {:.1f} to {:.1f}", median(ms), plural(ms.size(), "run"),
+                     *std::min_element(ms.begin(), ms.end()), *std::max_element(ms.begin(), ms.end()));
 }
 
 }  // namespace
@@ -192,30 +194,38 @@ Result<ColdReport> try_cold(const std::vector<std::string>& command, uint64_t ro
   return Cold(command, runs, exit_code).all(rounds);
 }
 
-std::string to_table(const ColdReport& r) {
-  std::string out = times("plain", r.plain_ms) + times("prefetched", r.prefetch_ms);
-  out += fmt::format("{:<12} {:>9.2f}      times as fast", "gain", r.gain());
-  if (r.machine) out += fmt::format("; predicted of the recorded run: {:.2f}", r.predicted);
-  out += fmt::format("\n{:<12} {}\n", "output",
-                     r.identical.value_or(false) ? "the same in all runs" : "NOT the same: " + r.reason);
+std::string to_table(const ColdReport& r, size_t width) {
+  std::string out = command_line(r.command, width);
+  const auto row = [&](const char* name, const std::string& value) {
+    out += fmt::format("  {:<12} {}\n", name, filled(value, width, 15, 15));
+  };
+  row("verdict",
+      fmt::format("{}{:.2f} times as fast with the prefetcher{}", r.gain() < 1 ? "SLOWER: " : "", r.gain(),
+                  r.machine ? fmt::format(", {:.2f} predicted of the recorded run", r.predicted) : ""));
+  row("identical", r.identical.value_or(false) ? "yes, in all runs" : "NO: " + r.reason);
+  row("plain", runs_text(r.plain_ms));
+  row("prefetched", runs_text(r.prefetch_ms));
   const auto did = nlohmann::json::parse(r.counters, nullptr, false);
   if (did.is_object()) {
     auto n = [&](const char* name) { return did.value(name, uint64_t{0}); };
-    out += fmt::format(
-        "{:<12} {} directories, {} files ({:.1f} MB), {} names and files of lists and arguments\n",
-        "read ahead", n("directories"), n("files"), static_cast<double>(n("bytes")) / 1e6, n("listed"));
-    out +=
-        fmt::format("{:<12} {} dirents used, {} wasted; {} of {} items of the list used; strayed {} times\n",
-                    "of that", n("used"), n("wasted"), n("list_used"), r.items, n("strayed") + n("astray"));
+    std::string used = fmt::format("{} dirents used, {} not", thousands(n("used")), thousands(n("wasted")));
+    if (r.items)
+      used += fmt::format("; {} of {} items of the list", thousands(n("list_used")), thousands(r.items));
+    if (const uint64_t strayed = n("strayed") + n("astray"))
+      used += fmt::format("; the command left the path {} times", thousands(strayed));
+    row("read ahead",
+        fmt::format("{}, {} ({:.1f} MB)", fmt::format("{} directories", thousands(n("directories"))),
+                    plural(n("files"), "file"), static_cast<double>(n("bytes")) / 1e6) +
+            (n("listed") ? ", " + plural(n("listed"), "name") + " of lists and arguments" : ""));
+    row("of that", used);
   } else {
-    out += fmt::format("{:<12} nothing: there was no prefetcher\n", "read ahead");
+    row("read ahead", "nothing: there was no prefetcher");
   }
-  out += fmt::format("{:<12} plain {:.1f} ms; command {:.1f} ms and prefetcher {:.1f} ms\n", "processor",
-                     r.plain_cpu_ms, r.command_cpu_ms, r.prefetcher_cpu_ms);
-  out += fmt::format("{:<12} {}\n", "caches",
-                     r.machine ? "the machine's, dropped before each run"
-                               : "only the contents of files were dropped (not root): directories and inodes "
-                                 "stayed in memory");
+  row("processor", fmt::format("{:.1f} ms plain; {:.1f} ms prefetched, and the prefetcher's {:.1f} ms",
+                               r.plain_cpu_ms, r.command_cpu_ms, r.prefetcher_cpu_ms));
+  row("caches", r.machine ? "the machine's, dropped before each run"
+                          : "only the contents of files were dropped (not root): directories and inodes "
+                            "stayed in memory");
   return out;
 }
 

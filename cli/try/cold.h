@@ -37,7 +37,7 @@ struct ColdReport {
 Result<ColdReport> try_cold(const std::vector<std::string>& command, uint64_t rounds, TryRuns& runs,
                             int& exit_code);
 
-std::string to_table(const ColdReport& report);
-std::string to_json(const ColdReport& report);  // schema 1
+std::string to_table(const ColdReport& report, size_t width);  // width: columns
+std::string to_json(const ColdReport& report);                 // schema 1
 
 }  // namespace sysvm

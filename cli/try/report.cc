@@ -9,6 +9,7 @@
 #include "cli/base/help_text.h"
 #include "cli/base/json.h"
 #include "common/numbers.h"
+#include "common/printable.h"
 
 namespace sysvm {
 namespace {
@@ -87,8 +88,12 @@ std::string to_json(const TryReport& r) {
   return json_text(j);
 }
 
+std::string command_line(const std::vector<std::string>& command, size_t width) {
+  return cut(without_controls(joined(command, " ")), width) + "\n\n";
+}
+
 std::string to_table(const TryReport& r, size_t width) {
-  std::string out = cut(joined(r.command, " "), width) + "\n\n";
+  std::string out = command_line(r.command, width);
   const auto row = [&](const char* name, const std::string& value) {
     out += fmt::format("  {:<12} {}\n", name, filled(value, width, 15, 15));
   };

@@ -52,5 +52,7 @@ struct TryReport {
 
 std::string to_json(const TryReport& report);
 std::string to_table(const TryReport& report, size_t width = 120);  // width: columns
+// The first line of such a table, and an empty one.
+std::string command_line(const std::vector<std::string>& command, size_t width);
 
 }  // namespace sysvm

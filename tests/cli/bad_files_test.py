@@ -7,6 +7,7 @@ crashes.
 import json
 import os
 import re
+import shutil
 import struct
 
 import pytest
@@ -315,3 +316,18 @@ def test_what_an_entry_costs_elsewhere_decides_there(good, tmp_path):
     assert 0 < saved[0] < saved[1]
     refused(run(SYSVM, "compile", "--crossing", "0", good / "good.trace", "-o", tmp_path / "y.svp"), 2,
             "--crossing")
+
+
+def test_what_others_named_does_not_reach_the_terminal_as_it_is(tmp_path):
+    named = tmp_path / "red\x1b[31m\u009b2J"
+    shutil.copy("/bin/true", named)
+    trace, svp = tmp_path / "x.trace", tmp_path / "x.svp"
+    recorded = run(SYSVM, "record", "-o", trace, "--", named, "\x1b]0;title\x07")
+    commands = [["info", trace], ["info", "--verify", trace], ["dump", "-y", trace], ["mine", trace],
+                ["compile", trace, "-o", svp], ["explain", svp], ["replay", "-P", svp, trace],
+                ["export", trace], ["stat", "--", named], ["try", "--", named, "\x1b[2J"], ["dump", named],
+                ["run", "--", tmp_path / "\x1b[2J"], ["\x1b[31m"], ["dump", "--\x1b"]]
+    for done in [recorded, *(run(SYSVM, *words) for words in commands)]:
+        for shown in (done.stdout, done.stderr):
+            for control in (b"\x1b", b"\x07", "\u009b".encode()):
+                assert control not in shown, (done.args, shown)

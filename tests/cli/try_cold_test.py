@@ -48,8 +48,9 @@ def test_json_has_both_times_and_what_was_read_ahead(tree: Path) -> None:
 def test_it_ends_as_the_command_does_and_the_table_names_everything(tree: Path) -> None:
     done = run("--rounds", 1, "--", "sh", "-c", f"cat {tree}/d1/f1; exit 7")
     assert done.returncode == 7, done.stderr
-    for word in ("plain", "prefetched", "gain", "output", "read ahead", "processor", "caches"):
-        assert any(line.startswith(word) for line in done.stdout.splitlines()), done.stdout
+    for word in ("verdict", "identical", "plain", "prefetched", "read ahead", "processor", "caches"):
+        assert any(line.startswith("  " + word) for line in done.stdout.splitlines()), done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
 
 
 def test_a_command_that_differs_from_run_to_run_is_told() -> None:
