@@ -55,7 +55,7 @@ def test_it_ends_as_the_command_does_and_the_table_names_everything(tree: Path) 
 
 def test_a_command_that_differs_from_run_to_run_is_told() -> None:
     done = run("--rounds", 1, "--", "sh", "-c", "echo $$; date +%N")
-    assert "NOT the same" in done.stdout
+    assert "  identical    NO: " in done.stdout
 
 
 def test_what_does_not_go_together_is_a_usage_error() -> None:
