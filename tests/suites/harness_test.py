@@ -89,8 +89,15 @@ def test_what_two_plain_runs_do_not_agree_on_is_left_out(tmp_path: Path, monkeyp
 
 
 def test_a_race_that_one_processor_loses_too_is_left_out(tmp_path: Path, monkeypatch) -> None:
-    lost = '[ "$(nproc)" = 1 ] && mkdir once 2>/dev/null && echo not ok 1 - a || echo ok 1 - a'
-    made, unit = runner(tmp_path, "echo not ok 1 - a", lost, monkeypatch)
+    lost = '[ "$(nproc)" = 1 ] && mkdir once 2>/dev/null && echo not ok 1 - a || echo ok 1 - a; echo ok 2 - b'
+    made, unit = runner(tmp_path, "echo not ok 1 - a; echo ok 2 - b", lost, monkeypatch)
+    result = made.check(unit)
+    assert result.left_out == ["1 a"] and result.differences == {}
+
+
+def test_a_case_that_one_processor_loses_too_is_left_out(tmp_path: Path, monkeypatch) -> None:
+    lost = '[ "$(nproc)" = 1 ] && mkdir once 2>/dev/null || echo ok 1 - a; echo ok 2 - b'
+    made, unit = runner(tmp_path, "echo ok 2 - b", lost, monkeypatch)
     result = made.check(unit)
     assert result.left_out == ["1 a"] and result.differences == {}
 

@@ -163,12 +163,12 @@ class Runner:
             for case in different(cases, again.verdicts):
                 suspects[case] = suspects.get(case, 0) + 1
         for _ in range(ON_ONE):
-            if not (left := [case for case in suspects if case in cases and case in verdicts]):
+            if not (left := [case for case in suspects if case in cases and verdicts.get(case) != cases[case]]):
                 break
             if (plain := self.plain(unit, pinned=True)).verdicts is None:
                 continue
             for case in left:  # as it ended under the shim: other differences are those of a smaller machine
-                if plain.verdicts.get(case) == verdicts[case] != cases[case]:
+                if plain.verdicts.get(case) == verdicts.get(case):
                     cases.pop(case)
                     result.left_out.append(case)
         for case, times in suspects.items():
