@@ -3,6 +3,7 @@
 #include "bench/shim_procedures.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -36,7 +37,7 @@ TEST(ShimProcedures, PassTheCheckAndAnswerWhatTheLoopAsks) {
 }
 
 TEST(ShimProcedures, CountTheHitsOfAllProcedures) {
-  const std::string path = testing::TempDir() + "hits.json";
+  const std::string path = testing::TempDir() + "hits." + std::to_string(getpid()) + ".json";
   std::ofstream(path) << R"({"schema":1,"procedures":[{"name":"a","hits":3},{"name":"b","hits":4}]})";
   const auto hits = hits_of(path);
   ASSERT_TRUE(hits) << hits.message();

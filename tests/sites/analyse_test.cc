@@ -316,7 +316,7 @@ TEST(Analyse, HidesNothingThatSectionsCut) {
 
 // A file that was written a moment ago is not read before a later change would show in its times.
 TEST(Analyse, WaitsUntilAChangeWouldShow) {
-  const std::string path = ::testing::TempDir() + "/fresh";
+  const std::string path = ::testing::TempDir() + "/sites_fresh." + std::to_string(getpid());
   const Bytes file = build_elf({.code = {0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xc3}});
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(file.data()), static_cast<long>(file.size()));
@@ -338,7 +338,7 @@ TEST(Analyse, WaitsUntilAChangeWouldShow) {
 TEST(ElfImageOpen, SurvivesATruncatedFile) {
   std::ifstream in(loaded_path("ld-linux"), std::ios::binary);
   const std::string whole((std::istreambuf_iterator<char>(in)), {});
-  const std::string path = ::testing::TempDir() + "/cut";
+  const std::string path = ::testing::TempDir() + "/sites_cut." + std::to_string(getpid());
   for (size_t size = 16; size < whole.size(); size = size * 3 / 2 + 7) {
     std::ofstream(path, std::ios::binary).write(whole.data(), static_cast<long>(size));
     if (auto image = ElfImage::open(path)) (void)analyse(*image);
