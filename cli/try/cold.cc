@@ -214,8 +214,8 @@ std::string to_table(const ColdReport& r, size_t width) {
     if (const uint64_t strayed = n("strayed") + n("astray"))
       used += fmt::format("; the command left the path {} times", thousands(strayed));
     row("read ahead",
-        fmt::format("{}, {} ({:.1f} MB)", fmt::format("{} directories", thousands(n("directories"))),
-                    plural(n("files"), "file"), static_cast<double>(n("bytes")) / 1e6) +
+        fmt::format("{} directories, {} ({:.1f} MB)", thousands(n("directories")), plural(n("files"), "file"),
+                    static_cast<double>(n("bytes")) / 1e6) +
             (n("listed") ? ", " + plural(n("listed"), "name") + " of lists and arguments" : ""));
     row("of that", used);
   } else {
