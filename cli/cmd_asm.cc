@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // sysvm asm TEXT -o FILE: the text of a procedure file (or, with --code, of byte code alone) to its bytes.
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "procedures/assembler.h"
 #include "procedures/reader.h"

@@ -4,7 +4,6 @@
 // Every figure stands beside the plain call of the same run. No figure is judged.
 // Tested by tests/cli/bench_test.py.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -18,8 +17,8 @@
 #include <string_view>
 
 #include "bench/figures.h"
-#include "cli/base/fail.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/terminal.h"
 #include "cli/ticker.h"
@@ -81,8 +80,8 @@ Here here() {
   utsname name{};
   uname(&name);
   Here out{fmt::format("{} {}", name.release, name.version), "unknown", sysconf(_SC_NPROCESSORS_ONLN)};
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);)
     if (line.rfind("model name", 0) == 0) {
       out.processor = line.substr(std::min(line.size(), line.find(": ") + 2));
       break;
@@ -151,7 +150,7 @@ Result<> save(const std::string& text) {
   const std::string beside = path + ".new";
   TRY(write_whole_file(beside, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
   if (std::rename(beside.c_str(), path.c_str())) return error("{}: {}", path, std::strerror(errno));
-  spdlog::info("{}: kept", path);
+  log_info("{}: kept", path);
   return Unit{};
 }
 

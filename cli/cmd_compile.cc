@@ -6,9 +6,9 @@
 #include <optional>
 #include <set>
 
-#include "cli/base/fail.h"
 #include "cli/base/glossary.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/ticker.h"
 #include "cli/traces_argument.h"

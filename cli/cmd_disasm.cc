@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "procedures/assembler.h"
 #include "procedures/reader.h"

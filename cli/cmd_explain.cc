@@ -2,8 +2,8 @@
 // sysvm explain app.svp: each procedure beside the calls that it replaces.
 #include <fmt/format.h>
 
-#include "cli/base/fail.h"
 #include "cli/base/glossary.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "optimizer/explain/explain.h"
 #include "procedures/reader.h"

@@ -3,7 +3,7 @@
 // Tested by tests/cli/export_test.py.
 #include <map>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/data_output.h"
 #include "cli/traces_argument.h"

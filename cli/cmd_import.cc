@@ -6,7 +6,7 @@
 #include <iostream>
 #include <sstream>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "traces/import.h"
 
@@ -59,19 +59,18 @@ int cmd_import(const Words& words) {
                                            : import_perf(*text, file, output);
   if (!report) return fail(kExitToolFailed, "import", report.error());
   if (!report->events) {
-    spdlog::error("import: {}: no call in {} lines was understood; no trace was written", file,
-                  report->lines);
-    for (const std::string& line : report->examples) spdlog::error("import: {}: {}", file, line);
+    log_error("import: {}: no call in {} lines was understood; no trace was written", file, report->lines);
+    for (const std::string& line : report->examples) log_error("import: {}: {}", file, line);
     return kExitUsage;
   }
   if (!quiet)
     fmt::print(stderr, "sysvm: imported {} events from {} lines into {}\n", report->events, report->lines,
                output);
   for (const std::string& note : report->notes)
-    if (!quiet) spdlog::info("import: {}: {}", file, note);
+    if (!quiet) log_info("import: {}: {}", file, note);
   if (report->not_understood) {
-    spdlog::warn("import: {}: {} lines were not understood and left out", file, report->not_understood);
-    for (const std::string& line : report->examples) spdlog::warn("import: {}: {}", file, line);
+    log_warning("import: {}: {} lines were not understood and left out", file, report->not_understood);
+    for (const std::string& line : report->examples) log_warning("import: {}: {}", file, line);
   }
   return 0;
 }

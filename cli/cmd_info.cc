@@ -8,8 +8,8 @@
 #include <map>
 #include <unordered_set>
 
-#include "cli/base/fail.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/print.h"
 #include "cli/traces_argument.h"

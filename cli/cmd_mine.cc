@@ -4,8 +4,8 @@
 
 #include <optional>
 
-#include "cli/base/fail.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/ticker.h"
 #include "cli/traces_argument.h"

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // sysvm record: a command, or running processes, into a trace file. Standard output belongs to the command
 // alone. Tested by tests/tracer/cli_test.py.
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/values.h"
 #include "cli/traced_command.h"
@@ -174,10 +173,10 @@ int cmd_record(const Words& words) {
   auto report = record(options, exit_code);
   if (!report) return fail(exit_code, "record", report.error());
   if (!report->note.empty())
-    spdlog::warn("record: {}{}",
-                 report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
-                 report->note);
-  if (report->lost) spdlog::warn("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
+    log_warning("record: {}{}",
+                report->backend == "ptrace" ? "the ptrace backend was used, which is slow. " : "",
+                report->note);
+  if (report->lost) log_warning("record: {} events were lost; a larger buffer (-m 64M) helps", report->lost);
   if (!raw.quiet) fmt::print(stderr, "sysvm: {}\n", without_controls(summary(*report, options.output)));
   if (raw.strict && report->lost && report->wait_status == 0) return 3;
   return end_like(report->wait_status);

@@ -3,9 +3,9 @@
 // from. Nothing is run; the shim's own code decides.
 #include <fmt/format.h>
 
-#include "cli/base/fail.h"
 #include "cli/base/glossary.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/traces_argument.h"
 #include "common/numbers.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // sysvm report: a recording as one HTML file that needs nothing else. What is in it: report/page.h.
 // Tested by tests/report/.
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/data_output.h"
 #include "cli/traces_argument.h"

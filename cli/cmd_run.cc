@@ -8,7 +8,6 @@
 // Neither is for users. Whatever happens here, the command runs.
 // Tested by tests/run/wrapper_test.py and tests/shim/entry/run.py.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +16,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "cli/commands.h"
 #include "libsysvm/prefetch/shared.h"
 #include "libsysvm/run/memory.h"
@@ -164,28 +163,27 @@ nlohmann::ordered_json report(const Options& o, const ShimStats& stats, const Re
 void explain(const Options& o, const ShimStats& stats, const Result<ProcedureFile>& file,
              const std::optional<prefetch_stats>& prefetch) {
   const shim_stats& s = stats.raw;
-  if (!o.plain.empty()) spdlog::info("run plainly: {}", o.plain);
-  spdlog::info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen,
-               s.forwarded, s.answered, s.runs);
+  if (!o.plain.empty()) log_info("run plainly: {}", o.plain);
+  log_info("{} processes, {} calls seen, {} forwarded, {} answered, {} runs", s.processes, s.seen,
+           s.forwarded, s.answered, s.runs);
   if (const auto b = beside(o, s, file)) {
     const auto n = static_cast<double>(b->entries), expected = static_cast<double>(b->predicted_entries);
-    spdlog::info("entries: {} predicted of a run like the recorded one, {} measured ({:+.1f} %)",
-                 b->predicted_entries, b->entries, expected > 0 ? 100 * (n / expected - 1) : 0);
-    spdlog::info(
-        "time: {:.1f} ms predicted ({:.1f} to {:.1f}), {:.1f} ms measured; recorded plainly: {:.1f} ms",
-        b->predicted_ms(), b->least_ms(), b->most_ms(), o.wall_ms, b->recorded_ms);
+    log_info("entries: {} predicted of a run like the recorded one, {} measured ({:+.1f} %)",
+             b->predicted_entries, b->entries, expected > 0 ? 100 * (n / expected - 1) : 0);
+    log_info("time: {:.1f} ms predicted ({:.1f} to {:.1f}), {:.1f} ms measured; recorded plainly: {:.1f} ms",
+             b->predicted_ms(), b->least_ms(), b->most_ms(), o.wall_ms, b->recorded_ms);
   }
   for (unsigned i = 1; i < std::size(s.off); ++i)
-    if (s.off[i]) spdlog::info("{} of them plain: {}", s.off[i], shim_reason_text(i));
+    if (s.off[i]) log_info("{} of them plain: {}", s.off[i], shim_reason_text(i));
   if (prefetch && prefetch->directories + prefetch->listed)
-    spdlog::info("fetched ahead: {} directories, {} entries, {} files, {} MiB; {:.0f} ms of processor time",
-                 prefetch->directories, prefetch->entries, prefetch->files, prefetch->bytes >> 20,
-                 static_cast<double>(prefetch->processor_ns) / 1e6);
+    log_info("fetched ahead: {} directories, {} entries, {} files, {} MiB; {:.0f} ms of processor time",
+             prefetch->directories, prefetch->entries, prefetch->files, prefetch->bytes >> 20,
+             static_cast<double>(prefetch->processor_ns) / 1e6);
   if (prefetch && prefetch->ended != PREFETCH_ENDED)
-    spdlog::warn("prefetcher: {}", prefetch_end_name(prefetch->ended));
-  for (const std::string& path : stats.unknown) spdlog::info("{}: was not known; it is from now on", path);
+    log_warning("prefetcher: {}", prefetch_end_name(prefetch->ended));
+  for (const std::string& path : stats.unknown) log_info("{}: was not known; it is from now on", path);
   for (const ShimStats::Unseen& u : stats.unseen)
-    spdlog::info("{}: its processes run plainly: {}", u.path, u.why);
+    log_info("{}: its processes run plainly: {}", u.path, u.why);
 }
 
 }  // namespace
@@ -196,7 +194,7 @@ int cmd_run(const Words& words) {
   for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
   argv.push_back(nullptr);
   ::execv(front.c_str(), argv.data());
-  spdlog::error("{}: {}", front, std::strerror(errno));
+  log_error("{}: {}", front, std::strerror(errno));
   return kExitToolFailed;
 }
 
@@ -255,7 +253,7 @@ int cmd_run_report(const Words& words) {
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);
     out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-    if (!out.flush()) spdlog::error("{}: cannot be written: {}", o.stats, std::strerror(errno));
+    if (!out.flush()) log_error("{}: cannot be written: {}", o.stats, std::strerror(errno));
   }
   if (o.json) fmt::print(stderr, "{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (o.verbose) explain(o, *stats, file, prefetch);

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "cli/base/fail.h"
 #include "cli/base/json.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/terminal.h"
 #include "cli/event_filter.h"
@@ -144,9 +144,9 @@ int cmd_stat(const Words& words) {
   if (options.progress) show_progress("");
   if (!counts) return fail(exit_code, "stat", counts.error());
   if (!counts->note.empty())
-    spdlog::warn("stat: the ptrace backend was used, which is slow. {}", counts->note);
+    log_warning("stat: the ptrace backend was used, which is slow. {}", counts->note);
   if (counts->lost)
-    spdlog::warn("stat: {} threads could not be followed; the counts are too low", counts->lost);
+    log_warning("stat: {} threads could not be followed; the counts are too low", counts->lost);
   keep(*filter, *counts);
   fmt::print(out, "{}", as_json ? json(*counts, options.command.argv) : table(*counts));
   if (out != stderr && fclose(out) != 0)

@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +25,7 @@
 #include <cstring>
 
 #include "cli/base/glossary.h"
+#include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/terminal.h"
 #include "cli/commands.h"
@@ -322,13 +322,13 @@ int try_command(const TryOptions& options, int& wait_status) {
   int exit_code = kExitToolFailed;
   auto failed = [&](const std::string& message) {
     print_progress("");
-    spdlog::error("try: {}", message);
+    log_error("try: {}", message);
     return exit_code;
   };
   auto runs = TryRuns::make(options.command, options.in_copy, exit_code);
   if (!runs) return failed(runs.message());
   if (options.in_copy.empty() && !known_to_only_read(options.command))
-    spdlog::warn(
+    log_warning(
         "'{}' is run {} times, and is not known as a program that only reads: whatever it writes "
         "outside its standard output it writes each time (--in-copy DIR gives each run a fresh copy of DIR)",
         options.command[0], options.cold ? fmt::format("{}", 2 * options.rounds + 2) : "up to 7");

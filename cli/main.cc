@@ -2,26 +2,19 @@
 // sysvm: records the system calls of a program, compiles what repeats, runs it with fewer kernel entries.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-#include "cli/base/fail.h"
-#include "cli/base/terminal.h"
+#include "cli/base/messages.h"
 #include "cli/commands.h"
 #include "common/did_you_mean.h"
-#include "common/printable.h"
 
 namespace sysvm {
 namespace {
@@ -73,16 +66,6 @@ int run(const Command& command, const Words& words) {
               error("standard output: {}", errno ? strerror(errno) : "not everything could be written"));
 }
 
-// The text of a message, whatever the names in it.
-class Visible : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const std::string text = without_controls({message.payload.data(), message.payload.size()});
-    out.append(text.data(), text.data() + text.size());
-  }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Visible>(); }
-};
-
 // A standard stream that is closed would be the first file opened, and what is printed would go into it. What
 // stands in its place cannot be written to, and is gone at an exec, so that a command finds closed what was
 // closed.
@@ -93,11 +76,7 @@ void hold_closed_streams() {
 
 int main(int argc, char** argv) {
   hold_closed_streams();
-  spdlog::set_default_logger(spdlog::stderr_color_mt(
-      "sysvm", use_color("auto", STDERR_FILENO) ? spdlog::color_mode::always : spdlog::color_mode::never));
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<Visible>('*').set_pattern("%n: %^%l%$: %*");
-  spdlog::set_formatter(std::move(formatter));
+  begin_messages();
   if (argc < 2) {
     print_help(stderr);
     return kExitUsage;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "cli/traces_argument.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 
-#include "cli/base/fail.h"
+#include "cli/base/messages.h"
 #include "common/hex.h"
 #include "libsysvm/sites/cache.h"
 #include "traces/own_time.h"
@@ -16,14 +14,14 @@
 namespace sysvm {
 
 void warn_about(const std::string& path, const TraceInfo& trace) {
-  if (!trace.newer.empty()) spdlog::warn("{}", trace.newer);
-  if (!trace.damage.empty()) spdlog::warn("{}", trace.damage);
+  if (!trace.newer.empty()) log_warning("{}", trace.newer);
+  if (!trace.damage.empty()) log_warning("{}", trace.damage);
   if (const uint64_t lost = trace.lost())
-    spdlog::warn("{}: {} events were lost; sequences are cut there", path, lost);
+    log_warning("{}: {} events were lost; sequences are cut there", path, lost);
 }
 
 void warn_empty(const std::string& path) {
-  spdlog::warn("{}: no call was recorded; nothing can be learned from it", path);
+  log_warning("{}: no call was recorded; nothing can be learned from it", path);
 }
 
 Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool warn) {
@@ -87,7 +85,7 @@ std::function<bool(const std::string& path, const std::string& build_id)> unseen
 
 int finish(const char* command, const Result<TraceInfo>& info, const char* so_far) {
   if (!info) return fail(kExitUsage, command, info.error());
-  if (!info->newer.empty()) spdlog::warn("{}: {}", command, info->newer);
+  if (!info->newer.empty()) log_warning("{}: {}", command, info->newer);
   if (info->damage.empty()) return 0;
   return fail(kExitUsage, command, error("{}; {}", info->damage, so_far));
 }
