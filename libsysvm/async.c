@@ -48,9 +48,10 @@ int sysvm_async_submit(struct sysvm_async *pool, struct sysvm_request *r)
 	r->state = QUEUED;
 	pool_append(&pool->queue, r);
 	pool->queued++;
-	if (pool->idle)
+	if (pool->idle && pool->running < pool->limit)
 		pthread_cond_signal(&pool->work);
-	if (pool->queued > pool->idle && !pool->paused && pool_start_thread(pool) && !live(pool)) {
+	if (pool->queued > pool->idle && !pool->paused && live(pool) < pool->limit &&
+	    pool_start_thread(pool) && !live(pool)) {
 		pool_unlink(&pool->queue, r);
 		pool->queued--;
 		r->state = IDLE;
@@ -103,9 +104,31 @@ struct sysvm_request *sysvm_async_next(struct sysvm_async *pool)
 	if (r) {
 		pool_unlink(&pool->completed, r);
 		r->state = IDLE;
+	} else {
+		pool->announced = 0;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return r;
+}
+
+int sysvm_async_limit(struct sysvm_async *pool, uint32_t threads)
+{
+	unsigned int more = 0;
+	int err = -EINVAL;
+
+	pthread_mutex_lock(&pool->lock);
+	if (pool->dead) {
+		err = -ECHILD;
+	} else if (threads && threads <= pool->options.threads) {
+		pool->limit = threads;
+		pthread_cond_broadcast(&pool->work);
+		while (pool->queued > pool->idle + more && !pool->paused && live(pool) < pool->limit &&
+		       !pool_start_thread(pool))
+			more++;
+		err = 0;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return err;
 }
 
 int sysvm_async_event_fd(struct sysvm_async *pool)
@@ -122,7 +145,7 @@ int sysvm_async_event_fd(struct sysvm_async *pool)
 
 int sysvm_async_cancel(struct sysvm_async *pool, struct sysvm_request *r)
 {
-	int err = 0;
+	int err = 0, announce = 0;
 
 	pthread_mutex_lock(&pool->lock);
 	if (pool->dead) {
@@ -131,7 +154,7 @@ int sysvm_async_cancel(struct sysvm_async *pool, struct sysvm_request *r)
 		pool_unlink(&pool->queue, r);
 		pool->queued--;
 		r->result = -ECANCELED;
-		pool_complete(pool, r);
+		announce = pool_complete(pool, r);
 	} else if (r->state == RUNNING) {
 		__atomic_fetch_add(&pool->slots[r->worker].cancelled, 1, __ATOMIC_RELAXED);
 		pool_interrupt_cancelled(pool);
@@ -139,6 +162,8 @@ int sysvm_async_cancel(struct sysvm_async *pool, struct sysvm_request *r)
 		err = r->state == DONE ? -EALREADY : -EINVAL;
 	}
 	pthread_mutex_unlock(&pool->lock);
+	if (announce)
+		pool_announce(pool);
 	return err;
 }
 
@@ -198,6 +223,7 @@ int sysvm_async_open(struct sysvm_async **out, const struct sysvm_async_options 
 	if (err)
 		goto err_free;
 	pool->event_fd = -1;
+	pool->limit = pool->options.threads;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -47,7 +47,8 @@ struct sysvm_async {
 	unsigned int queued, running, idle;
 	unsigned int paused; /* threads end, none are made, the queue waits */
 	int dead;	     /* a child of fork: the threads are not here */
-	int event_fd;
+	int event_fd, announced;   /* announced: since all that was complete was last fetched */
+	unsigned int limit;	   /* requests that may run at once */
 	struct sysvm_async_options options;
 	struct sysvm_vm *verifier; /* never runs anything */
 	struct code procs[SYSVM_MAX_PROCS];
@@ -58,11 +59,15 @@ struct sysvm_async {
 /* async_queue.c. All under the pool's lock. */
 void pool_append(struct list *list, struct sysvm_request *r);
 void pool_unlink(struct list *list, struct sysvm_request *r);
-void pool_complete(struct sysvm_async *pool, struct sysvm_request *r);
+/* Whether it is to be announced, without the lock: by pool_announce. */
+int pool_complete(struct sysvm_async *pool, struct sysvm_request *r);
 /* Until some completion, or for ms milliseconds at most. */
 void pool_wait(struct sysvm_async *pool, unsigned int ms);
 void pool_deadline(struct timespec *t, unsigned int ms);
 void pool_interrupt_cancelled(struct sysvm_async *pool);
+
+/* async_queue.c. */
+void pool_announce(struct sysvm_async *pool);
 
 /* async_worker.c. Under the pool's lock. Returns 0 or an errno. */
 int pool_start_thread(struct sysvm_async *pool);

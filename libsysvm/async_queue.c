@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The lists of a pool, and waiting for what is under way. All under the pool's lock.
+ * The lists of a pool, and waiting for what is under way. All but pool_announce under the pool's lock.
  * Tested by tests/libsysvm/async_test.cc.
  */
 #define _GNU_SOURCE
@@ -26,16 +26,24 @@ void pool_unlink(struct list *list, struct sysvm_request *r)
 	*(r->next ? &r->next->previous : &list->last) = r->previous;
 }
 
-void pool_complete(struct sysvm_async *pool, struct sysvm_request *r)
+int pool_complete(struct sysvm_async *pool, struct sysvm_request *r)
+{
+	r->state = DONE;
+	pool_append(&pool->completed, r);
+	pthread_cond_broadcast(&pool->done);
+	if (pool->event_fd < 0 || pool->announced)
+		return 0;
+	pool->announced = 1;
+	return 1;
+}
+
+/* A system call, and it wakes the thread that will want the lock next. */
+void pool_announce(struct sysvm_async *pool)
 {
 	static const uint64_t one = 1;
 
-	r->state = DONE;
-	pool_append(&pool->completed, r);
 	/* It cannot fail but by being full, and then it is readable. */
-	if (pool->event_fd >= 0 && write(pool->event_fd, &one, sizeof(one)) < 0)
-		r->state = DONE;
-	pthread_cond_broadcast(&pool->done);
+	(void)!write(pool->event_fd, &one, sizeof(one));
 }
 
 void pool_deadline(struct timespec *t, unsigned int ms)

@@ -99,12 +99,12 @@ static struct sysvm_request *take(struct sysvm_async *pool)
 	int late = 0;
 
 	pool_deadline(&until, pool->options.idle_ms);
-	while (!pool->paused && !pool->queue.first && !late) {
+	while (!pool->paused && (!pool->queue.first || pool->running >= pool->limit) && !late) {
 		pool->idle++;
 		late = pthread_cond_timedwait(&pool->work, &pool->lock, &until) == ETIMEDOUT;
 		pool->idle--;
 	}
-	r = pool->paused ? NULL : pool->queue.first;
+	r = pool->paused || pool->running >= pool->limit ? NULL : pool->queue.first;
 	if (r) {
 		pool_unlink(&pool->queue, r);
 		pool->queued--;
@@ -140,7 +140,11 @@ static void *work(void *argument)
 		pthread_mutex_lock(&pool->lock);
 		slot->request = NULL;
 		pool->running--;
-		pool_complete(pool, r);
+		if (pool_complete(pool, r)) {
+			pthread_mutex_unlock(&pool->lock);
+			pool_announce(pool);
+			pthread_mutex_lock(&pool->lock);
+		}
 	}
 	/* Under the lock still: who submits now must see either a thread that takes work or a slot for
 	   another. */

@@ -127,7 +127,8 @@ struct sysvm_request *sysvm_async_next(struct sysvm_async *pool);
 
 /*
  * An eventfd (non-blocking, close-on-exec) that becomes readable when a request completes: read it, then call
- * sysvm_async_next until NULL. It is the pool's. Made at the first call; completions before that do not show.
+ * sysvm_async_next until NULL: before that, further completions need not show. It is the pool's. Made at the
+ * first call; completions before that do not show.
  * -EMFILE, -ENFILE, -ENOMEM.
  */
 int sysvm_async_event_fd(struct sysvm_async *pool);
@@ -138,6 +139,9 @@ int sysvm_async_event_fd(struct sysvm_async *pool);
  *   -EALREADY   it is complete           -EINVAL   not under way
  */
 int sysvm_async_cancel(struct sysvm_async *pool, struct sysvm_request *request);
+
+/* From now on at most so many at once: 1 to options.threads. What runs already goes on. -EINVAL. */
+int sysvm_async_limit(struct sysvm_async *pool, uint32_t threads);
 
 /* Wait until nothing is under way and the helper threads are gone; the next request starts new ones. */
 int sysvm_async_quiesce(struct sysvm_async *pool);

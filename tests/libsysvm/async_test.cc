@@ -183,6 +183,64 @@ TEST_F(Async, CallsThatBlockOverlap) {
   EXPECT_EQ(c, 'x');
 }
 
+// Whether the pool's eventfd is readable; it is not afterwards.
+bool announced(int event) {
+  uint64_t count;
+  return read(event, &count, sizeof count) == sizeof count;
+}
+
+TEST_F(Async, WhatCompletesIsAnnouncedOnceUntilAllIsFetched) {
+  open(options(1));
+  const int event = sysvm_async_event_fd(pool);
+  const uint32_t proc = define_pass_on();
+  Pipe in[3], out;
+  char byte;
+  std::vector<std::unique_ptr<Request>> requests;
+  for (auto& pipe : in) {
+    requests.push_back(std::make_unique<Request>(
+        proc, std::initializer_list<uint64_t>{uint64_t(pipe.fd[0]), uint64_t(&byte), uint64_t(out.fd[1])}));
+    ASSERT_EQ(sysvm_async_submit(pool, requests.back().get()), 0);
+  }
+  for (int i = 0; i < 3; i++) {
+    pollfd wait = {event, POLLIN, 0};
+    ASSERT_EQ(write(in[i].fd[1], "x", 1), 1);
+    if (i == 1) {  // the first one has not been fetched
+      ASSERT_EQ(sysvm_async_wait(pool, requests[1].get(), -1), 0);
+      EXPECT_FALSE(announced(event));
+      EXPECT_EQ(sysvm_async_next(pool), requests[0].get());
+      EXPECT_EQ(sysvm_async_next(pool), nullptr);
+    } else {
+      ASSERT_EQ(poll(&wait, 1, -1), 1) << i;
+      EXPECT_TRUE(announced(event));
+    }
+  }
+  EXPECT_EQ(sysvm_async_next(pool), requests[2].get());
+}
+
+TEST_F(Async, NoMoreRunAtOnceThanTheLimit) {
+  open(options(4));
+  ASSERT_EQ(sysvm_async_limit(pool, 0), -EINVAL);
+  ASSERT_EQ(sysvm_async_limit(pool, 5), -EINVAL);
+  ASSERT_EQ(sysvm_async_limit(pool, 1), 0);
+  const uint32_t proc = define_pass_on();
+  Pipe in[2], out[2];
+  char bytes[2];
+  Request first(proc, {uint64_t(in[0].fd[0]), uint64_t(&bytes[0]), uint64_t(out[0].fd[1])});
+  Request second(proc, {uint64_t(in[1].fd[0]), uint64_t(&bytes[1]), uint64_t(out[1].fd[1])});
+  ASSERT_EQ(sysvm_async_submit(pool, &first), 0);
+  ASSERT_EQ(sysvm_async_submit(pool, &second), 0);
+  ASSERT_EQ(write(in[1].fd[1], "x", 1), 1);
+  EXPECT_EQ(sysvm_async_wait(pool, &second, 100), -ETIMEDOUT);  // the first holds the only place
+  ASSERT_EQ(sysvm_async_limit(pool, 2), 0);
+  EXPECT_EQ(sysvm_async_wait(pool, &second, -1), 0);
+  ASSERT_EQ(sysvm_async_limit(pool, 1), 0);
+  ASSERT_EQ(sysvm_async_submit(pool, &second), 0);
+  ASSERT_EQ(write(in[1].fd[1], "y", 1), 1);
+  ASSERT_EQ(write(in[0].fd[1], "x", 1), 1);  // the thread that ends it takes what waited
+  EXPECT_EQ(sysvm_async_wait(pool, &first, -1), 0);
+  EXPECT_EQ(sysvm_async_wait(pool, &second, -1), 0);
+}
+
 void nothing(int) {}
 
 TEST_F(Async, CancellationEndsWhatWaitsWhatRunsAndWithASignalWhatBlocks) {
