@@ -210,9 +210,28 @@ void feed_call_path(const struct feed_process *p, const struct feed_call *call, 
 		snprintf(path + n, size - (unsigned int)n, "%s%s", n > 1 ? "/" : "", name);
 }
 
+bool path_is_below(const char *path, const char *root)
+{
+	size_t n = strlen(root);
+
+	if (n && root[n - 1] == '/')
+		n--;
+	return !strncmp(path, root, n) && path[n] == '/' && path[n + 1];
+}
+
+/* One that holds another of them is the way to where the process is. */
+static void mark_ways(struct feed_seen *all, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		for (unsigned int j = 0; j < count && !all[i].way; j++)
+			all[i].way = all[i].directory && all[j].directory &&
+				     path_is_below(all[j].path, all[i].path);
+}
+
 void feed_files(struct feed_process *p, void (*seen)(void *to, const struct feed_seen *what), void *to)
 {
-	static struct feed_seen s;
+	static struct feed_seen all[1 + FILES_MAX];
+	struct feed_seen *s = all;
 	struct feed_call call = feed_call(p);
 	struct dirent *entry;
 	unsigned int n = 0;
@@ -220,30 +239,30 @@ void feed_files(struct feed_process *p, void (*seen)(void *to, const struct feed
 	DIR *dir;
 
 	p->scans++;
-	s.listing = false;
-	s.pid = p->pid;
-	s.working = true;
-	s.reading = false;
-	s.position = 0;
-	snprintf(s.link, sizeof(s.link), "/proc/%d/cwd", p->pid);
-	if (!look(&s))
+	*s = (struct feed_seen){.pid = p->pid, .working = true};
+	snprintf(s->link, sizeof(s->link), "/proc/%d/cwd", p->pid);
+	if (!look(s++))
 		return;
-	seen(to, &s);
-	s.working = false;
 	snprintf(path, sizeof(path), "/proc/%d/fd", p->pid);
 	dir = opendir(path);
 	while (dir && n++ < FILES_MAX && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(s.link, sizeof(s.link), "/proc/%d/fd/%.20s", p->pid, entry->d_name);
-		if (!look(&s))
+		s->pid = p->pid;
+		s->working = s->way = false;
+		snprintf(s->link, sizeof(s->link), "/proc/%d/fd/%.20s", p->pid, entry->d_name);
+		if (!look(s))
 			continue;
-		position(&s, entry->d_name);
-		s.listing = call.nr == SYS_getdents64 && call.arg[0] == (unsigned long long)atoi(entry->d_name);
-		seen(to, &s);
+		position(s, entry->d_name);
+		s->listing = call.nr == SYS_getdents64 &&
+			     call.arg[0] == (unsigned long long)atoi(entry->d_name);
+		s++;
 	}
 	if (dir)
 		closedir(dir);
+	mark_ways(all + 1, (unsigned int)(s - all) - 1);
+	for (struct feed_seen *one = all; one < s; one++)
+		seen(to, one);
 }
 
 unsigned int feed_words(int pid, char *words, unsigned int size)

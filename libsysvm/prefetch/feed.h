@@ -38,9 +38,13 @@ struct feed_seen {
 	bool directory, working; /* working: it is the working directory */
 	bool reading;		 /* open for reading only */
 	bool listing;		 /* it waits for dirents of it */
+	bool way;		 /* a directory that holds another one that it has open */
 	uint64_t dev, ino, mount;
 	uint64_t size, position;
 };
+
+/* path lies below the directory root. */
+bool path_is_below(const char *path, const char *root);
 
 void feed_init(struct feed *feed, int pid);
 

@@ -40,18 +40,25 @@ struct seen_directory {
 	uint32_t generation;
 };
 
-/* The order in which the command comes to the directories of one directory. */
-struct order {
-	char *parent, *name; /* the latest */
+/* The directory in one directory to which the command came latest. */
+struct latest {
+	char *parent, *name;
+	uint64_t ino;
 };
-#define ORDERS 32
-#define BY_NAME_AFTER 10 /* in any order, one pair in two is sorted */
+#define PARENTS 32
+/* How often the next one in the same directory came later in an order, and whether one came earlier. */
+struct ascent {
+	unsigned int steps;
+	bool broken;
+};
+#define SORTED_AFTER 6 /* in any order, one step in two is up */
 
 struct guess {
 	struct walk *walk;
-	struct order order[ORDERS];
-	unsigned int next_order, ascending;
-	bool by_name, in_no_order;
+	struct latest latest[PARENTS];
+	unsigned int next_latest;
+	struct ascent ascent[WALK_BY_INODE + 1];
+	enum walk_order order;
 	struct prefetch_stats *stats;
 	struct seen_directory seen[SEEN_MAX];
 	unsigned int next;
@@ -117,21 +124,29 @@ static int above(int fd)
 	return (int)syscall(SYS_openat2, fd, "..", &how, sizeof(how));
 }
 
-/* 1: it has been read ahead, 0: not, -1: not known. */
-static int is_reached(struct guess *g, int fd)
+static bool look(int fd, struct walk_directory *d)
 {
 	struct statx st;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st))
-		return -1;
-	return walk_reached(g->walk, (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino);
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st))
+		return false;
+	d->dev = (uint64_t)makedev(st.stx_dev_major, st.stx_dev_minor);
+	d->ino = st.stx_ino;
+	return true;
+}
+
+static bool is_root(const struct guess *g, const char *path)
+{
+	for (unsigned int i = 0; i < g->nroots; i++)
+		if (!strcmp(g->root[i], path))
+			return true;
+	return false;
 }
 
 static void note_root(struct guess *g, const char *root)
 {
-	for (unsigned int i = 0; i < g->nroots; i++)
-		if (!strcmp(g->root[i], root))
-			return;
+	if (is_root(g, root))
+		return;
 	if (g->nroots == ROOTS_MAX || !(g->root[g->nroots] = strdup(root)))
 		return;
 	g->nroots++;
@@ -143,13 +158,14 @@ static void note_root(struct guess *g, const char *root)
 static void walk_below(struct guess *g, int fd, const char *path, const char *root, enum walk_atime atime)
 {
 	int fds[CHAIN_MAX];
-	char *names[CHAIN_MAX];
+	char *names[CHAIN_MAX]; /* of the level below */
+	struct walk_directory d = {.name = NULL};
 	int n = 0;
 	char *at = strdup(path);
 
 	fds[n] = fd;
 	names[n++] = NULL;
-	while (at && n < CHAIN_MAX && words_is_below(at, root)) {
+	while (at && n < CHAIN_MAX && path_is_below(at, root)) {
 		size_t up = parent_length(at);
 		int next = above(fds[n - 1]);
 
@@ -160,12 +176,20 @@ static void walk_below(struct guess *g, int fd, const char *path, const char *ro
 		at[up] = 0;
 	}
 	for (int i = n - 1; i >= 0; i--) {
-		if (i && is_reached(g, fds[i]))
-			close(fds[i]);
-		else
+		enum walk_place place = WALK_IN_FLIGHT; /* left alone: done, or nobody can tell */
+
+		if (look(fds[i], &d) && (!i || !walk_reached(g->walk, d.dev, d.ino)))
+			place = walk_find(g->walk, &d);
+		if (place == WALK_WAITS && !i)
+			walk_take_out(g->walk, &d);
+		if (place == WALK_UNKNOWN || (place == WALK_WAITS && !i))
 			walk_push(g->walk, fds[i], WALK_BELOW, atime, names[i]);
-		free(names[i]);
+		else
+			close(fds[i]);
+		d = (struct walk_directory){.in_dev = d.dev, .in_ino = d.ino, .name = names[i]};
 	}
+	for (int i = 0; i < n; i++)
+		free(names[i]);
 	free(at);
 	note_root(g, root);
 	walk_credit(g->walk); /* what lies ahead is counted from here */
@@ -208,37 +232,77 @@ static bool find_root(struct guess *g, const struct feed_seen *s, char *root, si
 	return false;
 }
 
-/* Sorted names go on for as long as no two of them are in the other order. */
-static void seen_order(struct guess *g, const char *path)
+static void step(struct guess *g, enum walk_order order, int compared)
 {
-	size_t n = parent_length(path);
-	const char *name = path + n + (n > 1);
-	struct order *o = NULL;
+	struct ascent *a = &g->ascent[order];
 
-	for (unsigned int i = 0; i < ORDERS && !o; i++)
-		if (g->order[i].parent && strlen(g->order[i].parent) == n &&
-		    !strncmp(g->order[i].parent, path, n))
-			o = &g->order[i];
-	if (o) {
-		int compared = o->name ? strcmp(o->name, name) : 0;
+	if (compared > 0)
+		a->broken = true;
+	else
+		a->steps++;
+}
 
-		if (!compared)
-			return;
-		if (compared > 0)
-			g->in_no_order = true;
-		else
-			g->ascending++;
-	} else {
-		o = &g->order[g->next_order++ % ORDERS];
-		free(o->parent);
-		o->parent = strndup(path, n);
+static bool ascends(const struct guess *g, enum walk_order order)
+{
+	return g->ascent[order].steps >= SORTED_AFTER && !g->ascent[order].broken;
+}
+
+/* One that has held is kept for as long as it does. */
+static void choose_order(struct guess *g)
+{
+	enum walk_order order = g->order;
+
+	if (!ascends(g, order))
+		order = ascends(g, WALK_BY_NAME)    ? WALK_BY_NAME
+			: ascends(g, WALK_BY_INODE) ? WALK_BY_INODE
+						    : WALK_BY_DIRENT;
+	if (order != g->order)
+		walk_sort(g->walk, order);
+	g->order = order;
+}
+
+/* ls goes by names, cp by inodes, find by dirents. */
+static void seen_order(struct guess *g, const struct feed_seen *s)
+{
+	size_t n = parent_length(s->path);
+	const char *name = s->path + n + (n > 1);
+	struct latest *l = NULL;
+
+	for (unsigned int i = 0; i < PARENTS && !l; i++)
+		if (g->latest[i].parent && strlen(g->latest[i].parent) == n &&
+		    !strncmp(g->latest[i].parent, s->path, n))
+			l = &g->latest[i];
+	if (!l) {
+		l = &g->latest[g->next_latest++ % PARENTS];
+		free(l->parent);
+		l->parent = strndup(s->path, n);
+	} else if (l->name && l->ino != s->ino) {
+		step(g, WALK_BY_NAME, strcmp(l->name, name));
+		step(g, WALK_BY_INODE, (l->ino > s->ino) - (l->ino < s->ino));
+		choose_order(g);
 	}
-	free(o->name);
-	o->name = strdup(name);
-	if (g->ascending >= BY_NAME_AFTER && !g->in_no_order && !g->by_name) {
-		g->by_name = true;
-		walk_by_name(g->walk);
+	free(l->name);
+	l->name = strdup(name);
+	l->ino = s->ino;
+}
+
+/* The number may be another directory's by now: then `..` of it would lead above the tree. */
+static int open_seen(const struct feed_seen *s)
+{
+	int fd = open(s->link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char link[64], path[FEED_PATH];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = 0;
+	if (strcmp(path, s->path)) {
+		close(fd);
+		return -1;
 	}
+	return fd;
 }
 
 static void seen_directory(struct guess *g, const struct feed_seen *s)
@@ -252,7 +316,7 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 	if (!d)
 		return;
 	if (!s->working && d->read)
-		seen_order(g, s->path);
+		seen_order(g, s);
 	if (walk_reached(g->walk, s->dev, s->ino) || (!s->working && !d->read))
 		return;
 	if (d->done >= 0 && d->generation != walk_generation(g->walk))
@@ -262,20 +326,27 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 	how = find_root(g, s, root, sizeof(root)) ? WALK_BELOW : WALK_ALONE;
 	if (how == WALK_ALONE && (s->working || d->done == WALK_ALONE))
 		return;
+	if (s->way) /* it comes with what lies below it */
+		return;
 	if (!mounts_allowed(s->pid, s->mount, &atime))
 		return;
-	fd = open(s->link, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open_seen(s);
 	if (fd < 0)
 		return;
-	if (how == WALK_BELOW && g->nroots)
-		walk_astray(g->walk);
 	d->done = how;
 	d->generation = walk_generation(g->walk);
-	g->news = true;
-	if (how == WALK_BELOW)
-		walk_below(g, fd, s->path, root, atime);
-	else
+	if (how == WALK_ALONE) {
 		walk_push(g->walk, fd, WALK_ALONE, atime, NULL);
+	} else {
+		bool on_the_way = walk_busy(g->walk) && is_root(g, root);
+
+		if (g->nroots)
+			walk_astray(g->walk, on_the_way);
+		walk_below(g, fd, s->path, root, atime);
+		if (on_the_way)
+			return; /* to look again soon would only take time from the walk */
+	}
+	g->news = true;
 }
 
 /* --- files ---------------------------------------------------------------------------------------------- */
@@ -320,7 +391,7 @@ static void seen_file(struct guess *g, const struct feed_seen *s)
 		asked = g->word && !strcmp(g->word, root);
 	walked = asked;
 	for (unsigned int i = 0; i < g->nroots; i++)
-		walked |= words_is_below(s->path, g->root[i]);
+		walked |= path_is_below(s->path, g->root[i]);
 	if (!walked || !directory_of(s, &d))
 		return;
 	d.position = asked || was_read(g, &d);
@@ -361,8 +432,10 @@ void guess_seen_working(void *to, const struct feed_seen *s)
 {
 	struct guess *g = to;
 
-	if (s->directory && !s->working && s->position > 0)
+	if (s->directory && !s->working && s->position > 0) {
+		seen_order(g, s);
 		walk_reached(g->walk, s->dev, s->ino);
+	}
 }
 
 bool guess_go_on(struct guess *g)

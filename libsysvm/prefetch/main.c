@@ -13,7 +13,7 @@
  * (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
  *
  * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
- * millisecond, and up to every five while there is nothing new. Where directories have been read ahead, it is
+ * millisecond, and up to every five while there is nothing new or it goes where it is expected. Where directories have been read ahead, it is
  * looked at as well when it does not wait: it waits least where that was right.
  *
  * Tested by tests/prefetch.
@@ -43,11 +43,12 @@
 #define TICK_FIRST_NS 500000
 #define TICK_MAX_NS 50000000
 #define TICK_WAITING_MAX_NS 5000000
+#define TICK_ON_TRACK_NS 4000000 /* a look takes 0.2 ms of processor time */
 #define AUTO_DEPTH 8
 #define AUTO_DEPTH_MAX 32
 #define ENTRIES_AHEAD 20000
 #define BYTES_AHEAD (96u << 20)
-#define DIRECTORIES_FIRST 512
+#define DIRECTORIES_FIRST 2048
 #define BYTES_FIRST (8u << 20)
 #define PROBE_COLD_NS 400000 /* for a few names; hot ones take a tenth of it */
 #define MEMORY_NS 200000000 /* between two checks of memory and leases */
@@ -253,13 +254,13 @@ int main(int argc, char **argv)
 			lists_go_on(lists, walk);
 			quiet = stats->used == last_used ? quiet + 1 : 0;
 			last_used = stats->used;
-			tick = quiet ? tick + tick / 4 : TICK_NS;
+			tick = quiet ? tick + tick / 4 : TICK_ON_TRACK_NS;
 			if (!waits)
 				tick = TICK_FOLLOW_NS;
 			if (tick > TICK_WAITING_MAX_NS)
 				tick = TICK_WAITING_MAX_NS;
 			if (quiet >= QUIET_TICKS) { /* as little as at first */
-				walk_astray(walk);
+				walk_astray(walk, false);
 				walk_credit(walk);
 				quiet = 0;
 			}

@@ -23,14 +23,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 struct walk *walk_make(const struct walk_options *options, char *message, size_t size)
 {
 	size_t consts = (code_consts_size() + 63) & ~(size_t)63;
-	size_t slots = consts + WALK_DEPTH_MAX * STAT_ROOM,
+	size_t slots = consts + WALK_JOBS * STAT_ROOM,
 	       scratch = slots + (size_t)WALK_SLOTS * SLOT_SIZE,
-	       memory_len = scratch + (size_t)WALK_DEPTH_MAX * WALK_BUFFER;
+	       memory_len = scratch + (size_t)WALK_JOBS * WALK_BUFFER;
 	struct sysvm_async_options pool = {.threads = options->depth_max, .idle_ms = 100};
 	struct walk *w = calloc(1, sizeof(*w));
 	uint8_t *memory = mmap(NULL, memory_len, PROT_READ | PROT_WRITE,
@@ -57,13 +58,15 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 	code_registers(w->start_reg, memory, w->self_fd);
 	for (unsigned int i = 0; i < WALK_SLOTS; i++)
 		w->slots[i].memory = memory + slots + (size_t)i * SLOT_SIZE;
-	for (unsigned int i = 0; i < WALK_DEPTH_MAX; i++) {
+	for (unsigned int i = 0; i < WALK_JOBS; i++) {
 		w->jobs[i].st = (struct stat *)(memory + consts + i * STAT_ROOM);
 		w->jobs[i].scratch = memory + scratch + (size_t)i * WALK_BUFFER;
 	}
 	pool.memory = memory;
 	pool.memory_len = memory_len;
 	err = sysvm_async_open(&w->pool, &pool);
+	if (!err)
+		err = sysvm_async_limit(w->pool, w->depth);
 	if (!err)
 		err = code_define(w->pool, w->procs, message, size);
 	if (!err)
@@ -93,10 +96,13 @@ bool walk_is_ahead(const struct walk *w)
 
 bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
 {
-	const struct record *r = walk_record_find(w, dev, ino);
+	struct record *r = walk_record_find(w, dev, ino);
 
 	if (!walk_is_done(w, r, dev, ino))
 		return false;
+	if (!r->passed)
+		w->astray = 0;
+	r->passed = true;
 	if (r->entries > w->entries_seen) {
 		w->o.stats->used += r->entries - w->entries_seen;
 		w->entries_seen = r->entries;
@@ -104,7 +110,6 @@ bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
 	if (r->directories > w->directories_seen) {
 		w->directories_proved += r->directories - w->directories_seen;
 		w->directories_seen = r->directories;
-		w->astray = 0;
 	}
 	if (r->bytes > w->bytes_seen) {
 		w->bytes_proved += r->bytes - w->bytes_seen;
@@ -122,9 +127,47 @@ bool walk_reached_file(struct walk *w, uint64_t dev, uint64_t ino, uint64_t size
 	return true;
 }
 
-void walk_astray(struct walk *w)
+/* One that was pushed is "." in itself. */
+static bool is_it(const struct walk_directory *d, const struct folder *in, const char *name)
 {
-	w->astray++;
+	return (in->ino == d->ino && in->dev == d->dev && !strcmp(name, ".")) ||
+	       (d->in_ino && in->ino == d->in_ino && in->dev == d->in_dev && !strcmp(name, d->name));
+}
+
+/* Among those that come soon: of a tree with a million directories not all can be searched. */
+static struct pending *find_waiting(const struct walk *w, const struct walk_directory *d)
+{
+	struct pending *p = w->head.next;
+
+	for (unsigned int i = 0; i < SOON && p != &w->head; i++, p = p->next)
+		if (p->in && is_it(d, p->in, p->name))
+			return p;
+	return NULL;
+}
+
+enum walk_place walk_find(const struct walk *w, const struct walk_directory *d)
+{
+	for (unsigned int i = 0; i < WALK_JOBS; i++) {
+		const struct job *j = &w->jobs[i];
+
+		if (j->busy && j->kind == CODE_ENTER && is_it(d, j->folder, (const char *)j->slot->memory))
+			return WALK_IN_FLIGHT;
+	}
+	return find_waiting(w, d) ? WALK_WAITS : WALK_UNKNOWN;
+}
+
+void walk_take_out(struct walk *w, const struct walk_directory *d)
+{
+	walk_pending_put(w, find_waiting(w, d));
+}
+
+void walk_astray(struct walk *w, bool on_the_way)
+{
+	unsigned int before = w->astray / ASTRAY_WHOLE;
+
+	w->astray += on_the_way ? 1 : ASTRAY_WHOLE;
+	if (w->astray / ASTRAY_WHOLE == before)
+		return;
 	w->directories_proved /= 2;
 	w->bytes_proved /= 2;
 	w->o.stats->astray++;
@@ -140,16 +183,23 @@ void walk_credit(struct walk *w)
 void walk_push(struct walk *w, int fd, enum walk_how how, enum walk_atime atime, const char *after)
 {
 	struct folder *f = calloc(1, sizeof(*f));
+	struct statx st;
 
-	if (!f || w->folders >= FOLDERS_MAX) {
+	if (!f || w->folders >= FOLDERS_MAX ||
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st)) {
 		free(f);
 		close(fd);
 		w->o.stats->dropped++;
 		return;
 	}
-	*f = (struct folder){.fd = fd, .refs = 1, .how = how, .atime = atime};
+	*f = (struct folder){.fd = fd,
+			     .dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+			     .ino = st.stx_ino,
+			     .refs = 1,
+			     .how = how,
+			     .atime = atime};
 	w->folders++;
-	walk_pending_add(w, w->head.next, f, NULL, ".", after ? strdup(after) : NULL);
+	walk_pending_add(w, w->head.next, f, NULL, ".", 0, after ? strdup(after) : NULL);
 	walk_folder_put(w, f);
 }
 
@@ -176,9 +226,9 @@ void walk_read_files(struct walk *w, uint64_t part)
 	walk_drop(w);
 }
 
-void walk_by_name(struct walk *w)
+void walk_sort(struct walk *w, enum walk_order order)
 {
-	w->by_name = true;
+	w->order = order;
 	w->generation++;
 	walk_drop(w);
 }

@@ -16,7 +16,9 @@
 #include "shared.h"
 
 #define WALK_DEPTH_MAX 64
-#define WALK_SLOTS (WALK_DEPTH_MAX + 64)
+#define WALK_READY 16 /* requests that wait for a thread, so that none sleeps while the next is made */
+#define WALK_JOBS (WALK_DEPTH_MAX + WALK_READY)
+#define WALK_SLOTS (WALK_JOBS + 64)
 #define WALK_BUFFER (32u << 10)
 
 struct walk_options {
@@ -68,15 +70,35 @@ bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
 /* The same, seen by a file that the command reads, one that it has not been seen to read before. */
 bool walk_reached_file(struct walk *walk, uint64_t dev, uint64_t ino, uint64_t size);
 
-/* The command is where no guess has led: what may be fetched without having proved useful is halved. */
-void walk_astray(struct walk *walk);
+/* A directory: itself, and by the one above it and its name there (in_ino 0: not known). */
+struct walk_directory {
+	uint64_t dev, ino, in_dev, in_ino;
+	const char *name;
+};
+
+/* Whether it waits to be read ahead soon, or is being read. */
+enum walk_place {
+	WALK_UNKNOWN,
+	WALK_WAITS,
+	WALK_IN_FLIGHT,
+};
+enum walk_place walk_find(const struct walk *walk, const struct walk_directory *d);
+void walk_take_out(struct walk *walk, const struct walk_directory *d); /* one that waits: it is to be pushed */
+
+/* The command is where no guess has led: what may be fetched without having proved useful is halved. Or where
+   the walk has not come yet, which counts as much only where it happens again and again. */
+void walk_astray(struct walk *walk, bool on_the_way);
 
 /* Read files' contents too, at most part bytes of each: what the command has not passed yet is done again. */
 void walk_read_files(struct walk *walk, uint64_t part);
 
-/* The command takes directories in the order of their names, not of the dirents. What is in flight is done
-   again in it. */
-void walk_by_name(struct walk *walk);
+/* The command takes the directories in a directory in this order. What is in flight is done again in it. */
+enum walk_order {
+	WALK_BY_DIRENT = 0,
+	WALK_BY_NAME,
+	WALK_BY_INODE,
+};
+void walk_sort(struct walk *walk, enum walk_order order);
 
 /* Paths one after the other: of what is to be done about each. */
 enum walk_kind {

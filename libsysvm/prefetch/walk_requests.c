@@ -18,7 +18,8 @@
 /* At first little, a quarter of it where guesses fail; then twice as much again as has proved useful. */
 static uint64_t allowed(const struct walk *w, uint64_t first, uint64_t proved, uint64_t max)
 {
-	uint64_t n = (first >> (w->astray < 2 ? w->astray : 2)) + 2 * proved;
+	unsigned int astray = w->astray / ASTRAY_WHOLE;
+	uint64_t n = (first >> (astray < 2 ? astray : 2)) + 2 * proved;
 
 	return n < max ? n : max;
 }
@@ -26,7 +27,7 @@ static uint64_t allowed(const struct walk *w, uint64_t first, uint64_t proved, u
 static bool directories_far(const struct walk *w)
 {
 	return w->entries - w->entries_seen > w->o.entries_ahead ||
-	       w->directories - w->directories_seen >=
+	       w->directories + w->entering - w->directories_seen >=
 		       allowed(w, w->o.directories_first, w->directories_proved, ~0ull);
 }
 
@@ -65,16 +66,17 @@ static void submit(struct walk *w, struct job *j, enum code_kind kind, struct sl
 	}
 	j->busy = true;
 	w->in_flight++;
+	w->entering += kind == CODE_ENTER;
 	w->o.stats->requests++;
-	if (w->in_flight > w->o.stats->depth)
-		w->o.stats->depth = w->in_flight;
+	if (w->o.stats->depth < w->depth && w->o.stats->depth < w->in_flight)
+		w->o.stats->depth = w->in_flight < w->depth ? w->in_flight : w->depth;
 }
 
 static struct job *job_begin(struct walk *w)
 {
 	struct job *j = w->jobs;
 
-	while (j->busy) /* fewer than WALK_DEPTH_MAX are */
+	while (j->busy) /* fewer than WALK_JOBS are */
 		j++;
 	memcpy(j->reg, w->start_reg, sizeof(j->reg));
 	j->after = NULL;
@@ -160,7 +162,7 @@ static bool begin_directory(struct walk *w)
 
 void walk_pump(struct walk *w)
 {
-	while (w->in_flight < w->depth) {
+	while (w->in_flight < w->depth + WALK_READY) {
 		bool far = bytes_far(w);
 
 		if (w->nranges && (!far || w->ranges[w->first_range % RANGES_MAX].kind != CODE_DATA))

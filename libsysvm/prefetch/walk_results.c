@@ -29,16 +29,54 @@ static bool is_dots(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
+struct child {
+	const char *name;
+	uint64_t ino;
+};
+
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct child *)a)->name, ((const struct child *)b)->name);
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	uint64_t x = ((const struct child *)a)->ino, y = ((const struct child *)b)->ino;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Directories into the queue before `at`, which is returned as it is then: the first of them. In a directory
+ * of many batches those of earlier ones may wait there, in the same order: they are merged.
+ */
+static struct pending *add_before(struct walk *w, struct pending *at, struct folder *f, struct names *names,
+				  const struct child *child, unsigned int n,
+				  int (*compare)(const void *, const void *))
+{
+	while (n--) {
+		struct pending *added;
+
+		while (compare && at->previous->in == f) {
+			struct child before = {at->previous->name, at->previous->ino};
+
+			if (compare(&before, &child[n]) <= 0)
+				break;
+			at = at->previous;
+		}
+		added = walk_pending_add(w, at, f, names, child[n].name, child[n].ino, NULL);
+		at = added ? added : at;
+	}
+	return at;
 }
 
 /* The directories in a batch of entries, to the place of the one that they are in. */
 static void add_children(struct walk *w, struct folder *f, struct pending *place, uint64_t from, uint64_t to,
 			 const char *after)
 {
-	const char *found[2048];
+	int (*const compare)(const void *, const void *) =
+		w->order == WALK_BY_NAME ? by_name : w->order == WALK_BY_INODE ? by_inode : NULL;
+	static struct child found[2048];
 	unsigned int n = 0, first = 0;
 	size_t size = 0;
 	struct names *names;
@@ -49,29 +87,30 @@ static void add_children(struct walk *w, struct folder *f, struct pending *place
 
 		if ((entry->type != DT_DIR && entry->type != DT_UNKNOWN) || is_dots(entry->name) || n == 2048)
 			continue;
-		found[n++] = entry->name;
+		found[n++] = (struct child){entry->name, entry->ino};
 		size += strlen(entry->name) + 1;
 	}
 	names = n ? malloc(sizeof(*names) + size) : NULL;
 	if (!names)
 		return;
 	names->refs = 1;
-	if (w->by_name)
-		qsort(found, n, sizeof(*found), by_name);
+	if (compare)
+		qsort(found, n, sizeof(*found), compare);
 	at = names->text;
 	for (unsigned int i = 0; i < n; i++) {
-		size_t len = strlen(found[i]) + 1;
+		size_t len = strlen(found[i].name) + 1;
 
-		memcpy(at, found[i], len);
-		found[i] = at;
+		memcpy(at, found[i].name, len);
+		found[i].name = at;
 		at += len;
-		if (after && !strcmp(found[i], after))
+		if (after && !strcmp(found[i].name, after))
 			first = i + 1;
 	}
-	for (unsigned int i = first; i < n; i++)
-		walk_pending_add(w, place, f, names, found[i], NULL);
-	for (unsigned int i = 0; i < first && !w->by_name; i++)
-		walk_pending_add(w, place, f, names, found[i], NULL);
+	/* What lies before `after` the command has passed, if it goes by an order of its own; else it may come
+	   back. */
+	if (!compare)
+		place = add_before(w, place, f, names, found, first, NULL);
+	add_before(w, place, f, names, found + first, n - first, compare);
 	walk_names_put(names);
 }
 
@@ -124,10 +163,20 @@ static void take_directory(struct walk *w, struct job *j)
 		close((int)fd);
 		return;
 	}
-	*f = (struct folder){.fd = (int)fd, .refs = 1, .how = j->folder->how, .atime = j->folder->atime};
+	*f = (struct folder){.fd = (int)fd,
+			     .dev = st.st_dev,
+			     .ino = st.st_ino,
+			     .refs = 1,
+			     .how = j->folder->how,
+			     .atime = j->folder->atime};
 	w->folders++;
-	*r = (struct record){st.st_dev, st.st_ino, w->generation, w->entries, w->bytes,
-			     w->directories++};
+	*r = (struct record){.dev = st.st_dev,
+			     .ino = st.st_ino,
+			     .generation = w->generation,
+			     .passed = j->folder->ino == st.st_ino && j->folder->dev == st.st_dev,
+			     .entries = w->entries,
+			     .bytes = w->bytes,
+			     .directories = w->directories++};
 	w->o.stats->directories++;
 	take_entries(w, j->slot, f, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], j->after);
 	if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
@@ -147,6 +196,7 @@ static void take(struct walk *w, struct job *j)
 		close((int)j->reg[REG_FD]);
 
 	w->in_flight--;
+	w->entering -= j->kind == CODE_ENTER;
 	w->bytes += j->reg[REG_BYTES];
 	w->o.stats->bytes += j->reg[REG_BYTES];
 	w->o.stats->files += j->reg[REG_FILES];
@@ -189,7 +239,7 @@ static void adapt(struct walk *w)
 
 	if (w->o.depth == w->o.depth_max || now - w->period_start < 10 * 1000000)
 		return;
-	if (w->period_start && w->in_flight + 1 >= w->depth) {
+	if (w->period_start && w->in_flight >= w->depth) {
 		double rate = (double)w->period_work / (double)(now - w->period_start);
 
 		if (rate < w->rate * 0.9)
@@ -200,6 +250,7 @@ static void adapt(struct walk *w)
 			w->depth = 2, w->direction = 1;
 		if (w->depth > w->o.depth_max)
 			w->depth = w->o.depth_max;
+		sysvm_async_limit(w->pool, w->depth);
 	}
 	w->period_start = now;
 	w->period_work = 0;

@@ -24,7 +24,7 @@ void walk_names_put(struct names *n)
 
 /* NULL: there are too many; `after` is gone then. */
 struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
-				 const char *name, char *after)
+				 const char *name, uint64_t ino, char *after)
 {
 	struct pending *p = w->waiting < PENDING_MAX ? malloc(sizeof(*p)) : NULL;
 
@@ -36,7 +36,7 @@ struct pending *walk_pending_add(struct walk *w, struct pending *before, struct 
 	in->refs++;
 	if (names)
 		names->refs++;
-	*p = (struct pending){before->previous, before, in, names, name, after};
+	*p = (struct pending){before->previous, before, in, names, name, ino, after};
 	p->previous->next = p;
 	p->next->previous = p;
 	w->waiting++;

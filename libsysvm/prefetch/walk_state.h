@@ -12,6 +12,7 @@ struct stat;
 
 #define PENDING_MAX (1u << 17) /* directories that wait */
 #define RANGES_MAX 4096	      /* ranges of dirents that wait */
+#define SOON 2048	      /* directories that wait at the front of the queue */
 #define FOLDERS_MAX 1024      /* open at a time; below CODE_NUMBERS with what the threads open */
 #define RECORDS_MAX (1u << 18)
 #define LOOK_RANGE 32	      /* dirents for one request: a few blocks of inodes */
@@ -24,6 +25,7 @@ struct names { /* of the directories in a batch of dirents */
 
 struct folder {
 	int fd;
+	uint64_t dev, ino;
 	unsigned int refs;
 	enum walk_how how;
 	enum walk_atime atime;
@@ -37,6 +39,7 @@ struct pending {
 	struct folder *in;
 	struct names *names;
 	const char *name;
+	uint64_t ino;
 	char *after; /* owned */
 };
 
@@ -68,10 +71,12 @@ struct job {
 	uint64_t reg[SYSVM_NREGS];
 };
 #define STAT_ROOM 256
+#define ASTRAY_WHOLE 64 /* places that the walk would have come to, for one that it would not */
 
 struct record {
 	uint64_t dev, ino;
 	uint32_t generation;
+	bool passed; /* the command has been seen there, or was before it was read ahead */
 	uint64_t entries, bytes, directories; /* begun before it */
 };
 
@@ -82,8 +87,8 @@ struct walk {
 	int event_fd, self_fd;
 	uint64_t start_reg[SYSVM_NREGS];
 	struct slot slots[WALK_SLOTS];
-	struct job jobs[WALK_DEPTH_MAX];
-	unsigned int in_flight, depth;
+	struct job jobs[WALK_JOBS];
+	unsigned int in_flight, entering, depth; /* entering: directories, among those in flight */
 
 	struct pending head; /* of a ring, in the order of the walk */
 	unsigned int waiting;
@@ -97,9 +102,10 @@ struct walk {
 	uint64_t entries, bytes, directories;			/* begun */
 	uint64_t entries_seen, bytes_seen, directories_seen;	/* the command is there */
 	uint64_t bytes_proved, directories_proved; /* it came there through what was fetched */
-	unsigned int astray; /* places where it was and that no guess led to, since one did */
+	unsigned int astray; /* places where it was and that no guess led to, since one did: see walk_astray */
 
-	bool data, by_name, lists;
+	enum walk_order order;
+	bool data, lists;
 	uint64_t part;
 	const struct walk_file *leases;
 	size_t nleases;
@@ -123,7 +129,7 @@ struct dirent_at {
 void walk_folder_put(struct walk *w, struct folder *f);
 void walk_names_put(struct names *n);
 struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
-				 const char *name, char *after);
+				 const char *name, uint64_t ino, char *after);
 struct pending *walk_pending_first(struct walk *w); /* NULL: none waits */
 void walk_pending_put(struct walk *w, struct pending *p);
 struct slot *walk_slot_get(struct walk *w);

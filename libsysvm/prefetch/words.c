@@ -13,15 +13,6 @@
 #define LIST_AHEAD 512 /* words */
 #define LIST_BATCH 32
 
-bool words_is_below(const char *path, const char *root)
-{
-	size_t n = strlen(root);
-
-	if (n && root[n - 1] == '/')
-		n--;
-	return !strncmp(path, root, n) && path[n] == '/' && path[n + 1];
-}
-
 void words_take(struct words *w, int pid, const char *cwd)
 {
 	if (w->pid == pid && w->len && w->age++ % 4096)
@@ -60,7 +51,7 @@ bool words_above(const struct words *w, const char *path, char *root, size_t siz
 	const char *word = w->text, *end = w->text + w->len;
 
 	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1)
-		if (word_path(w, word, root, size) && strcmp(root, "/") && words_is_below(path, root))
+		if (word_path(w, word, root, size) && strcmp(root, "/") && path_is_below(path, root))
 			return true;
 	return false;
 }

@@ -35,7 +35,4 @@ bool words_seen(struct words *w, const struct feed_seen *what);
 /* Gives the walk the words that are next. */
 void words_go_on(struct words *w, struct walk *walk);
 
-/* path lies below the directory root. */
-bool words_is_below(const char *path, const char *root);
-
 #endif

@@ -21,33 +21,11 @@ extern "C" {
 }
 
 class Tree : public testing::Test {
- protected:
-  Tree() {
-    char name[] = "/var/tmp/sysvm-walk-XXXXXX";  // On a disk: tmpfs has its own ideas of times.
-    root_ = ::mkdtemp(name);
-  }
-  ~Tree() override { (void)!std::system(("rm -rf --one-file-system " + root_).c_str()); }
-
-  std::string at(const std::string& name) const { return root_ + "/" + name; }
-  void folder(const std::string& name) const { ASSERT_EQ(::mkdir(at(name).c_str(), 0755), 0) << name; }
-  void file(const std::string& name, size_t size = 10000) const {
-    std::ofstream(at(name)) << std::string(size, 'x');
-    ASSERT_EQ(::access(at(name).c_str(), F_OK), 0) << name;
-  }
-
+ public:
   struct Done {
     prefetch_stats stats{};
     bool ended = false;
   };
-  // Walks everything below the root, until nothing is left to do.
-  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE,
-            const std::function<void(struct walk*)>& prepare = {}) const {
-    return walk_only([&](struct walk* w) {
-      if (part) walk_read_files(w, part);
-      if (prepare) prepare(w);
-      walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, atime, nullptr);
-    });
-  }
   // What was begun, until nothing is left to do. first: directories that may be read ahead.
   // after: called each time that something was done.
   static Done walk_only(const std::function<void(struct walk*)>& begin, uint64_t first = ~0ull,
@@ -77,6 +55,29 @@ class Tree : public testing::Test {
     return out;  // The walk itself is leaked: it lives as long as its process.
   }
 
+ protected:
+  Tree() {
+    char name[] = "/var/tmp/sysvm-walk-XXXXXX";  // On a disk: tmpfs has its own ideas of times.
+    root_ = ::mkdtemp(name);
+  }
+  ~Tree() override { (void)!std::system(("rm -rf --one-file-system " + root_).c_str()); }
+
+  std::string at(const std::string& name) const { return root_ + "/" + name; }
+  void folder(const std::string& name) const { ASSERT_EQ(::mkdir(at(name).c_str(), 0755), 0) << name; }
+  void file(const std::string& name, size_t size = 10000) const {
+    std::ofstream(at(name)) << std::string(size, 'x');
+    ASSERT_EQ(::access(at(name).c_str(), F_OK), 0) << name;
+  }
+
+  // Walks everything below the root, until nothing is left to do.
+  Done walk(uint64_t part = 0, walk_atime atime = WALK_ATIME_RELATIVE,
+            const std::function<void(struct walk*)>& prepare = {}) const {
+    return walk_only([&](struct walk* w) {
+      if (part) walk_read_files(w, part);
+      if (prepare) prepare(w);
+      walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, atime, nullptr);
+    });
+  }
   std::string root_;
 };
 
