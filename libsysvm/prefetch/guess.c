@@ -178,8 +178,11 @@ static void walk_below(struct guess *g, int fd, const char *path, const char *ro
 	for (int i = n - 1; i >= 0; i--) {
 		enum walk_place place = WALK_IN_FLIGHT; /* left alone: done, or nobody can tell */
 
-		if (look(fds[i], &d) && (!i || !walk_reached(g->walk, d.dev, d.ino)))
-			place = walk_find(g->walk, &d);
+		if (look(fds[i], &d)) {
+			walk_reached(g->walk, d.dev, d.ino);
+			if (!walk_goes_below(g->walk, d.dev, d.ino))
+				place = walk_find(g->walk, &d);
+		}
 		if (place == WALK_WAITS && !i)
 			walk_take_out(g->walk, &d);
 		if (place == WALK_UNKNOWN || (place == WALK_WAITS && !i))

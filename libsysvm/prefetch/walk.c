@@ -118,6 +118,13 @@ bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
 	return true;
 }
 
+bool walk_goes_below(struct walk *w, uint64_t dev, uint64_t ino)
+{
+	const struct record *r = walk_record_find(w, dev, ino);
+
+	return walk_is_done(w, r, dev, ino) && r->below;
+}
+
 bool walk_reached_file(struct walk *w, uint64_t dev, uint64_t ino, uint64_t size)
 {
 	if (!walk_reached(w, dev, ino))

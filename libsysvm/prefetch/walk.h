@@ -67,7 +67,9 @@ void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime ati
 /* Whether the directory has been read ahead; if so, the command has come this far. What it came past has
    proved useful, and by so much more may be fetched. */
 bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
-/* The same, seen by a file that the command reads, one that it has not been seen to read before. */
+/* Whether it has been read ahead, and what is below it has been or will be. */
+bool walk_goes_below(struct walk *walk, uint64_t dev, uint64_t ino);
+/* The same as walk_reached, seen by a file that the command reads, one that it has not been seen to read before. */
 bool walk_reached_file(struct walk *walk, uint64_t dev, uint64_t ino, uint64_t size);
 
 /* A directory: itself, and by the one above it and its name there (in_ino 0: not known). */

@@ -70,9 +70,12 @@ static struct pending *add_before(struct walk *w, struct pending *at, struct fol
 	return at;
 }
 
-/* The directories in a batch of entries, to the place of the one that they are in. */
+/*
+ * The directories in a batch of entries, to the place of the one that they are in. What lies before f->after
+ * the command has passed: it comes last, or, where the command goes by an order of its own, not at all.
+ */
 static void add_children(struct walk *w, struct folder *f, struct pending *place, uint64_t from, uint64_t to,
-			 const char *after)
+			 bool more)
 {
 	int (*const compare)(const void *, const void *) =
 		w->order == WALK_BY_NAME ? by_name : w->order == WALK_BY_INODE ? by_inode : NULL;
@@ -103,20 +106,26 @@ static void add_children(struct walk *w, struct folder *f, struct pending *place
 		memcpy(at, found[i].name, len);
 		found[i].name = at;
 		at += len;
-		if (after && !strcmp(found[i].name, after))
+		if (f->after && !strcmp(found[i].name, f->after))
 			first = i + 1;
 	}
-	/* What lies before `after` the command has passed, if it goes by an order of its own; else it may come
-	   back. */
-	if (!compare)
-		place = add_before(w, place, f, names, found, first, NULL);
-	add_before(w, place, f, names, found + first, n - first, compare);
+	if (f->after && !first && more && !compare) {
+		add_before(w, place->next, f, names, found, n, NULL);
+	} else {
+		if (!compare)
+			add_before(w, place->next, f, names, found, first, NULL);
+		add_before(w, place, f, names, found + first, n - first, compare);
+		if (first || !more) {
+			free(f->after);
+			f->after = NULL;
+		}
+	}
 	walk_names_put(names);
 }
 
 /* A batch of dirents that a request has read, and asked about up to `next`. */
 static void take_entries(struct walk *w, struct slot *slot, struct folder *f, struct pending *place,
-			 uint64_t next, uint64_t end, const char *after)
+			 uint64_t next, uint64_t end, bool more)
 {
 	uint64_t from = (uintptr_t)slot->memory + SLOT_BUFFER, start = next;
 	unsigned int count = 0, limit = w->data ? DATA_RANGE : LOOK_RANGE;
@@ -141,7 +150,7 @@ static void take_entries(struct walk *w, struct slot *slot, struct folder *f, st
 	if (count)
 		walk_add_range(w, slot, f, start, end, count, kind);
 	if (f->how == WALK_BELOW)
-		add_children(w, f, place, from, end, after);
+		add_children(w, f, place, from, end, more);
 }
 
 static void take_directory(struct walk *w, struct job *j)
@@ -158,7 +167,10 @@ static void take_directory(struct walk *w, struct job *j)
 	}
 	memcpy(&st, j->st, sizeof(st));
 	r = walk_record_find(w, st.st_dev, st.st_ino);
-	f = walk_is_done(w, r, st.st_dev, st.st_ino) ? NULL : calloc(1, sizeof(*f));
+	if (walk_is_done(w, r, st.st_dev, st.st_ino) && (r->below || j->folder->how == WALK_ALONE))
+		f = NULL;
+	else
+		f = calloc(1, sizeof(*f));
 	if (!f) {
 		close((int)fd);
 		return;
@@ -173,12 +185,16 @@ static void take_directory(struct walk *w, struct job *j)
 	*r = (struct record){.dev = st.st_dev,
 			     .ino = st.st_ino,
 			     .generation = w->generation,
+			     .below = j->folder->how == WALK_BELOW,
 			     .passed = j->folder->ino == st.st_ino && j->folder->dev == st.st_dev,
 			     .entries = w->entries,
 			     .bytes = w->bytes,
 			     .directories = w->directories++};
 	w->o.stats->directories++;
-	take_entries(w, j->slot, f, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END], j->after);
+	f->after = j->after;
+	j->after = NULL;
+	take_entries(w, j->slot, f, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END],
+		     (int64_t)j->reg[REG_READ] > 0);
 	if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
 		f->refs++;
 		f->place = j->place;
@@ -207,7 +223,7 @@ static void take(struct walk *w, struct job *j)
 		take_directory(w, j);
 	} else if (j->kind == CODE_MORE && ran) {
 		take_entries(w, j->slot, j->folder, j->place, j->reg[REG_ENTRY], j->reg[REG_ENTRY_END],
-			     NULL);
+			     (int64_t)j->reg[REG_READ] > 0);
 		if ((int64_t)j->reg[REG_READ] > 0 && w->nmore < WALK_SLOTS) {
 			j->folder->refs++;
 			j->folder->place = j->place;

@@ -12,6 +12,7 @@ void walk_folder_put(struct walk *w, struct folder *f)
 	if (--f->refs)
 		return;
 	close(f->fd);
+	free(f->after);
 	free(f);
 	w->folders--;
 }

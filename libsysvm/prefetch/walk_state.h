@@ -30,6 +30,7 @@ struct folder {
 	enum walk_how how;
 	enum walk_atime atime;
 	struct pending *place; /* while its dirents are not all read */
+	char *after;	       /* owned: the dirent that has not been read yet, of those after which are first */
 };
 
 /* A directory that waits, or (in is NULL) the place of one that is being read: what is found in it goes
@@ -76,6 +77,7 @@ struct job {
 struct record {
 	uint64_t dev, ino;
 	uint32_t generation;
+	bool below;  /* the directories below it, too */
 	bool passed; /* the command has been seen there, or was before it was read ahead */
 	uint64_t entries, bytes, directories; /* begun before it */
 };

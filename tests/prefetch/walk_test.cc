@@ -2,6 +2,7 @@
 // The walk over trees with everything in them that must not be opened, crossed or changed. Each test fails
 // without the rule that it is named after. Watches (inotify) count opens from outside: an open with O_PATH is
 // none.
+#include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -369,6 +371,57 @@ TEST_F(Tree, ADirectoryThatWaitsIsFoundAndTakenOut) {
         EXPECT_EQ(walk_find(w, &a), WALK_UNKNOWN);
       });
   EXPECT_EQ(done.stats.directories, 1u);
+}
+
+TEST_F(Tree, ADirectoryThatWasReadAloneIsReadAgainForWhatIsBelowIt) {
+  for (const char* name : {"a", "a/b"}) folder(name);
+  const walk_directory a = named(root_, "a");
+  auto push = [this](struct walk* w, walk_how how) {
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), how, WALK_ATIME_RELATIVE, nullptr);
+  };
+  bool again = false;
+  const Done done = walk_only([&](struct walk* w) { push(w, WALK_ALONE); }, ~0ull,
+                              [&](struct walk* w) {
+                                if (again) return;
+                                EXPECT_TRUE(walk_reached(w, a.in_dev, a.in_ino));
+                                EXPECT_FALSE(walk_goes_below(w, a.in_dev, a.in_ino));
+                                push(w, WALK_BELOW);
+                                push(w, WALK_ALONE);  // done by then: not again
+                                again = true;
+                                walk_pump(w);
+                              });
+  EXPECT_TRUE(done.ended);
+  EXPECT_EQ(done.stats.directories, 1u + 3);
+}
+
+// In a directory of many batches of dirents the command may be in a later one: what it has passed comes last.
+TEST_F(Tree, WhatLiesAfterTheCommandComesFirstInWhicheverBatchItIs) {
+  const std::string filler(200, 'x');
+  for (int i = 0; i < 600; ++i) folder(filler + std::to_string(i));
+  std::vector<std::string> names;  // in the order of the dirents
+  DIR* dir = ::opendir(root_.c_str());
+  while (const dirent* entry = ::readdir(dir))
+    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+  ::closedir(dir);
+  ASSERT_EQ(names.size(), 600u);
+  std::vector<size_t> read;
+  const Done done = walk_only(
+      [&](struct walk* w) {
+        walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+                  names[400].c_str());
+      },
+      100,
+      [&](struct walk* w) {
+        read.clear();
+        for (size_t i = 0; i < names.size(); ++i) {
+          const walk_directory d = named(root_, names[i].c_str());
+          if (walk_goes_below(w, d.dev, d.ino)) read.push_back(i);
+        }
+      });
+  EXPECT_EQ(done.stats.directories, 100u);  // with the root
+  ASSERT_EQ(read.size(), 99u);
+  // But for those that were begun while the batch of the command had not been read: 20 in flight, and again.
+  EXPECT_GE(std::count_if(read.begin(), read.end(), [](size_t i) { return i > 400; }), 50);
 }
 
 // Between a look at a descriptor of the command and its opening the number can become another directory's. By
