@@ -90,6 +90,8 @@ int sysvm_async_wait(struct sysvm_async *pool, struct sysvm_request *r, int time
 	if (!err) {
 		pool_unlink(&pool->completed, r);
 		r->state = IDLE;
+		if (!pool->completed.first) /* for who polls, and then waits instead of calling next */
+			pool->announced = 0;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return err;

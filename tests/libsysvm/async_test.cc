@@ -217,6 +217,20 @@ TEST_F(Async, WhatCompletesIsAnnouncedOnceUntilAllIsFetched) {
   EXPECT_EQ(sysvm_async_next(pool), requests[2].get());
 }
 
+TEST_F(Async, WhoWaitsForAllThatIsCompleteHearsOfTheNext) {
+  open(options(1));
+  const int event = sysvm_async_event_fd(pool);
+  const uint32_t proc = define(sysvm::Program());
+  for (int i = 0; i < 3; i++) {
+    Request r(proc, {});
+    pollfd wait = {event, POLLIN, 0};
+    ASSERT_EQ(sysvm_async_submit(pool, &r), 0);
+    ASSERT_EQ(poll(&wait, 1, 10000), 1) << i;
+    EXPECT_TRUE(announced(event));
+    ASSERT_EQ(sysvm_async_wait(pool, &r, -1), 0);
+  }
+}
+
 TEST_F(Async, NoMoreRunAtOnceThanTheLimit) {
   open(options(4));
   ASSERT_EQ(sysvm_async_limit(pool, 0), -EINVAL);
