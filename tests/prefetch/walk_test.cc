@@ -424,6 +424,36 @@ TEST_F(Tree, WhatLiesAfterTheCommandComesFirstInWhicheverBatchItIs) {
   EXPECT_GE(std::count_if(read.begin(), read.end(), [](size_t i) { return i > 400; }), 50);
 }
 
+// The first 99 in that order, but for those that were begun before all batches of dirents had been read.
+TEST_F(Tree, DirectoriesAreTakenInTheOrderOfTheCommandAcrossBatches) {
+  const std::string filler(200, 'x');
+  std::vector<walk_directory> all;
+  std::vector<std::string> names;
+  for (int i = 0; i < 600; ++i) names.push_back(filler + std::to_string(1000 + i * 7919 % 600));
+  for (const std::string& name : names) {
+    folder(name);
+    all.push_back(named(root_, name.c_str()));
+  }
+  for (const walk_order order : {WALK_BY_NAME, WALK_BY_INODE}) {
+    std::sort(all.begin(), all.end(), [&](const walk_directory& a, const walk_directory& b) {
+      return order == WALK_BY_NAME ? std::strcmp(a.name, b.name) < 0 : a.ino < b.ino;
+    });
+    ptrdiff_t first = 0;
+    walk_only(
+        [&](struct walk* w) {
+          walk_sort(w, order);
+          walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW,
+                    WALK_ATIME_RELATIVE, nullptr);
+        },
+        100,
+        [&](struct walk* w) {
+          first = std::count_if(all.begin(), all.begin() + 99,
+                                [&](const walk_directory& d) { return walk_goes_below(w, d.dev, d.ino); });
+        });
+    EXPECT_GE(first, 50) << order;  // of any 99 of 600, 16 would be
+  }
+}
+
 // Between a look at a descriptor of the command and its opening the number can become another directory's. By
 // the path that was read, the walk would go up from there, out of the tree.
 TEST_F(Tree, ADescriptorThatHasBecomeAnotherDirectoryIsLeftAlone) {
