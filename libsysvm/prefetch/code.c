@@ -5,7 +5,9 @@
  * Opening a directory: openat2 with O_PATH, never across a mount or through a link; fstat; then "." below it,
  * which is the same directory whatever happens to the name meanwhile. With O_NOATIME; where that is refused,
  * only if the read leaves the atime alone: the rule of the shim's guard (svp.h). Opening a file: the same,
- * then its name in /proc/self/fd. Its pages come by readahead, which changes no atime.
+ * then its name in /proc/self/fd. Its pages come by readahead, which changes no atime and does not wait. On
+ * a slow disk any amount could be queued in that way, and the command's own reads would come after it: there
+ * the last byte of the last file of a request is then read, wherever that changes no atime either.
  *
  * What is no directory gets a stat that starts no automount; a directory is opened by O_PATH, since a stat
  * would go over to what is mounted on it.
@@ -144,15 +146,25 @@ static const char range[] = /* where it begins and its bytes stand in the dirent
 	"	mov r56, r53\n"
 	"inside: jz r56, left\n";
 
-static const char fetch[] =
+static const char fetch[] = /* r79: whether it may be read from */
 	"	movi8 r73, 3\n"
 	"	shl r54, r50, r73\n"
 	"	add r54, r54, r14\n"
+	"	movi8 r79, 1\n"
 	"	movi32 r59, 0xc0800\n" /* O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC */
 	"	goon openat r55, r15, r54, r59, r60\n"
 	"	jne r55, r64, opened\n"
 	"	xor r59, r59, r72\n"
 	"	goon openat r55, r15, r54, r59, r60\n"
+	"	mov r79, r12\n"
+	"	jnz r12, opened\n"
+	"	ld64 r32, [r4+" STAT_ATIME "]\n"
+	"	jle r32, r251, opened\n"
+	"	ld64 r33, [r4+" STAT_MTIME "]\n"
+	"	jle r32, r33, opened\n"
+	"	ld64 r33, [r4+" STAT_CTIME "]\n"
+	"	jle r32, r33, opened\n"
+	"	movi8 r79, 1\n"
 	"opened: jneg r55, left\n"
 	"	addi r18, r18, 1\n"
 	"	add r17, r17, r56\n";
@@ -162,7 +174,7 @@ static const char body[] =
 	"	mov r100, r74\n"
 	"	mov r101, r56\n"
 	"	movi32 r102, 131072\n"
-	"ahead:	jz r101, read\n"
+	"ahead:	jz r101, wait\n"
 	"	mov r103, r101\n"
 	"	jbe r101, r102, last\n"
 	"	mov r103, r102\n"
@@ -170,7 +182,13 @@ static const char body[] =
 	"	jneg r104, read\n"
 	"	add r100, r100, r103\n"
 	"	sub r101, r101, r103\n"
-	"	jmp ahead\n";
+	"	jmp ahead\n"
+	"wait:	and r79, r79, r23\n"
+	"	jz r79, read\n"
+	"	movi8 r103, 1\n"
+	"	jne r13, r103, read\n"
+	"	addi r100, r100, -1\n"
+	"	goon pread64 r104, r55, r10, r103, r100\n";
 
 /* Dirents of a directory, opened as in `enter`; nobody looks at them. */
 static const char dirents[] =

@@ -57,6 +57,7 @@ enum code_reg {
 	REG_FILES = 18,	      /* in: 0; out: files that were opened */
 	REG_CHANGED = 19,     /* in: 0; out, LIST: files that are not what they were */
 	REG_LISTED = 22,      /* in: 0; out, LIST: directories that were read */
+	REG_WAIT = 23,	      /* in, DATA, LIST: 1: a request ends when its last file has been read */
 	/* in: the open directory (ENTER: -EIO); out, ENTER: the directory, or an error */
 	REG_FD = 20,
 	REG_READ = 21,	      /* out, ENTER, MORE: what the latest getdents64 returned */

@@ -210,6 +210,13 @@ void feed_call_path(const struct feed_process *p, const struct feed_call *call, 
 		snprintf(path + n, size - (unsigned int)n, "%s%s", n > 1 ? "/" : "", name);
 }
 
+size_t parent_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash != path ? (size_t)(slash - path) : 1;
+}
+
 bool path_is_below(const char *path, const char *root)
 {
 	size_t n = strlen(root);

@@ -11,6 +11,7 @@
 #define SYSVM_PREFETCH_FEED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FEED_PROCESSES 64
@@ -44,6 +45,7 @@ struct feed_seen {
 };
 
 /* path lies below the directory root. */
+size_t parent_length(const char *path); /* of the directory that it lies in, in bytes of path */
 bool path_is_below(const char *path, const char *root);
 
 void feed_init(struct feed *feed, int pid);

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "mounts.h"
+#include "order.h"
 #include "words.h"
 
 #define SEEN_MAX 128
@@ -40,25 +41,9 @@ struct seen_directory {
 	uint32_t generation;
 };
 
-/* The directory in one directory to which the command came latest. */
-struct latest {
-	char *parent, *name;
-	uint64_t ino;
-};
-#define PARENTS 32
-/* How often the next one in the same directory came later in an order, and whether one came earlier. */
-struct ascent {
-	unsigned int steps;
-	bool broken;
-};
-#define SORTED_AFTER 6 /* in any order, one step in two is up */
-
 struct guess {
 	struct walk *walk;
-	struct latest latest[PARENTS];
-	unsigned int next_latest;
-	struct ascent ascent[WALK_BY_INODE + 1];
-	enum walk_order order;
+	struct order order;
 	struct prefetch_stats *stats;
 	struct seen_directory seen[SEEN_MAX];
 	unsigned int next;
@@ -81,13 +66,6 @@ struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats)
 		g->words.list_fd = -1;
 	}
 	return g;
-}
-
-static size_t parent_length(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash != path ? (size_t)(slash - path) : 1;
 }
 
 static bool is_parent(const char *parent, const char *path)
@@ -235,60 +213,6 @@ static bool find_root(struct guess *g, const struct feed_seen *s, char *root, si
 	return false;
 }
 
-static void step(struct guess *g, enum walk_order order, int compared)
-{
-	struct ascent *a = &g->ascent[order];
-
-	if (compared > 0)
-		a->broken = true;
-	else
-		a->steps++;
-}
-
-static bool ascends(const struct guess *g, enum walk_order order)
-{
-	return g->ascent[order].steps >= SORTED_AFTER && !g->ascent[order].broken;
-}
-
-/* One that has held is kept for as long as it does. */
-static void choose_order(struct guess *g)
-{
-	enum walk_order order = g->order;
-
-	if (!ascends(g, order))
-		order = ascends(g, WALK_BY_NAME)    ? WALK_BY_NAME
-			: ascends(g, WALK_BY_INODE) ? WALK_BY_INODE
-						    : WALK_BY_DIRENT;
-	if (order != g->order)
-		walk_sort(g->walk, order);
-	g->order = order;
-}
-
-/* ls goes by names, cp by inodes, find by dirents. */
-static void seen_order(struct guess *g, const struct feed_seen *s)
-{
-	size_t n = parent_length(s->path);
-	const char *name = s->path + n + (n > 1);
-	struct latest *l = NULL;
-
-	for (unsigned int i = 0; i < PARENTS && !l; i++)
-		if (g->latest[i].parent && strlen(g->latest[i].parent) == n &&
-		    !strncmp(g->latest[i].parent, s->path, n))
-			l = &g->latest[i];
-	if (!l) {
-		l = &g->latest[g->next_latest++ % PARENTS];
-		free(l->parent);
-		l->parent = strndup(s->path, n);
-	} else if (l->name && l->ino != s->ino) {
-		step(g, WALK_BY_NAME, strcmp(l->name, name));
-		step(g, WALK_BY_INODE, (l->ino > s->ino) - (l->ino < s->ino));
-		choose_order(g);
-	}
-	free(l->name);
-	l->name = strdup(name);
-	l->ino = s->ino;
-}
-
 /* The number may be another directory's by now: then `..` of it would lead above the tree. */
 static int open_seen(const struct feed_seen *s)
 {
@@ -319,7 +243,7 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 	if (!d)
 		return;
 	if (!s->working && d->read)
-		seen_order(g, s);
+		order_see(&g->order, s, g->walk);
 	if (walk_reached(g->walk, s->dev, s->ino) || (!s->working && !d->read))
 		return;
 	if (d->done >= 0 && d->generation != walk_generation(g->walk))
@@ -436,7 +360,7 @@ void guess_seen_working(void *to, const struct feed_seen *s)
 	struct guess *g = to;
 
 	if (s->directory && !s->working && s->position > 0) {
-		seen_order(g, s);
+		order_see(&g->order, s, g->walk);
 		walk_reached(g->walk, s->dev, s->ino);
 	}
 }

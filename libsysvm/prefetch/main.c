@@ -13,8 +13,9 @@
  * (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
  *
  * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
- * millisecond, and up to every five while there is nothing new or it goes where it is expected. Where directories have been read ahead, it is
- * looked at as well when it does not wait: it waits least where that was right.
+ * millisecond, and up to every five while there is nothing new or it goes where it is expected; on slow storage
+ * every four to twenty. Where directories have been read ahead, it is looked at as well when it does not wait:
+ * it waits least where that was right.
  *
  * Tested by tests/prefetch.
  */
@@ -50,12 +51,15 @@
 #define BYTES_AHEAD (96u << 20)
 #define DIRECTORIES_FIRST 2048
 #define BYTES_FIRST (8u << 20)
+#define UNPROVED_FIRST_NS 100000000
+#define UNPROVED_NS 300000000
 #define PROBE_COLD_NS 400000 /* for a few names; hot ones take a tenth of it */
 #define MEMORY_NS 200000000 /* between two checks of memory and leases */
 #define LEASES_MAX 1024
 #define TICK_FOLLOW_NS 3000000
 #define FOLLOW_NS 100000000 /* after it has waited */
 #define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
+#define QUIET_TICKS_MAX 5000
 
 static struct prefetch_stats private_stats;
 static struct prefetch_stats *stats = &private_stats;
@@ -169,9 +173,11 @@ int main(int argc, char **argv)
 		.bytes_ahead = BYTES_AHEAD,
 		.directories_first = DIRECTORIES_FIRST,
 		.bytes_first = BYTES_FIRST,
+		.unproved_first_ns = UNPROVED_FIRST_NS,
+		.unproved_ns = UNPROVED_NS,
 	};
 	uint64_t next = 0, last_used = 0, memory_at = 0;
-	unsigned int quiet = 0;
+	unsigned int quiet = 0, patience = QUIET_TICKS;
 	bool memory_short = false, waits, follows;
 	uint64_t waited_at = 0, probed_at = 0;
 	static struct feed feed;
@@ -253,19 +259,24 @@ int main(int argc, char **argv)
 			}
 			lists_go_on(lists, walk);
 			quiet = stats->used == last_used ? quiet + 1 : 0;
+			if (!quiet)
+				patience = QUIET_TICKS;
 			last_used = stats->used;
 			tick = quiet ? tick + tick / 4 : TICK_ON_TRACK_NS;
 			if (!waits)
 				tick = TICK_FOLLOW_NS;
 			if (tick > TICK_WAITING_MAX_NS)
 				tick = TICK_WAITING_MAX_NS;
-			if (quiet >= QUIET_TICKS) { /* as little as at first */
+			if (quiet >= patience) { /* as little as at first, and ever more rarely */
 				walk_astray(walk, false);
-				walk_credit(walk);
+				walk_go_on(walk);
 				quiet = 0;
+				patience = patience < QUIET_TICKS_MAX ? 4 * patience : patience;
 			}
 			if (guess_go_on(guess))
 				tick = TICK_NS;
+			if (walk_is_slow(walk))
+				tick *= 4;
 		}
 		next = now + tick;
 	}

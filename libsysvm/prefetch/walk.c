@@ -89,6 +89,11 @@ bool walk_busy(const struct walk *w)
 	return w->in_flight || w->waiting || w->nranges || w->nmore;
 }
 
+bool walk_is_slow(const struct walk *w)
+{
+	return w->slow;
+}
+
 bool walk_is_ahead(const struct walk *w)
 {
 	return w->directories > w->directories_seen;
@@ -106,10 +111,12 @@ bool walk_reached(struct walk *w, uint64_t dev, uint64_t ino)
 	if (r->entries > w->entries_seen) {
 		w->o.stats->used += r->entries - w->entries_seen;
 		w->entries_seen = r->entries;
+		w->unproved_ns = 0;
 	}
 	if (r->directories > w->directories_seen) {
 		w->directories_proved += r->directories - w->directories_seen;
 		w->directories_seen = r->directories;
+		w->unproved_ns = 0;
 	}
 	if (r->bytes > w->bytes_seen) {
 		w->bytes_proved += r->bytes - w->bytes_seen;
@@ -129,6 +136,7 @@ bool walk_reached_file(struct walk *w, uint64_t dev, uint64_t ino, uint64_t size
 {
 	if (!walk_reached(w, dev, ino))
 		return false;
+	w->unproved_ns = 0;
 	w->bytes_proved += size < w->part ? size : w->part;
 	w->bytes_seen += (w->bytes - w->bytes_seen) / 8; /* where in the directory it lies is not known */
 	return true;
@@ -185,6 +193,12 @@ void walk_credit(struct walk *w)
 	w->entries_seen = w->entries;
 	w->bytes_seen = w->bytes;
 	w->directories_seen = w->directories;
+}
+
+void walk_go_on(struct walk *w)
+{
+	walk_credit(w);
+	w->unproved_ns = 0;
 }
 
 void walk_push(struct walk *w, int fd, enum walk_how how, enum walk_atime atime, const char *after)

@@ -28,6 +28,8 @@ struct walk_options {
 	uint64_t bytes_ahead;
 	uint64_t directories_first; /* the same for a guess that has not proved right yet */
 	uint64_t bytes_first;
+	uint64_t unproved_first_ns; /* so long something may be in flight without a sign that it is of use */
+	uint64_t unproved_ns;	    /* the same for a walk that has been of use */
 	struct prefetch_stats *stats;
 };
 
@@ -42,6 +44,7 @@ int walk_event_fd(const struct walk *walk);
 void walk_pump(struct walk *walk);
 void walk_reap(struct walk *walk);
 bool walk_busy(const struct walk *walk);
+bool walk_is_slow(const struct walk *walk);  /* requests take long, more of them or fewer */
 bool walk_is_ahead(const struct walk *walk); /* of the place where the command was seen last */
 
 /* How a directory is read ahead. */
@@ -130,8 +133,10 @@ void walk_drop(struct walk *walk);
 /* Counts up each time that what was pushed is forgotten. */
 uint32_t walk_generation(const struct walk *walk);
 
-/* Go on although nobody saw how far the command is. */
+/* What lies ahead is counted from here. */
 void walk_credit(struct walk *walk);
+/* The same, and go on although nobody saw how far the command is. */
+void walk_go_on(struct walk *walk);
 
 /* Files that somebody holds a lease of: opening one would break it. */
 struct walk_file {

@@ -24,17 +24,24 @@ static uint64_t allowed(const struct walk *w, uint64_t first, uint64_t proved, u
 	return n < max ? n : max;
 }
 
+/* On a slow disk little takes long: the command's own reads wait for it if the guess is wrong. */
+static bool unproved_for_long(const struct walk *w)
+{
+	return w->unproved_ns > (w->directories_proved ? w->o.unproved_ns : w->o.unproved_first_ns);
+}
+
 static bool directories_far(const struct walk *w)
 {
-	return w->entries - w->entries_seen > w->o.entries_ahead ||
+	return unproved_for_long(w) || w->entries - w->entries_seen > w->o.entries_ahead ||
 	       w->directories + w->entering - w->directories_seen >=
 		       allowed(w, w->o.directories_first, w->directories_proved, ~0ull);
 }
 
 static bool bytes_far(const struct walk *w)
 {
-	return w->data && w->bytes - w->bytes_seen >=
-				  allowed(w, w->o.bytes_first, w->bytes_proved, w->o.bytes_ahead);
+	return w->data && (unproved_for_long(w) ||
+			   w->bytes - w->bytes_seen >=
+				   allowed(w, w->o.bytes_first, w->bytes_proved, w->o.bytes_ahead));
 }
 
 static void submit(struct walk *w, struct job *j, enum code_kind kind, struct slot *slot,
@@ -48,6 +55,7 @@ static void submit(struct walk *w, struct job *j, enum code_kind kind, struct sl
 	j->folder = folder;
 	j->reg[REG_STAT] = (uintptr_t)j->st;
 	j->reg[REG_PART] = w->part;
+	j->reg[REG_WAIT] = !w->fast;
 	if (!j->reg[REG_ATIME])
 		j->reg[REG_ATIME] = (uint64_t)(t.tv_sec - DAY);
 	j->request = (struct sysvm_request){
@@ -160,8 +168,18 @@ static bool begin_directory(struct walk *w)
 	return true;
 }
 
+static void watch_clock(struct walk *w)
+{
+	uint64_t now = walk_now_ns();
+
+	if (w->in_flight)
+		w->unproved_ns += now - w->clock_ns;
+	w->clock_ns = now;
+}
+
 void walk_pump(struct walk *w)
 {
+	watch_clock(w);
 	while (w->in_flight < w->depth + WALK_READY) {
 		bool far = bytes_far(w);
 

@@ -12,8 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#define PERIOD_NS 10000000u
+#define PERIOD_MAX_NS 500000000u
+#define SORTED 256 /* dirents */
+#define SLOW_NS 10e6 /* for a request: a disk that seeks, or one whose time is rationed */
 
 static bool leased(const struct walk *w, uint64_t ino)
 {
@@ -123,6 +127,39 @@ static void add_children(struct walk *w, struct folder *f, struct pending *place
 	walk_names_put(names);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = (*(struct dirent_at *const *)a)->ino, y = (*(struct dirent_at *const *)b)->ino;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * By inode, which is roughly where they lie on a disk that seeks: a few hundred at a time, so that the command
+ * does not wait for long for the one that it takes first.
+ */
+static void sort_entries(uint64_t from, uint64_t to)
+{
+	static struct dirent_at *entries[SORTED];
+	static uint8_t sorted[WALK_BUFFER];
+
+	while (from < to) {
+		uint64_t end = from;
+		unsigned int n = 0;
+		size_t at = 0;
+
+		while (end < to && n < SORTED) {
+			entries[n++] = (struct dirent_at *)end;
+			end += entries[n - 1]->reclen;
+		}
+		qsort(entries, n, sizeof(*entries), by_number);
+		for (unsigned int i = 0; i < n; at += entries[i++]->reclen)
+			memcpy(sorted + at, entries[i], entries[i]->reclen);
+		memcpy((void *)from, sorted, at);
+		from = end;
+	}
+}
+
 /* A batch of dirents that a request has read, and asked about up to `next`. */
 static void take_entries(struct walk *w, struct slot *slot, struct folder *f, struct pending *place,
 			 uint64_t next, uint64_t end, bool more)
@@ -131,6 +168,10 @@ static void take_entries(struct walk *w, struct slot *slot, struct folder *f, st
 	unsigned int count = 0, limit = w->data ? DATA_RANGE : LOOK_RANGE;
 	enum code_kind kind = w->data ? CODE_DATA : CODE_LOOK;
 
+	if (f->how == WALK_BELOW)
+		add_children(w, f, place, from, end, more);
+	if (!w->fast)
+		sort_entries(next, end);
 	for (uint64_t e = from; e < end; e += ((struct dirent_at *)e)->reclen) {
 		struct dirent_at *entry = (struct dirent_at *)e;
 
@@ -149,8 +190,6 @@ static void take_entries(struct walk *w, struct slot *slot, struct folder *f, st
 	}
 	if (count)
 		walk_add_range(w, slot, f, start, end, count, kind);
-	if (f->how == WALK_BELOW)
-		add_children(w, f, place, from, end, more);
 }
 
 static void take_directory(struct walk *w, struct job *j)
@@ -219,6 +258,7 @@ static void take(struct walk *w, struct job *j)
 	w->o.stats->changed += j->reg[REG_CHANGED];
 	w->o.stats->directories += j->reg[REG_LISTED];
 	w->period_work += j->kind <= CODE_MORE ? 8 : 4;
+	w->period_requests++;
 	if (j->kind == CODE_ENTER && ran) {
 		take_directory(w, j);
 	} else if (j->kind == CODE_MORE && ran) {
@@ -240,36 +280,41 @@ static void take(struct walk *w, struct job *j)
 	j->busy = false;
 }
 
-static uint64_t now_ns(void)
+/*
+ * Deeper for as long as more is done in the same time, else back. Where requests take long, what the command
+ * reads itself waits behind them: there each one more has to be worth it, and what does as much with fewer is
+ * better.
+ */
+static bool keep_direction(const struct walk *w, double rate)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	if (w->fast)
+		return rate >= w->rate * 0.9;
+	return w->direction > 0 ? rate >= w->rate * 1.1 : rate >= w->rate * 0.9;
 }
 
-/* Deeper for as long as more is done in the same time, else back. */
 static void adapt(struct walk *w)
 {
-	uint64_t now = now_ns();
+	uint64_t now = walk_now_ns(), took = now - w->period_start;
 
-	if (w->o.depth == w->o.depth_max || now - w->period_start < 10 * 1000000)
+	if (took < PERIOD_NS || (w->period_requests < 2 * w->depth && took < PERIOD_MAX_NS))
 		return;
-	if (w->period_start && w->in_flight >= w->depth) {
-		double rate = (double)w->period_work / (double)(now - w->period_start);
+	if (w->period_start && w->in_flight >= w->depth && w->period_requests) {
+		double rate = (double)w->period_work / (double)took;
 
-		if (rate < w->rate * 0.9)
+		w->fast = (double)took * w->depth / w->period_requests < SLOW_NS;
+		w->slow = !w->fast;
+		if (w->o.depth < w->o.depth_max && !keep_direction(w, rate))
 			w->direction = -w->direction;
 		w->rate = rate;
-		w->depth = w->direction > 0 ? w->depth + (w->depth + 3) / 4 : w->depth - w->depth / 4;
+		w->depth = w->direction > 0 ? w->depth + (w->depth + 3) / 4 : w->depth - (w->depth + 3) / 4;
 		if (w->depth < 2)
 			w->depth = 2, w->direction = 1;
-		if (w->depth > w->o.depth_max)
+		if (w->depth > w->o.depth_max || w->o.depth == w->o.depth_max)
 			w->depth = w->o.depth_max;
 		sysvm_async_limit(w->pool, w->depth);
 	}
 	w->period_start = now;
-	w->period_work = 0;
+	w->period_work = w->period_requests = 0;
 }
 
 void walk_reap(struct walk *w)

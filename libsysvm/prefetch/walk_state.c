@@ -5,7 +5,16 @@
 #include "walk_state.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+uint64_t walk_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 void walk_folder_put(struct walk *w, struct folder *f)
 {

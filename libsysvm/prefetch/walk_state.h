@@ -104,6 +104,7 @@ struct walk {
 	uint64_t entries, bytes, directories;			/* begun */
 	uint64_t entries_seen, bytes_seen, directories_seen;	/* the command is there */
 	uint64_t bytes_proved, directories_proved; /* it came there through what was fetched */
+	uint64_t clock_ns, unproved_ns; /* for so long something was in flight since it was last seen to do so */
 	unsigned int astray; /* places where it was and that no guess led to, since one did: see walk_astray */
 
 	enum walk_order order;
@@ -115,8 +116,10 @@ struct walk {
 
 	/* How deep: see adapt(). */
 	uint64_t period_start, period_work;
+	unsigned int period_requests;
 	double rate;
 	int direction;
+	bool fast, slow; /* the latest period's requests were over soon, or not; neither: it is not known */
 };
 
 /* A struct linux_dirent64. */
@@ -128,6 +131,7 @@ struct dirent_at {
 } __attribute__((packed));
 
 /* walk_state.c */
+uint64_t walk_now_ns(void);
 void walk_folder_put(struct walk *w, struct folder *f);
 void walk_names_put(struct names *n);
 struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,

@@ -15,7 +15,7 @@
 
 void words_take(struct words *w, int pid, const char *cwd)
 {
-	if (w->pid == pid && w->len && w->age++ % 4096)
+	if (w->pid == pid && w->len && !strcmp(w->cwd, cwd) && w->age++ % 4096)
 		return;
 	w->len = feed_words(pid, w->text, sizeof(w->text));
 	w->pid = pid;
@@ -26,8 +26,8 @@ void words_take(struct words *w, int pid, const char *cwd)
 	w->list_fd = -1;
 }
 
-/* A word as an absolute path. */
-static bool word_path(const struct words *w, const char *word, char *path, size_t size)
+/* A word as an absolute path: if it is relative, below base. */
+static bool word_path(const char *base, const char *word, char *path, size_t size)
 {
 	size_t n;
 
@@ -38,7 +38,7 @@ static bool word_path(const struct words *w, const char *word, char *path, size_
 	if (!strcmp(word, "."))
 		word = "";
 	n = (size_t)(*word == '/' ? snprintf(path, size, "%s", word)
-				  : snprintf(path, size, "%s/%s", w->cwd, word));
+				  : snprintf(path, size, "%s/%s", base, word));
 	if (n >= size)
 		return false;
 	while (n > 1 && path[n - 1] == '/')
@@ -46,14 +46,38 @@ static bool word_path(const struct words *w, const char *word, char *path, size_
 	return true;
 }
 
-bool words_above(const struct words *w, const char *path, char *root, size_t size)
+/* The lowest word above path, words taken from base; "" if there is none. False: path is a word. */
+static bool lowest_above(const struct words *w, const char *base, const char *path, char *root, size_t size)
 {
 	const char *word = w->text, *end = w->text + w->len;
+	char one[FEED_PATH];
+	size_t most = 0;
 
-	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1)
-		if (word_path(w, word, root, size) && strcmp(root, "/") && path_is_below(path, root))
-			return true;
-	return false;
+	*root = 0;
+	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1) {
+		if (!word_path(base, word, one, sizeof(one)) || !strcmp(one, "/"))
+			continue;
+		if (!strcmp(path, one))
+			return false;
+		if (path_is_below(path, one) && strlen(one) > most && strlen(one) < size) {
+			most = strlen(one);
+			memcpy(root, one, most + 1);
+		}
+	}
+	return true;
+}
+
+bool words_above(const struct words *w, const char *path, char *root, size_t size)
+{
+	char base[FEED_PATH], lower[FEED_PATH];
+
+	if (!lowest_above(w, w->cwd, path, base, sizeof(base)) || !*base)
+		return false;
+	/* `tar -C a b` reads a/b, and never has a as its working directory. */
+	if (!lowest_above(w, base, path, lower, sizeof(lower)))
+		return false;
+	snprintf(root, size, "%s", strlen(lower) > strlen(base) ? lower : base);
+	return true;
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -72,7 +96,7 @@ bool words_seen(struct words *w, const struct feed_seen *s)
 	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1, number++) {
 		unsigned int next = (unsigned int)(word - w->text + strlen(word) + 1);
 
-		if (!ends_with(word, name) || !word_path(w, word, path, sizeof(path)) ||
+		if (!ends_with(word, name) || !word_path(w->cwd, word, path, sizeof(path)) ||
 		    strcmp(path, s->path))
 			continue;
 		w->list_seen = number;

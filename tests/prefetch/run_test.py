@@ -180,7 +180,8 @@ class Slow(unittest.TestCase):
         shutil.rmtree(cls.folder)
 
     def mounted(self):
-        server = subprocess.Popen([SLOW_FS, self.tree, self.mount, "2000"], stderr=subprocess.DEVNULL)
+        server = subprocess.Popen([SLOW_FS, self.tree, self.mount, "2000", self.folder + "/opens"],
+                                  stderr=subprocess.DEVNULL)
         ready = until(lambda: os.path.ismount(self.mount))
         if not ready:
             server.kill()
@@ -224,6 +225,17 @@ class Slow(unittest.TestCase):
             self.assertGreaterEqual(done["walks"], 1)
             self.assertEqual(done["files"], 0, "du reads no file")
             self.assertEqual(done["end"], "with the command")
+
+    def test_what_tar_is_sent_to_but_not_told_to_read_is_left_alone(self):
+        opens = Path(self.folder + "/opens")
+        for _ in range(10):  # on a busy machine tar may have ended before it is seen to wait
+            opens.write_text("")
+            done = self.run_in_mount("tar", "cf", self.folder + "/tar", "-C", self.mount, "03")[3]
+            if done["directories"] > 2:
+                break
+        self.assertGreater(done["directories"], 2, done)
+        opened = {line.split()[1] for line in opens.read_text().splitlines() if line.startswith("opendir")}
+        self.assertEqual(opened - {"/"}, {"/03", *(f"/03/{j}" for j in range(5))})
 
     def test_the_file_system_is_not_busy_when_the_command_has_ended(self):
         for _ in range(3):

@@ -73,6 +73,39 @@ TEST_F(Tree, FilesAreReadAheadUpToThePart) {
   EXPECT_EQ(done.stats.bytes, 100u + 300000);
 }
 
+// Until the disk has been seen to be fast: else all could be queued before the command's own reads.
+TEST_F(Tree, ARequestEndsWhenItsLastFileHasBeenRead) {
+  for (int i = 0; i < 40; ++i) file(std::to_string(i));
+  const Watch reads(root_, IN_ACCESS);
+  const Done done = walk(1 << 20);
+  EXPECT_EQ(done.stats.files, 40u);
+  EXPECT_GE(reads.events(), 5);
+}
+
+// A disk has them in the order of their inodes, more or less; a directory in that of a hash.
+TEST_F(Tree, FilesAreReadInTheOrderOfTheirInodes) {
+  constexpr int kFiles = 200;
+  for (int i = 0; i < kFiles; ++i) file(std::to_string(i * 7919 % kFiles));
+  std::vector<std::pair<ino_t, std::string>> by_inode;
+  for (int i = 0; i < kFiles; ++i) {
+    struct stat st {};
+    ASSERT_EQ(::stat(at(std::to_string(i)).c_str(), &st), 0);
+    by_inode.emplace_back(st.st_ino, std::to_string(i));
+  }
+  std::sort(by_inode.begin(), by_inode.end());
+  const Watch opens(root_, IN_OPEN);
+  EXPECT_EQ(walk(1 << 20).stats.files, static_cast<uint64_t>(kFiles));
+  const std::vector<std::string> names = opens.names();
+  ASSERT_EQ(names.size(), static_cast<size_t>(kFiles));
+  double away = 0;  // four threads do not open them strictly one after the other
+  for (size_t i = 0; i < names.size(); ++i) {
+    size_t rank = 0;
+    while (by_inode[rank].second != names[i]) ++rank;
+    away += std::abs(static_cast<double>(rank) - static_cast<double>(i));
+  }
+  EXPECT_LT(away / kFiles, kFiles / 10);
+}
+
 TEST_F(Tree, FifosSocketsAndDevicesAreNeverOpened) {
   ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
   const int s = ::socket(AF_UNIX, SOCK_STREAM, 0);
@@ -137,6 +170,27 @@ TEST_F(Tree, NoAtimeMovesWhereNoAtimeIsRefused) {
   EXPECT_EQ(status, 0);
   EXPECT_EQ(atime_of(at("old")).tv_sec, 1000);
   EXPECT_EQ(atime_of(at("new")).tv_sec, now + 100);
+}
+
+TEST_F(Tree, NoAtimeOfAFileMovesWhereNoAtimeIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become two users";
+  constexpr int kFiles = 8;
+  ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+  for (int i = 0; i < kFiles; ++i) {
+    file(std::to_string(i));
+    set_times(at(std::to_string(i)), 1000, 2000);
+  }
+  const std::time_t now = std::time(nullptr);
+  set_times(root_, now + 100, now - 100);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::setresuid(65534, 65534, 65534)) ::_exit(77);
+    ::_exit(walk(1 << 20).stats.files == kFiles ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(status, 0);
+  for (int i = 0; i < kFiles; ++i) EXPECT_EQ(atime_of(at(std::to_string(i))).tv_sec, 1000);
 }
 
 TEST_F(Tree, WhereEachReadMovesAnAtimeOthersDirectoriesAreLeftAlone) {
@@ -308,6 +362,22 @@ TEST_F(Tree, AGuessThatNobodyFollowsEndsSoonAndOneThatIsFollowedGoesOn) {
   });
   EXPECT_TRUE(followed.ended);
   EXPECT_EQ(followed.stats.directories, 401u);
+}
+
+// On a slow disk few directories take long, and the command's own reads wait for them.
+TEST_F(Tree, AGuessThatHasTakenLongWithoutProvingUsefulEnds) {
+  for (int i = 0; i < 400; ++i) folder(std::to_string(i));
+  auto begin = [this](struct walk* w) {
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+              nullptr);
+    walk_pump(w);
+    ::usleep(200 * 1000);  // for so long the first request is in flight
+  };
+  constexpr uint64_t kUnproved = 100 * 1000000;
+  EXPECT_EQ(walk_only(begin, 1000, {}, kUnproved).stats.directories, 1u);
+  const Done goes_on = walk_only(
+      begin, 1000, [](struct walk* w) { walk_go_on(w); }, kUnproved);
+  EXPECT_EQ(goes_on.stats.directories, 401u);
 }
 
 TEST_F(Tree, ACommandThatGoesElsewhereIsFollowedLess) {

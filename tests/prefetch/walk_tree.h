@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include "libsysvm/prefetch/walk.h"
@@ -27,15 +29,16 @@ class Tree : public testing::Test {
     bool ended = false;
   };
   // What was begun, until nothing is left to do. first: directories that may be read ahead.
-  // after: called each time that something was done.
+  // after: called each time that something was done. unproved_ns: how long without walk_reached.
   static Done walk_only(const std::function<void(struct walk*)>& begin, uint64_t first = ~0ull,
-                        const std::function<void(struct walk*)>& after = {}) {
+                        const std::function<void(struct walk*)>& after = {}, uint64_t unproved_ns = ~0ull) {
     Done out;
     walk_options o{};
     o.depth = 4;
     o.depth_max = 4;
     o.entries_ahead = o.bytes_ahead = o.bytes_first = ~0ull;
     o.directories_first = first;
+    o.unproved_first_ns = o.unproved_ns = unproved_ns;
     o.stats = &out.stats;
     char message[200];
     struct walk* w = walk_make(&o, message, sizeof message);
@@ -89,16 +92,28 @@ class Watch {
   }
   ~Watch() { ::close(fd_); }
   int events() const {
-    alignas(inotify_event) char buffer[65536];
     int n = 0;
-    for (ssize_t got; (got = ::read(fd_, buffer, sizeof buffer)) > 0;)
-      for (char* p = buffer; p < buffer + got;
-           p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len)
-        ++n;
+    each([&n](const inotify_event&) { ++n; });
     return n;
+  }
+  // Of what was opened in the folder, in order, each once.
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    each([&out](const inotify_event& e) {
+      if (e.len && std::find(out.begin(), out.end(), e.name) == out.end()) out.emplace_back(e.name);
+    });
+    return out;
   }
 
  private:
+  template <typename Take>
+  void each(const Take& take) const {
+    alignas(inotify_event) char buffer[65536];
+    for (ssize_t got; (got = ::read(fd_, buffer, sizeof buffer)) > 0;)
+      for (char* p = buffer; p < buffer + got;
+           p += sizeof(inotify_event) + reinterpret_cast<inotify_event*>(p)->len)
+        take(*reinterpret_cast<const inotify_event*>(p));
+  }
   int fd_;
 };
 
