@@ -50,6 +50,7 @@ struct sysvm_procedure {
 /* Written by the thread that runs, read by whoever looks: each is a word of its own. */
 struct sysvm_counters {
 	u64 calls;
+	u64 names; /* of these, those made by the short way (names.c) */
 	u64 stops[SYSVM_STATUSES]; /* by status: their sum is the number of entries */
 };
 

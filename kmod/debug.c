@@ -23,6 +23,7 @@ static void add(struct sysvm_counters *sum, const struct sysvm_counters *more)
 	unsigned int i;
 
 	sum->calls += READ_ONCE(more->calls);
+	sum->names += READ_ONCE(more->names);
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		sum->stops[i] += READ_ONCE(more->stops[i]);
 }
@@ -46,6 +47,8 @@ static void show_context(struct seq_file *file, struct sysvm_context *context)
 	seq_printf(file, " pages=%u bytes=%zu code_bytes=%u rejected=%lld calls=%llu", npages,
 		   READ_ONCE(context->bytes), READ_ONCE(context->proc_bytes),
 		   atomic64_read(&context->rejected), sum.calls);
+	if (sum.names)
+		seq_printf(file, " names=%llu", sum.names);
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		if (sum.stops[i])
 			seq_printf(file, " %s=%llu", sysvm_status_name(i), sum.stops[i]);

@@ -18,6 +18,7 @@
 
 #include "boundary.h"
 #include "dispatch.h"
+#include "names.h"
 
 extern uint sysvm_max_fuel; /* run.c; within bounds, set at load */
 
@@ -26,6 +27,7 @@ struct sysvm_env {
 	unsigned long deadline; /* jiffies */
 	u64 calls;		/* out: how many the run made */
 	u32 stop;		/* the status that a call stopped the run with, or 0; its thread's alone */
+	struct sysvm_directory directory;
 };
 
 /* 0, the status to stop with, or SYSVM_JUDGED. Asked before every call and at every backward jump. */
@@ -96,6 +98,18 @@ static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *re
 	if (IS_ERR_VALUE(result))
 		return sysvm_after_error(env, result);
 	return result;
+}
+
+/* names.c has a short way for stat; statx is made as it is. */
+static inline bool sysvm_env_entry(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
+{
+	env->regs->orig_ax = entry->call->nr;
+	return sysvm_name_stat(env, entry, result);
+}
+
+static inline void sysvm_env_entries_end(struct sysvm_env *env)
+{
+	sysvm_directory_leave(&env->directory);
 }
 
 static inline int sysvm_env_load(struct sysvm_env *env, u64 address, void *to, unsigned int n)

@@ -41,7 +41,8 @@ static long query_ioctl(const struct sysvm_context *context, void __user *arg)
 		.max_procs = context->max_procs,
 		.max_code = SYSVM_PROC_CODE_MAX,
 		.max_fuel = sysvm_max_fuel,
-		.features = SYSVM_FEATURE_CONTEXT | (fadvise ? SYSVM_FEATURE_FADVISE : 0),
+		.features = SYSVM_FEATURE_CONTEXT | SYSVM_FEATURE_WIDE |
+			    (fadvise ? SYSVM_FEATURE_FADVISE : 0),
 		.device_abi = SYSVM_DEVICE_ABI_VERSION,
 	};
 

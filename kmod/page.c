@@ -51,6 +51,7 @@ void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tp
 
 	spin_lock(&context->pages_lock);
 	context->past.calls += tpage->counters.calls;
+	context->past.names += tpage->counters.names;
 	for (i = 0; i < SYSVM_STATUSES; i++)
 		context->past.stops[i] += tpage->counters.stops[i];
 	spin_unlock(&context->pages_lock);

@@ -10,8 +10,15 @@
 #define SYSVM_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <linux/version.h>
 
 #include "uapi/sysvm.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define SYSVM_ASSIGN_STR(to, from) __assign_str(to, from)
+#else
+#define SYSVM_ASSIGN_STR(to, from) __assign_str(to)
+#endif
 
 TRACE_EVENT(sysvm_define,
 	TP_PROTO(u32 proc, u32 len),
@@ -81,6 +88,23 @@ TRACE_EVENT(sysvm_stop,
 				   { SYSVM_ARITH, "ARITH" }, { SYSVM_RESTART, "RESTART" },
 				   { SYSVM_YIELD, "YIELD" }),
 		  __entry->calls)
+);
+
+/* A call that was made by the short way for names (names.c), and so by no entry of a system call. */
+TRACE_EVENT(sysvm_name,
+	TP_PROTO(int fd, const char *name, long result),
+	TP_ARGS(fd, name, result),
+	TP_STRUCT__entry(
+		__field(int, fd)
+		__field(long, result)
+		__string(name, name)
+	),
+	TP_fast_assign(
+		__entry->fd = fd;
+		__entry->result = result;
+		SYSVM_ASSIGN_STR(name, name);
+	),
+	TP_printk("newfstatat fd=%d name=%s result=%ld", __entry->fd, __get_str(name), __entry->result)
 );
 
 #endif

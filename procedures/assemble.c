@@ -90,6 +90,22 @@ static int parse_memory(struct assembler *a, uint8_t *reg, uint64_t *offset)
 	return err ? err : expect(a, ']');
 }
 
+/* "stride, followers, skip, kinds": struct sysvm_entries_imm */
+static int parse_entries(struct assembler *a)
+{
+	static const unsigned char bytes[] = {2, 1, 1, 2};
+	uint64_t value;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < sizeof(bytes); i++) {
+		err = i ? expect(a, ',') : 0;
+		err = err ? err : parse_number(a, 8 * bytes[i], 0, 1, &value);
+		err = err ? err : emit(a, value, bytes[i]);
+	}
+	return err;
+}
+
 /* Registers, then what bytes are left as an immediate. The opcode is emitted already. */
 static int parse_plain(struct assembler *a, const struct sysvm_opcode_info *info)
 {
@@ -112,6 +128,8 @@ static int parse_plain(struct assembler *a, const struct sysvm_opcode_info *info
 	err = nregs ? expect(a, ',') : 0;
 	if (err)
 		return err;
+	if (sysvm_is_entries(info->form))
+		return parse_entries(a);
 	if (sysvm_is_jump(info->form))
 		err = parse_target(a, end, &imm);
 	else if (info->form == SYSVM_FORM_RD)

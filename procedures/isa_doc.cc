@@ -64,6 +64,25 @@ void print_instructions() {
   }
 }
 
+constexpr Row kWide[] = {
+#define SYSVM_WIDE(second, NAME, mnemonic, operands, effect) {SYSVM_OP_##NAME, #mnemonic, #operands, effect},
+#include "uapi/opcodes.inc"
+};
+
+void print_wide() {
+  fmt::print(
+      "\n## Wide instructions\n\nWhat their operands are, and what a record is, is said in "
+      "`kmod/uapi/opcodes.inc`; they have neither `goon` nor a short form.\nAn error of a call is in its "
+      "record and stops nothing.\n\n| opcode | bytes | text | effect |\n|---|--:|---|---|\n");
+  for (const Row& row : kWide) {
+    std::string registers;
+    const sysvm_opcode_info info = sysvm_opcode_lookup(row.op);
+    for (unsigned i = 1; i <= sysvm_insn_regs(&info); i++) registers += fmt::format("r{}, ", i);
+    fmt::print("| 0xfe {:#04x} | {} | `{} {}stride, followers, skip, kinds` | {} |\n", row.op & 0xff,
+               sysvm_insn_size(row.op), row.mnemonic, registers, row.effect);
+  }
+}
+
 std::string argument(const sysvm_arg_info& a) {
   std::string name = sysvm_kind_name(a.kind);
   if (a.param) name += fmt::format("({})", a.param);
@@ -280,6 +299,7 @@ int main() {
   text << head.rdbuf();
   fmt::print("{}", text.str());
   print_instructions();
+  print_wide();
   print_calls();
   print_denied();
   print_comparison(source / "tests" / "cases");

@@ -41,6 +41,14 @@ enum sysvm_status {
 	SYSVM_YIELD = 10,   /* the time for one entry is used up, or the kernel has work to do; resumable */
 };
 
+/* How a wide instruction over dirents (opcodes.inc) ended, when it did not at a kind of file. */
+enum sysvm_entries_end {
+	SYSVM_ENTRIES_ALL = 0,	     /* no dirent is left */
+	SYSVM_ENTRIES_FULL = 1,	     /* no call may be made any more, or there is no room for its record */
+	SYSVM_ENTRIES_ELSEWHERE = 2, /* the name is on another device: its record is there, and not counted */
+	SYSVM_ENTRIES_BAD = 3,	     /* what follows is no dirent */
+};
+
 /*
  * The page: 4096 bytes, one for each thread. It is the machine's whole state, so a stopped program is resumed
  * from it. Written by the machine at every stop: status, pc, error, fuel, run_seq, counters, registers.
@@ -132,6 +140,7 @@ struct sysvm_query {
  */
 #define SYSVM_CONTEXT_AHEAD 1u
 #define SYSVM_FEATURE_CONTEXT 2u
+#define SYSVM_FEATURE_WIDE 4u /* wide instructions (opcodes.inc): a module without refuses procedures that have some */
 struct sysvm_context_settings {
 	__u32 flags; /* SYSVM_CONTEXT_*; others are EINVAL */
 	__u32 reserved[3];

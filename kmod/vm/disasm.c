@@ -43,6 +43,18 @@ static void put_target(struct sysvm_text *t, __u32 at, const struct sysvm_insn *
 	}
 }
 
+static void put_entries(struct sysvm_text *t, struct sysvm_entries_imm entries)
+{
+	const __u16 values[] = {entries.stride, entries.followers, entries.skip, entries.kinds};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		if (i)
+			sysvm_text_str(t, ", ");
+		sysvm_text_uint(t, values[i]);
+	}
+}
+
 static void put_operands(struct sysvm_text *t, __u32 at, const struct sysvm_insn *insn,
 			 enum sysvm_disasm_style style)
 {
@@ -69,7 +81,9 @@ static void put_operands(struct sysvm_text *t, __u32 at, const struct sysvm_insn
 		return;
 	if (insn->nregs)
 		sysvm_text_str(t, ", ");
-	if (sysvm_is_jump(insn->form))
+	if (sysvm_is_entries(insn->form))
+		put_entries(t, sysvm_entries_imm(insn->imm));
+	else if (sysvm_is_jump(insn->form))
 		put_target(t, at, insn, style);
 	else
 		sysvm_text_int(t, insn->imm);

@@ -37,6 +37,16 @@ struct sysvm_call_op {
 	__u8 reserved[2];
 };
 
+/* A call about the name of a dirent (entries.c); its arguments are set. */
+struct sysvm_entry {
+	const struct sysvm_call_op *call;
+	__u64 entry, end; /* addresses of the dirent, and past the last one */
+	__u8 skip;	  /* which of those that follow are passed over */
+	/* Of a call that was made, and did not fail: */
+	__u64 device; /* as st_dev */
+	__u32 mode;
+};
+
 #ifdef SYSVM_FIXED_ENV
 /*
  * One env for the whole program, known when it is compiled: its functions are called directly. It defines struct
@@ -91,6 +101,21 @@ static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args,
 
 /* A result that needs a second look: *stop was set, or it is an error. */
 #define SYSVM_MAY_HAVE_STOPPED(result, stop) ((stop) || (unsigned long)(result) >= (unsigned long)-4095L)
+
+/*
+ * An engine's own way to make a call about one of many names: true if it was made, with its result. False: nothing was
+ * done. And what it has kept from one to the next is let go of.
+ */
+static inline void sysvm_env_entries_end(struct sysvm_env *env)
+{
+	(void)env;
+}
+
+static inline bool sysvm_env_entry(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
+{
+	(void)env, (void)entry, (void)result;
+	return false;
+}
 
 static inline int sysvm_env_load(struct sysvm_env *env, __u64 address, void *to, unsigned int n)
 {

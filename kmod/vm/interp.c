@@ -12,12 +12,13 @@
  * an effect (fuel, fault, arith, a call that was not made or that is to be restarted) is not counted, and pc
  * names it; resuming runs it again. A call that failed is counted, and its result is in its destination. A
  * taken backward jump is counted, then env->poll is asked: pc of that stop is the target, so a resumed
- * program always gets on.
+ * program always gets on. Wide instructions: entries.c.
  *
  * Tested by tests/cases/ on every engine, and by tests/vm/ with random code and pages.
  */
 #include <linux/errno.h>
 
+#include "entries.h"
 #include "vm.h"
 
 #define FETCH(field) (*(const volatile __typeof__(field) *)&(field))
@@ -166,7 +167,7 @@ INTERPRET(struct sysvm_page *page, const struct sysvm_program *program, __u32 pr
 	  struct sysvm_env *env, long *restart)
 {
 	volatile __u64 *r = page->reg, *to;
-	__u64 fuel = FETCH(page->fuel), given;
+	__u64 fuel = FETCH(page->fuel), given, left;
 	__u32 status, pc;
 	__s32 error = 0;
 	const __u8 *at, *operands, *from;
@@ -301,6 +302,8 @@ next:
 
 	/* An opcode is one byte, or 0x100 and one: mispredicted or not, it does not lead out of the table. */
 call_extended:
+	if (at[1] >= SYSVM_WIDE_FIRST)
+		goto wide;
 	call = &sysvm_call_ops[SYSVM_OP_EXT(at[1])];
 	operands = at + 2;
 	goto registers;
@@ -339,6 +342,19 @@ call: /* operands: behind the instruction */
 	env->calls++;
 	*to = (__u64)result;
 	at = operands;
+	NEXT;
+
+wide:
+	left = fuel; /* An address of fuel itself would keep it in memory. */
+	result = sysvm_entries(env, args, r, at, &left);
+	fuel = left;
+	if (SYSVM_UNLIKELY(env->stop)) {
+		status = env->stop;
+		error = status == SYSVM_RESTART ? EINTR : status == SYSVM_FAULT ? EFAULT : 0;
+		*restart = result;
+		goto not_made;
+	}
+	at += sysvm_insn_sizes[SYSVM_OP_EXT(at[1])];
 	NEXT;
 
 backward:

@@ -14,11 +14,19 @@ static const __u8 regs_of_form[SYSVM_FORM_COUNT] = {
 #undef X
 };
 
-static const struct {
+struct row {
 	const char *mnemonic;
 	__u8 form;
-} rows[SYSVM_OP_CALL_FULL] = {
+};
+
+static const struct row rows[SYSVM_OP_CALL_FULL] = {
 #define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = {#mnemonic, SYSVM_FORM_##operands},
+#include "../uapi/opcodes.inc"
+};
+
+static const struct row wide_rows[0x100 - SYSVM_WIDE_FIRST] = {
+#define SYSVM_WIDE(second, NAME, mnemonic, operands, effect)                                                 \
+	[(second) - SYSVM_WIDE_FIRST] = {#mnemonic, SYSVM_FORM_##operands},
 #include "../uapi/opcodes.inc"
 };
 
@@ -37,6 +45,7 @@ const __u8 sysvm_insn_sizes[SYSVM_OPS] = {
 	[FULL_FORM(index)] = 2 + ((index) >= SYSVM_CALL_EXTENDED) + (nargs), [SHORT_FORM(index)] = 1,
 #include "../uapi/syscalls.inc"
 #define SYSVM_INSN(number, NAME, mnemonic, operands, effect) [number] = SYSVM_SIZE_##NAME,
+#define SYSVM_WIDE(second, NAME, mnemonic, operands, effect) [SYSVM_OP_EXT(second)] = SYSVM_SIZE_##NAME,
 #include "../uapi/opcodes.inc"
 	[0xff] = 0,
 };
@@ -72,6 +81,13 @@ struct sysvm_opcode_info sysvm_opcode_lookup(unsigned int op)
 	if (op < SYSVM_OP_CALL_FULL) {
 		info.mnemonic = rows[op].mnemonic;
 		info.form = rows[op].form;
+		return info;
+	}
+	if (sysvm_is_wide(op)) {
+		const struct row *row = &wide_rows[op - SYSVM_OP_EXT(SYSVM_WIDE_FIRST)];
+
+		info.mnemonic = row->mnemonic;
+		info.form = row->form;
 		return info;
 	}
 	info.form = info.size == 1 ? SYSVM_FORM_CALL_SHORT : SYSVM_FORM_CALL;
@@ -113,8 +129,9 @@ int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn)
 	bytes = info.size - info.head - insn->nregs;
 	for (i = 0; i < bytes; i++)
 		imm |= (__u64)code[at + i] << (8 * i);
-	/* RD is unsigned, all other immediates are sign-extended. */
-	if (bytes && bytes < 8 && info.form != SYSVM_FORM_RD && (imm >> (8 * bytes - 1)))
+	/* Those of RD and ENTRIES are unsigned, all other immediates are sign-extended. */
+	if (bytes && bytes < 8 && info.form != SYSVM_FORM_RD && !sysvm_is_entries(info.form) &&
+	    (imm >> (8 * bytes - 1)))
 		imm |= ~0ull << (8 * bytes);
 	insn->imm = (__s64)imm;
 	return info.size;

@@ -14,8 +14,13 @@
 extern "C" {
 #endif
 
+/* An opcode of two bytes as one number; numbers of all opcodes are below SYSVM_OPS. */
+#define SYSVM_OP_EXT(second) (0x100 + (second))
+#define SYSVM_OPS 0x200
+
 enum sysvm_opcode {
 #define SYSVM_INSN(number, NAME, mnemonic, operands, effect) SYSVM_OP_##NAME = number,
+#define SYSVM_WIDE(second, NAME, mnemonic, operands, effect) SYSVM_OP_##NAME = SYSVM_OP_EXT(second),
 #include "../uapi/opcodes.inc"
 };
 
@@ -36,6 +41,8 @@ enum sysvm_operands {
 	SYSVM_FORM_RJ,
 	SYSVM_FORM_RRJ,
 	SYSVM_FORM_RD,
+	SYSVM_FORM_ENTRIES, /* registers, then struct sysvm_entries_imm */
+	SYSVM_FORM_ENTRIES_X,
 	SYSVM_FORM_CALL,       /* destination, then one register for each argument */
 	SYSVM_FORM_CALL_SHORT, /* nothing follows */
 	SYSVM_FORM_COUNT,
@@ -45,7 +52,8 @@ enum sysvm_operands {
 /* clang-format off */
 #define SYSVM_FORMS(X)                                                                                             \
 	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) X(RI64, 1, 8) \
-	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2)
+	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2) \
+	X(ENTRIES, 10, 6) X(ENTRIES_X, 11, 6)
 /* clang-format on */
 
 enum sysvm_form_sizes {
@@ -57,10 +65,9 @@ enum sysvm_form_sizes {
 /* SYSVM_SIZE_ADD and so on: bytes of each instruction, opcode included. */
 enum sysvm_sizes {
 #define SYSVM_INSN(number, NAME, mnemonic, operands, effect) SYSVM_SIZE_##NAME = SYSVM_BYTES_##operands,
+#define SYSVM_WIDE(second, NAME, mnemonic, operands, effect) SYSVM_SIZE_##NAME = 1 + SYSVM_BYTES_##operands,
 #include "../uapi/opcodes.inc"
 };
-
-#define SYSVM_INSN_MAX 10 /* bytes of the longest instruction (movi64) */
 
 struct sysvm_opcode_info {
 	const char *mnemonic; /* NULL: no instruction; calls: name of the system call */
@@ -77,14 +84,28 @@ struct sysvm_insn {
 	__u8 size;
 	__u8 head;   /* bytes of the opcode */
 	__u8 nregs;  /* registers in reg[] */
-	__u8 reg[7]; /* in the order of the encoding */
+	__u8 reg[11]; /* in the order of the encoding */
 	__u16 call;
-	__s64 imm; /* immediate, offset of a load or store, jump distance, data offset */
+	__s64 imm; /* immediate, offset of a load or store, jump distance, data offset; of ENTRIES: all six bytes */
 };
 
-/* An opcode of two bytes as one number; numbers of all opcodes are below SYSVM_OPS. */
-#define SYSVM_OP_EXT(second) (0x100 + (second))
-#define SYSVM_OPS 0x200
+/* The immediates of a wide instruction over dirents (opcodes.inc). */
+struct sysvm_entries_imm {
+	__u16 stride;
+	__u8 followers;
+	__u8 skip;
+	__u16 kinds;
+};
+
+static inline struct sysvm_entries_imm sysvm_entries_imm(__u64 imm)
+{
+	struct sysvm_entries_imm entries = {(__u16)imm, (__u8)(imm >> 16), (__u8)(imm >> 24), (__u16)(imm >> 32)};
+
+	return entries;
+}
+
+#define SYSVM_ENTRIES_FOLLOWERS 8 /* at most */
+#define SYSVM_ENTRIES_SKIP 2	  /* at most */
 
 /* What opcode op is; form SYSVM_FORM_BAD if it is none. */
 struct sysvm_opcode_info sysvm_opcode_lookup(unsigned int op);
@@ -127,6 +148,16 @@ int sysvm_decode(const __u8 *code, __u32 len, __u32 at, struct sysvm_insn *insn)
 static inline bool sysvm_is_call(unsigned int form)
 {
 	return form == SYSVM_FORM_CALL || form == SYSVM_FORM_CALL_SHORT;
+}
+
+static inline bool sysvm_is_wide(unsigned int op)
+{
+	return op >= SYSVM_OP_EXT(SYSVM_WIDE_FIRST) && op < SYSVM_OPS;
+}
+
+static inline bool sysvm_is_entries(unsigned int form)
+{
+	return form == SYSVM_FORM_ENTRIES || form == SYSVM_FORM_ENTRIES_X;
 }
 
 static inline bool sysvm_is_jump(unsigned int form)

@@ -7,6 +7,7 @@
  * system call table);
  *   - jumps only to bytes where an instruction starts, a prefix counting as part of its instruction;
  *   - has GOON only directly before a call;
+ *   - has records of a wide instruction that do not overlap: room for 1 to 8 results and the structure;
  *   - cannot run past its end: the last instruction is END or JMP.
  *
  * It does not prove termination (fuel ends every run), nor that addresses, descriptors or DATA offsets are
@@ -86,6 +87,39 @@ static inline bool is_whole(struct verifier *v, __u32 at, unsigned int *op, unsi
 	return false;
 }
 
+/* The immediates of a wide instruction: what is of no use is not let through. */
+static int check_entries(struct verifier *v, __u32 at)
+{
+	struct sysvm_entries_imm entries;
+	struct sysvm_insn insn;
+	unsigned int least;
+	struct sysvm_text *m;
+
+	sysvm_decode(v->code, v->len, at, &insn);
+	entries = sysvm_entries_imm(insn.imm);
+	if (!entries.followers || entries.followers > SYSVM_ENTRIES_FOLLOWERS) {
+		m = refuse(v, at);
+		sysvm_text_uint(m, entries.followers);
+		sysvm_text_str(m, " followers, expected 1 to 8");
+		return -EINVAL;
+	}
+	least = 8 + 8 * entries.followers + (insn.form == SYSVM_FORM_ENTRIES ? 144 : 256);
+	if (entries.stride < least || entries.stride % 8) {
+		m = refuse(v, at);
+		sysvm_text_str(m, "records of ");
+		sysvm_text_uint(m, entries.stride);
+		sysvm_text_str(m, " bytes, expected a multiple of 8, at least ");
+		sysvm_text_uint(m, least);
+		return -EINVAL;
+	}
+	if (entries.skip > SYSVM_ENTRIES_SKIP || entries.kinds & 1) {
+		sysvm_text_str(refuse(v, at), entries.kinds & 1 ? "kind 0, expected kinds 1 to 15"
+								: "names to skip, expected 0, 1 or 2");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* First pass: every byte belongs to a known instruction. Leaves the last one's opcode and where it starts. */
 static int check_instructions(struct verifier *v, unsigned int *last_op, __u32 *last_at)
 {
@@ -106,11 +140,13 @@ static int check_instructions(struct verifier *v, unsigned int *last_op, __u32 *
 			at++;
 			if (!is_whole(v, at, &op, &size))
 				return -EINVAL;
-			if (op < SYSVM_OP_CALL_FULL) {
+			if (op < SYSVM_OP_CALL_FULL || sysvm_is_wide(op)) {
 				sysvm_text_str(refuse(v, at), "goon stands before it, expected a call");
 				return quote(v, at);
 			}
 		}
+		if (sysvm_is_wide(op) && check_entries(v, at))
+			return -EINVAL;
 		*last_op = op;
 		at += size;
 	}

@@ -18,6 +18,13 @@ sysvm_opcode_info info_at(const std::vector<uint8_t>& code, size_t at) {
   return at + 1 < code.size() ? sysvm_opcode_lookup(SYSVM_OP_EXT(code[at + 1])) : sysvm_opcode_info{};
 }
 
+// The last six bytes of a wide instruction: records do not overlap, and nothing is said that has no meaning.
+bool entries_are_valid(const std::vector<uint8_t>& code, size_t end, bool statx) {
+  const unsigned stride = code[end - 6] | code[end - 5] << 8, followers = code[end - 4];
+  return followers >= 1 && followers <= 8 && stride % 8 == 0 &&
+         stride >= 8 + 8 * followers + (statx ? 256 : 144) && code[end - 3] <= 2 && code[end - 2] % 2 == 0;
+}
+
 // Valid: instructions one after the other, prefixes before calls only, jumps to where one starts, END or JMP
 // last.
 bool is_valid(const std::vector<uint8_t>& code, std::vector<bool>* starts) {
@@ -34,6 +41,8 @@ bool is_valid(const std::vector<uint8_t>& code, std::vector<bool>* starts) {
     if (info.form == SYSVM_FORM_BAD || info.size > code.size() - at) return false;
     last = code[at];
     at += info.size;
+    if (info.form == SYSVM_FORM_ENTRIES || info.form == SYSVM_FORM_ENTRIES_X)
+      if (!entries_are_valid(code, at, info.form == SYSVM_FORM_ENTRIES_X)) return false;
     if (sysvm_is_jump(info.form)) jumps.emplace_back(at, int16_t(code[at - 2] | code[at - 1] << 8));
   }
   for (const auto& [end, distance] : jumps) {

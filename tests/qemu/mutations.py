@@ -246,6 +246,36 @@ MUTATIONS = [
     one("a filter without the parameter stops the run", "judge.c", "READ_ONCE(seccomp) && ", "",
         "a_seccomp_filter_makes_it_fall_back"),
 
+    # Names of a directory by the short way
+    one("whoever judges a call is looked for before each name", "names.c", " || sysvm_env_look(env)) {", ") {",
+        "a_filter_stops_it_before_the_first_name"),
+    one("the right to search is asked for", "names.c", "error = may_search(parent);", "error = 0;",
+        "a_directory_that_may_not_be_searched_is_refused_for_each_name", "the_right_to_search_is_asked_for_at_each_name"),
+    one("a shared table of descriptors is asked each time", "names.c", "if (atomic_read(&current->files->count) != 1)", "if (0)",
+        "a_shared_table_of_descriptors_takes_the_plain_path"),
+    one("only directories have names", "names.c", "!d_can_lookup(dentry) || ", "",
+        "descriptors_that_are_no_directory_take_the_plain_path"),
+    one("a path is no name", "names.c", " || memchr(name, '/', n))", ")", "what_is_no_name_takes_the_plain_path"),
+    one("nor are the dots", "names.c", "if (name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')))", "if (0)",
+        "what_is_no_name_takes_the_plain_path"),
+    one("a dentry that wants to be validated is", "names.c", "if (flags & (DCACHE_OP_REVALIDATE | ", "if (flags & (",
+        "dentries_with_a_say_of_their_own_take_the_plain_path"),
+    one("mounts are entered", "names.c", " | DCACHE_MANAGED_DENTRY) ||", ") ||", "mount_points_take_the_plain_path",
+        "automounts_take_the_plain_path"),
+    one("a negative dentry is no file", "names.c", " || d_is_negative(dentry))", ")",
+        "names_that_are_not_there_take_the_plain_path"),
+    one("links are followed where they are to be", "names.c", "if (follow && d_is_symlink(dentry))", "if (0)",
+        "links_are_followed_by_the_call_itself"),
+    one("block devices are asked themselves", "names.c", "return !S_ISBLK(d_inode(dentry)->i_mode);", "return true;",
+        "block_devices_take_the_plain_path"),
+    one("other flags are the call's own", "names.c", "flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) || ", "",
+        "other_flags_take_the_plain_path"),
+    one("the directory is let go of", "kernel_env.h", "\tsysvm_directory_leave(&env->directory);", "\t;",
+        "plain_files_take_the_short_way"),
+    one("it can be switched off", "names.c", "if (!READ_ONCE(wide) || ", "if (", "the_parameter_switches_it_off"),
+    one("a name is one instruction", "vm/entries.c", "if (SYSVM_UNLIKELY(!(*fuel)--))", "if (0)",
+        "case_files_give_the_same_on_the_kernel_engine"),
+
     # What an administrator sees
     one("a stop is counted", "run.c", "\ttpage->counters.stops[status]++;", "\t;", "the_view_of_contexts_counts_what_they_did"),
     one("a stop is traced", "run.c", "\ttrace_sysvm_stop(proc, seq, status, tpage->env.calls);\n", "",
@@ -328,6 +358,8 @@ MUTATIONS += [
 ]
 
 NOT_SEEN_HERE = {
+    "names.c: directories that hash and compare names in a way of their own; ESTALE": "no file system of the guest has either: "
+    "casefolded ext4, NFS",
     "a function that begins with ENDBR is called at its start": "Debian's 6.1 has none; on 6.12 (make check-kernels) the_module_looks_at_itself "
     "fails without",
     "clearing the branch history works, clamping an index does": "emulation has no history and does not speculate; that both are "

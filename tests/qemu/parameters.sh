@@ -32,7 +32,7 @@ expect_ms 65535 80 1000
 
 # The other parameters of the load: refused, not bent.
 rmmod sysvm
-for bad in mode=0777 mode=01600 mode=-1 max_fuel=many entry_ms=65536 clear_history=perhaps seccomp=perhaps; do
+for bad in mode=0777 mode=01600 mode=-1 max_fuel=many entry_ms=65536 clear_history=perhaps seccomp=perhaps wide=perhaps; do
 	if insmod "$SYSVM_MODULE" "$bad" 2>/dev/null; then fail "$bad was taken"; fi
 done
 insmod "$SYSVM_MODULE" mode=0440 && [ "$(stat -c %a /dev/sysvm)" = 440 ] || fail "mode=0440: $(stat -c %a /dev/sysvm)"

@@ -22,6 +22,10 @@ Bytes sample(unsigned op, int variant) {
   Bytes code{uint8_t(op)};
   if (op > 0xff) code = {SYSVM_OP_EXTENDED, uint8_t(op)};
   for (int i = info.head; i < info.size; i++) code.push_back(variant ? 0x80 + 7 * i : 3 * i);
+  if (sysvm_is_entries(info.form)) {
+    const Bytes imm = variant ? Bytes{0xf8, 0xff, 8, 2, 0xfe, 0xff} : Bytes{0x10, 1, 1, 0, 0, 0x40};
+    std::copy(imm.begin(), imm.end(), code.end() - 6);
+  }
   if (sysvm_is_jump(info.form)) {
     code[info.size - 2] = 1;
     code[info.size - 1] = 0;
@@ -50,7 +54,7 @@ TEST(Assembler, EveryOpcodeComesBackFromItsText) {
     }
   }
   EXPECT_EQ(calls, 2 * 102 + 73);
-  EXPECT_EQ(opcodes, 42 + calls);
+  EXPECT_EQ(opcodes, 44 + calls);
 }
 
 TEST(Assembler, TextOfEachForm) {
@@ -76,6 +80,10 @@ TEST(Assembler, TextOfEachForm) {
       {"read r6, r1, r2, r3", {0x30, 6, 1, 2, 3}},
       {"read.s", {0x98}},
       {"goon read.s", {0x02, 0x98}},
+      {"stat_entries r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, 160, 1, 2, 16",
+       {0xfe, 0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 160, 0, 1, 2, 16, 0}},
+      {"statx_entries r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, 272, 1, 0, 65534",
+       {0xfe, 0xc1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 1, 1, 0, 0xfe, 0xff}},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(one(c.code, SYSVM_DISASM_RELATIVE), c.text);
@@ -132,6 +140,10 @@ TEST(Assembler, MessagesNameTheLineAndWhatWasExpected) {
       {"a: end\na: end", "line 2: label 'a' is on line 1 already"},
       {"read r1, r2, r3", "line 1: expected ',', found the end of the line"},
       {"read.s r1", "line 1: expected the end of the line, found 'r1'"},
+      {"stat_entries r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, 65536, 1, 2, 16",
+       "line 1: '65536' does not fit, expected 0 to 65535"},
+      {"stat_entries r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, 160, 1",
+       "line 1: expected ',', found the end of the line"},
       {".byte 256", "line 1: '256' does not fit, expected -128 to 255"},
   };
   for (const auto& c : cases) {

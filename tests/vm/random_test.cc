@@ -102,6 +102,12 @@ Bytes valid_program(Random& random) {
     if (op > 0xff) insn = {SYSVM_OP_EXTENDED, uint8_t(op)};
     for (int i = info.head; i < info.size; i++)
       insn.push_back(i < int(info.head + sysvm_insn_regs(&info)) ? random() % 12 : random());
+    if (sysvm_is_entries(info.form)) {  // what the verifier demands of the immediates
+      const int followers = 1 + random() % 8, stride = 264 + 8 * followers + 8 * (random() % 4);
+      const uint8_t imm[] = {uint8_t(stride),       uint8_t(stride >> 8),   uint8_t(followers),
+                             uint8_t(random() % 3), uint8_t(random() & ~1), uint8_t(random())};
+      std::copy(std::begin(imm), std::end(imm), insn.end() - 6);
+    }
     if (info.form == SYSVM_FORM_LOAD || info.form == SYSVM_FORM_STORE) insn[4] = random() % 8 ? 0 : 0xff;
     if (sysvm_is_call(info.form) && random() % 2) insn.insert(insn.begin(), SYSVM_OP_GOON);
     insns.push_back(insn);

@@ -152,6 +152,27 @@ static void add_structures(void)
 	}
 }
 
+static void add_dirents(void)
+{
+	static const char *const names[][8] = {
+		{"a", "b", "e", "h", ".", "..", "new", "a"},
+		{"f", "d", "l", "loop", "nowhere", "g", "newdir", ".new"},
+		{"e", "", "a/", "../f", "b", "e/x", "a", "h"},
+	};
+	unsigned int i, j;
+
+	begin(C_DIRENTS, 8 * 32);
+	for (i = 0; i < 3; i++) {
+		unsigned char dirents[8 * 32] = {0};
+
+		for (j = 0; j < 8; j++) {
+			dirents[32 * j + 16] = i == 2 && j == 6 ? 20 : 32; /* that one is none */
+			strcpy((char *)dirents + 32 * j + 19, names[i][j]);
+		}
+		add(C_DIRENTS, dirents, sizeof(dirents));
+	}
+}
+
 void make_constants(void)
 {
 	static const char *const paths[] = {
@@ -174,6 +195,7 @@ void make_constants(void)
 	add_iovs();
 	add_messages();
 	add_structures();
+	add_dirents();
 	mprotect((void *)CONSTANTS, CONSTANTS_SIZE, PROT_READ);
 }
 
@@ -186,7 +208,7 @@ void describe_constant(unsigned int offset, char *text, size_t size)
 {
 	static const char *const words[] = {
 		"path",	    "name",  "link",   "iovec[4]",    "msghdr", "sockaddr_un",	   "timespec[2]",
-		"open_how", "flock", "rlimit", "epoll_event", "number", "file_clone_range"};
+		"open_how", "flock", "rlimit", "epoll_event", "number", "file_clone_range", "dirents"};
 	int kind;
 
 	for (kind = C_KINDS - 1; kind > 0 && offset < kinds[kind].first; kind--)

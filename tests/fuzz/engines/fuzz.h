@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "sysvm.h"
+#include "vm/opcodes.h"
 
 /* Addresses that programs know. Nothing else is within 2 GiB of them. */
 #define ARENA 0x100000000000ull /* memory that programs read and write */
@@ -40,7 +41,7 @@ static inline uint64_t next(uint64_t *state)
  * processes). Jumps go to statements, and a run ends between two: so nobody sees what was not yet taken out.
  */
 struct statement {
-	uint8_t bytes[320];
+	uint8_t bytes[480];
 	uint16_t len;
 	int16_t target; /* statement that its last two bytes jump to, or -1 */
 };
@@ -87,9 +88,13 @@ uint64_t start_value(const struct program *p, unsigned int our_register);
 /* calls.c: one call with random arguments. False: that call is not for us. */
 bool generate_call(struct program *p, struct statement *s, uint64_t *random, unsigned int index);
 
-/* What generate.c and calls.c put into statements. */
+/* entries.c: a wide instruction over dirents. */
+void generate_entries(struct program *p, struct statement *s, uint64_t *random);
+
+/* What generate.c, calls.c and entries.c put into statements. */
 void put(struct statement *s, uint64_t value, unsigned int bytes);
 void put_value(struct program *p, struct statement *s, unsigned int reg, uint64_t value, uint64_t *random);
+void put_constant(struct program *p, struct statement *s, unsigned int reg, unsigned int offset);
 void put_insn(struct program *p, struct statement *s, uint8_t op, unsigned int a, unsigned int b,
 	      unsigned int c);
 void put_memory(struct program *p, struct statement *s, uint8_t op, unsigned int a, unsigned int b,
@@ -110,6 +115,7 @@ enum constant {
 	C_EVENTS,  /* struct epoll_event */
 	C_NUMBERS, /* int, eight bytes each */
 	C_CLONES,  /* struct file_clone_range */
+	C_DIRENTS, /* eight struct linux_dirent64 of 32 bytes */
 	C_KINDS,
 };
 void make_constants(void);				    /* maps and fills them */
@@ -129,7 +135,7 @@ struct model {
 	const uint8_t *code;
 	uint32_t len;
 	uint64_t data_base;
-	uint64_t *opcodes;   /* [256] how often each was executed */
+	uint64_t *opcodes;   /* [SYSVM_OPS] how often each was executed */
 	uint64_t *succeeded; /* [256] calls: how often each succeeded */
 };
 /* Runs at most fuel instructions from page->pc on and leaves the page as an engine would. */
@@ -150,7 +156,7 @@ struct outcome {
 	char tree[16384];
 	/* Not compared. */
 	uint64_t fallbacks, entries;
-	uint64_t opcodes[256], succeeded[256];
+	uint64_t opcodes[SYSVM_OPS], succeeded[256];
 };
 bool engine_known(const char *name);
 /* Why that engine cannot be had here, or NULL. */

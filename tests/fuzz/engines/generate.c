@@ -48,6 +48,12 @@ void put_value(struct program *p, struct statement *s, unsigned int reg, uint64_
 	put(s, value, 1u << form);
 }
 
+void put_constant(struct program *p, struct statement *s, unsigned int reg, unsigned int offset)
+{
+	put_insn(p, s, SYSVM_OP_DATA, reg, 0, 0);
+	put(s, offset, 2);
+}
+
 static unsigned int any_value(uint64_t *random)
 {
 	return R_VALUE + next(random) % R_VALUES;
@@ -129,7 +135,9 @@ static void generate_statement(struct program *p, unsigned int at, uint64_t *ran
 				return;
 			continue;
 		}
-		if (kind < 54)
+		if (kind == 32)
+			generate_entries(p, s, random);
+		else if (kind < 54)
 			generate_plain(p, s, random);
 		else if (kind < 58)
 			generate_jump(p, s, random, at);

@@ -9,7 +9,8 @@
  * difference; 1: a difference, or too little was compared; 2: it could not be tried; 77: not on this
  * machine.
  *
- *   generate.c, calls.c   random programs        model.c   an independent machine
+ *   generate.c, calls.c,
+ *   entries.c             random programs        model.c   an independent machine
  *   constants.c           what they refer to     run.c     one run
  *   world.c               the scratch tree
  *
@@ -191,6 +192,9 @@ static bool print_coverage(const struct outcome *model)
 	for (op = 1; op < SYSVM_OP_CALL_FULL; op++)
 		if (sysvm_opcode_lookup(op).form != SYSVM_FORM_BAD && op != SYSVM_OP_GOON &&
 		    !model->opcodes[op] && ++missing)
+			printf("never executed: %s\n", sysvm_opcode_lookup(op).mnemonic);
+	for (op = SYSVM_OP_EXT(SYSVM_WIDE_FIRST); op < SYSVM_OPS; op++)
+		if (sysvm_opcode_lookup(op).form != SYSVM_FORM_BAD && !model->opcodes[op] && ++missing)
 			printf("never executed: %s\n", sysvm_opcode_lookup(op).mnemonic);
 	for (index = 0; index < SYSVM_CALL_EXTENDED; index++) {
 		const struct sysvm_syscall_info *row = sysvm_syscall_by_index(index);

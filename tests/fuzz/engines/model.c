@@ -9,7 +9,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -167,12 +169,106 @@ static bool do_load(struct sysvm_page *page, const struct sysvm_insn *insn)
 	return true;
 }
 
+#define DIRENT_SHORTEST 24
+
+/* Operands of a wide instruction, as opcodes.inc counts them from r1 on. */
+#define OPERAND(n) page->reg[insn->reg[(n)-1]]
+
+static bool ends_before_a_name(struct sysvm_page *page, const struct sysvm_insn *insn, uint64_t *why)
+{
+	if (OPERAND(4) >= OPERAND(5))
+		*why = SYSVM_ENTRIES_ALL;
+	else if (!OPERAND(6) || OPERAND(7) >= OPERAND(8))
+		*why = SYSVM_ENTRIES_FULL;
+	else if (OPERAND(5) - OPERAND(4) < DIRENT_SHORTEST)
+		*why = SYSVM_ENTRIES_BAD;
+	else
+		return false;
+	return true;
+}
+
+static bool is_passed_over(unsigned int skip, const char *name)
+{
+	return (skip == 1 && (!strcmp(name, ".") || !strncmp(name, "..", 3))) ||
+	       (skip == 2 && name[0] == '.');
+}
+
+enum name { DONE_WITH, LAST, FAULTS };
+
+/* One dirent, by plain calls. */
+static enum name do_name(struct sysvm_page *page, const struct sysvm_insn *insn, uint64_t *why)
+{
+	const bool x = insn->form == SYSVM_FORM_ENTRIES_X;
+	const unsigned int stride = insn->imm & 0xffff, followers = insn->imm >> 16 & 0xff;
+	const uint64_t entry = OPERAND(4), record = OPERAND(7), out = record + 8 + 8 * followers;
+	uint64_t device = 0;
+	uint32_t mode = 0, numbers[2];
+	uint16_t length;
+	char name[6] = "";
+	unsigned int i;
+	long result;
+
+	if (!load(entry + 16, &length, 2) || !load(entry + 19, name, 5))
+		return FAULTS;
+	if (length < DIRENT_SHORTEST || length > OPERAND(5) - entry) {
+		*why = SYSVM_ENTRIES_BAD;
+		return LAST;
+	}
+	if (is_passed_over(insn->imm >> 24 & 0xff, name)) {
+		OPERAND(4) = entry + length;
+		return DONE_WITH;
+	}
+	if (!store(record, entry, 8))
+		return FAULTS;
+	for (i = 1; i < followers; i++)
+		if (!store(record + 8 + 8 * i, 1ull << 63, 8))
+			return FAULTS;
+	result = x ? syscall(SYS_statx, OPERAND(2), entry + 19, OPERAND(3), OPERAND(11), out)
+		   : syscall(SYS_newfstatat, OPERAND(2), entry + 19, out, OPERAND(3));
+	page->calls++;
+	if (!store(record + 8, result ? -errno : 0, 8))
+		return FAULTS;
+	if (!result && x) {
+		if (!load(out + 28, &mode, 2) || !load(out + 136, numbers, 8))
+			return FAULTS;
+		device = makedev(numbers[0], numbers[1]);
+	} else if (!result && (!load(out, &device, 8) || !load(out + 24, &mode, 4))) {
+		return FAULTS;
+	}
+	if (!result && device != OPERAND(9) && (S_ISDIR(mode) || device != OPERAND(10))) {
+		*why = SYSVM_ENTRIES_ELSEWHERE;
+		return LAST;
+	}
+	OPERAND(4) = entry + length;
+	OPERAND(6)--;
+	OPERAND(7) = record + stride;
+	*why = mode & S_IFMT;
+	return mode && insn->imm >> 32 >> (mode >> 12) & 1 ? LAST : DONE_WITH;
+}
+
+/* A dirent for each step. False: the step is none, it faults. */
+static bool do_entries(struct sysvm_page *page, const struct sysvm_insn *insn, bool *ended)
+{
+	uint64_t why;
+	enum name how = DONE_WITH;
+
+	*ended = ends_before_a_name(page, insn, &why);
+	if (!*ended) {
+		how = do_name(page, insn, &why);
+		*ended = how == LAST || (how == DONE_WITH && ends_before_a_name(page, insn, &why));
+	}
+	if (*ended)
+		OPERAND(1) = why;
+	return how != FAULTS;
+}
+
 /* One instruction. Returns false if the program stops; whether it counts is in *counts. */
 static bool step(const struct model *m, struct sysvm_page *page, bool *counts)
 {
 	bool go_on = m->code[page->pc] == SYSVM_OP_GOON;
 	__u64 *r = page->reg;
 	uint64_t next_pc;
+	bool ended;
 	struct sysvm_insn insn;
 	int size = sysvm_decode(m->code, m->len, page->pc + go_on, &insn);
 
@@ -222,6 +318,16 @@ static bool step(const struct model *m, struct sysvm_page *page, bool *counts)
 			*counts = false;
 			return false;
 		}
+		break;
+	case SYSVM_FORM_ENTRIES:
+	case SYSVM_FORM_ENTRIES_X:
+		if (!do_entries(page, &insn, &ended)) {
+			stop(page, SYSVM_FAULT, EFAULT);
+			*counts = false;
+			return false;
+		}
+		if (!ended)
+			next_pc = page->pc;
 		break;
 	default: /* jumps */
 		if (is_taken(insn.op, r[insn.reg[0]], insn.nregs > 1 ? r[insn.reg[1]] : 0))

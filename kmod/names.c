@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module's own way to make newfstatat() about one name after the other of a directory: what the call
+ * does for a plain name and nothing else, without what all the names have in common.
+ *
+ * For each name: the right to search the directory (inode_permission, which asks the file system and the
+ * security modules), the dentry (d_lookup, which takes the locks that it takes in a path walk), and the
+ * attributes (vfs_getattr, which asks the security modules, the file system, and maps ids). So each name is
+ * decided at its turn, by what a path walk would decide by, and a race with a rename, an unlink or a change
+ * of mode ends as it may end for separate calls. What is not done again for each name is to find the
+ * directory: a descriptor of a process whose table nobody shares stays what it is for as long as this task
+ * does not change it.
+ *
+ * The plain path: whatever else a name may be is left to the call's own code, with nothing done before it
+ * that it does not do itself. That is
+ *   - a process that shares its descriptors; AT_FDCWD; a descriptor that is none, or no directory;
+ *   - flags other than AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT;
+ *   - a task that a filter, a tracer or an auditor looks at, or that has something else to do (boundary.c);
+ *   - names that are not one component: empty, "." and "..", with a slash, too long, not readable;
+ *   - directories with hashing or comparing of their own (casefold), and dentries that want to be validated
+ *     (network file systems, FUSE, some of overlayfs);
+ *   - names that the kernel does not know, or knows not to be there;
+ *   - mount points, automounts, links that are to be followed, block devices;
+ *   - ESTALE, which the call answers by asking again.
+ *
+ * struct stat is filled in as cp_new_stat() does it on x86-64, where nothing of it can overflow.
+ *
+ * Tested by tests/qemu/test_entries.c, row by row, and by tests/fuzz/engines/ against separate calls.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/fcntl.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/stat.h>
+#include <linux/uaccess.h>
+#include <linux/uidgid.h>
+#include <linux/version.h>
+
+#include "context.h"
+#include "kernel_env.h"
+#include "names.h"
+#include "trace.h"
+#include "uapi/syscalls.h"
+
+static bool wide = true;
+module_param(wide, bool, 0644);
+MODULE_PARM_DESC(wide,
+		 "a short way for calls about many names of a directory; off: each call by its own code");
+
+static int may_search(const struct path *directory)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return inode_permission(mnt_user_ns(directory->mnt), d_inode(directory->dentry), MAY_EXEC);
+#else
+	return inode_permission(mnt_idmap(directory->mnt), d_inode(directory->dentry), MAY_EXEC);
+#endif
+}
+
+void sysvm_directory_drop(struct sysvm_directory *directory)
+{
+	fput(directory->file);
+	directory->file = NULL;
+}
+
+/* The directory of that descriptor, held; NULL: not to be used. */
+static const struct path *enter(struct sysvm_directory *directory, int fd)
+{
+	const unsigned int own_way = DCACHE_OP_HASH | DCACHE_OP_COMPARE;
+	struct dentry *dentry;
+
+	/* Of a shared table it may be another one for each name. Nobody but this task could share this. */
+	if (atomic_read(&current->files->count) != 1)
+		return NULL;
+	if (directory->file && directory->fd != fd)
+		sysvm_directory_drop(directory);
+	if (!directory->file) {
+		directory->file = fget_raw(fd);
+		directory->fd = fd;
+		if (!directory->file)
+			return NULL;
+	}
+	dentry = directory->file->f_path.dentry;
+	if (!d_can_lookup(dentry) || READ_ONCE(dentry->d_flags) & own_way)
+		return NULL;
+	return &directory->file->f_path;
+}
+
+/* Bytes of the name, copied; 0: it is not a plain one. */
+static unsigned int copy_name(struct sysvm_directory *directory, u64 address)
+{
+	char *name = directory->name;
+	long n = strncpy_from_user(name, u64_to_user_ptr(address), SYSVM_NAME_MOST);
+
+	if (n <= 0 || n >= SYSVM_NAME_MOST || memchr(name, '/', n))
+		return 0;
+	if (name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')))
+		return 0;
+	return n;
+}
+
+static bool is_simple(struct dentry *dentry, bool follow)
+{
+	unsigned int flags = READ_ONCE(dentry->d_flags);
+
+	if (flags & (DCACHE_OP_REVALIDATE | DCACHE_MANAGED_DENTRY) || d_is_negative(dentry))
+		return false;
+	if (follow && d_is_symlink(dentry))
+		return false;
+	return !S_ISBLK(d_inode(dentry)->i_mode); /* The block device knows more than its inode. */
+}
+
+static struct dentry *look_up(const struct path *directory, const char *text, unsigned int length,
+			      bool follow)
+{
+	struct qstr name = QSTR_INIT(text, length);
+	struct dentry *dentry;
+
+	name.hash = full_name_hash(directory->dentry, text, length);
+	dentry = d_lookup(directory->dentry, &name);
+	if (dentry && !is_simple(dentry, follow)) {
+		dput(dentry);
+		return NULL;
+	}
+	return dentry;
+}
+
+static int put_stat(const struct kstat *from, u64 address)
+{
+	struct stat to = {
+		.st_dev = new_encode_dev(from->dev),
+		.st_ino = from->ino,
+		.st_mode = from->mode,
+		.st_nlink = from->nlink,
+		.st_uid = from_kuid_munged(current_user_ns(), from->uid),
+		.st_gid = from_kgid_munged(current_user_ns(), from->gid),
+		.st_rdev = new_encode_dev(from->rdev),
+		.st_size = from->size,
+		.st_blksize = from->blksize,
+		.st_blocks = from->blocks,
+		.st_atime = from->atime.tv_sec,
+		.st_atime_nsec = from->atime.tv_nsec,
+		.st_mtime = from->mtime.tv_sec,
+		.st_mtime_nsec = from->mtime.tv_nsec,
+		.st_ctime = from->ctime.tv_sec,
+		.st_ctime_nsec = from->ctime.tv_nsec,
+	};
+
+	return copy_to_user(u64_to_user_ptr(address), &to, sizeof(to)) ? -EFAULT : 0;
+}
+
+/* noinline: its frame is not to lie below a call that is made by its own code. */
+static noinline bool stat_name(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
+{
+	struct sysvm_directory *directory = &env->directory;
+	const struct pt_regs *regs = env->regs;
+	const unsigned int flags = regs->r10;
+	struct path path;
+	const struct path *parent;
+	struct kstat stat;
+	unsigned int length;
+	int error;
+
+	sysvm_forget_branches();
+	parent = enter(directory, regs->di);
+	if (!parent)
+		return false;
+	length = copy_name(directory, regs->si);
+	if (!length)
+		return false;
+	error = may_search(parent);
+	if (!error) {
+		path.mnt = parent->mnt;
+		path.dentry = look_up(parent, directory->name, length, !(flags & AT_SYMLINK_NOFOLLOW));
+		if (!path.dentry)
+			return false;
+		error = vfs_getattr(&path, &stat, STATX_BASIC_STATS, flags | AT_NO_AUTOMOUNT);
+		dput(path.dentry);
+	}
+	if (error == -ESTALE)
+		return false;
+	if (!error) {
+		error = put_stat(&stat, regs->dx);
+		entry->device = new_encode_dev(stat.dev);
+		entry->mode = stat.mode;
+	}
+	*result = error;
+	container_of(env, struct sysvm_thread_page, env)->counters.names++;
+	trace_sysvm_name(regs->di, directory->name, error);
+	return true;
+}
+
+bool sysvm_name_stat(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
+{
+	const unsigned int flags = env->regs->r10;
+
+	if (entry->call->index != SYSVM_CALL_newfstatat)
+		return false;
+	if (!READ_ONCE(wide) || flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) || sysvm_env_look(env)) {
+		/* Whoever judges the call may end the task in it: nothing is held then. */
+		sysvm_directory_leave(&env->directory);
+		return false;
+	}
+	return stat_name(env, entry, result);
+}

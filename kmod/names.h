@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Calls about the names of one directory, for the wide instructions (vm/entries.c). */
+#ifndef SYSVM_NAMES_H
+#define SYSVM_NAMES_H
+
+#include <linux/types.h>
+
+struct file;
+struct sysvm_entry;
+struct sysvm_env;
+
+#define SYSVM_NAME_MOST 256 /* bytes, its 0 included: NAME_MAX */
+
+/* What is kept from one name to the next. Its thread's alone; empty but within an instruction. */
+struct sysvm_directory {
+	struct file *file; /* held, or NULL */
+	int fd;
+	char name[SYSVM_NAME_MOST]; /* of the call that is being made */
+};
+
+/*
+ * Makes the newfstatat() in the task's registers and returns true, with *result and in entry what it has
+ * shown; or does nothing and returns false, and the call, whichever it is, is to be made as any other.
+ */
+bool sysvm_name_stat(struct sysvm_env *env, struct sysvm_entry *entry, long *result);
+void sysvm_directory_drop(struct sysvm_directory *directory);
+
+static inline void sysvm_directory_leave(struct sysvm_directory *directory)
+{
+	if (directory->file)
+		sysvm_directory_drop(directory);
+}
+
+#endif

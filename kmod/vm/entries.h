@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* Wide instructions over the names of a directory. */
+#ifndef SYSVM_VM_ENTRIES_H
+#define SYSVM_VM_ENTRIES_H
+
+#include "env.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The instruction at `at` (verified), which has taken 1 fuel; fuel: what is left. If it stops before a
+ * name, env->stop is the status, and what that name took of the fuel is to be given back. Returns what the
+ * call returned that asks for a restart, if that is why.
+ */
+long sysvm_entries(struct sysvm_env *env, SYSVM_ARGS *args, volatile __u64 *r, const __u8 *at, __u64 *fuel);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
