@@ -117,6 +117,7 @@ static int __init sysvm_init(void)
 	BUILD_BUG_ON(sizeof(struct sysvm_page) != SYSVM_PAGE_SIZE);
 	BUILD_BUG_ON(SYSVM_PAGE_SIZE != PAGE_SIZE);
 	BUILD_BUG_ON(offsetof(struct sysvm_page, reg) != SYSVM_HEADER_SIZE);
+	BUILD_BUG_ON(sizeof(struct sysvm_thread_page) > 4096); /* what kmalloc gives at most of its size */
 	BUILD_BUG_ON(offsetof(struct sysvm_page, code) != SYSVM_CODE_OFFSET);
 
 	if (mode & ~0666)

@@ -25,6 +25,8 @@
  *
  * struct stat is filled in as cp_new_stat() does it on x86-64, where nothing of it can overflow.
  *
+ * The next names' memory is fetched meanwhile: ahead.c.
+ *
  * Tested by tests/qemu/test_entries.c, row by row, and by tests/fuzz/engines/ against separate calls.
  */
 #include <linux/cred.h>
@@ -63,6 +65,7 @@ static int may_search(const struct path *directory)
 
 void sysvm_directory_drop(struct sysvm_directory *directory)
 {
+	sysvm_ahead_drop(&directory->ahead);
 	fput(directory->file);
 	directory->file = NULL;
 }
@@ -114,19 +117,12 @@ static bool is_simple(struct dentry *dentry, bool follow)
 	return !S_ISBLK(d_inode(dentry)->i_mode); /* The block device knows more than its inode. */
 }
 
-static struct dentry *look_up(const struct path *directory, const char *text, unsigned int length,
-			      bool follow)
+static struct dentry *look_up(const struct path *directory, const char *text, unsigned int length)
 {
 	struct qstr name = QSTR_INIT(text, length);
-	struct dentry *dentry;
 
 	name.hash = full_name_hash(directory->dentry, text, length);
-	dentry = d_lookup(directory->dentry, &name);
-	if (dentry && !is_simple(dentry, follow)) {
-		dput(dentry);
-		return NULL;
-	}
-	return dentry;
+	return d_lookup(directory->dentry, &name);
 }
 
 static int put_stat(const struct kstat *from, u64 address)
@@ -169,15 +165,23 @@ static noinline bool stat_name(struct sysvm_env *env, struct sysvm_entry *entry,
 	parent = enter(directory, regs->di);
 	if (!parent)
 		return false;
+	sysvm_ahead_fill(&directory->ahead, parent->dentry, entry, directory->name);
 	length = copy_name(directory, regs->si);
 	if (!length)
 		return false;
 	error = may_search(parent);
 	if (!error) {
 		path.mnt = parent->mnt;
-		path.dentry = look_up(parent, directory->name, length, !(flags & AT_SYMLINK_NOFOLLOW));
+		path.dentry = sysvm_ahead_take(&directory->ahead, parent->dentry, entry->entry,
+					       directory->name, length);
+		if (!path.dentry)
+			path.dentry = look_up(parent, directory->name, length);
 		if (!path.dentry)
 			return false;
+		if (!is_simple(path.dentry, !(flags & AT_SYMLINK_NOFOLLOW))) {
+			dput(path.dentry);
+			return false;
+		}
 		error = vfs_getattr(&path, &stat, STATX_BASIC_STATS, flags | AT_NO_AUTOMOUNT);
 		dput(path.dentry);
 	}

@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include "ahead.h"
+
 struct file;
 struct sysvm_entry;
 struct sysvm_env;
@@ -15,6 +17,7 @@ struct sysvm_env;
 struct sysvm_directory {
 	struct file *file; /* held, or NULL */
 	int fd;
+	struct sysvm_ahead ahead; /* of names below file */
 	char name[SYSVM_NAME_MOST]; /* of the call that is being made */
 };
 

@@ -166,7 +166,9 @@ static long each(const struct entries *e, struct sysvm_entry *name, __u64 *fuel)
 			continue;
 		}
 		name->entry = entry;
+		name->next = entry + tail.length;
 		name->end = end;
+		name->most = window;
 		result = make(e, name, record);
 		if (SYSVM_UNLIKELY(env->stop))
 			return result;
@@ -176,7 +178,7 @@ static long each(const struct entries *e, struct sysvm_entry *name, __u64 *fuel)
 			    (name->device != get(e, DEVICE2) || kind == DIRECTORY_KIND))
 				return SYSVM_ENTRIES_ELSEWHERE;
 		}
-		set(e, ENTRY, entry + tail.length);
+		set(e, ENTRY, name->next);
 		set(e, WINDOW, window - 1);
 		set(e, RECORD, record + e->imm.stride);
 		if (kind && e->imm.kinds >> (kind >> 12) & 1)
@@ -198,7 +200,7 @@ long sysvm_entries(struct sysvm_env *env, SYSVM_ARGS *args, volatile __u64 *r, c
 	};
 	struct sysvm_entry name = {
 		.call = &sysvm_call_ops[SYSVM_OP_CALL_FULL + (x ? SYSVM_CALL_statx : SYSVM_CALL_newfstatat)],
-		.skip = e.imm.skip,
+		.kinds = e.imm.kinds,
 	};
 	long result = each(&e, &name, fuel);
 

@@ -272,7 +272,10 @@ MUTATIONS = [
         "other_flags_take_the_plain_path"),
     one("the directory is let go of", "kernel_env.h", "\tsysvm_directory_leave(&env->directory);", "\t;",
         "plain_files_take_the_short_way"),
-    one("it can be switched off", "names.c", "if (!READ_ONCE(wide) || ", "if (", "the_parameter_switches_it_off"),
+    one("a dentry that was found ahead is looked at again", "ahead.c",
+        "first->entry == entry && is_still(first->dentry, parent, name, length)", "first->entry == entry",
+        "no_dentry_that_was_found_ahead_is_used_when_it_has_gone"),
+    one("it can be switched off", "names.c", "if (!READ_ONCE(wide) || ", "if (", "parameters_switch_it_off"),
     one("a name is one instruction", "vm/entries.c", "if (SYSVM_UNLIKELY(!(*fuel)--))", "if (0)",
         "case_files_give_the_same_on_the_kernel_engine"),
 

@@ -293,11 +293,23 @@ static void the_right_to_search_is_asked_for_at_each_name(void)
 	CHECK_EQ(status, 0);
 }
 
+/* The file gets this size, or another file of this size gets its name. */
+static void set_size(int directory, const char *name, long size, bool by_rename)
+{
+	int file = openat(directory, by_rename ? "new" : name, O_CREAT | O_WRONLY, 0644);
+
+	CHECK_EQ(ftruncate(file, size), 0);
+	close(file);
+	if (by_rename)
+		CHECK_EQ(renameat(directory, "new", directory, name), 0);
+}
+
 /*
- * Another process sets the sizes of all files to 1, then to 2, and so on, each time from the last name to the first: who
- * asks from the first to the last never sees a size below the one before, whatever is looked at ahead.
+ * Another process gives all files the size 1, then 2, and so on, each time from the last name to the first: who asks
+ * from the first to the last never sees a size below the one before, whatever is looked up ahead. Every second name is
+ * one that is not.
  */
-static void no_name_is_older_than_the_one_before_it(void)
+static void sizes_only_grow(bool by_rename)
 {
 	const unsigned int files = 300;
 	int fd = fresh_directory(files), status;
@@ -307,28 +319,30 @@ static void no_name_is_older_than_the_one_before_it(void)
 	pid_t pid;
 
 	for (unsigned int i = 0; i < files; i++) {
-		char path[32];
+		char path[16];
 
-		snprintf(path, sizeof(path), HERE "/f%u", i);
-		CHECK_EQ(truncate(path, 0), 0);
-		names_add(&n, strrchr(path, '/') + 1);
+		snprintf(path, sizeof(path), "./f%u", i);
+		set_size(fd, path, 0, false);
+		names_add(&n, path + 2 * (i % 2));
 	}
 	pid = fork();
-	if (!pid) {
-		int file[300];
-
-		for (unsigned int i = 0; i < files; i++)
-			file[i] = openat(fd, (char *)n.bytes + 24 * i + 19, O_WRONLY); /* all of 24 bytes */
+	if (!pid)
 		for (long size = 1;; size++)
-			for (unsigned int i = files; i--;)
-				CHECK_EQ(ftruncate(file[i], size), 0);
-	}
-	for (int i = 0; i < 3000 && grown < 100; i++) {
+			for (unsigned int i = files; i--;) {
+				char name[16];
+
+				snprintf(name, sizeof(name), "f%u", i);
+				set_size(fd, name, size, by_rename);
+			}
+	for (int i = 0; i < 3000 && grown < 300; i++) {
 		struct record *records = entries_run(&m, fd, AT_SYMLINK_NOFOLLOW, &n);
 
 		for (size_t j = 1; j < n.count; j++) {
 			CHECK_EQ(records[j].result, 0);
-			CHECK(records[j].stat.st_size >= records[j - 1].stat.st_size);
+			if (records[j].stat.st_size < records[j - 1].stat.st_size)
+				FAIL("%s has size %lld, after %s with %lld", name_of(&records[j]),
+				     (long long)records[j].stat.st_size, name_of(&records[j - 1]),
+				     (long long)records[j - 1].stat.st_size);
 			grown += records[j].stat.st_size > records[j - 1].stat.st_size;
 		}
 		munmap(records, STRIDE * (n.count + 1));
@@ -336,6 +350,17 @@ static void no_name_is_older_than_the_one_before_it(void)
 	kill(pid, SIGKILL);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK(grown); /* or nobody was in between, and this says nothing */
+	CHECK(short_calls() > 100);
+}
+
+static void no_name_is_older_than_the_one_before_it(void)
+{
+	sizes_only_grow(false);
+}
+
+static void no_dentry_that_was_found_ahead_is_used_when_it_has_gone(void)
+{
+	sizes_only_grow(true);
 }
 
 static void results_that_cannot_be_written_are_the_calls_error(void)
@@ -388,15 +413,33 @@ static void overlays_give_what_they_give_one_by_one(void)
 	entries_compare(fd, AT_SYMLINK_NOFOLLOW, &n, 19);
 }
 
-static void the_parameter_switches_it_off(void)
+static void set_parameter(const char *name, const char *value)
 {
-	int fd = fresh_directory(5), parameter = open("/sys/module/sysvm/parameters/wide", O_WRONLY);
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/sysvm/parameters/%s", name);
+	fd = open(path, O_WRONLY);
+	CHECK_EQ(write(fd, value, strlen(value)), (long)strlen(value));
+	close(fd);
+}
+
+static void parameters_switch_it_off(void)
+{
+	int fd = fresh_directory(50);
 	struct names n = names_of(fd);
 
-	CHECK_EQ(write(parameter, "N", 1), 1);
+	set_parameter("wide", "N");
 	entries_compare(fd, AT_SYMLINK_NOFOLLOW, &n, 0);
-	CHECK_EQ(write(parameter, "Y", 1), 1);
-	entries_compare(fd, AT_SYMLINK_NOFOLLOW, &n, 5);
+	set_parameter("wide", "Y");
+	for (int ahead = 0; ahead <= 17; ahead++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", ahead == 17 ? 255 : ahead);
+		set_parameter("ahead", text);
+		entries_compare(fd, AT_SYMLINK_NOFOLLOW, &n, 50);
+	}
+	set_parameter("ahead", "16");
 }
 
 static void statx_is_made_as_it_is(void)
@@ -625,9 +668,10 @@ static const struct test tests[] = {
 	TEST(a_directory_that_may_not_be_searched_is_refused_for_each_name),
 	TEST(the_right_to_search_is_asked_for_at_each_name),
 	TEST(no_name_is_older_than_the_one_before_it),
+	TEST(no_dentry_that_was_found_ahead_is_used_when_it_has_gone),
 	TEST(results_that_cannot_be_written_are_the_calls_error),
 	TEST(overlays_give_what_they_give_one_by_one),
-	TEST(the_parameter_switches_it_off),
+	TEST(parameters_switch_it_off),
 	TEST(statx_is_made_as_it_is),
 	TEST(a_hundred_thousand_names_take_as_many_entries_as_their_time),
 	TEST(signals_are_taken_between_names),

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Half of a stat of a hot file is waiting for memory: its dentry and its inode lie anywhere. Who knows the
+ * next names can have them fetched meanwhile. So names are taken sixteen at a time: each is looked up with
+ * d_lookup(), and the three lines of its inode that a stat reads are prefetched; then they are worked on
+ * one by one.
+ *
+ * Nothing is decided ahead. When a name's turn has come it is read and copied again, the right to search
+ * the directory is asked for, and of the dentry that was found is asked, under its lock, what d_lookup()
+ * asks of each that it comes across: that it is still hashed, below this directory, by this name. There is
+ * at most one such dentry, so it is the one that a lookup would find now. Any other answer, and the lookup
+ * is made. What the dentry is (a file, a mount point ...) is looked at after that, by names.c.
+ *
+ * The program's memory is read ahead only where it is present: what is not is not fetched before its turn.
+ *
+ * Tested by tests/qemu/test_entries.c.
+ */
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/prefetch.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "ahead.h"
+#include "context.h"
+#include "kernel_env.h"
+#include "names.h"
+
+static unsigned char names_ahead = SYSVM_AHEAD_MOST;
+module_param_named(ahead, names_ahead, byte, 0644);
+MODULE_PARM_DESC(ahead, "names of a directory that are looked up ahead at most, 16 or less; 0: none (16)");
+
+/* As vm/entries.c has them. */
+#define DIRENT_LENGTH 16
+#define DIRENT_NAME 19
+#define DIRENT_SHORTEST 24
+
+void sysvm_ahead_drop(struct sysvm_ahead *ahead)
+{
+	while (ahead->next < ahead->count)
+		dput(ahead->name[ahead->next++].dentry);
+	ahead->next = 0;
+	ahead->count = 0;
+	ahead->until = 0;
+}
+
+/* Only an address is taken from the inode, and it stays where it is while the dentry is held. */
+static void prefetch_inode(const struct dentry *dentry)
+{
+	const struct inode *inode = READ_ONCE(dentry->d_inode);
+
+	if (!inode)
+		return;
+	prefetch(&inode->i_mode);
+	prefetch(&inode->i_ino);
+	prefetch(&inode->i_blocks);
+}
+
+/* A dentry that somebody could notice to be held (an unlink on NFS renames it then) is let go of at once. */
+static struct dentry *look_up(struct dentry *parent, const char *text, unsigned int length)
+{
+	struct qstr name = QSTR_INIT(text, length);
+	struct dentry *dentry;
+
+	name.hash = full_name_hash(parent, text, length);
+	dentry = d_lookup(parent, &name);
+	if (dentry && READ_ONCE(dentry->d_flags) & (DCACHE_OP_REVALIDATE | DCACHE_MANAGED_DENTRY)) {
+		dput(dentry);
+		return NULL;
+	}
+	return dentry;
+}
+
+/* One dirent, with page faults off. Returns its length, or 0: no more. */
+static unsigned int add(struct sysvm_ahead *ahead, struct dentry *parent, u64 entry,
+			const struct sysvm_entry *present, char *text)
+{
+	struct sysvm_ahead_name *name = &ahead->name[ahead->count];
+	u64 left = present->end - entry;
+	long length;
+	struct { /* of struct linux_dirent64 */
+		u16 length;
+		u8 type;
+	} __packed dirent;
+
+	if (left < DIRENT_SHORTEST ||
+	    copy_from_user(&dirent, u64_to_user_ptr(entry + DIRENT_LENGTH), sizeof(dirent)) ||
+	    dirent.length < DIRENT_SHORTEST || dirent.length > left)
+		return 0;
+	length = strncpy_from_user(text, u64_to_user_ptr(entry + DIRENT_NAME), SYSVM_NAME_MOST);
+	if (length <= 0 || length >= SYSVM_NAME_MOST)
+		return 0;
+	name->dentry = look_up(parent, text, length);
+	if (name->dentry) {
+		prefetch_inode(name->dentry);
+		name->entry = entry;
+		ahead->count++;
+	}
+	/* Where the instruction is going to end, the program has other plans. */
+	return present->kinds >> (dirent.type & 15) & 1 ? 0 : dirent.length;
+}
+
+void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const struct sysvm_entry *present,
+		      char *text)
+{
+	unsigned int most = min_t(unsigned int, READ_ONCE(names_ahead), SYSVM_AHEAD_MOST), i;
+	u64 entry = present->entry;
+
+	/* Each once, known or not; and for the last one alone there is nothing to be fetched meanwhile. */
+	if (entry < ahead->until || present->end - present->next < DIRENT_SHORTEST)
+		return;
+	sysvm_ahead_drop(ahead);
+	pagefault_disable();
+	for (i = 0; i < most && i < present->most; i++) {
+		unsigned int length = add(ahead, parent, entry, present, text);
+
+		if (!length)
+			break;
+		entry += length;
+	}
+	pagefault_enable();
+	ahead->until = max(entry, present->next);
+}
+
+/* What d_lookup() asks of a dentry in its bucket. */
+static bool is_still(struct dentry *dentry, const struct dentry *parent, const char *name,
+		     unsigned int length)
+{
+	bool still;
+
+	spin_lock(&dentry->d_lock);
+	still = dentry->d_parent == parent && !d_unhashed(dentry) && dentry->d_name.len == length &&
+		!memcmp(dentry->d_name.name, name, length);
+	spin_unlock(&dentry->d_lock);
+	return still;
+}
+
+struct dentry *sysvm_ahead_take(struct sysvm_ahead *ahead, struct dentry *parent, u64 entry, const char *name,
+				unsigned int length)
+{
+	while (ahead->next < ahead->count) {
+		struct sysvm_ahead_name *first = &ahead->name[ahead->next];
+
+		if (first->entry > entry)
+			return NULL; /* the present one was not known */
+		ahead->next++;
+		if (first->entry == entry && is_still(first->dentry, parent, name, length))
+			return first->dentry;
+		dput(first->dentry);
+	}
+	return NULL;
+}
