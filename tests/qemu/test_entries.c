@@ -16,7 +16,7 @@
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 
-#define HERE "/tmp/entries"
+#define HERE "/tmp/entries-here"
 
 /* A tmpfs of our own, with these files in it; its descriptor. */
 static int fresh_directory(unsigned int files)
