@@ -30,6 +30,18 @@ std::map<uint8_t, int64_t> constants_of(const Procedure& p) {
   return constants;
 }
 
+std::string wide_instruction(const Procedure& p) {
+  const auto len = static_cast<uint32_t>(p.code.size());
+  for (uint32_t at = 0; at < len;) {
+    sysvm_insn insn;
+    const int size = sysvm_decode(p.code.data(), len, at, &insn);
+    if (size <= 0) break;
+    if (sysvm_is_wide(insn.op)) return sysvm_opcode_lookup(insn.op).mnemonic;
+    at += static_cast<uint32_t>(size);
+  }
+  return "";
+}
+
 class Explainer {
  public:
   explicit Explainer(const Procedure& p) : proc_(p), constants_(constants_of(p)) {}
@@ -232,6 +244,7 @@ std::vector<ExplainedProcedure> explain(const ProcedureFile& file, const nlohman
       e.loop_first = p.loop->first;
       e.loop_calls = p.loop->followers;
       e.loop_entries = p.loop->capacity;
+      e.loop_instruction = wide_instruction(p);
       for (const svp_arg& a : p.followers[p.loop->first].arg) e.loop_over_names |= a.kind == SVP_ARG_ROW;
     }
     if (const nlohmann::json* note = note_of(notes, i, e.name)) {
@@ -287,9 +300,12 @@ std::string explain_text(const ProcedureFile& file, bool code) {
     for (size_t j = 0; j < e.followers.size(); ++j) {
       const ExplainedCall& f = e.followers[j];
       if (e.loop_calls && j == e.loop_first)
-        out += fmt::format("  loop     what follows is made for each {}, at most {} in a run:\n",
+        out += fmt::format("  loop     what follows is made for each {}, at most {} in a run{}:\n",
                            e.loop_over_names ? "name in the row and each directory on the way" : "dirent",
-                           e.loop_entries);
+                           e.loop_entries,
+                           e.loop_instruction.empty()
+                               ? ""
+                               : ", the first call of each by one instruction (" + e.loop_instruction + ")");
       if (e.loop_calls && j == e.loop_first + e.loop_calls) out += "  end      of the loop\n";
       out += "  answers  " + f.call + "\n";
       for (size_t k = 0; k < f.from.size(); ++k) out += fmt::format("             {}  {}\n", k, f.from[k]);
@@ -316,6 +332,7 @@ std::string explain_json(const ProcedureFile& file) {
                           {"guard", e.guard}};
     if (e.loop_calls)
       one["loop"] = {{"first", e.loop_first}, {"calls", e.loop_calls}, {"entries", e.loop_entries}};
+    if (!e.loop_instruction.empty()) one["loop"]["instruction"] = e.loop_instruction;
     if (e.hits >= 0)
       one.update({{"hits", e.hits},
                   {"misses", e.misses},

@@ -34,6 +34,7 @@ struct ExplainedProcedure {
   uint32_t loop_first = 0, loop_calls = 0;  // of the followers those that a loop makes; 0 calls: no loop
   uint32_t loop_entries = 0;                // that one run may take at most
   bool loop_over_names = false;             // in a row in memory
+  std::string loop_instruction;             // that makes the first call of each; empty: a loop in byte code
   uint32_t staging = 0;                     // bytes
   std::vector<std::string> code;            // listing
 };

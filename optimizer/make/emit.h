@@ -28,7 +28,9 @@
 // A loop over a directory follows its getdents64: for each name its calls, results and output in a record of
 // the staging area (procedures/svp.h, struct svp_loop). It stops where the window ends, after a name on
 // another device, and after a directory if the program goes into it. Calls that follow a link, or that only
-// some kinds of file get, are made only for the kind that the first call has shown.
+// some kinds of file get, are made only for the kind that the first call has shown. Where names are looked up
+// below a descriptor, one wide instruction makes the first call of each; the loop is entered again after the
+// kinds of file for which there is more to do.
 //
 // Registers: r0-r5 the trigger's arguments, r6 the late close, r7 the trigger's result, from r8 on whatever
 // is needed, SVP_REG_* at the top. Tested by tests/optimizer/emit_test.cc (golden text).

@@ -20,6 +20,25 @@ uint64_t out_bytes(const EachCall& call) {
   return 0;
 }
 
+// Can one instruction make the first call of each name? It looks names up below a descriptor; and where what
+// else is asked is asked of regular files, too, it would end after nearly each.
+bool is_wide(const LoopShape& shape) {
+  const EachCall& first = shape.calls[0];
+  if (shape.row || shape.under ||
+      (first.sources.nr != SYSVM_NR_newfstatat && first.sources.nr != SYSVM_NR_statx) ||
+      first.sources.args[0].from != From::kDirectory || first.sources.args[1].from != From::kDirentName)
+    return false;
+  return std::none_of(shape.calls.begin() + 1, shape.calls.end(),
+                      [](const EachCall& call) { return call.kinds >> kKindRegular & 1; });
+}
+
+// After which files there is more to do than to go on to the next name.
+uint32_t kinds_to_end_at(const LoopShape& shape) {
+  uint32_t kinds = shape.leaves ? 1u << kKindDirectory : 0;
+  for (size_t i = 1; i < shape.calls.size(); ++i) kinds |= shape.calls[i].kinds & 0xfffe;
+  return kinds;
+}
+
 }  // namespace
 
 Result<Emitted> Emitter::run_loop(const LoopShape& shape) {
@@ -82,8 +101,10 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   const auto records = static_cast<uint32_t>(stage(uint64_t{capacity} * stride));
   const auto n = static_cast<uint32_t>(shape.calls.size());
   const uint8_t record = fresh(), limit = fresh(), window = fresh(), name = fresh(), kind = fresh(),
-                t = fresh(), u = fresh(), result = fresh(), none = constant(SVP_NOT_MADE);
-  const uint8_t dot = shape.row ? 0 : constant('.'), dots = shape.row ? 0 : constant('.' | '.' << 8);
+                t = fresh(), u = fresh(), result = fresh();
+  const bool one = is_wide(shape);
+  const uint8_t none = one ? 0 : constant(SVP_NOT_MADE), dot = shape.row || one ? 0 : constant('.'),
+                dots = shape.row || one ? 0 : constant('.' | '.' << 8);
   const std::string next = label(), skip = label(), take = label(), over = label();
   loop_ = svp_loop{};
   loop_->first = static_cast<uint32_t>(followers_.size());
@@ -98,6 +119,10 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   line(fmt::format("addi r{}, r{}, {}", limit, record, uint64_t{capacity} * stride));
   line(fmt::format("mov r{}, r{}", window, +SVP_REG_WINDOW));
   line(next + ":");
+  if (one) {
+    wide(shape, {directory, record, limit, window, name, kind, t, u, result}, next);
+    return;
+  }
   line(fmt::format("jbe r{}, r{}, {}", +SVP_REG_ENTRY_END, +SVP_REG_ENTRY, over));
   line(fmt::format("jz r{}, done", window));
   line(fmt::format("jbe r{}, r{}, done", limit, record));
@@ -153,6 +178,61 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   line(skip + ":");
   line(fmt::format("ld16 r{}, [r{}+{}]", t, +SVP_REG_ENTRY, kEntryLength));
   line(fmt::format("add r{0}, r{0}, r{1}", +SVP_REG_ENTRY, t));
+  line("jmp " + next);
+  line(over + ":");
+}
+
+void Emitter::wide(const LoopShape& shape, const LoopRegisters& r, const std::string& next) {
+  const EachCall& first = shape.calls[0];
+  const bool x = is_statx(first);
+  const auto n = static_cast<uint32_t>(shape.calls.size());
+  const std::string over = label();
+  Follower f;
+  f.nr = first.sources.nr;
+  f.nargs = sysvm_syscall_by_nr(f.nr)->nargs;
+  f.result = r.result;
+  std::vector<uint8_t> plain;  // flags, and the mask of statx
+  for (size_t i = 0; i < f.nargs; ++i) {
+    const ArgSource& a = first.sources.args[i];
+    if (a.from == From::kDirectory)
+      f.arg[i] = emitted_arg(SVP_ARG_REG, 0, r.directory);
+    else if (a.from == From::kDirentName)
+      f.arg[i] = emitted_arg(SVP_ARG_NAME);
+    else if (a.from == From::kOut)
+      f.arg[i] = emitted_arg(SVP_ARG_OUT, 8 + 8 * uint64_t{n}, 0, static_cast<uint32_t>(out_bytes(first)));
+    else
+      plain.push_back(argument(a, 0, false, f.arg[i]));
+  }
+  followers_.push_back(f);
+  line(fmt::format("{} r{}, r{}, r{}, r{}, r{}, r{}, r{}, r{}, r{}, r{}{}, {}, {}, {}, {}",
+                   x ? "statx_entries" : "stat_entries", r.result, r.directory, plain[0], +SVP_REG_ENTRY,
+                   +SVP_REG_ENTRY_END, r.window, r.record, r.limit, +SVP_REG_DEVICE, +SVP_REG_DEVICE2,
+                   x ? fmt::format(", r{}", plain[1]) : "", record_stride(shape), n, shape.hidden ? 1 : 2,
+                   kinds_to_end_at(shape)));
+  if (n == 1) {
+    line(fmt::format("jnz r{}, done", r.result));
+    return;
+  }
+  line(fmt::format("jz r{}, {}", r.result, over));
+  line(fmt::format("jb r{}, r{}, done", r.result, constant(S_IFIFO)));  // it did not end at a kind of file
+  line(fmt::format("mov r{}, r{}", r.kind, r.result));
+  // The record is counted already: what is not made now has not been made.
+  const uint8_t last = fresh();
+  line(fmt::format("addi r{}, r{}, -{}", last, r.record, record_stride(shape)));
+  line(fmt::format("ld64 r{}, [r{}+0]", r.name, last));
+  line(fmt::format("addi r{0}, r{0}, {1}", r.name, kEntryName));
+  uint64_t at = 8 + 8 * uint64_t{n} + (out_bytes(first) + 7) / 8 * 8;
+  for (uint32_t i = 1; i < n; ++i) {
+    const EachCall& call = shape.calls[i];
+    const std::string made = label();
+    skip_other_kinds(call.kinds, r.kind, made);
+    if (is_readlink(call)) guard_link(first, 8 + 8 * uint64_t{n}, last, r.t, r.u, made);
+    each_call(call, at, last, r.directory, r.name, r.result, r.u, made);
+    line(fmt::format("st64 [r{}+{}], r{}", last, 8 + 8 * i, r.result));
+    line(made + ":");
+    at += (out_bytes(call) + 7) / 8 * 8;
+  }
+  if (shape.leaves) line(fmt::format("jeq r{}, r{}, done", r.kind, constant(S_IFDIR)));
   line("jmp " + next);
   line(over + ":");
 }

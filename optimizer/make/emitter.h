@@ -63,6 +63,12 @@ class Emitter {
   void loop_after_getdents(const PlannedStep& s);
   // For each name from SVP_REG_ENTRY on: the shape's calls. Runs on after the last, else to "done".
   void loop(const LoopShape& shape, uint8_t directory, uint32_t capacity);
+  struct LoopRegisters {
+    uint8_t directory, record, limit, window, name, kind, t, u, result;
+  };
+  // The rest of a loop from its label `next` on, with one instruction that makes the first call of each name
+  // (kmod/vm/entries.c).
+  void wide(const LoopShape& shape, const LoopRegisters& r, const std::string& next);
   // To SVP_REG_NAME, 8 bytes at a time; what follows the name's 0 does not matter. The entry is at least 24
   // long.
   void copy_name(uint8_t name, uint8_t t, uint8_t u);

@@ -45,7 +45,10 @@ std::vector<Instruction> calls_of(const std::vector<uint8_t>& code) {
     const int size = sysvm_disasm(code.data(), len, at, SYSVM_DISASM_LABELS, text, sizeof text);
     if (size <= 0 || sysvm_decode(code.data(), len, at, &insn) <= 0) break;
     if (insn.op == SYSVM_OP_GOON && sysvm_decode(code.data(), len, at + insn.size, &insn) <= 0) break;
-    if (sysvm_is_call(insn.form))
+    if (sysvm_is_entries(insn.form))
+      out.push_back(
+          {text, insn.form == SYSVM_FORM_ENTRIES ? SYSVM_NR_newfstatat : SYSVM_NR_statx, insn.reg[0]});
+    else if (sysvm_is_call(insn.form))
       out.push_back({text, static_cast<uint32_t>(sysvm_syscall_by_index(insn.call)->nr), insn.reg[0]});
     at += static_cast<uint32_t>(size);
   }

@@ -64,6 +64,8 @@ static bool code_allowed(uint32_t number, const struct svp_proc *p, uint32_t tri
 
 		if (sysvm_decode(code, p->code_size, at, &insn) <= 0)
 			return false;
+		if (sysvm_is_wide(insn.op)) /* stat and statx of names, which may run ahead */
+			first = false;
 		if (!sysvm_is_call(insn.form))
 			continue;
 		info = sysvm_syscall_by_index(insn.call);
