@@ -7,10 +7,11 @@
 #include <filesystem>
 #include <thread>
 #include <tuple>
-#include <unordered_set>
 
 #include "traces/format.h"
+#include "traces/packed.h"
 #include "traces/records.h"
+#include "traces/string_table.h"
 
 namespace sysvm {
 
@@ -19,35 +20,6 @@ using namespace trace_format;
 namespace {
 
 constexpr uint64_t kEventsOfAByte = 16;  // of a file: more were never seen
-
-// Strings of all chunks, each kept once: a set of numbers that are compared as the strings that they stand
-// for.
-class Strings {
- public:
-  explicit Strings(std::vector<std::string>& all) : all_(all), ids_(16, Hash{&all}, Equal{&all}) {}
-  uint32_t intern(std::string_view text) {
-    if (auto it = ids_.find(text); it != ids_.end()) return *it;
-    all_.emplace_back(text);
-    return *ids_.insert(static_cast<uint32_t>(all_.size() - 1)).first;
-  }
-
- private:
-  struct Hash {
-    using is_transparent = void;
-    const std::vector<std::string>* all;
-    size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
-    size_t operator()(uint32_t id) const { return (*this)(std::string_view((*all)[id])); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const std::vector<std::string>* all;
-    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(std::string_view a, uint32_t b) const { return a == (*all)[b]; }
-    bool operator()(uint32_t a, std::string_view b) const { return b == (*all)[a]; }
-  };
-  std::vector<std::string>& all_;
-  std::unordered_set<uint32_t, Hash, Equal> ids_;
-};
 
 // The chunks between two other records, decoded by several threads and handed over in order.
 class Window {
@@ -135,7 +107,7 @@ Result<TraceInfo> walk(const std::string& path, unsigned threads, Deliver delive
 unsigned default_threads() { return std::clamp(std::thread::hardware_concurrency(), 1u, 8u); }
 
 // The string columns from numbers in a chunk's strings to those of all.
-void renumber(Columns& columns, const std::vector<std::string_view>& strings, Strings& all,
+void renumber(Columns& columns, const std::vector<std::string_view>& strings, StringTable& all,
               std::vector<uint32_t>& ids) {
   ids.assign(1, kNoString);
   for (size_t i = 1; i < strings.size(); ++i) ids.push_back(all.intern(strings[i]));
@@ -161,7 +133,7 @@ namespace {
 template <typename Take>
 Result<TraceInfo> read_all(const std::string& path, unsigned threads, Take take) {
   std::vector<std::string> all{std::string()};
-  Strings strings(all);
+  StringTable strings(all);
   std::vector<uint32_t> ids;
   TraceInfo info =
       TRY(walk(path, threads ? threads : default_threads(), [&](ChunkDecoder& chunk, TraceInfo&) {
@@ -219,6 +191,15 @@ Result<Trace> read_trace(const std::string& path, unsigned threads) {
     for (size_t i = 0; i < columns.size(); ++i) trace.events.push_back(columns.event(i));
   }));
   sort_by_time(trace.events);
+  return trace;
+}
+
+Result<PackedTrace> read_packed(const std::string& path, unsigned threads) {
+  PackedTrace trace;
+  static_cast<TraceInfo&>(trace) = TRY(read_all(path, threads, [&](const Columns& columns) {
+    for (size_t i = 0; i < columns.size(); ++i) trace.events.add(columns.event(i));
+  }));
+  trace.events.sort_by_time();
   return trace;
 }
 
