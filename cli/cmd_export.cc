@@ -12,7 +12,7 @@
 #include "optimizer/prove/replay.h"
 #include "procedures/svp.h"
 #include "traces/export.h"
-#include "traces/reader.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 namespace {
@@ -20,29 +20,30 @@ namespace {
 // What the procedures would have taken together in the recording, by the shim's own code.
 Result<std::vector<ProcedureRun>> procedure_runs(const std::string& file, const std::string& procedures) {
   const std::vector<uint8_t> svp = TRY(read_whole_file(procedures, SVP_FILE_MAX));
-  const Trace trace = TRY(read_trace(file));
-  std::vector<char> fates(trace.events.size());  // 1: a run begins, 2: answered
+  const PackedTrace trace = TRY(read_packed(file));
+  std::vector<CallFate> fates;
   ReplayOptions how;
   how.unseen = unseen_objects();
-  how.fate = [&](const Event& e, CallFate fate) {
-    fates[static_cast<size_t>(&e - trace.events.data())] = fate == CallFate::kRuns ? 1 : 2;
-  };
+  how.fates = &fates;
   if (const Result<Replay> replayed = replay(svp, {&trace}, how); !replayed)
     return error("{}: {}", procedures, replayed.message());
   std::vector<ProcedureRun> out;
   std::map<int32_t, size_t> last;  // run of each thread that goes on
-  for (size_t i = 0; i < fates.size(); ++i) {
-    const Event& e = trace.events[i];
-    if (!fates[i]) {
-      last.erase(e.tid);
+  auto fate = fates.begin();
+  for (const PackedEvent& e : trace.events) {
+    const CallFate now = *fate++;
+    if (now == CallFate::kPlain) {
+      last.erase(e.tid());
       continue;
     }
-    const auto at = last.find(e.tid);
-    if (fates[i] == 1 || at == last.end()) {
-      last[e.tid] = out.size();
-      out.push_back({e.pid, e.tid, e.ts_ns, e.ts_ns + e.dur_ns, fates[i] == 2, call_label(trace, e)});
+    const auto at = last.find(e.tid());
+    const uint64_t to_ns = e.ts_ns() + e.dur_ns();
+    if (now == CallFate::kRuns || at == last.end()) {
+      last[e.tid()] = out.size();
+      out.push_back(
+          {e.pid(), e.tid(), e.ts_ns(), to_ns, now == CallFate::kAnswered, call_label(trace, e.event())});
     } else {
-      out[at->second].to_ns = e.ts_ns + e.dur_ns;
+      out[at->second].to_ns = to_ns;
       ++out[at->second].answered;
     }
   }

@@ -151,9 +151,10 @@ class Try {
 
   Result<> compile_it() {
     print_progress("compiling");
-    Trace trace = TRY(read_trace(runs_.folder() + "/trace"));
+    const Trace whole = TRY(read_trace(runs_.folder() + "/trace"));
+    const PackedTrace trace = packed(whole);
     if (options_.in_copy.empty())
-      if (const auto changes = recorded_changes(trace); !changes.empty())
+      if (const auto changes = recorded_changes(whole); !changes.empty())
         note(fmt::format("each run changed files ({}), which were not compared; --in-copy DIR does",
                          fmt::join(changes, ", ")));
     CompileOptions compile_options;

@@ -9,7 +9,6 @@
 #include "common/hex.h"
 #include "libsysvm/sites/cache.h"
 #include "traces/own_time.h"
-#include "traces/reader.h"
 
 namespace sysvm {
 
@@ -27,22 +26,22 @@ void warn_empty(const std::string& path) {
 Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool warn) {
   TraceFiles out;
   for (const std::string& path : paths) {
-    out.traces_.push_back(TRY(read_trace(path)));
+    out.traces_.push_back(TRY(read_packed(path)));
     if (warn) warn_about(path, out.traces_.back());
     if (warn && out.traces_.back().events.empty()) warn_empty(path);
   }
   return out;
 }
 
-std::vector<const Trace*> TraceFiles::pointers() const {
-  std::vector<const Trace*> out;
-  for (const Trace& trace : traces_) out.push_back(&trace);
+std::vector<const PackedTrace*> TraceFiles::pointers() const {
+  std::vector<const PackedTrace*> out;
+  for (const PackedTrace& trace : traces_) out.push_back(&trace);
   return out;
 }
 
 uint64_t TraceFiles::calls() const {
   uint64_t sum = 0;
-  for (const Trace& trace : traces_) sum += trace.events.size();
+  for (const PackedTrace& trace : traces_) sum += trace.events.size();
   return sum;
 }
 
@@ -61,12 +60,11 @@ Result<CostModel> CostOptions::get() const {
   return cost;
 }
 
-uint64_t wall_ns(const std::vector<const Trace*>& traces) {
+uint64_t wall_ns(const std::vector<const PackedTrace*>& traces) {
   uint64_t sum = 0;
-  for (const Trace* t : traces)
+  for (const PackedTrace* t : traces)
     if (!t->events.empty())
-      sum += own_wall_ns(*t, t->events.size(), t->events.front().ts_ns,
-                         t->events.back().ts_ns + t->events.back().dur_ns);
+      sum += own_wall_ns(*t, t->events.size(), t->events.first_ns(), t->events.last_ns());
   return sum;
 }
 

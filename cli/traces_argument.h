@@ -11,18 +11,18 @@
 #include "cli/data_output.h"
 #include "common/result.h"
 #include "optimizer/base/cost.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class TraceFiles {
  public:
   static Result<TraceFiles> read(const std::vector<std::string>& paths, bool warn = true);
-  std::vector<const Trace*> pointers() const;
+  std::vector<const PackedTrace*> pointers() const;
   uint64_t calls() const;
 
  private:
-  std::deque<Trace> traces_;
+  std::deque<PackedTrace> traces_;
 };
 
 void warn_about(const std::string& path, const TraceInfo& trace);  // damage, losses
@@ -37,7 +37,7 @@ struct CostOptions {
 };
 
 // Wall time of the recordings, with what tracing added taken out; 0 if it is not known.
-uint64_t wall_ns(const std::vector<const Trace*>& traces);
+uint64_t wall_ns(const std::vector<const PackedTrace*>& traces);
 
 // Objects with system calls that the shim does not see, by the analysis that `sysvm run` makes.
 std::function<bool(const std::string& path, const std::string& build_id)> unseen_objects();

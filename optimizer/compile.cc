@@ -54,7 +54,7 @@ Result<> make_procedures(const std::vector<Stream>& streams, const BuildNames& n
 
 }  // namespace
 
-Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options) {
+Result<Compiled> compile(const std::vector<const PackedTrace*>& traces, const CompileOptions& options) {
   StreamCounts counts;
   const std::vector<Stream> streams = split_into_streams(traces, &counts);
   Kept kept;

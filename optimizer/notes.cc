@@ -11,23 +11,23 @@ constexpr size_t kObjectsMax = 512;  // files that a recording is said to have e
 
 // The files that the recorded processes executed code of: `sysvm run` analyses them before the program
 // starts.
-nlohmann::json objects_of(const std::vector<const Trace*>& traces, const CompileOptions& options) {
+nlohmann::json objects_of(const std::vector<const PackedTrace*>& traces, const CompileOptions& options) {
   std::set<std::string> paths;
   if (options.examples)  // they are path names of the recording
-    for (const Trace* trace : traces)
+    for (const PackedTrace* trace : traces)
       for (const Mapping& m : trace->mappings)
         if (m.path.starts_with('/') && paths.size() < kObjectsMax) paths.insert(m.path);
   return paths;
 }
 
 // The programs that the procedures are bound to, by build-id.
-nlohmann::json programs_of(const Compiled& c, const std::vector<const Trace*>& traces,
+nlohmann::json programs_of(const Compiled& c, const std::vector<const PackedTrace*>& traces,
                            const CompileOptions& options) {
   nlohmann::json out = nlohmann::json::object();
   if (!options.examples) return out;
   std::set<std::string> bound;
   for (const Procedure& p : c.file.procs) bound.insert(p.exe);
-  for (const Trace* trace : traces)
+  for (const PackedTrace* trace : traces)
     for (const Process& p : trace->processes)
       if (!p.build_id.empty() && !p.exe.empty() && bound.contains(p.build_id)) out[p.build_id] = p.exe;
   return out;
@@ -35,7 +35,7 @@ nlohmann::json programs_of(const Compiled& c, const std::vector<const Trace*>& t
 
 }  // namespace
 
-std::string notes_of(const Compiled& c, const std::vector<const Trace*>& traces,
+std::string notes_of(const Compiled& c, const std::vector<const PackedTrace*>& traces,
                      const CompileOptions& options) {
   nlohmann::json procedures = nlohmann::json::array(), dropped = nlohmann::json::array();
   for (const EmittedInfo& e : c.emitted) {

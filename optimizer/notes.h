@@ -10,7 +10,7 @@
 namespace sysvm {
 
 // JSON. Of `compiled` everything but its notes and bytes is there.
-std::string notes_of(const Compiled& compiled, const std::vector<const Trace*>& traces,
+std::string notes_of(const Compiled& compiled, const std::vector<const PackedTrace*>& traces,
                      const CompileOptions& options);
 
 }  // namespace sysvm

@@ -24,7 +24,7 @@
 #include "optimizer/base/options.h"
 #include "optimizer/prove/kept.h"
 #include "procedures/procedure.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
@@ -39,6 +39,6 @@ struct Compiled {
   uint64_t predicted_entries = 0;
 };
 
-Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options);
+Result<Compiled> compile(const std::vector<const PackedTrace*>& traces, const CompileOptions& options);
 
 }  // namespace sysvm

@@ -35,7 +35,7 @@ double saved_by(const ReplayedProcedure& p, svp_mode mode, const CostModel& cost
          (made ? runs * (cost.run_ns + cost.insns_per_run * cost.insn_ns) : 0) - undone * cost.undo_ns;
 }
 
-Result<std::vector<uint8_t>> procedures_of(const Trace& trace, const WorthOptions& options) {
+Result<std::vector<uint8_t>> procedures_of(const PackedTrace& trace, const WorthOptions& options) {
   if (!options.procedures.empty()) return read_whole_file(options.procedures, SVP_FILE_MAX);
   CompileOptions how;
   how.cost = options.cost;
@@ -44,24 +44,23 @@ Result<std::vector<uint8_t>> procedures_of(const Trace& trace, const WorthOption
   return std::move(compiled.svp);
 }
 
-Result<> find(const Trace& trace, const WorthOptions& options, Worth& out) {
+Result<> find(const PackedTrace& trace, const WorthOptions& options, Worth& out) {
   const std::vector<uint8_t> svp = TRY(procedures_of(trace, options));
   const Result<ProcedureFile> read = read_svp(svp);
   if (!read) return error("{}: {}", options.procedures, read.message());
   const ProcedureFile& file = *read;
-  out.fates.assign(trace.events.size(), 0);
+  std::vector<CallFate> fates;
   ReplayOptions how;
   how.unseen = options.unseen;
-  how.fate = [&](const Event& e, CallFate fate) {
-    out.fates[static_cast<size_t>(&e - trace.events.data())] =
-        fate == CallFate::kRuns ? kSpanRuns : kSpanAnswered;
-  };
+  how.fates = &fates;
   out.replay = TRY(replay(svp, {&trace}, how));
   out.cost = options.cost;
-  uint64_t wall_ns = 0;
-  if (!trace.events.empty())
-    wall_ns = own_wall_ns(trace, trace.events.size(), trace.events.front().ts_ns,
-                          trace.events.back().ts_ns + trace.events.back().dur_ns);
+  for (const CallFate fate : fates)
+    out.fates.push_back(fate == CallFate::kPlain  ? uint8_t{0}
+                        : fate == CallFate::kRuns ? uint8_t{kSpanRuns}
+                                                  : uint8_t{kSpanAnswered});
+  const uint64_t wall_ns =
+      own_wall_ns(trace, trace.events.size(), trace.events.first_ns(), trace.events.last_ns());
   out.verdict = judge(out.replay, options.cost, 0, wall_ns);
   out.kernel = line_of(options.cost, [&](const CostModel& cost) { return saved_ns(cost, out.replay); });
   out.user = line_of(options.cost, [&](const CostModel& cost) { return user_saved_ns(cost, out.replay); });
@@ -87,7 +86,7 @@ Worth find_worth(const Trace& trace, const WorthOptions& options) {
   Worth out;
   if (trace.events.empty())
     out.why_not = "no call was recorded";
-  else if (const Result<> found = find(trace, options, out); !found)
+  else if (const Result<> found = find(packed(trace), options, out); !found)
     out.why_not = found.message();
   return out;
 }

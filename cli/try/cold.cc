@@ -59,10 +59,11 @@ void drop_file(const std::string& path) {
 }
 
 // What the recorded program opened; absolute paths as it named them.
-std::set<std::string> files_of(const Trace& trace) {
+std::set<std::string> files_of(const PackedTrace& trace) {
   std::set<std::string> out;
   Descriptors fds;
-  for (const Event& e : trace.events) {
+  for (const PackedEvent& packed : trace.events) {
+    const Event e = packed.event();
     fds.add(trace, e);
     if (e.ret < 0 || e.ret > INT32_MAX) continue;
     const std::string path(fds.path(e.pid, static_cast<int32_t>(e.ret)));
@@ -122,7 +123,7 @@ class Cold {
     }));
     first_ = run;
     report_.wait_status = run.wait_status;
-    const Trace trace = TRY(read_trace(options.output));
+    const PackedTrace trace = TRY(read_packed(options.output));
     ProcedureFile file;  // what procedures of other modes are worth, `sysvm try` without --cold says
     file.lists = lists_of({&trace});
     for (const PrefetchList& list : file.lists) report_.items += list.items.size();

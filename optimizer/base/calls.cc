@@ -37,12 +37,14 @@ uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args) {
 
 bool is_struct_stat(uint32_t nr) { return nr == SYSVM_NR_fstat || nr == SYSVM_NR_newfstatat; }
 
-Gives gives_descriptor(const Event& e) {
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+uint64_t open_flags(const PackedEvent& e) { return e.arg(e.nr() == SYSVM_NR_open ? 1 : 2) & 0xffffffffu; }
+
+Gives gives_descriptor(const PackedEvent& e) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
   if (!row) return Gives::kNothing;
   uint8_t result = row->result, effect = row->effect;
   if (row->nr == SYSVM_NR_fcntl || row->nr == SYSVM_NR_ioctl) {
-    const auto command = static_cast<uint32_t>(e.args[1]);
+    const auto command = static_cast<uint32_t>(e.arg(1));
     const sysvm_command_info* info =
         row->nr == SYSVM_NR_fcntl ? sysvm_fcntl_by_cmd(command) : sysvm_ioctl_by_cmd(command);
     if (info) result = info->result, effect = info->effect;
@@ -55,10 +57,11 @@ namespace {
 
 constexpr uint64_t kOpenMatters = O_ACCMODE | O_CREAT | O_TRUNC | O_PATH | O_DIRECT | O_ASYNC;
 
-// What of its arguments a call's traits depend on.
-uint64_t kind_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
-  if (nr == SYSVM_NR_fcntl || nr == SYSVM_NR_ioctl) return static_cast<uint32_t>(args[1]);
-  return is_open(nr) ? open_flags(nr, args) & kOpenMatters : 0;
+// What of its arguments a call's traits depend on. arg: of a number, that argument.
+template <typename Arg>
+uint64_t kind_of(uint32_t nr, Arg arg) {
+  if (nr == SYSVM_NR_fcntl || nr == SYSVM_NR_ioctl) return static_cast<uint32_t>(arg(1));
+  return is_open(nr) ? arg(nr == SYSVM_NR_open ? 1 : 2) & kOpenMatters : 0;
 }
 
 CallTraits make_traits(uint32_t nr, const std::array<uint64_t, 6>& args) {
@@ -96,30 +99,45 @@ CallTraits make_traits(uint32_t nr, const std::array<uint64_t, 6>& args) {
 
 }  // namespace
 
+namespace {
+
+constexpr uint32_t kUsual = 512;  // numbers of calls that the kernel has
+thread_local std::array<std::unique_ptr<CallTraits>, kUsual> usual_traits;
+thread_local std::unordered_map<uint64_t, std::unique_ptr<CallTraits>> other_traits;
+
+std::unique_ptr<CallTraits>& known_traits(uint32_t nr, uint64_t kind) {
+  return nr < kUsual && !kind ? usual_traits[nr] : other_traits[uint64_t{nr} << 32 | kind];
+}
+
+}  // namespace
+
 const CallTraits& traits_of(uint32_t nr, const std::array<uint64_t, 6>& args) {
-  constexpr uint32_t kUsual = 512;  // numbers of calls that the kernel has
-  thread_local std::array<std::unique_ptr<CallTraits>, kUsual> by_nr;
-  thread_local std::unordered_map<uint64_t, std::unique_ptr<CallTraits>> by_kind;
-  const uint64_t kind = kind_of(nr, args);
-  std::unique_ptr<CallTraits>& known = nr < kUsual && !kind ? by_nr[nr] : by_kind[uint64_t{nr} << 32 | kind];
+  std::unique_ptr<CallTraits>& known = known_traits(nr, kind_of(nr, [&](size_t i) { return args[i]; }));
   if (!known) known = std::make_unique<CallTraits>(make_traits(nr, args));
   return *known;
 }
 
-bool is_quiet(const Event& e) {
-  switch (e.nr) {
-    case SYSVM_NR_mmap: return e.args[3] & MAP_ANONYMOUS;
+const CallTraits& traits_of(const PackedEvent& e) {
+  const auto nr = static_cast<uint32_t>(e.nr());
+  std::unique_ptr<CallTraits>& known = known_traits(nr, kind_of(nr, [&](size_t i) { return e.arg(i); }));
+  if (!known) known = std::make_unique<CallTraits>(make_traits(nr, e.args()));
+  return *known;
+}
+
+bool is_quiet(const PackedEvent& e) {
+  switch (e.nr()) {
+    case SYSVM_NR_mmap: return e.arg(3) & MAP_ANONYMOUS;
     case SYSVM_NR_munmap:
     case SYSVM_NR_mprotect:
     case SYSVM_NR_madvise: return true;
     default: break;
   }
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
   return row && row->effect == SYSVM_EFFECT_QUIET;
 }
 
-bool is_ridden(const Event& e) {
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+bool is_ridden(const PackedEvent& e) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
   return row && row->index >= 0 && (row->effect <= SYSVM_EFFECT_PRIV || row->effect == SYSVM_EFFECT_MUT) &&
          row->nr != SYSVM_NR_ioctl && row->nr != SYSVM_NR_fcntl && row->nr != SYSVM_NR_mmap;
 }

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
@@ -31,23 +31,25 @@ struct CallTraits {
 // Made once for each kind of call; the reference is this thread's, for as long as it runs.
 const CallTraits& traits_of(uint32_t nr, const std::array<uint64_t, 6>& args);
 inline const CallTraits& traits_of(const Event& e) { return traits_of(static_cast<uint32_t>(e.nr), e.args); }
+const CallTraits& traits_of(const PackedEvent& e);
 
 bool is_open(uint32_t nr);                                              // open, openat
 uint64_t open_flags(uint32_t nr, const std::array<uint64_t, 6>& args);  // of those two
+uint64_t open_flags(const PackedEvent& e);
 // Fills a struct stat for a descriptor: fstat, newfstatat(fd, "", AT_EMPTY_PATH).
 bool is_struct_stat(uint32_t nr);
 
 // Does a call that succeeds give a descriptor: an own one, or a copy of its first argument?
 enum class Gives : uint8_t { kNothing, kDescriptor, kCopy };
-Gives gives_descriptor(const Event& e);
+Gives gives_descriptor(const PackedEvent& e);
 
 // It carries no news of others, so an outstanding log survives it: the QUIET calls of the table, and changes
 // of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/known/rules.c).
-bool is_quiet(const Event& e);
+bool is_quiet(const PackedEvent& e);
 
 // The machine can make the call in the same crossing with what is made again after it: reads at the end of
 // file and the like survive, say, a write (libsysvm/shim/ahead/ride.c).
-bool is_ridden(const Event& e);
+bool is_ridden(const PackedEvent& e);
 
 // strace's way to write a number: small ones in decimal, others in hexadecimal; AT_FDCWD by name.
 std::string number_text(uint64_t value, const sysvm_arg_info& kind);

@@ -11,14 +11,14 @@
 #include <memory>
 #include <unordered_map>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class EventSet {
  public:
-  bool insert(const Event* e) {  // true: it was not in it
-    const uint64_t at = reinterpret_cast<uint64_t>(e) / alignof(Event);
+  bool insert(const PackedEvent* e) {  // true: it was not in it
+    const uint64_t at = reinterpret_cast<uint64_t>(e) / alignof(PackedEvent);
     std::unique_ptr<Bits>& bits = blocks_[at / kPlaces];
     if (!bits) bits = std::make_unique<Bits>();
     uint64_t& word = (*bits)[at % kPlaces / 64];
@@ -32,8 +32,8 @@ class EventSet {
   void insert(Iterator from, Iterator to) {
     for (; from != to; ++from) insert(*from);
   }
-  bool contains(const Event* e) const {
-    const uint64_t at = reinterpret_cast<uint64_t>(e) / alignof(Event);
+  bool contains(const PackedEvent* e) const {
+    const uint64_t at = reinterpret_cast<uint64_t>(e) / alignof(PackedEvent);
     const auto block = blocks_.find(at / kPlaces);
     return block != blocks_.end() && (*block->second)[at % kPlaces / 64] >> at % 64 & 1;
   }

@@ -11,7 +11,7 @@ const std::string kUnknown;
 
 }  // namespace
 
-Images::Images(const Trace& trace) {
+Images::Images(const TraceInfo& trace) {
   for (const Process& p : trace.processes) images_[p.pid].push_back(&p);
   for (auto& [pid, images] : images_)  // a file may have them in any order
     std::stable_sort(images.begin(), images.end(),

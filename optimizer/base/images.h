@@ -15,7 +15,7 @@ namespace sysvm {
 
 class Images {
  public:
-  explicit Images(const Trace& trace);
+  explicit Images(const TraceInfo& trace);
   const std::vector<const Process*>& of(int32_t pid) const;  // in order of start
   const Process* at(int32_t pid, uint64_t ts_ns) const;      // null: none had started
   const std::string& build_id(const Process* image) const;   // "": not known

@@ -8,14 +8,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class BuildNames {
  public:
-  explicit BuildNames(const std::vector<const Trace*>& traces) {
-    for (const Trace* trace : traces) {
+  explicit BuildNames(const std::vector<const PackedTrace*>& traces) {
+    for (const PackedTrace* trace : traces) {
       for (const Process& p : trace->processes) learn(p.build_id, p.exe);
       for (const Mapping& m : trace->mappings) learn(m.build_id, m.path);
     }

@@ -13,16 +13,18 @@
 #include <string>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 struct Stream {
-  const Trace* trace = nullptr;
+  const PackedTrace* trace = nullptr;
   std::string exe;  // build-id of the executable in hexadecimal, "" if not known
-  std::vector<const Event*> calls;
+  std::vector<const PackedEvent*> calls;
 
-  const std::string& string(const Event& e, size_t which) const { return trace->strings[e.path[which]]; }
+  const std::string& string(const PackedEvent& e, size_t which) const {
+    return trace->strings[e.path(which)];
+  }
 };
 
 struct StreamCounts {  // what was cut away or left out, for the report
@@ -32,7 +34,7 @@ struct StreamCounts {  // what was cut away or left out, for the report
 };
 
 // The traces must outlive the streams.
-std::vector<Stream> split_into_streams(const std::vector<const Trace*>& traces,
+std::vector<Stream> split_into_streams(const std::vector<const PackedTrace*>& traces,
                                        StreamCounts* counts = nullptr);
 
 }  // namespace sysvm

@@ -3,10 +3,10 @@
 
 namespace sysvm {
 
-SiteIndex::Site SiteIndex::site_of(const Trace& trace, const Event& e) {
+SiteIndex::Site SiteIndex::site_of(const PackedTrace& trace, const PackedEvent& e) {
   std::unique_ptr<MappingIndex>& index = mappings_[&trace];
   if (!index) index = std::make_unique<MappingIndex>(trace);
-  const Mapping* m = e.site() ? index->find(e.pid, e.site(), e.ts_ns) : nullptr;
+  const Mapping* m = e.site() ? index->find(e.pid(), e.site(), e.ts_ns()) : nullptr;
   if (!m || m->build_id.size() > 2 * SVP_BUILD_ID_MAX) return {};
   return {m->build_id, e.site() - m->start + m->offset};
 }

@@ -31,8 +31,8 @@ class SiteIndex {
 
  private:
   using Site = std::pair<std::string_view, uint64_t>;  // build-id, in the trace, and offset; "": not known
-  Site site_of(const Trace& trace, const Event& e);
-  std::map<const Trace*, std::unique_ptr<MappingIndex>> mappings_;
+  Site site_of(const PackedTrace& trace, const PackedEvent& e);
+  std::map<const PackedTrace*, std::unique_ptr<MappingIndex>> mappings_;
 };
 
 }  // namespace sysvm

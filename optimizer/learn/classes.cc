@@ -43,10 +43,10 @@ std::vector<TriggerClass> Classes::of_opens() {
     follows.late_close = late_close_;
     if (const auto at = shapes_.find(s.exe); at != shapes_.end()) follows.shapes = at->second;
     for (size_t i = 0; i < s.calls.size(); ++i) {
-      const Event& e = *s.calls[i];
-      const auto nr = static_cast<uint32_t>(e.nr);
+      const PackedEvent& e = *s.calls[i];
+      const auto nr = static_cast<uint32_t>(e.nr());
       if (!is_open(nr) || !may_trigger(e)) continue;
-      const uint64_t flags = open_flags(nr, e.args);
+      const uint64_t flags = open_flags(e);
       follows.of = fmt::format("{} {} {:#x} ", s.exe, nr, flags);
       classes[{s.exe, fmt::format("{} flags {:#x}", call_name(nr), flags)}].push_back(
           keep(follow(s, i, sources_, follows)));
@@ -79,9 +79,9 @@ std::vector<TriggerClass> Classes::of_locks() {
   for (const Stream& s : streams_) {
     uint8_t streak = 0;
     for (size_t i = 0; i < s.calls.size(); ++i) {
-      const Event& e = *s.calls[i];
-      const bool lock = e.nr == SYSVM_NR_fcntl && static_cast<uint32_t>(e.args[1]) == F_SETLK;
-      const bool goes_on = lock && streak && s.calls[i - 1]->args[0] == e.args[0];
+      const PackedEvent& e = *s.calls[i];
+      const bool lock = e.nr() == SYSVM_NR_fcntl && static_cast<uint32_t>(e.arg(1)) == F_SETLK;
+      const bool goes_on = lock && streak && s.calls[i - 1]->arg(0) == e.arg(0);
       streak = !lock ? uint8_t{0} : goes_on ? static_cast<uint8_t>(std::min(streak + 1, 255)) : uint8_t{1};
       if (!lock) continue;
       FollowOptions follows;
@@ -100,21 +100,22 @@ std::vector<TriggerClass> Classes::of_reads(const EventSet& answered) {
   ByName classes;
   for (const Stream& s : streams_) {
     OwnDescriptors own;
-    const Event* skip_to = nullptr;  // the next run begins where the one before has ended
+    const PackedEvent* skip_to = nullptr;  // the next run begins where the one before has ended
     for (size_t i = 0; i < s.calls.size(); ++i) {
-      const Event& e = *s.calls[i];
+      const PackedEvent& e = *s.calls[i];
       const OwnDescriptors::Own on = own.step(e);
       if (skip_to && skip_to != &e) continue;
       const bool after_run = skip_to != nullptr;
       skip_to = nullptr;
-      if (after_run || e.nr != SYSVM_NR_read || !on.open || on.copied || answered.contains(&e) || e.ret <= 0)
+      if (after_run || e.nr() != SYSVM_NR_read || !on.open || on.copied || answered.contains(&e) ||
+          e.ret() <= 0)
         continue;
       FollowOptions follows;  // as many as the staging area allows
       follows.max_run =
-          std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.args[2], 1), 1, kLongestRun);
+          std::clamp<uint64_t>(SVP_STAGING_MAX / std::max<uint64_t>(e.arg(2), 1), 1, kLongestRun);
       Occurrence found = follow(s, i, sources_, follows);
-      if (!found.steps.empty() && found.steps[0].sources->nr != SYSVM_NR_read) found.steps.clear();
-      if (found.steps.size() > 1) found.steps.resize(1);
+      if (!found.steps.empty() && found.steps[0].sources->nr != SYSVM_NR_read) found.steps = {};
+      if (found.steps.size() > 1) found.steps = found.steps.first(1);
       if (!found.steps.empty()) skip_to = found.steps[0].calls.back();
       classes[{s.exe, "read"}].push_back(keep(std::move(found)));
     }

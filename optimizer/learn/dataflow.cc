@@ -15,19 +15,19 @@ ArgSource descriptor_source(const FlowContext& context, uint64_t value) {
   // The newest first: numbers are used again.
   for (size_t k = context.steps.size(); k-- > 0;)
     if (traits_of(*context.steps[k]).result == SYSVM_RESULT_FD &&
-        same_descriptor(context.steps[k]->ret, value)) {
+        same_descriptor(context.steps[k]->ret(), value)) {
       source.from = From::kStepResult;
       source.index = static_cast<uint8_t>(k);
       return source;
     }
-  if (trigger.result == SYSVM_RESULT_FD && same_descriptor(context.trigger->ret, value)) {
+  if (trigger.result == SYSVM_RESULT_FD && same_descriptor(context.trigger->ret(), value)) {
     source.from = From::kTriggerResult;
     return source;
   }
   for (uint8_t i = 0; i < trigger.nargs; ++i) {
     const uint16_t kind = trigger.arg[i].kind;
     if ((kind == SYSVM_KIND_FD || kind == SYSVM_KIND_DIRFD) &&
-        same_descriptor(context.trigger->args[i], value)) {
+        same_descriptor(context.trigger->arg(i), value)) {
       source.from = From::kTriggerArg;
       source.index = i;
       return source;
@@ -62,10 +62,10 @@ ArgSource string_source(const FlowContext& context, const std::string* text, boo
   return source;
 }
 
-ArgSource source_of(const FlowContext& context, const Event& call, const CallTraits& traits, size_t i) {
+ArgSource source_of(const FlowContext& context, const PackedEvent& call, const CallTraits& traits, size_t i) {
   ArgSource source;
   const sysvm_arg_info& kind = traits.arg[i];
-  const uint64_t value = call.args[i];
+  const uint64_t value = call.arg(i);
   switch (kind.kind) {
     case SYSVM_KIND_NONE: break;
     case SYSVM_KIND_FD:
@@ -104,19 +104,19 @@ ArgSource source_of(const FlowContext& context, const Event& call, const CallTra
   return source;
 }
 
-bool is_kept_here(const Event& call, From from) {
-  return from == From::kKept && static_cast<int32_t>(call.args[0]) == AT_FDCWD;
+bool is_kept_here(const PackedEvent& call, From from) {
+  return from == From::kKept && static_cast<int32_t>(call.arg(0)) == AT_FDCWD;
 }
 
 }  // namespace
 
-const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,
+const std::string* string_argument(const Stream& stream, const PackedEvent& call, const CallTraits& traits,
                                    size_t arg) {
   size_t which = 0;
   for (size_t i = 0; i < arg; ++i)
     which += traits.arg[i].kind == SYSVM_KIND_PATH || traits.arg[i].kind == SYSVM_KIND_STR;
   // An empty string that was read has an index of its own; kNoString means that there is nothing to compare.
-  if (which > 1 || call.path[which] == kNoString || call.flags & (kPathFault | kPathCut)) return nullptr;
+  if (which > 1 || call.path(which) == kNoString || call.flags() & (kPathFault | kPathCut)) return nullptr;
   return &stream.string(call, which);
 }
 
@@ -129,9 +129,9 @@ ArgSource out_source(const sysvm_arg_info& kind) {
   return source;
 }
 
-StepSources explain(const FlowContext& context, const Event& call) {
+StepSources explain(const FlowContext& context, const PackedEvent& call) {
   StepSources step;
-  step.nr = static_cast<uint32_t>(call.nr);
+  step.nr = static_cast<uint32_t>(call.nr());
   step.traits = traits_of(call);
   for (size_t i = 0; i < step.traits.nargs; ++i)
     step.args.push_back(source_of(context, call, step.traits, i));
@@ -148,9 +148,9 @@ const StepSources* SourceTable::keep(StepSources sources) {
 }
 
 // The sources of each argument as numbers, without a text: two calls of the same form have the same key.
-const StepSources* SourceTable::of(const FlowContext& context, const Event& call) {
+const StepSources* SourceTable::of(const FlowContext& context, const PackedEvent& call) {
   const CallTraits& traits = traits_of(call);
-  Form form{static_cast<uint64_t>(call.nr)};
+  Form form{static_cast<uint64_t>(call.nr())};
   for (size_t i = 0; i < traits.nargs; ++i) {
     const ArgSource source = source_of(context, call, traits, i);
     uint64_t& part = form[1 + 2 * i];
@@ -171,9 +171,9 @@ size_t SourceTable::Hash::operator()(const Form& form) const {
   return h;
 }
 
-const std::string* kept_path_of(const Stream& stream, const Event& call) {
-  if (call.nr != SYSVM_NR_newfstatat || static_cast<int32_t>(call.args[0]) != AT_FDCWD) return nullptr;
-  if (call.args[3] != 0 && call.args[3] != AT_SYMLINK_NOFOLLOW) return nullptr;
+const std::string* kept_path_of(const Stream& stream, const PackedEvent& call) {
+  if (call.nr() != SYSVM_NR_newfstatat || static_cast<int32_t>(call.arg(0)) != AT_FDCWD) return nullptr;
+  if (call.arg(3) != 0 && call.arg(3) != AT_SYMLINK_NOFOLLOW) return nullptr;
   const std::string* path = string_argument(stream, call, traits_of(call), 1);
   return path && path->starts_with('/') ? path : nullptr;
 }

@@ -67,20 +67,20 @@ struct StepSources {
 // What has been seen of the present occurrence when `call` comes.
 struct FlowContext {
   const Stream* stream = nullptr;
-  const Event* trigger = nullptr;
-  std::vector<const Event*> steps;  // last call of each step so far
+  const PackedEvent* trigger = nullptr;
+  std::vector<const PackedEvent*> steps;  // last call of each step so far
 };
 
 // Of an argument that the call fills (OUT, OUTN, OUTS).
 ArgSource out_source(const sysvm_arg_info& kind);
 
-StepSources explain(const FlowContext& context, const Event& call);
+StepSources explain(const FlowContext& context, const PackedEvent& call);
 
 // Equal sources are kept once, so that steps can be compared by address.
 class SourceTable {
  public:
   const StepSources* keep(StepSources sources);
-  const StepSources* of(const FlowContext& context, const Event& call);  // explain(), kept
+  const StepSources* of(const FlowContext& context, const PackedEvent& call);  // explain(), kept
 
  private:
   using Form = std::array<uint64_t, 13>;
@@ -96,10 +96,10 @@ class SourceTable {
 std::string describe(const StepSources& step);
 
 // A stat of a path from the root, which may be the same each time: that path, else nullptr.
-const std::string* kept_path_of(const Stream& stream, const Event& call);
+const std::string* kept_path_of(const Stream& stream, const PackedEvent& call);
 
 // The string arguments of a call as the trace has them; nullptr if it was not read.
-const std::string* string_argument(const Stream& stream, const Event& call, const CallTraits& traits,
+const std::string* string_argument(const Stream& stream, const PackedEvent& call, const CallTraits& traits,
                                    size_t arg);
 
 }  // namespace sysvm

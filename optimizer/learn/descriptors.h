@@ -14,14 +14,14 @@ namespace sysvm {
 class OwnDescriptors {  // of one stream, whose calls are stepped through in order
  public:
   struct Own {
-    const Event* open = nullptr;  // null: the call is on no such descriptor
+    const PackedEvent* open = nullptr;  // null: the call is on no such descriptor
     bool copied = false;  // before this call: a copy shares its position, so that only F_GETFD is private
   };
-  Own step(const Event& call) {
-    const auto nr = static_cast<uint32_t>(call.nr);
-    const auto fd = static_cast<int32_t>(call.args[0]), made = static_cast<int32_t>(call.ret);
+  Own step(const PackedEvent& call) {
+    const auto nr = static_cast<uint32_t>(call.nr());
+    const auto fd = static_cast<int32_t>(call.arg(0)), made = static_cast<int32_t>(call.ret());
     if (is_open(nr)) {
-      if (call.ret < 0) return {};
+      if (call.ret() < 0) return {};
       if (traits_of(call).may_trigger)
         by_fd_[made] = {&call, false};
       else
@@ -31,7 +31,7 @@ class OwnDescriptors {  // of one stream, whose calls are stepped through in ord
     const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
     const auto at = row && row->nargs && row->arg[0].kind == SYSVM_KIND_FD ? by_fd_.find(fd) : by_fd_.end();
     const Own own = at == by_fd_.end() ? Own{} : at->second;
-    const Gives gives = call.ret >= 0 ? gives_descriptor(call) : Gives::kNothing;
+    const Gives gives = call.ret() >= 0 ? gives_descriptor(call) : Gives::kNothing;
     if (gives == Gives::kCopy && own.open) {
       at->second.copied = true;
       by_fd_[made] = at->second;

@@ -50,12 +50,12 @@ std::string under_of(const std::string& path) {
   return path.ends_with('/') ? path : path + "/";
 }
 
-std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Event& call) {
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr));
+std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const PackedEvent& call) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr()));
   if (!row) return std::nullopt;
-  const auto fd = static_cast<int32_t>(call.args[0]), made = static_cast<int32_t>(call.ret);
+  const auto fd = static_cast<int32_t>(call.arg(0)), made = static_cast<int32_t>(call.ret());
   if (is_open(row->nr)) {
-    if (call.ret < 0) return std::nullopt;
+    if (call.ret() < 0) return std::nullopt;
     by_fd_.erase(made);
     const CallTraits& traits = traits_of(call);
     if (!traits.may_trigger) return std::nullopt;  // for writing, O_PATH
@@ -68,11 +68,11 @@ std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Eve
     return std::nullopt;
   }
   const auto at = row->nargs && row->arg[0].kind == SYSVM_KIND_FD ? by_fd_.find(fd) : by_fd_.end();
-  if (row->nr == SYSVM_NR_getdents64 && call.ret > 0 && at != by_fd_.end()) {
+  if (row->nr == SYSVM_NR_getdents64 && call.ret() > 0 && at != by_fd_.end()) {
     at->second->read = true;
     if (at->second->under) by_path_[*at->second->under] = at->second;
   }
-  if (const Gives gives = gives_descriptor(call); gives != Gives::kNothing && call.ret >= 0) {
+  if (const Gives gives = gives_descriptor(call); gives != Gives::kNothing && call.ret() >= 0) {
     const auto copy = at == by_fd_.end() || gives != Gives::kCopy ? nullptr : at->second;
     by_fd_.erase(made);
     if (copy) by_fd_[made] = copy;
@@ -84,7 +84,7 @@ std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Eve
   if (p > 1 || row->effect != SYSVM_EFFECT_PURE || !(row->flags & SYSVM_FLAG_AHEAD) || row->index < 0)
     return std::nullopt;
   // The first string argument, since none comes before a path.
-  if (call.path[0] == kNoString || call.flags & (kPathFault | kPathCut)) return std::nullopt;
+  if (call.path(0) == kNoString || call.flags() & (kPathFault | kPathCut)) return std::nullopt;
   const std::string_view path = stream.string(call, 0);
   if (p == 1 && fd != AT_FDCWD) {
     const auto dir = by_fd_.find(fd);
@@ -97,9 +97,9 @@ std::optional<DirentCall> DirectoryTracker::step(const Stream& stream, const Eve
   return DirentCall{dir->second, path.substr(name), true};
 }
 
-StepSources explain_dirent(const Stream& stream, const Event& call, bool under) {
+StepSources explain_dirent(const Stream& stream, const PackedEvent& call, bool under) {
   StepSources step;
-  step.nr = static_cast<uint32_t>(call.nr);
+  step.nr = static_cast<uint32_t>(call.nr());
   step.traits = traits_of(call);
   for (size_t i = 0; i < step.traits.nargs; ++i) {
     const sysvm_arg_info& kind = step.traits.arg[i];
@@ -120,17 +120,17 @@ StepSources explain_dirent(const Stream& stream, const Event& call, bool under) 
       case SYSVM_KIND_OUTN:
       case SYSVM_KIND_OUTS: a = out_source(kind); break;
       case SYSVM_KIND_SIZE:  // 0 asks for the size alone, which is another question
-        a.from = call.args[i] ? From::kSize : From::kConst;
+        a.from = call.arg(i) ? From::kSize : From::kConst;
         break;
       case SYSVM_KIND_FLAGS:
       case SYSVM_KIND_MODE:
         a.from = From::kConst;
-        a.value = call.args[i] & 0xffffffffu;
+        a.value = call.arg(i) & 0xffffffffu;
         break;
       case SYSVM_KIND_INT:
       case SYSVM_KIND_UINT:
         a.from = From::kConst;
-        a.value = call.args[i];
+        a.value = call.arg(i);
         break;
       default: a.from = From::kVarying;
     }
@@ -143,22 +143,22 @@ StepSources explain_dirent(const Stream& stream, const Event& call, bool under) 
 namespace {
 
 // A path from the root that has nothing to do with the name, but is checked with each (/etc/localtime).
-StepSources explain_kept(const Event& call) {
+StepSources explain_kept(const PackedEvent& call) {
   StepSources step;
-  step.nr = static_cast<uint32_t>(call.nr);
+  step.nr = static_cast<uint32_t>(call.nr());
   step.traits = traits_of(call);
   step.args = {{From::kConst, static_cast<uint32_t>(AT_FDCWD), 0, 0, ""},
                {From::kKept, 0, 0, 0, ""},
                {From::kOut, 0, step.traits.arg[2].param, 6, ""},
-               {From::kConst, call.args[3] & 0xffffffffu, 0, 0, ""}};
+               {From::kConst, call.arg(3) & 0xffffffffu, 0, 0, ""}};
   step.key = describe(step);
   return step;
 }
 
 }  // namespace
 
-const StepSources* DirentSources::of(const Stream& stream, const Event& call, bool under) {
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr));
+const StepSources* DirentSources::of(const Stream& stream, const PackedEvent& call, bool under) {
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(call.nr()));
   Form form{row->nr, under};
   size_t text = 0;
   for (size_t i = 0; i < row->nargs; ++i) {
@@ -166,19 +166,19 @@ const StepSources* DirentSources::of(const Stream& stream, const Event& call, bo
     uint64_t& part = form[2 + i];
     if (kind == SYSVM_KIND_PATH) ++text;
     if (kind == SYSVM_KIND_STR)
-      part = text < 2 ? uint64_t{call.path[text++]} << 1 | call.has(kPathFault) : UINT64_MAX;
-    if (kind == SYSVM_KIND_SIZE) part = call.args[i] != 0;
-    if (kind == SYSVM_KIND_FLAGS || kind == SYSVM_KIND_MODE) part = call.args[i] & 0xffffffffu;
-    if (kind == SYSVM_KIND_INT || kind == SYSVM_KIND_UINT) part = call.args[i];
+      part = text < 2 ? uint64_t{call.path(text++)} << 1 | call.has(kPathFault) : UINT64_MAX;
+    if (kind == SYSVM_KIND_SIZE) part = call.arg(i) != 0;
+    if (kind == SYSVM_KIND_FLAGS || kind == SYSVM_KIND_MODE) part = call.arg(i) & 0xffffffffu;
+    if (kind == SYSVM_KIND_INT || kind == SYSVM_KIND_UINT) part = call.arg(i);
   }
   std::unique_ptr<StepSources>& known = known_[form];
   if (!known) known = std::make_unique<StepSources>(explain_dirent(stream, call, under));
   return known.get();
 }
 
-const StepSources* DirentSources::of_kept(const Event& call) {
+const StepSources* DirentSources::of_kept(const PackedEvent& call) {
   std::unique_ptr<StepSources>& known =
-      known_[{static_cast<uint64_t>(call.nr), 2, call.args[3] & 0xffffffffu}];
+      known_[{static_cast<uint64_t>(call.nr()), 2, call.arg(3) & 0xffffffffu}];
   if (!known) known = std::make_unique<StepSources>(explain_kept(call));
   return known.get();
 }
@@ -196,7 +196,7 @@ void for_each_visit(const Stream& stream, DirentSources& sources,
   Visit visit;        // the last one
   bool open = false;  // it may go on
   for (size_t i = 0; i < stream.calls.size(); ++i) {
-    const Event& call = *stream.calls[i];
+    const PackedEvent& call = *stream.calls[i];
     if (is_quiet(call)) continue;
     const std::optional<DirentCall> entry = tracker.step(stream, call);
     if (const std::string* path = entry ? nullptr : kept_path_of(stream, call)) {
@@ -208,9 +208,9 @@ void for_each_visit(const Stream& stream, DirentSources& sources,
       }
     }
     if (!entry) {
-      const bool about_it = open && (call.nr == SYSVM_NR_getdents64 || call.nr == SYSVM_NR_close);
+      const bool about_it = open && (call.nr() == SYSVM_NR_getdents64 || call.nr() == SYSVM_NR_close);
       if (open) visit.goes_on |= about_it;
-      open = open && call.nr == SYSVM_NR_getdents64;
+      open = open && call.nr() == SYSVM_NR_getdents64;
       continue;
     }
     const VisitCall made{&call, sources.of(stream, call, entry->under)};
@@ -242,9 +242,9 @@ struct Tally {
   bool same_size = true;
 };
 
-uint64_t size_asked(const Event& call, const StepSources& sources) {
+uint64_t size_asked(const PackedEvent& call, const StepSources& sources) {
   for (size_t i = 0; i < sources.args.size(); ++i)
-    if (sources.args[i].from == From::kSize) return call.args[i];
+    if (sources.args[i].from == From::kSize) return call.arg(i);
   return 0;
 }
 

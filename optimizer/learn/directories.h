@@ -57,7 +57,7 @@ struct LoopShape {
 
 // A directory that was opened and read. Copies of the descriptor mean the same one.
 struct OpenDirectory {
-  const Event* open = nullptr;
+  const PackedEvent* open = nullptr;
   std::optional<std::string> under;  // what stands before a name in a path; "" for "."
   bool read = false;
 };
@@ -76,7 +76,7 @@ std::string under_of(const std::string& path);
 // Walks a stream in order and says, for each call, which name in which directory it is about.
 class DirectoryTracker {
  public:
-  std::optional<DirentCall> step(const Stream& stream, const Event& call);
+  std::optional<DirentCall> step(const Stream& stream, const PackedEvent& call);
 
  private:
   std::unordered_map<int32_t, std::shared_ptr<OpenDirectory>> by_fd_;
@@ -84,13 +84,13 @@ class DirectoryTracker {
 };
 
 // Where the arguments come from if the call is about such a name.
-StepSources explain_dirent(const Stream& stream, const Event& call, bool under);
+StepSources explain_dirent(const Stream& stream, const PackedEvent& call, bool under);
 
 // The same, each form of call once: a recording has few of them and many calls.
 class DirentSources {
  public:
-  const StepSources* of(const Stream& stream, const Event& call, bool under);
-  const StepSources* of_kept(const Event& call);  // a path from the root that is checked with each name
+  const StepSources* of(const Stream& stream, const PackedEvent& call, bool under);
+  const StepSources* of_kept(const PackedEvent& call);  // a path from the root that is checked with each name
 
  private:
   using Form = std::array<uint64_t, 8>;
@@ -101,7 +101,7 @@ class DirentSources {
 };
 
 struct VisitCall {
-  const Event* event = nullptr;
+  const PackedEvent* event = nullptr;
   const StepSources* sources = nullptr;
 };
 
@@ -113,8 +113,8 @@ struct Visit {
   bool under = false;
   bool goes_on = false;  // the next call is about another name in the same directory, or reads or closes it
   uint32_t kind() const {
-    const Event& first = *calls[0].event;
-    return first.has(kHasStat) && first.ret == 0 ? first.st_mode >> 12 : 0;
+    const PackedEvent& first = *calls[0].event;
+    return first.has(kHasStat) && first.ret() == 0 ? first.st_mode() >> 12 : 0;
   }
 };
 // Each visit, when it is whole; valid until the call returns. A recording has millions of them.

@@ -20,7 +20,7 @@ std::string effect_reason(const CallTraits& traits) {
 }
 
 // The only names are "" (the descriptor itself) and the one that the trigger has just opened, without a link.
-std::string name_reason(const FlowContext& context, const StepSources& step, const Event& call) {
+std::string name_reason(const FlowContext& context, const StepSources& step, const PackedEvent& call) {
   for (size_t i = 0; i < step.args.size(); ++i) {
     const From from = step.args[i].from;
     if (from == From::kKept) {
@@ -37,12 +37,12 @@ std::string name_reason(const FlowContext& context, const StepSources& step, con
     if (step.nr != SYSVM_NR_newfstatat) return "a name is followed only by newfstatat";
     const uint64_t flags = step.args[3].value;
     if (from == From::kString) return flags == AT_EMPTY_PATH ? "" : "newfstatat of \"\" with other flags";
-    if (!is_open(static_cast<uint32_t>(context.trigger->nr)))
+    if (!is_open(static_cast<uint32_t>(context.trigger->nr())))
       return "a name may follow only an open of that name";
     if (flags != AT_SYMLINK_NOFOLLOW) return "newfstatat may follow a symbolic link";
     const std::string* path = string_argument(*context.stream, call, step.traits, i);
     if (path && path->find('/') != std::string::npos) return "the path has more than one component";
-    if (context.trigger->nr != SYSVM_NR_openat || step.args[0].from != From::kTriggerArg)
+    if (context.trigger->nr() != SYSVM_NR_openat || step.args[0].from != From::kTriggerArg)
       return "the path is relative to another directory than the trigger's";
   }
   return "";
@@ -50,13 +50,13 @@ std::string name_reason(const FlowContext& context, const StepSources& step, con
 
 bool on_own_descriptor(const FlowContext& context, const StepSources& step) {
   const ArgSource& fd = step.args[0];
-  if (is_open(static_cast<uint32_t>(context.trigger->nr))) return fd.from == From::kTriggerResult;
+  if (is_open(static_cast<uint32_t>(context.trigger->nr()))) return fd.from == From::kTriggerResult;
   return fd.from == From::kTriggerArg && fd.index == 0;
 }
 
 }  // namespace
 
-std::string why_not_follower(const FlowContext& context, const StepSources& step, const Event& call) {
+std::string why_not_follower(const FlowContext& context, const StepSources& step, const PackedEvent& call) {
   if (is_open(step.nr)) return "an open is a trigger, never a follower";
   if (!step.traits.may_follow || !step.traits.batchable) return effect_reason(step.traits);
   for (size_t i = 0; i < step.args.size(); ++i)
@@ -76,8 +76,8 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
       step.args.size() > 1 && (step.args[1].from == From::kPath || step.args[1].from == From::kKept);
   if (!by_name && !on_own_descriptor(context, step))
     return step.traits.name + " is not about the trigger's descriptor";
-  const bool open = is_open(static_cast<uint32_t>(context.trigger->nr));
-  if (context.trigger->nr == SYSVM_NR_fcntl && step.nr != SYSVM_NR_pread64 && !is_struct_stat(step.nr) &&
+  const bool open = is_open(static_cast<uint32_t>(context.trigger->nr()));
+  if (context.trigger->nr() == SYSVM_NR_fcntl && step.nr != SYSVM_NR_pread64 && !is_struct_stat(step.nr) &&
       step.nr != SYSVM_NR_statx)
     return step.traits.name + " moves the position of a descriptor that may be written to";
   if (!open && (step.traits.undo == SYSVM_UNDO_CLOSE || step.traits.undo == SYSVM_UNDO_CLRFD ||
@@ -86,7 +86,7 @@ std::string why_not_follower(const FlowContext& context, const StepSources& step
   return "";
 }
 
-bool may_trigger(const Event& call) {
+bool may_trigger(const PackedEvent& call) {
   const CallTraits& traits = traits_of(call);
   return traits.batchable && traits.may_trigger;
 }

@@ -16,9 +16,9 @@
 namespace sysvm {
 
 // "" if the call may be a follower of the context's trigger, else why not, for people.
-std::string why_not_follower(const FlowContext& context, const StepSources& step, const Event& call);
+std::string why_not_follower(const FlowContext& context, const StepSources& step, const PackedEvent& call);
 
 // May the call start a procedure? Successful or not does not matter here.
-bool may_trigger(const Event& call);
+bool may_trigger(const PackedEvent& call);
 
 }  // namespace sysvm

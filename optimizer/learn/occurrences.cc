@@ -3,39 +3,74 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "optimizer/learn/legality.h"
 
 namespace sysvm {
 namespace {
 
-void learn_kind(Occurrence& found, const StepSources& sources, const Event& call) {
+void learn_kind(Occurrence& found, const StepSources& sources, const PackedEvent& call) {
   if (sources.args.empty()) return;
   const bool own = sources.args[0].from == From::kTriggerResult ||
                    (sources.args[0].from == From::kTriggerArg && sources.args[0].index == 0 &&
                     traits_of(*found.trigger).arg[0].kind == SYSVM_KIND_FD);
   if (!own) return;
   if (call.has(kHasStat)) {
-    if (S_ISREG(call.st_mode)) found.kind = FileKind::kRegular;
-    if (S_ISDIR(call.st_mode)) found.kind = FileKind::kDirectory;
+    if (S_ISREG(call.st_mode())) found.kind = FileKind::kRegular;
+    if (S_ISDIR(call.st_mode())) found.kind = FileKind::kDirectory;
   } else if (found.kind == FileKind::kUnknown) {
     if (sources.nr == SYSVM_NR_read || sources.nr == SYSVM_NR_pread64) found.kind = FileKind::kRegular;
     if (sources.nr == SYSVM_NR_getdents64) found.kind = FileKind::kDirectory;
   }
 }
 
+// What has been found so far; only the last step grows.
+class Steps {
+ public:
+  bool empty() const { return steps_.empty(); }
+  size_t size() const { return steps_.size(); }
+  const StepSources* last() const { return empty() ? nullptr : steps_.back().sources; }
+  const PackedEvent* last_call() const { return calls_.back(); }
+  size_t last_calls() const { return calls_.size() - from_.back(); }
+  void add(const StepSources* sources, const PackedEvent* call) {
+    steps_.push_back({sources, {}});
+    from_.push_back(calls_.size());
+    calls_.push_back(call);
+  }
+  void again(const PackedEvent* call) { calls_.push_back(call); }
+  bool has_getdents() const {
+    return std::any_of(steps_.begin(), steps_.end(), [](const OccurrenceStep& s) {
+      return s.sources->nr == SYSVM_NR_getdents64 && !s.sources->loop;
+    });
+  }
+  std::span<const OccurrenceStep> keep(Sources& in) {
+    const std::span<const PackedEvent* const> calls = in.calls.keep(calls_);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const size_t to = i + 1 < steps_.size() ? from_[i + 1] : calls_.size();
+      steps_[i].calls = calls.subspan(from_[i], to - from_[i]);
+    }
+    return in.rows.keep(steps_);
+  }
+
+ private:
+  std::vector<OccurrenceStep> steps_;
+  std::vector<const PackedEvent*> calls_;
+  std::vector<size_t> from_;  // of each step
+};
+
 // A read that finds the end of file after a call that the machine can make together with it (a write of what
 // was read, say): the runtime makes it again after that call, in the same crossing. Returns its index, or 0.
-size_t end_after_other_call(const Occurrence& found, const FlowContext& context, SourceTable& table,
+size_t end_after_other_call(const Steps& found, const FlowContext& context, SourceTable& table,
                             const Stream& stream, size_t at) {
-  if (found.steps.empty() || !is_ridden(*stream.calls[at]) ||
-      is_open(static_cast<uint32_t>(stream.calls[at]->nr)))
+  if (found.empty() || !is_ridden(*stream.calls[at]) ||
+      is_open(static_cast<uint32_t>(stream.calls[at]->nr())))
     return 0;
-  const OccurrenceStep& last = found.steps.back();
-  if (last.sources->nr != SYSVM_NR_read || last.calls.back()->ret <= 0) return 0;
+  if (found.last()->nr != SYSVM_NR_read || found.last_call()->ret() <= 0) return 0;
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
-    const Event& call = *stream.calls[i];
+    const PackedEvent& call = *stream.calls[i];
     if (is_quiet(call)) continue;
-    return call.nr == SYSVM_NR_read && call.ret == 0 && table.of(context, call) == last.sources ? i : 0;
+    return call.nr() == SYSVM_NR_read && call.ret() == 0 && table.of(context, call) == found.last() ? i : 0;
   }
   return 0;
 }
@@ -55,7 +90,7 @@ class Dirents {
   }
 
   // The loop's sources if the call is one of its shape; else null.
-  const StepSources* sources(const Event& call) {
+  const StepSources* sources(const PackedEvent& call) {
     if (options_.shapes.empty()) return nullptr;
     const std::optional<DirentCall> entry = tracker_.step(*context_.stream, call);
     if (const std::string* path = entry || !last_ ? nullptr : kept_path_of(*context_.stream, call)) {
@@ -96,12 +131,6 @@ class Dirents {
   const StepSources* last_ = nullptr;
 };
 
-bool has_getdents(const Occurrence& found) {
-  for (const OccurrenceStep& s : found.steps)
-    if (s.sources->nr == SYSVM_NR_getdents64 && !s.sources->loop) return true;
-  return false;
-}
-
 }  // namespace
 
 Occurrence follow(const Stream& stream, size_t at, Sources& known, const FollowOptions& options) {
@@ -110,71 +139,69 @@ Occurrence follow(const Stream& stream, size_t at, Sources& known, const FollowO
   found.at = at;
   found.trigger = stream.calls[at];
   FlowContext context{&stream, found.trigger, {}};
-  if (found.trigger->ret < 0) {
+  if (found.trigger->ret() < 0) {
     found.stop = "the trigger failed";
     return found;
   }
+  Steps steps;
   Dirents dirents(context, options, known);
   bool closed = false;
+  const auto stops = [&](std::string_view why) {
+    found.stop = why;
+    found.steps = steps.keep(known);
+    return found;
+  };
   for (size_t i = at + 1; i < stream.calls.size(); ++i) {
-    const Event& call = *stream.calls[i];
+    const PackedEvent& call = *stream.calls[i];
     if (is_quiet(call)) continue;
     if (const StepSources* each = dirents.sources(call)) {
-      if (!found.steps.empty() && found.steps.back().sources == each) {
-        found.steps.back().calls.push_back(&call);
+      if (steps.last() == each) {
+        steps.again(&call);
         continue;
       }
-      if (has_getdents(found) && found.steps.size() < options.max_steps) {
-        found.steps.push_back({each, {&call}});
+      if (steps.has_getdents() && steps.size() < options.max_steps) {
+        steps.add(each, &call);
         context.steps.push_back(&call);
         continue;
       }
     }
     const StepSources* sources = known.steps.of(context, call);
-    found.stop = why_not_follower(context, *sources, call);
-    if (found.stop.empty() && closed) found.stop = "the descriptor is closed";
-    if (found.stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
+    std::string stop = why_not_follower(context, *sources, call);
+    if (stop.empty() && closed) stop = "the descriptor is closed";
+    if (stop.empty() && sources->args.size() > 1 && sources->args[1].from == From::kKept) {
       std::string none;
       std::string& last =
-          options.kept ? (*options.kept)[options.of + std::to_string(found.steps.size()) + sources->key]
-                       : none;
+          options.kept ? (*options.kept)[options.of + std::to_string(steps.size()) + sources->key] : none;
       const std::string* path = kept_path_of(stream, call);
-      if (!path || *path != last) found.stop = "the path is another one than the last time";
+      if (!path || *path != last) stop = "the path is another one than the last time";
       if (path) last = *path;
     }
-    if (!found.stop.empty()) {
+    if (!stop.empty()) {
       const bool own_close =
-          call.nr == SYSVM_NR_close && call.args[0] == static_cast<uint64_t>(found.trigger->ret);
-      if (own_close && options.late_close && !options.shapes.empty() && has_getdents(found) && !closed) {
+          call.nr() == SYSVM_NR_close && call.arg(0) == static_cast<uint64_t>(found.trigger->ret());
+      if (own_close && options.late_close && !options.shapes.empty() && steps.has_getdents() && !closed) {
         closed = true;
         continue;
       }
-      const size_t end = end_after_other_call(found, context, known.steps, stream, i);
-      if (!end) return found;
-      found.steps.back().calls.push_back(stream.calls[end]);
+      const size_t end = end_after_other_call(steps, context, known.steps, stream, i);
+      if (!end) return stops(*known.reasons.insert(std::move(stop)).first);
+      steps.again(stream.calls[end]);
       context.steps.back() = stream.calls[end];
       i = end;
       continue;
     }
     learn_kind(found, *sources, call);
-    if (is_run_call(sources->nr) && !found.steps.empty() && found.steps.back().sources == sources) {
-      if (found.steps.back().calls.size() >= options.max_run) {
-        found.stop = "long enough";
-        return found;
-      }
-      found.steps.back().calls.push_back(&call);
+    if (is_run_call(sources->nr) && steps.last() == sources) {
+      if (steps.last_calls() >= options.max_run) return stops("long enough");
+      steps.again(&call);
       context.steps.back() = &call;
       continue;
     }
-    if (found.steps.size() == options.max_steps) {
-      found.stop = "long enough";
-      return found;
-    }
-    found.steps.push_back({sources, {&call}});
+    if (steps.size() == options.max_steps) return stops("long enough");
+    steps.add(sources, &call);
     context.steps.push_back(&call);
   }
-  found.stop = "the recording ends or is cut here";
-  return found;
+  return stops("the recording ends or is cut here");
 }
 
 }  // namespace sysvm

@@ -11,9 +11,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
+#include "optimizer/base/arena.h"
 #include "optimizer/base/streams.h"
 #include "optimizer/learn/dataflow.h"
 #include "optimizer/learn/directories.h"
@@ -24,15 +28,16 @@ enum class FileKind : uint8_t { kUnknown, kRegular, kDirectory };
 
 struct OccurrenceStep {
   const StepSources* sources = nullptr;
-  std::vector<const Event*> calls;  // one, or those of a run, or of a loop
+  std::span<const PackedEvent* const> calls;  // one, or those of a run, or of a loop
 };
 
+// A recording has millions: what they point to is in Sources, which outlives them.
 struct Occurrence {
   const Stream* stream = nullptr;
   size_t at = 0;  // of the trigger in the stream
-  const Event* trigger = nullptr;
-  std::vector<OccurrenceStep> steps;
-  std::string stop;  // why it ends here
+  const PackedEvent* trigger = nullptr;
+  std::span<const OccurrenceStep> steps;
+  std::string_view stop;  // why it ends here
   FileKind kind = FileKind::kUnknown;
   uint8_t streak = 0;  // the trigger is the call that many in a row of its kind; 0: does not matter
 };
@@ -40,6 +45,9 @@ struct Occurrence {
 struct Sources {
   SourceTable steps;
   DirentSources dirents;
+  Arena<OccurrenceStep> rows;
+  Arena<const PackedEvent*> calls;
+  std::unordered_set<std::string> reasons;  // to stop
 };
 
 bool is_run_call(uint32_t nr);  // read, getdents64

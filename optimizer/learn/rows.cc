@@ -17,12 +17,11 @@ constexpr uint64_t kMasks[] = {15, 7, 0};
 constexpr double kHolds = 0.9;
 
 struct Look {
-  const Event* call = nullptr;
+  const PackedEvent* call = nullptr;
   const std::string* path = nullptr;
-  uint64_t pointer = 0;
-  size_t at = 0;            // in its stream
   bool on_the_way = false;  // a directory on the way to the next name
   bool adjacent = false;    // no call that may carry news since the look before
+  uint64_t pointer() const { return call->arg(call->nr() == SYSVM_NR_lstat ? 0 : 1); }
 };
 
 bool leads_to(const std::string& folder, const std::string& name) {
@@ -36,16 +35,16 @@ struct Pair {  // of names that follow each other
 
 // A look that follows no link, at a path below the working directory.
 std::optional<Look> look_of(const Stream& stream, size_t at) {
-  const Event& e = *stream.calls[at];
-  const bool lstat = e.nr == SYSVM_NR_lstat;
-  const size_t flags = e.nr == SYSVM_NR_statx ? 2 : 3;
-  if (!lstat && e.nr != SYSVM_NR_newfstatat && e.nr != SYSVM_NR_statx) return std::nullopt;
-  if (!lstat && (static_cast<int32_t>(e.args[0]) != AT_FDCWD || !(e.args[flags] & AT_SYMLINK_NOFOLLOW) ||
-                 e.args[flags] & (AT_EMPTY_PATH | AT_STATX_FORCE_SYNC)))
+  const PackedEvent& e = *stream.calls[at];
+  const bool lstat = e.nr() == SYSVM_NR_lstat;
+  const size_t flags = e.nr() == SYSVM_NR_statx ? 2 : 3;
+  if (!lstat && e.nr() != SYSVM_NR_newfstatat && e.nr() != SYSVM_NR_statx) return std::nullopt;
+  if (!lstat && (static_cast<int32_t>(e.arg(0)) != AT_FDCWD || !(e.arg(flags) & AT_SYMLINK_NOFOLLOW) ||
+                 e.arg(flags) & (AT_EMPTY_PATH | AT_STATX_FORCE_SYNC)))
     return std::nullopt;
   const std::string* path = string_argument(stream, e, traits_of(e), lstat ? 0 : 1);
   if (!path || !is_row_name(*path)) return std::nullopt;
-  return Look{&e, path, e.args[lstat ? 0 : 1], at, false, false};
+  return Look{&e, path, false, false};
 }
 
 std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
@@ -105,11 +104,18 @@ std::optional<RowRelation> learn(const std::vector<Pair>& pairs) {
 }
 
 // Which system call it is, with its flags.
-std::string call_key(const Look& look) {
-  const Event& e = *look.call;
-  return fmt::format("{} {:#x} {:#x}", e.nr,
-                     e.nr == SYSVM_NR_lstat ? 0 : e.args[e.nr == SYSVM_NR_statx ? 2 : 3] & 0xffffffff,
-                     e.nr == SYSVM_NR_statx ? e.args[3] & 0xffffffff : 0);
+struct CallKey {
+  int32_t nr;
+  uint32_t flags, mask;
+  auto operator<=>(const CallKey&) const = default;
+  std::string text() const { return fmt::format("{} {:#x} {:#x}", nr, flags, mask); }
+};
+
+CallKey call_key(const Look& look) {
+  const PackedEvent& e = *look.call;
+  const bool statx = e.nr() == SYSVM_NR_statx;
+  return {e.nr(), e.nr() == SYSVM_NR_lstat ? 0 : static_cast<uint32_t>(e.arg(statx ? 2 : 3)),
+          statx ? static_cast<uint32_t>(e.arg(3)) : 0};
 }
 
 EachCall each_call(const Stream& stream, const Look& look) {
@@ -122,25 +128,25 @@ EachCall each_call(const Stream& stream, const Look& look) {
   return call;
 }
 
-// The names of a row from the second on, with the looks on the way to them.
-void add_visits(const std::vector<Look>& looks, const RowRelation& row, const LoopShape& shape,
-                std::vector<Visit>& out) {
-  std::shared_ptr<OpenDirectory> list;
+// Names of rows from the second on, with the looks on the way to them; and the rows that have such.
+void count_visits(const std::vector<Look>& looks, const RowRelation& row, Rows& out) {
   const Look* before = nullptr;
-  std::vector<const Look*> way;
+  bool in_row = false;
+  uint64_t way = 0;
   for (const Look& look : looks) {
     if (look.on_the_way) {
-      way.push_back(&look);
+      ++way;
       continue;
     }
-    if (!before || !holds(row, {look.pointer - before->pointer, before->path->size(), false}))
-      list = nullptr;
-    else if (!list)
-      list = std::make_shared<OpenDirectory>(), way.clear();
-    way.push_back(&look);
-    for (const Look* l : way)
-      if (list) out.push_back({list, *l->path, l->at, {{l->call, &shape.calls[0].sources}}, false, false});
-    way.clear();
+    const bool goes_on =
+        before && holds(row, {look.pointer() - before->pointer(), before->path->size(), false});
+    if (goes_on && !in_row) {
+      ++out.rows;
+      way = 0;
+    }
+    in_row = goes_on;
+    if (in_row) out.shape.visits += way + 1;
+    way = 0;
     before = &look;
   }
 }
@@ -160,20 +166,20 @@ bool is_row_name(const std::string& path) {
 
 std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const EventSet& answered,
                               uint64_t min_count) {
-  // By call and flags: the most common one.
-  std::map<std::string, std::vector<std::vector<Look>>> by_call;
-  std::map<std::string, size_t> names;
-  for (size_t s = 0; s < streams.size(); ++s)
-    for (const Look& look : looks_of(*streams[s], answered)) {
-      auto& all = by_call[call_key(look)];
-      all.resize(streams.size());
-      all[s].push_back(look);
-      names[call_key(look)] += !look.on_the_way;
-    }
-  const auto most = std::max_element(names.begin(), names.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  // By call and flags: the most common one, of two the one that is written first.
+  std::map<CallKey, size_t> names;
+  std::vector<std::vector<Look>> all;
+  for (const Stream* stream : streams) {
+    all.push_back(looks_of(*stream, answered));
+    for (const Look& look : all.back()) names[call_key(look)] += !look.on_the_way;
+  }
+  const auto most = std::max_element(names.begin(), names.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second < b.second : a.first.text() > b.first.text();
+  });
   if (most == names.end()) return std::nullopt;
-  const std::vector<std::vector<Look>>& looks = by_call.at(most->first);
+  for (std::vector<Look>& of : all)
+    std::erase_if(of, [&](const Look& look) { return call_key(look) != most->first; });
+  const std::vector<std::vector<Look>>& looks = all;
 
   std::vector<Pair> pairs;
   for (const std::vector<Look>& of : looks) {
@@ -183,7 +189,7 @@ std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const E
       if (!look.adjacent) before = nullptr;
       if (look.on_the_way) continue;
       goes_on = goes_on && before;
-      if (before) pairs.push_back({look.pointer - before->pointer, before->path->size(), goes_on});
+      if (before) pairs.push_back({look.pointer() - before->pointer(), before->path->size(), goes_on});
       goes_on = before;
       before = &look;
     }
@@ -197,11 +203,7 @@ std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const E
   for (size_t s = 0; s < looks.size() && out.shape.calls.empty(); ++s)
     if (!looks[s].empty()) out.shape.calls.push_back(each_call(*streams[s], looks[s][0]));
   out.shape.key = fmt::format("row {} {} {}", row->gap, row->mask, out.shape.calls[0].sources.key);
-  out.visits.resize(streams.size());
-  for (size_t s = 0; s < looks.size(); ++s) {
-    add_visits(looks[s], *row, out.shape, out.visits[s]);
-    out.shape.visits += out.visits[s].size();
-  }
+  for (const std::vector<Look>& of : looks) count_visits(of, *row, out);
   if (out.shape.visits < min_count) return std::nullopt;
   return out;
 }

@@ -24,12 +24,11 @@
 
 namespace sysvm {
 
-// The rows of one executable's streams, as visits of pseudo-directories: one for each row, from its second
-// name on (the first shows where the second is to be expected). One relation and one system call for each
-// executable.
+// The rows of one executable's streams. A row's names are visits from its second on: the first shows where
+// the second is to be expected. One relation and one system call for each executable.
 struct Rows {
   LoopShape shape;
-  std::vector<std::vector<Visit>> visits;  // for each stream
+  uint64_t rows = 0;
 };
 
 std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const EventSet& answered,

@@ -44,12 +44,13 @@ double ColdOutlook::gain() const {
   return wall_ns ? wall / (wall - saved) : 1;
 }
 
-ColdOutlook cold_outlook(const std::vector<const Trace*>& traces) {
+ColdOutlook cold_outlook(const std::vector<const PackedTrace*>& traces) {
   ColdOutlook out;
-  for (const Trace* trace : traces) {
+  for (const PackedTrace* trace : traces) {
     uint64_t waited = 0;
     Descriptors fds;
-    for (const Event& e : trace->events) {
+    for (const PackedEvent& packed : trace->events) {
+      const Event e = packed.event();
       const bool waits = could_be_made_ahead(e, fds);
       fds.add(*trace, e);
       if (!waits || e.tid != e.pid || e.has(kSignal) || e.has(kCompat) || e.has(kForkChild) ||

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
@@ -19,7 +19,7 @@ struct ColdOutlook {
   double gain() const;     // times faster, 1: nothing to gain
 };
 
-ColdOutlook cold_outlook(const std::vector<const Trace*>& traces);
+ColdOutlook cold_outlook(const std::vector<const PackedTrace*>& traces);
 std::string cold_text(const ColdOutlook& cold);  // a line; "" where little was waited
 
 }  // namespace sysvm

@@ -132,11 +132,12 @@ std::vector<ListItem> Program::items(const std::string& folder) const {
 // One recording, followed from call to call.
 class Recording {
  public:
-  Recording(const Trace& trace, std::vector<Program>& programs)
+  Recording(const PackedTrace& trace, std::vector<Program>& programs)
       : trace_(trace), images_(trace), programs_(programs) {}
 
   void all() {
-    for (const Event& e : trace_.events) {
+    for (const PackedEvent& packed : trace_.events) {
+      const Event e = packed.event();
       if (!e.has(kSignal) && !e.has(kCompat) && !e.has(kForkChild) && !e.has(kUnknownRet)) call(e);
       fds_.add(trace_, e);
     }
@@ -258,7 +259,7 @@ class Recording {
     return path;
   }
 
-  const Trace& trace_;
+  const PackedTrace& trace_;
   const Images images_;
   std::vector<Program>& programs_;
   std::unordered_map<const Process*, size_t> of_;
@@ -275,12 +276,12 @@ uint64_t command_checksum(const std::vector<std::string>& argv) {
   return sum;
 }
 
-std::vector<PrefetchList> lists_of(const std::vector<const Trace*>& traces,
+std::vector<PrefetchList> lists_of(const std::vector<const PackedTrace*>& traces,
                                    std::vector<DroppedList>* dropped) {
   std::vector<PrefetchList> out;
   std::map<std::pair<std::string, uint64_t>, size_t> there;
   size_t room = SVP_MAX_ITEMS;
-  for (const Trace* trace : traces) {
+  for (const PackedTrace* trace : traces) {
     std::vector<Program> programs;
     Recording(*trace, programs).all();
     for (const Program& p : programs) {

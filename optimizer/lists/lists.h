@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "procedures/procedure.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
@@ -24,7 +24,7 @@ struct DroppedList {
   std::string name, reason;
 };
 
-std::vector<PrefetchList> lists_of(const std::vector<const Trace*>& traces,
+std::vector<PrefetchList> lists_of(const std::vector<const PackedTrace*>& traces,
                                    std::vector<DroppedList>* dropped = nullptr);
 
 // As struct svp_list has it.

@@ -21,9 +21,9 @@ constexpr uint32_t kEndSize = 64;              // a read that is expected to fin
 
 using Members = std::vector<const Occurrence*>;
 
-uint64_t size_of(const Event& call, const StepSources& sources) {
+uint64_t size_of(const PackedEvent& call, const StepSources& sources) {
   for (size_t i = 0; i < sources.args.size(); ++i)
-    if (sources.args[i].from == From::kSize) return call.args[i];
+    if (sources.args[i].from == From::kSize) return call.arg(i);
   return 0;
 }
 
@@ -35,10 +35,10 @@ bool undone(const StepSources& s) { return s.traits.undo != SYSVM_UNDO_NONE && s
 uint64_t choose_size(const Members& members, size_t depth, uint64_t limit) {
   uint64_t asked = 0, got = 0;
   for (const Occurrence* o : members)
-    for (const Event* call : o->steps[depth].calls) {
-      if (call->ret == 0 && o->steps[depth].calls.size() > 1) continue;  // the end: any size finds it
+    for (const PackedEvent* call : o->steps[depth].calls) {
+      if (call->ret() == 0 && o->steps[depth].calls.size() > 1) continue;  // the end: any size finds it
       asked = std::max(asked, size_of(*call, *o->steps[depth].sources));
-      got = std::max(got, static_cast<uint64_t>(std::max<int64_t>(call->ret, 0)));
+      got = std::max(got, static_cast<uint64_t>(std::max<int64_t>(call->ret(), 0)));
     }
   if (asked <= limit) return std::max<uint64_t>(asked, 1);
   return std::min(limit, std::max<uint64_t>((got + 4096) / 4096 * 4096, 16384));
@@ -69,13 +69,13 @@ Bet bet_on_run(PlannedStep& step, const Members& members, size_t depth, uint64_t
     const auto& calls = o->steps[depth].calls;
     uint32_t n = 0;
     bool saw_end = false, is_short = false;
-    for (const Event* call : calls) {
-      if (call->ret <= 0) {
-        saw_end = call->ret == 0;
+    for (const PackedEvent* call : calls) {
+      if (call->ret() <= 0) {
+        saw_end = call->ret() == 0;
         break;
       }
       ++n;
-      is_short = static_cast<uint64_t>(call->ret) < std::max(step.size, size_of(*call, *step.sources));
+      is_short = static_cast<uint64_t>(call->ret()) < std::max(step.size, size_of(*call, *step.sources));
     }
     transfers.push_back(n);
     short_last += n && is_short;
@@ -93,8 +93,8 @@ Bet bet_on_run(PlannedStep& step, const Members& members, size_t depth, uint64_t
     const auto& calls = o->steps[depth].calls;
     hits += std::min<uint64_t>(calls.size(), step.repeats + (step.end_call ? 1 : 0));
     if (calls.size() < step.repeats) continue;
-    const Event& last = *calls[step.repeats - 1];
-    if (last.ret <= 0 || static_cast<uint64_t>(last.ret) < step.size) continue;
+    const PackedEvent& last = *calls[step.repeats - 1];
+    if (last.ret() <= 0 || static_cast<uint64_t>(last.ret()) < step.size) continue;
     ++(calls.size() == step.repeats ? stop_at_full : read_on);
   }
   step.after_full = stop_at_full > read_on;
@@ -104,7 +104,7 @@ Bet bet_on_run(PlannedStep& step, const Members& members, size_t depth, uint64_t
 Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_t runs, uint64_t staging,
                 const CostModel& cost) {
   step.size = choose_size(members, depth, std::min<uint64_t>(kMaxTransfer, staging));
-  for (const Occurrence* o : members) step.go_on |= o->steps[depth].calls[0]->ret < 0;
+  for (const Occurrence* o : members) step.go_on |= o->steps[depth].calls[0]->ret() < 0;
   return Bet(static_cast<double>(members.size()), static_cast<double>(runs - members.size()), *step.sources,
              cost);
 }
@@ -150,7 +150,7 @@ std::string common_stop(const Members& members, size_t depth) {
   std::map<std::string, uint64_t> reasons;
   for (const Occurrence* o : members) {
     if (o->steps.size() == depth)
-      ++reasons[o->stop];
+      ++reasons[std::string(o->stop)];
     else
       ++reasons["the program goes different ways: " + o->steps[depth].sources->traits.name];
   }
@@ -234,7 +234,7 @@ std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, cons
   Members good;
   uint64_t failed = 0;
   for (const Occurrence* o : occurrences) {
-    if (o->trigger->ret < 0)
+    if (o->trigger->ret() < 0)
       ++failed;
     else
       good.push_back(o);
@@ -245,9 +245,8 @@ std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, cons
   }
   std::optional<Plan> best;
   double best_saved = 0;
-  const Event& one = *good[0]->trigger;
-  const bool directory = is_open(static_cast<uint32_t>(one.nr)) &&
-                         open_flags(static_cast<uint32_t>(one.nr), one.args) & O_DIRECTORY;
+  const PackedEvent& one = *good[0]->trigger;
+  const bool directory = is_open(static_cast<uint32_t>(one.nr())) && open_flags(one) & O_DIRECTORY;
   for (FileKind kind : {FileKind::kRegular, FileKind::kDirectory}) {
     if (directory && kind != FileKind::kDirectory) continue;
     Plan candidate = plan_kind(good, kind, limits);
@@ -258,8 +257,8 @@ std::optional<Plan> plan(const std::vector<const Occurrence*>& occurrences, cons
     best_saved = saved;
   }
   best->exe = good[0]->stream->exe;
-  best->nr = static_cast<uint32_t>(one.nr);
-  best->args = one.args;
+  best->nr = static_cast<uint32_t>(one.nr());
+  best->args = one.args();
   best->failed = failed;
   best->streak = good[0]->streak;
   if (best->steps.empty() || best->saved_entries <= 0) {

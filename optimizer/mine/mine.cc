@@ -13,6 +13,7 @@
 #include "optimizer/mine/repeats.h"
 #include "traces/own_time.h"
 #include "traces/reader.h"
+#include "traces/string_table.h"
 
 namespace sysvm {
 namespace {
@@ -97,22 +98,15 @@ class Names {
     if (in_chunk == kNoString) return kNoString;
     uint32_t& known = numbers_[in_chunk];
     if (known != UINT32_MAX) return known;
-    const auto [at, fresh] = ids_.try_emplace((*chunk_)[in_chunk], static_cast<uint32_t>(ids_.size()) + 1);
-    return known = at->second;
+    return known = table_.intern((*chunk_)[in_chunk]);
   }
-  std::vector<std::string> take() {
-    std::vector<std::string> out(ids_.size() + 1);
-    while (!ids_.empty()) {
-      auto node = ids_.extract(ids_.begin());
-      out[node.mapped()] = std::move(node.key());
-    }
-    return out;
-  }
+  std::vector<std::string> take() { return std::move(all_); }
 
  private:
   const std::vector<std::string>* chunk_ = nullptr;
   std::vector<uint32_t> numbers_;
-  std::unordered_map<std::string, uint32_t> ids_;
+  std::vector<std::string> all_{std::string()};
+  StringTable table_{all_};
 };
 
 void add(CallTotal& into, const CallTotal& other) {

@@ -18,8 +18,8 @@ constexpr uint64_t kTcgets = 0x5401;
 
 struct Answered {  // calls of one executable
   const Stream* first_in = nullptr;
-  std::vector<const Event*> calls;
-  void add(const Stream& s, const Event* e) {
+  std::vector<const PackedEvent*> calls;
+  void add(const Stream& s, const PackedEvent* e) {
     if (calls.empty()) first_in = &s;
     calls.push_back(e);
   }
@@ -31,11 +31,11 @@ struct Question {
   bool needs_guard;   // the answer depends on the kind of file
   bool needs_before;  // the first answer must come from the kernel
 
-  bool is(const Event& e) const {
-    if (static_cast<uint32_t>(e.nr) != call.nr) return false;
+  bool is(const PackedEvent& e) const {
+    if (static_cast<uint32_t>(e.nr()) != call.nr) return false;
     const uint64_t mask = call.nr == SYSVM_NR_lseek ? ~uint64_t{0} : 0xffffffffu;  // a command has 32 bits
     for (const auto& [arg, value] : call.constants)
-      if ((e.args[arg] & mask) != value) return false;
+      if ((e.arg(arg) & mask) != value) return false;
     return true;
   }
 };
@@ -80,7 +80,7 @@ Result<> add_answers(const std::vector<Stream>& streams, const CompileOptions& o
   EventSet asked[std::size(kQuestions)];  // opens
   for (const Stream& s : streams) {
     OwnDescriptors own;
-    for (const Event* e : s.calls) {
+    for (const PackedEvent* e : s.calls) {
       const OwnDescriptors::Own on = own.step(*e);
       if (!on.open || on.copied) continue;
       for (size_t i = 0; i < std::size(kQuestions); ++i) {
@@ -104,9 +104,9 @@ Result<> add_late_closes(const std::vector<Stream>& streams, const CompileOption
   ByExe by_exe;
   for (const Stream& s : streams) {
     OwnDescriptors own;
-    for (const Event* e : s.calls) {
+    for (const PackedEvent* e : s.calls) {
       const OwnDescriptors::Own on = own.step(*e);
-      if (e->nr == SYSVM_NR_close && e->ret == 0 && kept.is_guarded(on.open)) by_exe[s.exe].add(s, e);
+      if (e->nr() == SYSVM_NR_close && e->ret() == 0 && kept.is_guarded(on.open)) by_exe[s.exe].add(s, e);
     }
   }
   return add(by_exe, "late close", ExampleCall::kLate, options, kept, emit_late_close);

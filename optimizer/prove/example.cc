@@ -25,7 +25,8 @@ std::string bounded(std::string text) {
   return text.substr(0, kExampleBytes - kTail - 3) + "..." + text.substr(text.size() - kTail);
 }
 
-std::string call_text(const Stream& stream, Event e) {
+std::string call_text(const Stream& stream, const PackedEvent& call) {
+  Event e = call.event();
   e.st_dev = 0;  // left out: it says nothing here
   return bounded(format_call(*stream.trace, e) + " = " + format_result(*stream.trace, e));
 }
@@ -104,7 +105,7 @@ Example example_of(const Occurred& occurred, bool late_close) {
       call.by = ExampleCall::kTrigger;
     } else if (*at == occurred.answered[next].first) {
       call.by = static_cast<int>(occurred.answered[next++].second);
-    } else if (late_close && (*at)->nr == SYSVM_NR_close && (*at)->ret == 0) {
+    } else if (late_close && (*at)->nr() == SYSVM_NR_close && (*at)->ret() == 0) {
       call.by = ExampleCall::kLate;
     }
     if (out.calls.size() == kExampleCalls || ++alike[call.by] > kExampleAlike) {
@@ -117,7 +118,7 @@ Example example_of(const Occurred& occurred, bool late_close) {
   return out;
 }
 
-Example example_of(const Stream& stream, const Event& call, int by) {
+Example example_of(const Stream& stream, const PackedEvent& call, int by) {
   return {{{call_text(stream, call), by}}, 0};
 }
 

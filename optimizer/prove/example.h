@@ -25,11 +25,11 @@ namespace sysvm {
 // What a run answered, by replay.
 struct Occurred {
   const Stream* stream = nullptr;
-  const Event* trigger = nullptr;
-  std::vector<std::pair<const Event*, size_t>> answered = {};  // call, index of the follower
-  uint64_t followers = 0;                                      // different ones, a bit for each
+  const PackedEvent* trigger = nullptr;
+  std::vector<std::pair<const PackedEvent*, size_t>> answered = {};  // call, index of the follower
+  uint64_t followers = 0;                                            // different ones, a bit for each
 
-  void add(const Event& call, size_t follower) {
+  void add(const PackedEvent& call, size_t follower) {
     answered.emplace_back(&call, follower);
     followers |= 1ull << follower % 64;
   }
@@ -55,7 +55,7 @@ struct Example {
 constexpr size_t kExampleCalls = 12, kExampleAlike = 3, kExampleBytes = 200;
 
 Example example_of(const Occurred& occurred, bool late_close);
-Example example_of(const Stream& stream, const Event& call, int by);  // of one call
+Example example_of(const Stream& stream, const PackedEvent& call, int by);  // of one call
 
 nlohmann::json to_json(const Example& example);
 Example example_from(const nlohmann::json& note);  // of the notes of a file that nobody vouches for

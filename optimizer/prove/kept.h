@@ -50,12 +50,12 @@ class Kept {
   void drop(std::string trigger, std::string exe, std::string reason, uint64_t seen) {
     dropped_.push_back({std::move(trigger), std::move(exe), std::move(reason), seen});
   }
-  void answer(const std::vector<const Event*>& calls) { answered_.insert(calls.begin(), calls.end()); }
-  void guard(const Event* open) { guarded_.insert(open); }
+  void answer(const std::vector<const PackedEvent*>& calls) { answered_.insert(calls.begin(), calls.end()); }
+  void guard(const PackedEvent* open) { guarded_.insert(open); }
   void undo(uint64_t calls) { undone_ += calls; }
 
   const EventSet& answered() const { return answered_; }
-  bool is_guarded(const Event* open) const { return open && guarded_.contains(open); }
+  bool is_guarded(const PackedEvent* open) const { return open && guarded_.contains(open); }
   uint64_t crossings(uint64_t calls) const { return calls - answered_.size() + undone_; }
   // The best first, but those for one path before those for any: the runtime takes the first trigger that
   // matches.

@@ -18,23 +18,24 @@ constexpr uint64_t kAfter = 2 * (kLongest + SVP_ROW_GAP);  // readable after eac
 
 // address, text of each string that the call passes
 template <typename F>
-void each_string(const Trace& trace, const Event& e, F f) {
-  const sysvm_syscall_info* row = e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+void each_string(const PackedTrace& trace, const PackedEvent& e, F f) {
+  const sysvm_syscall_info* row =
+      e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
   size_t text = 0;
   for (size_t i = 0; row && i < row->nargs && text < 2; ++i) {
     if (row->arg[i].kind != SYSVM_KIND_PATH && row->arg[i].kind != SYSVM_KIND_STR) continue;
-    if (e.args[i] && e.path[text] != kNoString && !e.has(kPathFault) && !e.has(kPathCut))
-      f(e.args[i], trace.strings[e.path[text]]);
+    if (e.arg(i) && e.path(text) != kNoString && !e.has(kPathFault) && !e.has(kPathCut))
+      f(e.arg(i), trace.strings[e.path(text)]);
     ++text;
   }
 }
 
 }  // namespace
 
-NamesInMemory::NamesInMemory(const Trace& trace, const std::vector<const Event*>& events)
+NamesInMemory::NamesInMemory(const PackedTrace& trace, std::span<const PackedEvent* const> events)
     : elsewhere_{std::vector<uint8_t>(2 * kLongest + kAfter), std::vector<uint8_t>(2 * kLongest + kAfter)} {
   std::vector<uint64_t> addresses;
-  for (const Event* e : events)
+  for (const PackedEvent* e : events)
     each_string(trace, *e, [&](uint64_t address, const std::string&) { addresses.push_back(address); });
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());

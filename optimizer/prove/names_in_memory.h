@@ -11,16 +11,17 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class NamesInMemory {
  public:
   // The calls of one process.
-  NamesInMemory(const Trace& trace, const std::vector<const Event*>& events);
+  NamesInMemory(const PackedTrace& trace, std::span<const PackedEvent* const> events);
   // text is passed at that address now, as the call's first string (0) or its second (1). Where it lies here.
   uint64_t at(uint64_t address, const char* text, size_t which);
 

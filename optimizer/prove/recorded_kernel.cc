@@ -36,8 +36,8 @@ bool is_text(uint16_t kind) { return kind == SYSVM_KIND_PATH || kind == SYSVM_KI
 
 // A call that a run may make ahead, and that is answered by what the program was answered later. Reads of a
 // known file are answered by its length.
-bool may_be_asked(const Event& e, const sysvm_syscall_info* row, bool known_file) {
-  const bool by_length = known_file && (e.nr == SYSVM_NR_read || e.nr == SYSVM_NR_getdents64);
+bool may_be_asked(const PackedEvent& e, const sysvm_syscall_info* row, bool known_file) {
+  const bool by_length = known_file && (e.nr() == SYSVM_NR_read || e.nr() == SYSVM_NR_getdents64);
   return row->flags & SYSVM_FLAG_AHEAD && !by_length;
 }
 
@@ -51,7 +51,8 @@ bool special_place(const std::string& path) {
 
 }  // namespace
 
-RecordedKernel::RecordedKernel(const Trace& trace, Texts& texts, const std::vector<const Event*>& events)
+RecordedKernel::RecordedKernel(const PackedTrace& trace, Texts& texts,
+                               std::span<const PackedEvent* const> events)
     : trace_(trace), texts_(texts), events_(events) {
   read_through();
   restart();
@@ -72,10 +73,10 @@ void RecordedKernel::set_open(int64_t fd, uint32_t file) {
 }
 
 RecordedKernel::Key RecordedKernel::key_of(uint32_t at) const {
-  const Event& e = *events_[at];
-  Key key{static_cast<uint32_t>(e.nr), on_[at], 0, 0};
-  if (e.path[0] != kNoString) key.text0 = texts_.number(e.path[0]);
-  if (e.path[1] != kNoString) key.text1 = texts_.number(e.path[1]);
+  const PackedEvent& e = *events_[at];
+  Key key{static_cast<uint32_t>(e.nr()), on_[at], 0, 0};
+  if (e.path(0) != kNoString) key.text0 = texts_.number(e.path(0));
+  if (e.path(1) != kNoString) key.text1 = texts_.number(e.path(1));
   return key;
 }
 
@@ -90,53 +91,54 @@ RecordedKernel::Chain& RecordedKernel::chain_of(const Key& key) const {
   return chains_[slot];
 }
 
-void RecordedKernel::learn(File& file, const Event& e) {
-  switch (e.nr) {
+void RecordedKernel::learn(File& file, const PackedEvent& e) {
+  switch (e.nr()) {
     case SYSVM_NR_read:
-      if (e.ret > 0) file.position += static_cast<uint64_t>(e.ret);
-      if (e.ret == 0 && e.args[2]) {
+      if (e.ret() > 0) file.position += static_cast<uint64_t>(e.ret());
+      if (e.ret() == 0 && e.arg(2)) {
         file.ended = true;
         file.size = file.position;
       }
       break;
     case SYSVM_NR_lseek:
-      if (e.ret >= 0) file.position = static_cast<uint64_t>(e.ret);
+      if (e.ret() >= 0) file.position = static_cast<uint64_t>(e.ret());
       break;
     case SYSVM_NR_getdents64:
       file.directory = true;
-      if (e.ret > 0) file.entries.push_back(&e);
+      if (e.ret() > 0) file.entries.push_back(&e);
       break;
     default: break;
   }
-  if (e.has(kHasStat) && (e.nr == SYSVM_NR_fstat || (e.nr == SYSVM_NR_newfstatat && e.path[0] != kNoString &&
-                                                     trace_.strings[e.path[0]].empty()))) {
-    file.mode = e.st_mode;
-    file.directory = S_ISDIR(e.st_mode);
-    file.dev = e.st_dev;
-    if (!file.ended) file.size = e.st_size;
+  if (e.has(kHasStat) &&
+      (e.nr() == SYSVM_NR_fstat ||
+       (e.nr() == SYSVM_NR_newfstatat && e.path(0) != kNoString && trace_.strings[e.path(0)].empty()))) {
+    file.mode = e.st_mode();
+    file.directory = S_ISDIR(e.st_mode());
+    file.dev = e.st_dev();
+    if (!file.ended) file.size = e.st_size();
     file.size_known = true;
   }
   if (!file.ended) file.size = std::max(file.size, file.position);
 }
 
-void RecordedKernel::learn_folders(const Event& e) {
-  if (e.path[0] == kNoString) return;
-  const std::string& path = trace_.strings[e.path[0]];
+void RecordedKernel::learn_folders(const PackedEvent& e) {
+  if (e.path(0) == kNoString) return;
+  const std::string& path = trace_.strings[e.path(0)];
   if (path.empty() || path[0] == '/') return;
-  if (!here_device_ && e.has(kHasStat) && e.st_dev) here_device_ = e.st_dev;
+  if (!here_device_ && e.has(kHasStat) && e.st_dev()) here_device_ = e.st_dev();
   for (size_t at = path.rfind('/'); at != std::string::npos && at > 0; at = path.rfind('/', at - 1))
     if (!folders_.insert(std::string_view(path).substr(0, at)).second) return;
 }
 
 // Which descriptor is which file, after call number `at` of the program.
 void RecordedKernel::follow_descriptors(size_t at) {
-  const Event& e = *events_[at];
-  if (e.flags & (kSignal | kNoExit | kForkChild)) return;
-  if (opened_[at] != kNone) return set_open(e.ret, opened_[at]);
-  if (e.nr == SYSVM_NR_close) return set_open(static_cast<int32_t>(e.args[0]), kNone);
+  const PackedEvent& e = *events_[at];
+  if (e.flags() & (kSignal | kNoExit | kForkChild)) return;
+  if (opened_[at] != kNone) return set_open(e.ret(), opened_[at]);
+  if (e.nr() == SYSVM_NR_close) return set_open(static_cast<int32_t>(e.arg(0)), kNone);
   const Gives gives = gives_descriptor(e);
-  if (gives == Gives::kNothing || e.ret < 0) return;
-  set_open(e.ret, gives == Gives::kCopy ? on_[at] : kNone);  // a copy shares the position
+  if (gives == Gives::kNothing || e.ret() < 0) return;
+  set_open(e.ret(), gives == Gives::kCopy ? on_[at] : kNone);  // a copy shares the position
 }
 
 void RecordedKernel::read_through() {
@@ -145,21 +147,21 @@ void RecordedKernel::read_through() {
   size_t to_chain = 0;
   bool names_missing = false;
   for (uint32_t i = 0; i < events_.size(); ++i) {
-    const Event& e = *events_[i];
+    const PackedEvent& e = *events_[i];
     const sysvm_syscall_info* row =
-        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
-    const uint32_t file = takes_descriptor(row) ? file_of(static_cast<uint32_t>(e.args[0])) : kNone;
+        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
+    const uint32_t file = takes_descriptor(row) ? file_of(static_cast<uint32_t>(e.arg(0))) : kNone;
     on_.push_back(file);
     opened_.push_back(kNone);
-    if (!row || e.flags & (kNoExit | kForkChild)) continue;
+    if (!row || e.flags() & (kNoExit | kForkChild)) continue;
     learn_folders(e);
     to_chain += may_be_asked(e, row, file != kNone);
-    names_missing |= e.nr == SYSVM_NR_getdents64 && e.ret > 0 && !e.has(kHasData);
-    if (is_open(row->nr) && e.ret >= 0) {
+    names_missing |= e.nr() == SYSVM_NR_getdents64 && e.ret() > 0 && !e.has(kHasData);
+    if (is_open(row->nr) && e.ret() >= 0) {
       opened_.back() = static_cast<uint32_t>(files_.size());
       File& opened = files_.emplace_back();
-      opened.directory = open_flags(row->nr, e.args) & O_DIRECTORY;
-      opened.good = e.path[0] == kNoString || !special_place(trace_.strings[e.path[0]]);
+      opened.directory = open_flags(e) & O_DIRECTORY;
+      opened.good = e.path(0) == kNoString || !special_place(trace_.strings[e.path(0)]);
     } else if (file != kNone) {
       learn(files_[file], e);
     }
@@ -173,31 +175,47 @@ void RecordedKernel::read_through() {
 void RecordedKernel::chain_same_calls(size_t calls) {
   next_same_.assign(events_.size(), kNone);
   chains_.resize(std::bit_ceil(std::max<size_t>(calls + calls / 2, 4)));
+  // Each slot is far from the last one: memory is told a few calls before which will be needed.
+  constexpr size_t kAhead = 8;
+  struct Waiting {
+    uint32_t at;
+    Key key;
+  };
+  std::array<Waiting, kAhead> waiting;
+  size_t begun = 0, done = 0;
+  const auto chain_next = [&] {
+    const Waiting& w = waiting[done++ % kAhead];
+    Chain& chain = chain_of(w.key);
+    next_same_[w.at] = chain.first;
+    chain.first = w.at;
+  };
   for (uint32_t i = static_cast<uint32_t>(events_.size()); i-- > 0;) {
-    const Event& e = *events_[i];
+    const PackedEvent& e = *events_[i];
     const sysvm_syscall_info* row =
-        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
-    if (!row || e.flags & (kNoExit | kForkChild) || !may_be_asked(e, row, on_[i] != kNone)) continue;
-    Chain& chain = chain_of(key_of(i));
-    next_same_[i] = chain.first;
-    chain.first = i;
+        e.has(kSignal) ? nullptr : sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
+    if (!row || e.flags() & (kNoExit | kForkChild) || !may_be_asked(e, row, on_[i] != kNone)) continue;
+    if (begun - done == kAhead) chain_next();
+    Waiting& w = waiting[begun++ % kAhead];
+    w = {i, key_of(i)};
+    __builtin_prefetch(&chains_[w.key.hash() & (chains_.size() - 1)], 1);
   }
+  while (done < begun) chain_next();
 }
 
 void RecordedKernel::find_names() {
   const Stream stream{&trace_, "", {}};
   DirectoryTracker tracker;
-  std::unordered_map<const Event*, uint32_t> opens;
+  std::unordered_map<const PackedEvent*, uint32_t> opens;
   std::unordered_set<std::string> seen;
   for (size_t i = 0; i < events_.size(); ++i) {
-    const Event& e = *events_[i];
+    const PackedEvent& e = *events_[i];
     if (opened_[i] != kNone) opens[&e] = opened_[i];
     const std::optional<DirentCall> call = e.has(kSignal) ? std::nullopt : tracker.step(stream, e);
     if (!call) continue;
     const uint32_t file = opens.at(call->directory->open);
     if (!seen.insert(fmt::format("{}/{}", file, call->name)).second) continue;
     names_[file].push_back(
-        {std::string(call->name), static_cast<uint8_t>(e.has(kHasStat) ? e.st_mode >> 12 : 0)});
+        {std::string(call->name), static_cast<uint8_t>(e.has(kHasStat) ? e.st_mode() >> 12 : 0)});
   }
 }
 
@@ -226,7 +244,7 @@ RecordedKernel::OpenFile RecordedKernel::file_at(size_t at) const {
   return {device, file.position, file.good, !file.directory && (!file.mode || S_ISREG(file.mode))};
 }
 
-const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t file) const {
+const PackedEvent* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t file) const {
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
   Key key{nr, file, 0, 0};
   uint32_t* text = &key.text0;
@@ -241,15 +259,15 @@ const Event* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t
   uint32_t at = chain.from != kNone && made_ && chain.from == at_ ? next_same_[chain.from] : chain.from;
   for (size_t compared = 0; at != kNone && compared < 16 && at < at_ + kFarthest;
        at = next_same_[at], ++compared) {
-    const Event& e = *events_[at];
+    const PackedEvent& e = *events_[at];
     bool same = true;
     const size_t nargs = traits_of(e).nargs;  // of the command: F_GETFL has two only
     for (size_t i = 0; i < nargs && same; ++i) {
       const uint16_t kind = row->arg[i].kind;
       if (is_data(kind) || is_text(kind) || (i == 0 && file != kNone)) continue;
       if (kind == SYSVM_KIND_SIZE && i > 0 && row->arg[i - 1].kind == SYSVM_KIND_OUT) continue;
-      same = kind == SYSVM_KIND_OFF ? e.args[i] == args[i]
-                                    : static_cast<uint32_t>(e.args[i]) == static_cast<uint32_t>(args[i]);
+      same = kind == SYSVM_KIND_OFF ? e.arg(i) == args[i]
+                                    : static_cast<uint32_t>(e.arg(i)) == static_cast<uint32_t>(args[i]);
     }
     if (same) return &e;
   }
@@ -266,8 +284,8 @@ uint64_t RecordedKernel::left(const File& file, uint64_t position) {
 // counts the calls.
 long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) const {
   if (file.position >= file.entries.size()) return 0;
-  const Event& e = *file.entries[file.position++];
-  const uint64_t n = std::min(static_cast<uint64_t>(e.ret), room);
+  const PackedEvent& e = *file.entries[file.position++];
+  const uint64_t n = std::min(static_cast<uint64_t>(e.ret()), room);
   auto* bytes = reinterpret_cast<char*>(to);
   std::memset(bytes, 0, n);
   uint64_t at = 0, inode = 0;
@@ -289,7 +307,7 @@ long RecordedKernel::read_entries(File& file, uint64_t to, uint64_t room) const 
       put(name.type, name.text, length);
     }
   std::string_view names;
-  if (e.has(kHasData) && e.data_kind == DataKind::kDirent) names = trace_.strings[e.data];
+  if (e.has(kHasData) && e.data_kind() == DataKind::kDirent) names = trace_.strings[e.data()];
   while (names.size() > 2) {
     const size_t end = names.find('\0', 1);
     if (end == std::string_view::npos) break;  // cut
@@ -311,7 +329,7 @@ long RecordedKernel::seek(File& file, int64_t offset, uint64_t whence) {
 }
 
 // What the shim or a guard will check: a struct stat, in memory that is really there.
-void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file, const Event* e) const {
+void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file, const PackedEvent* e) const {
   if (!is_struct_stat(nr) && nr != SYSVM_NR_stat && nr != SYSVM_NR_lstat && nr != SYSVM_NR_statx) return;
   const uint64_t to = nr == SYSVM_NR_statx ? args[4] : nr == SYSVM_NR_newfstatat ? args[2] : args[1];
   if (!to) return;
@@ -321,16 +339,18 @@ void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file,
       !file && nr != SYSVM_NR_fstat && folders_.contains(path);  // not asked about from here on
   struct stat st {};
   const bool own = e && e->has(kHasStat);
-  st.st_mode = own                                   ? e->st_mode
+  st.st_mode = own                                   ? e->st_mode()
                : file && file->mode                  ? file->mode
                : folder || (file && file->directory) ? S_IFDIR
                                                      : S_IFREG;
-  st.st_size = static_cast<off_t>(own ? e->st_size : file ? left(*file, 0) : 0);
+  st.st_size = static_cast<off_t>(own ? e->st_size() : file ? left(*file, 0) : 0);
   st.st_dev = !file || file->good ? kGoodDevice : kBadDevice;
-  if (own && e->st_dev) st.st_dev = e->st_dev;
+  if (own && e->st_dev()) st.st_dev = e->st_dev();
   if (!own && file && file->dev) st.st_dev = file->dev;
   if (!own && folder) st.st_dev = here_device();
-  st.st_ino = own && e->st_ino ? e->st_ino : file ? static_cast<uint64_t>(file - files_.data()) + 1000 : 999;
+  st.st_ino = own && e->st_ino() ? e->st_ino()
+              : file             ? static_cast<uint64_t>(file - files_.data()) + 1000
+                                 : 999;
   st.st_atim.tv_sec = INT64_MAX / 2;  // read before, so that reading again changes nothing
   st.st_mtim.tv_sec = st.st_ctim.tv_sec = 1;
   if (nr == SYSVM_NR_statx) {
@@ -347,31 +367,31 @@ void RecordedKernel::fill(uint32_t nr, const uint64_t args[6], const File* file,
   std::memcpy(reinterpret_cast<void*>(to), &st, sizeof(st));
 }
 
-void RecordedKernel::move_position(const Event& e, File& file) const {
-  if (e.ret < 0) return;
-  if (e.nr == SYSVM_NR_read) file.position += static_cast<uint64_t>(e.ret);
-  if (e.nr == SYSVM_NR_lseek && !file.directory) file.position = static_cast<uint64_t>(e.ret);
-  if (e.nr == SYSVM_NR_lseek && file.directory) seek(file, static_cast<int64_t>(e.args[1]), e.args[2]);
-  if (e.nr == SYSVM_NR_getdents64 && e.ret > 0) ++file.position;
+void RecordedKernel::move_position(const PackedEvent& e, File& file) const {
+  if (e.ret() < 0) return;
+  if (e.nr() == SYSVM_NR_read) file.position += static_cast<uint64_t>(e.ret());
+  if (e.nr() == SYSVM_NR_lseek && !file.directory) file.position = static_cast<uint64_t>(e.ret());
+  if (e.nr() == SYSVM_NR_lseek && file.directory) seek(file, static_cast<int64_t>(e.arg(1)), e.arg(2));
+  if (e.nr() == SYSVM_NR_getdents64 && e.ret() > 0) ++file.position;
 }
 
 long RecordedKernel::present(const uint64_t args[6]) {
-  const Event& e = *events_[at_];
+  const PackedEvent& e = *events_[at_];
   made_ = true;
   follow_descriptors(at_);
   if (e.has(kSignal)) return 0;
   File* file = on_[at_] == kNone ? nullptr : &files_[on_[at_]];
-  if (file && e.nr == SYSVM_NR_getdents64 && e.ret >= 0)
+  if (file && e.nr() == SYSVM_NR_getdents64 && e.ret() >= 0)
     read_entries(*file, args[1], args[2]);
   else if (file)
     move_position(e, *file);
-  if (e.ret == 0) fill(static_cast<uint32_t>(e.nr), args, file, &e);
-  return static_cast<long>(e.ret);
+  if (e.ret() == 0) fill(static_cast<uint32_t>(e.nr()), args, file, &e);
+  return static_cast<long>(e.ret());
 }
 
 long RecordedKernel::call(long number, const uint64_t args[6]) {
   const auto nr = static_cast<uint32_t>(number);
-  if (!made_ && number == events_[at_]->nr && std::equal(args_.begin(), args_.end(), args))
+  if (!made_ && number == events_[at_]->nr() && std::equal(args_.begin(), args_.end(), args))
     return present(args);
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
   if (!row) return -ENOSYS;
@@ -389,11 +409,11 @@ long RecordedKernel::call(long number, const uint64_t args[6]) {
   }
   if (nr == SYSVM_NR_lseek && file && (args[1] || args[2] != SEEK_CUR))  // taking back
     return seek(*file, static_cast<int64_t>(args[1]), args[2]);
-  const bool as_now = !made_ && number == events_[at_]->nr && row->effect == SYSVM_EFFECT_PURE;
-  if (const Event& now = *events_[at_]; as_now && later(nr, args, number_of_file) == &now) {
+  const bool as_now = !made_ && number == events_[at_]->nr() && row->effect == SYSVM_EFFECT_PURE;
+  if (const PackedEvent& now = *events_[at_]; as_now && later(nr, args, number_of_file) == &now) {
     made_ = true;
-    if (now.ret == 0) fill(nr, args, file, &now);
-    return static_cast<long>(now.ret);
+    if (now.ret() == 0) fill(nr, args, file, &now);
+    return static_cast<long>(now.ret());
   }
   ++calls_.ahead;
   ++calls_.by_nr[nr];
@@ -408,12 +428,12 @@ long RecordedKernel::call(long number, const uint64_t args[6]) {
     fill(nr, args, file, nullptr);
     return 0;
   }
-  const Event* e = later(nr, args, number_of_file);
+  const PackedEvent* e = later(nr, args, number_of_file);
   if (!e && file && nr == SYSVM_NR_pread64) return static_cast<long>(std::min(args[2], left(*file, args[3])));
-  if (!e || e->ret == 0) fill(nr, args, file, e);
+  if (!e || e->ret() == 0) fill(nr, args, file, e);
   if (!e) return 0;
-  if (gives_descriptor(*e) != Gives::kNothing && e->ret >= 0 && file) set_open(e->ret, number_of_file);
-  return static_cast<long>(e->ret);
+  if (gives_descriptor(*e) != Gives::kNothing && e->ret() >= 0 && file) set_open(e->ret(), number_of_file);
+  return static_cast<long>(e->ret());
 }
 
 }  // namespace sysvm

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,14 +21,14 @@
 #include <vector>
 
 #include "optimizer/prove/texts.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class RecordedKernel {
  public:
   // The events of one process in the order in which they were made. All three must outlive this.
-  RecordedKernel(const Trace& trace, Texts& texts, const std::vector<const Event*>& events);
+  RecordedKernel(const PackedTrace& trace, Texts& texts, std::span<const PackedEvent* const> events);
 
   // From here on the program is making call number `at`, which is not before the present one; args with real
   // pointers. What it did in between has happened as recorded.
@@ -64,7 +65,7 @@ class RecordedKernel {
     uint32_t mode = 0;  // st_mode, 0: not seen
     uint64_t size = 0, dev = 0;
     uint64_t position = 0;
-    std::vector<const Event*> entries;  // the calls of getdents64 that gave some
+    std::vector<const PackedEvent*> entries;  // the calls of getdents64 that gave some
   };
   struct Key {
     uint32_t nr, file, text0, text1;
@@ -90,24 +91,24 @@ class RecordedKernel {
   void read_through();
   void chain_same_calls(size_t calls);
   void find_names();
-  void learn(File& file, const Event& e);
-  void learn_folders(const Event& e);
+  void learn(File& file, const PackedEvent& e);
+  void learn_folders(const PackedEvent& e);
   uint32_t file_of(uint64_t fd) const { return fd < open_.size() ? open_[fd] : kNone; }
   void set_open(int64_t fd, uint32_t file);
   Key key_of(uint32_t at) const;
   Chain& chain_of(const Key& key) const;
-  const Event* later(uint32_t nr, const uint64_t args[6], uint32_t file) const;
+  const PackedEvent* later(uint32_t nr, const uint64_t args[6], uint32_t file) const;
   long present(const uint64_t args[6]);
   void follow_descriptors(size_t at);
-  void move_position(const Event& e, File& file) const;
-  void fill(uint32_t nr, const uint64_t args[6], const File* file, const Event* e) const;
+  void move_position(const PackedEvent& e, File& file) const;
+  void fill(uint32_t nr, const uint64_t args[6], const File* file, const PackedEvent* e) const;
   static uint64_t left(const File& file, uint64_t position);
   long read_entries(File& file, uint64_t to, uint64_t room) const;
   static long seek(File& file, int64_t offset, uint64_t whence);
 
-  const Trace& trace_;
+  const PackedTrace& trace_;
   Texts& texts_;
-  const std::vector<const Event*>& events_;
+  std::span<const PackedEvent* const> events_;
   std::vector<File> files_;
   std::vector<uint32_t> on_, opened_;  // for each event: the file of its first argument; the one it opened
   std::vector<uint32_t> open_;         // by descriptor, as the program sees them at at_

@@ -42,7 +42,7 @@ struct Site {
 
 class Sites {
  public:
-  explicit Sites(const Trace& trace) : index_(trace) {}
+  explicit Sites(const PackedTrace& trace) : index_(trace) {}
   const Site& of(int32_t pid, uint64_t address, uint64_t ts_ns) {
     auto [at, fresh] = known_.try_emplace({pid, address});
     if (!fresh || !address) return at->second;
@@ -53,7 +53,24 @@ class Sites {
     at->second = {of->second->address_of(address - mapping->start + mapping->offset), of->second->loader};
     return at->second;
   }
-  void forget() { known_.clear(); }
+  // Where the event was made, and what called it. The same for all events of one kind in one image.
+  struct OfKind {
+    Site site, caller;
+  };
+  const OfKind& of(const PackedEvent& e) {
+    const uint32_t kind = e.kind().number;
+    if (kinds_.size() <= kind) kinds_.resize(std::max<size_t>(kind + 1, 2 * kinds_.size()));
+    auto& [image, found] = kinds_[kind];
+    if (image != image_) {
+      image = image_;
+      found = {of(e.pid(), e.site(), e.ts_ns()), of(e.pid(), e.caller(), e.ts_ns())};
+    }
+    return found;
+  }
+  void forget() {
+    known_.clear();
+    ++image_;
+  }
 
  private:
   // The same for all processes that map it: thousands may.
@@ -83,6 +100,8 @@ class Sites {
   std::map<std::pair<std::string, std::string>, File> by_path_;
   std::unordered_map<const Mapping*, File*> files_;
   std::unordered_map<std::pair<int32_t, uint64_t>, Site, Hash> known_;
+  std::vector<std::pair<uint64_t, OfKind>> kinds_;  // by number; with the image that it was found for
+  uint64_t image_ = 0;
 };
 
 // A process is handed the procedures that were made for its program and no others: each start checks the
@@ -122,7 +141,7 @@ class Loaded {
 
 class Player {
  public:
-  Player(Loaded& files, const Trace& trace, const ReplayOptions& options, Replay& out)
+  Player(Loaded& files, const PackedTrace& trace, const ReplayOptions& options, Replay& out)
       : files_(files),
         trace_(trace),
         options_(options),
@@ -154,35 +173,50 @@ class Player {
   }
 
   void run() {
-    std::map<int32_t, std::vector<const Event*>> processes;
-    for (const Event& e : trace_.events) processes[e.pid].push_back(&e);
-    for (const auto& [pid, events] : processes) play(pid, events);
+    std::map<int32_t, std::vector<const PackedEvent*>> processes;
+    std::unordered_map<int32_t, size_t> sizes;  // so that no vector grows: it would be there twice
+    for (const PackedEvent& e : trace_.events) ++sizes[e.pid()];
+    for (const auto& [pid, size] : sizes) processes[pid].reserve(size);
+    for (const PackedEvent& e : trace_.events) {
+      processes[e.pid()].push_back(&e);
+      if (!options_.fates) continue;
+      number_.emplace(&e, options_.fates->size());
+      options_.fates->push_back(CallFate::kPlain);
+    }
+    for (auto& [pid, events] : processes) {
+      play(pid, events);
+      events = {};
+    }
   }
 
  private:
   // One number of a process: its image from fork, then each from exec.
-  void play(int32_t pid, const std::vector<const Event*>& events) {
+  void play(int32_t pid, std::span<const PackedEvent* const> events) {
     const std::vector<const Process*>& images = images_.of(pid);
     size_t next = 0;
     for (size_t i = 0; i <= images.size(); ++i) {
       const uint64_t end = i < images.size() ? images[i]->start_ns : UINT64_MAX;
-      std::vector<const Event*> part;
+      const size_t from = next;
       // The exec that makes the image is the last call of the one before.
-      while (next < events.size() && (events[next]->ts_ns < end)) part.push_back(events[next++]);
+      while (next < events.size() && (events[next]->ts_ns() < end)) ++next;
+      const auto part = events.subspan(from, next - from);
       // What comes before the first image is the recorder's child on its way to exec.
       if (!part.empty()) play_image(part, i ? images[i - 1] : nullptr, end, i == 0 && !images.empty());
     }
   }
 
-  static bool counts(const Event& e) { return !(e.flags & (kSignal | kForkChild)); }
+  static bool counts(const PackedEvent& e) { return !(e.flags() & (kSignal | kForkChild)); }
 
   // Each is counted by itself, then for its program and for all.
-  void play_image(const std::vector<const Event*>& events, const Process* image, uint64_t end, bool before) {
+  void play_image(std::span<const PackedEvent* const> events, const Process* image, uint64_t end,
+                  bool before) {
     now_ = {};
     const std::string& exe = images_.exe(image);
     program_ = exe.empty() ? "?" : exe;
     image_ = image;
     image_end_ = end;
+    const TraceHeader& clocks = trace_.header;
+    image_last_ns_ = events.back()->ts_ns() - clocks.boottime_ns + clocks.realtime_ns;
     now_.processes = !before;
     play_calls(events, before);
     out_.add(now_);
@@ -190,7 +224,7 @@ class Player {
     if (options_.progress) options_.progress->add(events.size() % kTold);
   }
 
-  void play_calls(const std::vector<const Event*>& events, bool before) {
+  void play_calls(std::span<const PackedEvent* const> events, bool before) {
     sites_.forget();
     RecordedKernel kernel(trace_, texts_, events);
     kernel_ = &kernel;
@@ -199,7 +233,7 @@ class Player {
     bool begun = false;
     const bool plain = before || tasks_.shares_memory(image_);
     for (size_t i = 0; i < events.size(); ++i) {
-      const Event& e = *events[i];
+      const PackedEvent& e = *events[i];
       if (options_.progress && i % kTold == kTold - 1) options_.progress->add(kTold);
       if (!e.has(kSignal)) now_.calls += counts(e);
       if (plain || e.has(kCompat)) {
@@ -207,8 +241,8 @@ class Player {
         now_.entries += counts(e);
         continue;
       }
-      const Site site = e.has(kSignal) ? Site{} : sites_.of(e.pid, e.site(), e.ts_ns);
-      script_.now_ms = own_time_.at(e.tid, e.ts_ns) / 1000000;
+      const Site site = e.has(kSignal) ? Site{} : sites_.of(e).site;
+      script_.now_ms = own_time_.at(e.tid(), e.ts_ns()) / 1000000;
       if (!begun && !site.loader) {
         begun = true;
         begin(e);
@@ -233,13 +267,13 @@ class Player {
     for (const auto& [nr, n] : kernel.calls().by_nr) now_.ahead_by_nr[nr] += n;
   }
 
-  void begin(const Event& first) {
+  void begin(const PackedEvent& first) {
     own_file_ = &files_.of(images_.build_id(image_));
     shim_settings settings =
         settings_for(images_.build_id(image_), own_file_->bytes, own_file_->size, options_.strict);
     settings.age_ms = options_.age_ms;
     settings.relaxed_age = options_.relaxed_age;
-    pid_ = first.pid;
+    pid_ = first.pid();
     const int reason = replay_begin(&settings, &script_, &stats_);
     start_ = crossings_of_start(!reason);
     if (!reason && unseen_object()) replay_stop(SHIM_OFF_UNSEEN);
@@ -272,23 +306,24 @@ class Player {
            kStartOfEachFile * (files.empty() ? kMappedFiles : files.size());
   }
 
-  void one_call(const Event& e, const Site& site, shim_call& call) {
-    const uint64_t stack[2] = {sites_.of(e.pid, e.caller, e.ts_ns).address, 0};
+  void one_call(const PackedEvent& e, const Site& site, shim_call& call) {
+    const uint64_t stack[2] = {sites_.of(e).caller.address, 0};
     call.site = site.address;
     call.sp = reinterpret_cast<uint64_t>(stack);
-    if (e.nr == SYSVM_NR_clone3 || e.nr == SYSVM_NR_clone) script_.clone_flags = tasks_.clone_flags(e);
+    if (e.nr() == SYSVM_NR_clone3 || e.nr() == SYSVM_NR_clone) script_.clone_flags = tasks_.clone_flags(e);
     now_.too_old += replay_too_old();
     const int verdict = replay_call(&call);
     if (verdict == SHIM_ANSWERED) {
-      if (options_.fate) options_.fate(e, kernel_->made() ? CallFate::kRuns : CallFate::kAnswered);
-      if (!kernel_->made() && call.result != e.ret && !out_.wrong++)
+      if (options_.fates)
+        (*options_.fates)[number_.at(&e)] = kernel_->made() ? CallFate::kRuns : CallFate::kAnswered;
+      if (!kernel_->made() && call.result != e.ret() && !out_.wrong++)
         out_.wrong_why = fmt::format("{} would be answered with {}, the kernel said {}",
-                                     call_name(static_cast<uint32_t>(e.nr)), call.result, e.ret);
+                                     call_name(static_cast<uint32_t>(e.nr())), call.result, e.ret());
       return;
     }
-    ++now_.left_by_nr[static_cast<uint32_t>(e.nr)];
+    ++now_.left_by_nr[static_cast<uint32_t>(e.nr())];
     kernel_->made_plainly();
-    call.result = e.ret;
+    call.result = e.ret();
     replay_after(&call, verdict);
   }
 
@@ -311,6 +346,7 @@ class Player {
       p.misses += stats_.proc[i].misses;
       p.undone += stats_.proc[i].undone;
       p.off += stats_.proc[i].off;
+      if (stats_.proc[i].runs || stats_.proc[i].hits) p.last_ns = std::max(p.last_ns, image_last_ns_);
       if (files_.all().procs[own_file_->number[i]].mode == SVP_RUN_AHEAD) now_.used += stats_.proc[i].hits;
     }
   }
@@ -326,7 +362,7 @@ class Player {
   }
 
   Loaded& files_;
-  const Trace& trace_;
+  const PackedTrace& trace_;
   const ReplayOptions& options_;
   Replay& out_;
   const Images images_;
@@ -335,6 +371,7 @@ class Player {
   ShimCalls calls_;
   Sites sites_;
   const OwnTime own_time_;
+  std::unordered_map<const PackedEvent*, size_t> number_;  // in options_.fates
   std::unordered_map<int32_t, std::vector<const Mapping*>> mapped_;
   // Processes that map an object with system calls that the shim cannot see, and its path.
   std::unordered_map<int32_t, const std::string*> unseen_;
@@ -344,6 +381,7 @@ class Player {
   // Of the present image.
   const Process* image_ = nullptr;
   uint64_t image_end_ = 0;
+  uint64_t image_last_ns_ = 0;  // its last call, CLOCK_REALTIME
   const Loaded::Own* own_file_ = nullptr;
   ReplayCounts now_;
   std::string program_;
@@ -356,13 +394,13 @@ class Player {
 
 }  // namespace
 
-Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const PackedTrace*>& traces,
                       const ReplayOptions& options) {
   Loaded files(TRY(read_svp(svp)));
   Replay out;
   if (options.progress) {
     uint64_t events = 0;
-    for (const Trace* trace : traces) events += trace->events.size();
+    for (const PackedTrace* trace : traces) events += trace->events.size();
     options.progress->begin(events);
   }
   for (const Procedure& p : files.all().procs) {
@@ -370,7 +408,7 @@ Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trac
     r.name = p.name;
     r.mode = svp_mode_name(p.mode);
   }
-  for (const Trace* trace : traces) Player(files, *trace, options, out).run();
+  for (const PackedTrace* trace : traces) Player(files, *trace, options, out).run();
   return out;
 }
 

@@ -21,12 +21,13 @@
 #include "common/result.h"
 #include "optimizer/base/cost.h"
 #include "procedures/procedure.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 // What becomes of a call of the program.
-enum class CallFate {
+enum class CallFate : uint8_t {
+  kPlain,     // it is made as it is
   kRuns,      // a procedure begins at it: the run is its entry, and that of what is made ahead
   kAnswered,  // it has no entry of its own
 };
@@ -37,15 +38,16 @@ struct ReplayOptions {
   bool relaxed_age = false;
   // Has this object file system calls that the shim cannot see? A process that maps it is plain.
   std::function<bool(const std::string& path, const std::string& build_id)> unseen;
-  // Is shown each call that is not made plainly, process by process.
-  std::function<void(const Event& call, CallFate fate)> fate;
+  // Of each event, in the order of the recordings. Null: nobody asks.
+  std::vector<CallFate>* fates = nullptr;
   Progress* progress = nullptr;  // calls
 };
 
 struct ReplayedProcedure {
   std::string name, mode;
   uint64_t runs = 0, hits = 0, misses = 0, undone = 0;
-  uint64_t off = 0;  // processes in which it switched itself off
+  uint64_t off = 0;      // processes in which it switched itself off
+  uint64_t last_ns = 0;  // when the last process ended that it did something for; CLOCK_REALTIME, 0: never
 };
 
 struct ReplayCounts {
@@ -90,7 +92,7 @@ struct Replay : ReplayCounts {
 };
 
 // svp: the bytes of a procedure file. The recordings are added up.
-Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const PackedTrace*>& traces,
                       const ReplayOptions& options = {});
 
 }  // namespace sysvm

@@ -14,23 +14,23 @@ constexpr size_t kScratch = 2 << 20;
 
 }  // namespace
 
-ShimCalls::ShimCalls(const Trace& trace) : trace_(trace), scratch_(kScratch) {}
+ShimCalls::ShimCalls(const PackedTrace& trace) : trace_(trace), scratch_(kScratch) {}
 
-shim_call ShimCalls::make(const Event& e, NamesInMemory* names) {
+shim_call ShimCalls::make(const PackedEvent& e, NamesInMemory* names) {
   shim_call call{};
-  call.nr = static_cast<uint64_t>(e.nr);
-  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
+  call.nr = static_cast<uint64_t>(e.nr());
+  const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr()));
   const auto scratch = reinterpret_cast<uint64_t>(scratch_.data());
   size_t text = 0;
   for (size_t i = 0; i < 6; ++i) {
-    call.arg[i] = e.args[i];
-    if (!row || i >= row->nargs || !e.args[i]) continue;
+    call.arg[i] = e.arg(i);
+    if (!row || i >= row->nargs || !e.arg(i)) continue;
     switch (row->arg[i].kind) {
       case SYSVM_KIND_PATH:
       case SYSVM_KIND_STR: {
-        const bool known = text < 2 && e.path[text] != kNoString && !(e.flags & (kPathFault | kPathCut));
-        const char* string = known ? trace_.strings[e.path[text]].c_str() : "\x01?";  // like no other string
-        call.arg[i] = names ? names->at(e.args[i], string, text & 1) : reinterpret_cast<uint64_t>(string);
+        const bool known = text < 2 && e.path(text) != kNoString && !(e.flags() & (kPathFault | kPathCut));
+        const char* string = known ? trace_.strings[e.path(text)].c_str() : "\x01?";  // like no other string
+        call.arg[i] = names ? names->at(e.arg(i), string, text & 1) : reinterpret_cast<uint64_t>(string);
         ++text;
         break;
       }
@@ -38,7 +38,7 @@ shim_call ShimCalls::make(const Event& e, NamesInMemory* names) {
       case SYSVM_KIND_OUTN:
       case SYSVM_KIND_OUTS: call.arg[i] = scratch; break;
       case SYSVM_KIND_PTR:
-        if (e.nr == SYSVM_NR_ioctl) call.arg[i] = scratch;
+        if (e.nr() == SYSVM_NR_ioctl) call.arg[i] = scratch;
         break;
       default: break;
     }

@@ -8,18 +8,18 @@
 
 #include "libsysvm/shim/ahead/ahead.h"
 #include "optimizer/prove/names_in_memory.h"
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class ShimCalls {
  public:
-  explicit ShimCalls(const Trace& trace);
+  explicit ShimCalls(const PackedTrace& trace);
   // names: null, or where the strings of this process lie. Valid until the next call of this.
-  shim_call make(const Event& e, NamesInMemory* names);
+  shim_call make(const PackedEvent& e, NamesInMemory* names);
 
  private:
-  const Trace& trace_;
+  const PackedTrace& trace_;
   std::vector<uint8_t> scratch_;  // stands for the program's buffers
 };
 

@@ -8,21 +8,21 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class Tasks {
  public:
-  explicit Tasks(const Trace& trace);
+  explicit Tasks(const PackedTrace& trace);
   // The child of vfork and the like: until its exec it runs in its parent's memory.
   bool shares_memory(const Process* image) const;
-  uint64_t clone_flags(const Event& clone) const;
+  uint64_t clone_flags(const PackedEvent& clone) const;
 
  private:
-  bool waited_for_exec(const Event& clone) const;
+  bool waited_for_exec(const PackedEvent& clone) const;
 
-  std::unordered_map<int32_t, const Event*> made_by_;
+  std::unordered_map<int32_t, const PackedEvent*> made_by_;
   std::unordered_set<int32_t> threads_;
   std::multimap<int32_t, uint64_t> execs_;
 };

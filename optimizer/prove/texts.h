@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-#include "traces/event.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
 class Texts {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
-  explicit Texts(const Trace& trace)
+  explicit Texts(const PackedTrace& trace)
       : trace_(trace), number_(trace.strings.size(), kNone), slots_(64, kNone) {}
 
   // string: an index into the trace's. Where it stands first is its number.
@@ -44,7 +44,7 @@ class Texts {
       if (string != kNone) slots_[find_slot(trace_.strings[string])] = string;
   }
 
-  const Trace& trace_;
+  const PackedTrace& trace_;
   std::vector<uint32_t> number_;  // of each string; kNone: nobody has asked
   std::vector<uint32_t> slots_;   // by hash: where the string stands first
   size_t used_ = 0;

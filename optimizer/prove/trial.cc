@@ -28,7 +28,7 @@ constexpr size_t kFar = 256, kNear = 16;
 
 // What is needed of a recording, whichever the candidate.
 struct Ground {
-  explicit Ground(const Trace& trace) : texts(trace), calls(trace), time(trace) {}
+  explicit Ground(const PackedTrace& trace) : texts(trace), calls(trace), time(trace) {}
   Texts texts;
   ShimCalls calls;
   OwnTime time;
@@ -40,10 +40,10 @@ bool follows_rows(const Procedure& proc) {
 }
 
 // The calls with a path that comes back; of the occurrence that has most of them.
-std::vector<const Event*> kept_paths_in(const std::vector<const Occurrence*>& occurrences) {
-  std::vector<const Event*> most;
+std::vector<const PackedEvent*> kept_paths_in(const std::vector<const Occurrence*>& occurrences) {
+  std::vector<const PackedEvent*> most;
   for (const Occurrence* o : occurrences) {
-    std::vector<const Event*> calls;
+    std::vector<const PackedEvent*> calls;
     for (const OccurrenceStep& s : o->steps)
       if (s.sources->args.size() > 1 && s.sources->args[1].from == From::kKept) calls.push_back(s.calls[0]);
     if (calls.size() > most.size()) most = std::move(calls);
@@ -123,7 +123,8 @@ class Trials::Stage {
 
   // The procedure is tried at these occurrences of its trigger, which are all in one stream, and at no other
   // open.
-  void play(std::span<const Occurrence* const> occurrences, const std::vector<const Event*>& kept_paths) {
+  void play(std::span<const Occurrence* const> occurrences,
+            const std::vector<const PackedEvent*>& kept_paths) {
     const Stream& stream = *occurrences[0]->stream;
     enter(stream);
     for (size_t i = 0; i < kept_paths.size(); ++i) {
@@ -131,7 +132,7 @@ class Trials::Stage {
       call.sp = reinterpret_cast<uint64_t>(stack_);
       replay_know_path(&call, i == 0);
     }
-    const bool opens = is_open(static_cast<uint32_t>(occurrences[0]->trigger->nr));
+    const bool opens = is_open(static_cast<uint32_t>(occurrences[0]->trigger->nr()));
     bool device_known = false;
     size_t next = 0;
     for (size_t at = 0; at < stream.calls.size(); ++at) {
@@ -147,12 +148,12 @@ class Trials::Stage {
         const RecordedKernel::OpenFile file = kernel_->file_at(at);
         if (!device_known && file.good) replay_know_device(file.device);
         device_known |= file.good;
-        if (stream.calls[at]->nr == SYSVM_NR_read)
-          replay_know_descriptor(static_cast<int>(stream.calls[at]->args[0]), file.regular,
+        if (stream.calls[at]->nr() == SYSVM_NR_read)
+          replay_know_descriptor(static_cast<int>(stream.calls[at]->arg(0)), file.regular,
                                  static_cast<int64_t>(file.position), file.device);
         ++next;
       }
-      const bool hold = opens && !listed && is_open(static_cast<uint32_t>(stream.calls[at]->nr));
+      const bool hold = opens && !listed && is_open(static_cast<uint32_t>(stream.calls[at]->nr()));
       if (hold) replay_hold(true);
       make(at);
       if (hold) replay_hold(false);
@@ -185,7 +186,7 @@ class Trials::Stage {
  private:
   // The program makes call number `at`.
   void make(size_t at) {
-    const Event& e = *stream_->calls[at];
+    const PackedEvent& e = *stream_->calls[at];
     shim_call call = begin_call(at);
     const replay_counts before = counts_;
     const uint64_t closes = kernel_->calls().closes;
@@ -200,7 +201,7 @@ class Trials::Stage {
     }
     if (verdict == SHIM_ANSWERED) return;
     kernel_->made_plainly();
-    call.result = e.ret;
+    call.result = e.ret();
     replay_after(&call, verdict);
   }
 
@@ -208,31 +209,31 @@ class Trials::Stage {
   void learn_from(size_t at) {
     shim_call call = begin_call(at);
     kernel_->made_plainly();
-    call.result = stream_->calls[at]->ret;
+    call.result = stream_->calls[at]->ret();
     replay_after(&call, SHIM_WATCH);
   }
 
   shim_call begin_call(size_t at) {
-    const Event& e = *stream_->calls[at];
+    const PackedEvent& e = *stream_->calls[at];
     shim_call call = ground_->calls.make(e, names_.get());
     call.sp = reinterpret_cast<uint64_t>(stack_);
     kernel_->at(at, call.arg);
-    script_.now_ms = ground_->time.at(e.tid, e.ts_ns) / 1000000;
+    script_.now_ms = ground_->time.at(e.tid(), e.ts_ns()) / 1000000;
     return call;
   }
 
-  void answered(const Event& e, int64_t result, size_t follower) {
-    if (result != e.ret) {
+  void answered(const PackedEvent& e, int64_t result, size_t follower) {
+    if (result != e.ret()) {
       ++totals_.wrong;
       totals_.wrong_why = fmt::format("{} would be answered with {}, the kernel said {}",
-                                      call_name(static_cast<uint32_t>(e.nr)), result, e.ret);
+                                      call_name(static_cast<uint32_t>(e.nr())), result, e.ret());
     }
     totals_.answered.push_back(&e);
     occurred_.add(e, follower);
   }
 
   // What the page shows of a run is read at once: a late close may use it for something else.
-  void begin_run(const Event& trigger, uint64_t inner) {
+  void begin_run(const PackedEvent& trigger, uint64_t inner) {
     ++totals_.runs;
     totals_.inner += inner;
     run_ = {true, inner, kFuel - replay_page()->fuel, counts_.hits, counts_.undone, {}};
@@ -292,7 +293,7 @@ class Trials::Stage {
 
   const CostModel& cost_;
   const bool late_close_;
-  std::unordered_map<const Trace*, std::unique_ptr<Ground>> grounds_;
+  std::unordered_map<const PackedTrace*, std::unique_ptr<Ground>> grounds_;
   std::unordered_map<const Stream*, std::unique_ptr<RecordedKernel>> kernels_;
   replay_script script_{};
   shim_stats stats_{};
@@ -318,7 +319,7 @@ Trials::~Trials() = default;
 
 Result<TrialTotals> Trials::of(const Procedure& proc, const std::vector<const Occurrence*>& occurrences) {
   TRY(stage_->load(proc));
-  const std::vector<const Event*> kept_paths = kept_paths_in(occurrences);
+  const std::vector<const PackedEvent*> kept_paths = kept_paths_in(occurrences);
   for (size_t from = 0, to; from < occurrences.size() && !stage_->refused(); from = to) {
     for (to = from + 1; to < occurrences.size() && occurrences[to]->stream == occurrences[from]->stream;)
       ++to;

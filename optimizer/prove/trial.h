@@ -40,8 +40,8 @@ struct TrialTotals {
   double spread_ns() const;  // of saved_ns, since runs vary: 1.96 standard errors of the sum
   uint64_t wrong = 0;        // answers that the kernel did not give
   std::string wrong_why;
-  std::vector<const Event*> answered;  // calls of the recording
-  Occurred example;                    // the first run that most of the followers answered
+  std::vector<const PackedEvent*> answered;  // calls of the recording
+  Occurred example;                          // the first run that most of the followers answered
 };
 
 class Trials {

@@ -145,7 +145,7 @@ TEST(Compile, NothingOneCallAndAGapAreNoProcedures) {
 TEST(Compile, RecordingsThatContradictEachOtherMakeNoProcedure) {
   const Trace one = recording(repeated(20, "openat(4, \"f%d\", O_RDONLY) = 3\npread64(3, buf, 64, 0) = 64\nclose(3) = 0\n"));
   const Trace two = recording(repeated(60, "openat(4, \"f%d\", O_RDONLY) = 3\ngetcwd(buf, 99) = 4\nclose(3) = 0\n"));
-  const Result<Compiled> c = compile({&one, &two}, {});
+  const Result<Compiled> c = compile(std::vector<const Trace*>{&one, &two}, {});
   ASSERT_TRUE(c) << c.message();
   for (const EmittedInfo& e : c->emitted) EXPECT_NE(e.mode, "run_ahead") << e.name;
 }

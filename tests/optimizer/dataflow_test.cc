@@ -16,7 +16,7 @@ struct Found {
 
 // What may follow the first call.
 Found followed(const std::string& calls) {
-  const Trace trace = recording(calls);
+  const PackedTrace trace = packed(recording(calls));
   const std::vector<Stream> streams = split_into_streams({&trace});
   Sources table;
   const Occurrence o = follow(streams.at(0), 0, table);
@@ -46,7 +46,7 @@ TEST(Dataflow, ADescriptorFromElsewhereCuts) {
 // The source of a call's arguments behind the first calls of a recording, which are the trigger and its
 // steps.
 std::string explained(const std::string& calls) {
-  const Trace trace = recording(calls);
+  const PackedTrace trace = packed(recording(calls));
   const std::vector<Stream> streams = split_into_streams({&trace});
   const auto& all = streams.at(0).calls;
   const FlowContext context{&streams[0], all[0], {all.begin() + 1, all.end() - 1}};
@@ -168,14 +168,14 @@ TEST(Legality, AFailedTriggerHasNoFollowers) {
             "the trigger failed");
 }
 TEST(Legality, AnOpenForWritingIsNoTrigger) {
-  const Trace trace = recording("openat(4, \"f\", O_WRONLY|O_CREAT) = 3\n");
-  EXPECT_FALSE(may_trigger(trace.events[0]));
+  const PackedTrace trace = packed(recording("openat(4, \"f\", O_WRONLY|O_CREAT) = 3\n"));
+  EXPECT_FALSE(may_trigger(*trace.events.begin()));
 }
 
 // --- where streams are cut
 
 size_t streams_of(const std::string& calls) {
-  const Trace trace = recording(calls);
+  const PackedTrace trace = packed(recording(calls));
   return split_into_streams({&trace}).size();
 }
 

@@ -22,7 +22,8 @@ const std::string kClose = "close(3) = 0\n";
 std::string looks(const std::string& dir, const std::string& how) {  // tar's
   std::string out;
   for (const char* name : {"one", "two", "three"})
-    out += "newfstatat(" + dir + ", \"" + name + "\", {st_mode=" + how + "|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
+    out += "newfstatat(" + dir + ", \"" + name + "\", {st_mode=" + how +
+           "|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
   return out;
 }
 
@@ -34,18 +35,19 @@ std::string attributes() {  // ls -l's
     out += "lgetxattr(" + path + ", \"security.selinux\", buf, 255) = -61\n";
     out += "getxattr(" + path + ", \"system.posix_acl_access\", buf, 0) = -61\n";
   }
-  return out + "lstat(\"top%d/link\", {st_mode=S_IFLNK|0777, st_size=3}) = 0\n"
-               "lgetxattr(\"top%d/link\", \"security.selinux\", buf, 255) = -61\n"
-               "readlink(\"top%d/link\", buf, 4) = 3\n";
+  return out +
+         "lstat(\"top%d/link\", {st_mode=S_IFLNK|0777, st_size=3}) = 0\n"
+         "lgetxattr(\"top%d/link\", \"security.selinux\", buf, 255) = -61\n"
+         "readlink(\"top%d/link\", buf, 4) = 3\n";
 }
 
 struct Found {
-  Trace trace;
+  PackedTrace trace;
   std::vector<Stream> streams;
   std::vector<LoopShape> shapes;
 };
 Found shapes_in(const std::string& calls) {
-  Found f{recording(calls), {}, {}};
+  Found f{packed(recording(calls)), {}, {}};
   f.streams = split_into_streams({&f.trace});
   f.shapes = find_shapes({&f.streams[0]}, 4);
   return f;
@@ -68,9 +70,10 @@ TEST(Directories, TheSameQuestionAboutEachNameIsAShape) {
 TEST(Directories, EachKindOfFileHasItsCalls) {
   const Found f = shapes_in(repeated(4, kOpen + attributes() + kEnd + kClose));
   ASSERT_EQ(f.shapes.size(), 1u);
-  EXPECT_EQ(keys(f.shapes[0]), Keys({"lstat(dir/name, buf)", "lgetxattr(dir/name, \"security.selinux\", buf, size)",
-                                     "getxattr(dir/name, \"system.posix_acl_access\", buf, 0)",
-                                     "readlink(dir/name, buf, size)"}));
+  EXPECT_EQ(
+      keys(f.shapes[0]),
+      Keys({"lstat(dir/name, buf)", "lgetxattr(dir/name, \"security.selinux\", buf, size)",
+            "getxattr(dir/name, \"system.posix_acl_access\", buf, 0)", "readlink(dir/name, buf, size)"}));
   EXPECT_EQ(f.shapes[0].calls[1].kinds, 1u << kKindRegular | 1u << kKindLink);
   EXPECT_EQ(f.shapes[0].calls[2].kinds, 1u << kKindRegular);
   EXPECT_EQ(f.shapes[0].calls[3].kinds, 1u << kKindLink);
@@ -99,7 +102,8 @@ TEST(Directories, AProgramThatGoesIntoDirectoriesLeavesTheLoop) {
 
 TEST(Directories, ACopyOfTheDescriptorIsTheSameDirectory) {
   const std::string copy = "fcntl(3, F_DUPFD_CLOEXEC, 3) = 5\n";
-  const Found f = shapes_in(repeated(4, kOpen + kEnd + copy + kClose + looks("5", "S_IFREG") + "close(5) = 0\n"));
+  const Found f =
+      shapes_in(repeated(4, kOpen + kEnd + copy + kClose + looks("5", "S_IFREG") + "close(5) = 0\n"));
   ASSERT_EQ(f.shapes.size(), 1u);
 }
 
@@ -137,13 +141,16 @@ TEST(Directories, WhatOnlySomeKindsGetIsMadeBetweenTwoWideInstructions) {
 
 // The machine has no order but the directory's: a sorted walk is not answered.
 TEST(Directories, AnotherOrderIsNotReplayedAsHits) {
-  const std::string one = "newfstatat(3, \"b\", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
-  const std::string two = "newfstatat(3, \"a\", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
+  const std::string one =
+      "newfstatat(3, \"b\", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
+  const std::string two =
+      "newfstatat(3, \"a\", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
   const std::string news = "getppid() = 1\n";
   const Trace trace = recording(repeated(10, kOpen + kEnd + one + news + two + news + kClose));
   const Result<Compiled> compiled = compile({&trace}, {});
   ASSERT_TRUE(compiled) << compiled.message();
-  for (const EmittedInfo& e : compiled->emitted) EXPECT_EQ(e.name.find("each(newfstatat)") == 0, false) << e.hits;
+  for (const EmittedInfo& e : compiled->emitted)
+    EXPECT_EQ(e.name.find("each(newfstatat)") == 0, false) << e.hits;
 }
 
 }  // namespace

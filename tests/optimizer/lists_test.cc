@@ -190,7 +190,7 @@ TEST_F(Lists, OneCommandRecordedTwiceHasOne) {
   Trace a = recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
   for (Process& p : a.processes) p.execed = true;
   const Trace b = a;
-  const auto all = lists_of({&a, &b});
+  const auto all = lists_of(std::vector<const Trace*>{&a, &b});
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].seen, 2u);
 }

@@ -13,11 +13,11 @@ namespace {
 class Planner : public testing::Test {
  protected:
   std::optional<Plan> planned(const std::string& calls, PlanLimits limits = {}) {
-    trace_ = recording(calls);
+    trace_ = packed(recording(calls));
     streams_ = split_into_streams({&trace_});
     for (const Stream& s : streams_)
       for (size_t i = 0; i < s.calls.size(); ++i)
-        if (is_open(static_cast<uint32_t>(s.calls[i]->nr)))
+        if (is_open(static_cast<uint32_t>(s.calls[i]->nr())))
           occurrences_.push_back(std::make_unique<Occurrence>(follow(s, i, table_)));
     std::vector<const Occurrence*> all;
     for (const auto& o : occurrences_) all.push_back(o.get());
@@ -30,7 +30,7 @@ class Planner : public testing::Test {
     return out;
   }
 
-  Trace trace_;
+  PackedTrace trace_;
   std::vector<Stream> streams_;
   Sources table_;
   std::vector<std::unique_ptr<Occurrence>> occurrences_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <stdexcept>
 
@@ -198,6 +199,36 @@ std::string repeated(int n, std::string_view text) {
     if (!out.empty() && out.back() != '\n') out += '\n';
   }
   return out;
+}
+
+namespace {
+
+class PackedTraces {
+ public:
+  explicit PackedTraces(const std::vector<const Trace*>& traces) {
+    for (const Trace* trace : traces) pointers_.push_back(&all_.emplace_back(packed(*trace)));
+  }
+  const std::vector<const PackedTrace*>& pointers() const { return pointers_; }
+
+ private:
+  std::deque<PackedTrace> all_;
+  std::vector<const PackedTrace*> pointers_;
+};
+
+}  // namespace
+
+Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options) {
+  return compile(PackedTraces(traces).pointers(), options);
+}
+
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+                      const ReplayOptions& options) {
+  return replay(svp, PackedTraces(traces).pointers(), options);
+}
+
+std::vector<PrefetchList> lists_of(const std::vector<const Trace*>& traces,
+                                   std::vector<DroppedList>* dropped) {
+  return lists_of(PackedTraces(traces).pointers(), dropped);
 }
 
 }  // namespace sysvm

@@ -12,8 +12,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "traces/event.h"
+#include "optimizer/lists/lists.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/prove/replay.h"
+#include "traces/packed.h"
 
 namespace sysvm {
 
@@ -22,6 +26,13 @@ void add_calls(Trace& trace, std::string_view text, int32_t pid = 100, int32_t t
 
 // A trace of one process with an executable "aabb".
 Trace recording(std::string_view text);
+
+// Packed, as the optimizer takes them, with the events in the order in which they are.
+Result<Compiled> compile(const std::vector<const Trace*>& traces, const CompileOptions& options);
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const Trace*>& traces,
+                      const ReplayOptions& options = {});
+std::vector<PrefetchList> lists_of(const std::vector<const Trace*>& traces,
+                                   std::vector<DroppedList>* dropped = nullptr);
 
 // text, n times, with every "%d" replaced by the number of the round.
 std::string repeated(int n, std::string_view text);

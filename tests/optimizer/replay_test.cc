@@ -150,7 +150,9 @@ TEST(Replay, SoIsItsChild) {
   other.processes.push_back(child);
   add_calls(other, repeated(10, kGrepFile), 101, 101);
   ReplayOptions options;
-  options.unseen = [](const std::string& path, const std::string&) { return path.ends_with("libcrypto.so.3"); };
+  options.unseen = [](const std::string& path, const std::string&) {
+    return path.ends_with("libcrypto.so.3");
+  };
   const Replay r = replayed(repeated(20, kGrepFile), other, options);
   EXPECT_EQ(r.off.at("unseen").processes, 2u);
   EXPECT_EQ(r.answered, 0u);
@@ -168,7 +170,8 @@ TEST(Replay, RecordingsAreAddedUp) {
   const std::string calls = repeated(20, kMd5sum);
   const Trace one = recording(calls), two = recording(repeated(30, kMd5sum));
   const std::vector<uint8_t> svp = procedures(calls);
-  const Result<Replay> a = replay(svp, {&one}), b = replay(svp, {&two}), both = replay(svp, {&one, &two});
+  const Result<Replay> a = replay(svp, {&one}), b = replay(svp, {&two}),
+                       both = replay(svp, std::vector<const Trace*>{&one, &two});
   ASSERT_TRUE(a && b && both);
   EXPECT_EQ(both->calls, a->calls + b->calls);
   EXPECT_EQ(both->entries, a->entries + b->entries);
@@ -176,7 +179,7 @@ TEST(Replay, RecordingsAreAddedUp) {
 
 TEST(Replay, RefusesWhatIsNoProcedureFile) {
   const std::vector<uint8_t> bytes(100, 7);
-  EXPECT_FALSE(replay(bytes, {}));
+  EXPECT_FALSE(replay(bytes, std::vector<const PackedTrace*>{}));
 }
 
 }  // namespace

@@ -4,13 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
-
-#include "procedures/assembler.h"
 #include "optimizer/make/emit.h"
-#include "optimizer/prove/names_in_memory.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/prove/names_in_memory.h"
 #include "optimizer/prove/replay.h"
+#include "procedures/assembler.h"
 #include "procedures/text.h"
 #include "tests/optimizer/golden.h"
 #include "tests/optimizer/recording.h"
@@ -24,11 +22,14 @@ constexpr uint64_t kPool = 0x7f0000001004, kBuffer = 0x550000000100;
 std::vector<std::string> names(int n, const std::string& top = "d") {
   std::vector<std::string> out;
   for (int i = 0; i < n; ++i)
-    out.push_back(top + std::to_string(i / 6) + (i / 6 % 2 ? "/sub/f" : "/f") + std::string(static_cast<size_t>(i) % 5, 'x') + std::to_string(i));
+    out.push_back(top + std::to_string(i / 6) + (i / 6 % 2 ? "/sub/f" : "/f") +
+                  std::string(static_cast<size_t>(i) % 5, 'x') + std::to_string(i));
   return out;
 }
 
-uint64_t in_pool(uint64_t p, const std::string& name, const RowRelation& row) { return p + ((name.size() + row.gap) & ~row.mask); }
+uint64_t in_pool(uint64_t p, const std::string& name, const RowRelation& row) {
+  return p + ((name.size() + row.gap) & ~row.mask);
+}
 
 // A program that asks about each name, and with care about each directory on the way first.
 class Program {
@@ -47,7 +48,8 @@ class Program {
     std::string before;
     for (const std::string& name : all) {
       for (size_t i = 0; care && i < name.size(); ++i)
-        if (name[i] == '/' && before.compare(0, i + 1, name, 0, i + 1) != 0) look(name.substr(0, i), kBuffer, true);
+        if (name[i] == '/' && before.compare(0, i + 1, name, 0, i + 1) != 0)
+          look(name.substr(0, i), kBuffer, true);
       look(name, next_);
       next_ = in_pool(next_, name, row_);
       before = name;
@@ -68,7 +70,7 @@ class Program {
   std::vector<uint64_t> pointers_;
 };
 
-std::optional<Rows> rows_in(const Trace& trace) {
+std::optional<Rows> rows_in(const PackedTrace& trace) {
   const std::vector<Stream> streams = split_into_streams({&trace});
   std::vector<const Stream*> all;
   for (const Stream& s : streams) all.push_back(&s);
@@ -76,11 +78,12 @@ std::optional<Rows> rows_in(const Trace& trace) {
 }
 
 TEST(Rows, TheGapIsLearnedFromPointersAndLengths) {
-  for (const RowRelation& row : {RowRelation{116, 7}, RowRelation{8, 7}, RowRelation{40, 15}, RowRelation{1, 0}, RowRelation{33, 0}}) {
+  for (const RowRelation& row :
+       {RowRelation{116, 7}, RowRelation{8, 7}, RowRelation{40, 15}, RowRelation{1, 0}, RowRelation{33, 0}}) {
     Program p(row);
     p.names(names(60));
-    const Trace trace = p.trace();
-  const std::optional<Rows> rows = rows_in(trace);
+    const PackedTrace trace = packed(p.trace());
+    const std::optional<Rows> rows = rows_in(trace);
     ASSERT_TRUE(rows) << row.gap;
     EXPECT_EQ(rows->shape.row->gap, row.gap);
     EXPECT_EQ(rows->shape.row->mask, row.mask);
@@ -93,15 +96,11 @@ TEST(Rows, AnotherBlockOfMemoryEndsARow) {
   p.names(names(60, "a"));
   p.jump(kPool + 0x100000);
   p.names(names(60, "b"));
-  const Trace trace = p.trace();  // the names of visits are its
-  const std::optional<Rows> rows = rows_in(trace);
+  const std::optional<Rows> rows = rows_in(packed(p.trace()));
   ASSERT_TRUE(rows);
-  const std::vector<Visit>& visits = rows->visits.at(0);
-  EXPECT_EQ(visits.front().name, names(60, "a")[1]) << "the first name shows nothing";
-  EXPECT_EQ(visits.back().name, names(60, "b").back());
-  std::set<const OpenDirectory*> lists;
-  for (const Visit& v : visits) lists.insert(v.directory.get());
-  EXPECT_EQ(lists.size(), 2u);
+  EXPECT_EQ(rows->rows, 2u);
+  // The first name of a row, and the directory on the way to it, show nothing.
+  EXPECT_EQ(rows->shape.visits, 2u * (59 + 14));
 }
 
 TEST(Rows, WhereItHasHeldItMustHoldAgainForNineInTen) {
@@ -111,7 +110,7 @@ TEST(Rows, WhereItHasHeldItMustHoldAgainForNineInTen) {
       p.names({names(60)[static_cast<size_t>(i)]}, false);
       if (i % (60 / wrong) == 0) p.jump(kPool + 0x100000 * static_cast<uint64_t>(i + 1));
     }
-    EXPECT_EQ(rows_in(p.trace()).has_value(), wrong == 3) << wrong;
+    EXPECT_EQ(rows_in(packed(p.trace())).has_value(), wrong == 3) << wrong;
   }
 }
 
@@ -123,23 +122,24 @@ TEST(Rows, WhatFailsOnTheHeldOutPartIsNotLearned) {
     p.jump(kPool + 0x100000 * static_cast<uint64_t>(i + 1));
     p.names({"e/" + std::to_string(i), "e/" + std::to_string(i + 100)}, false);
   }
-  EXPECT_FALSE(rows_in(p.trace()));
+  EXPECT_FALSE(rows_in(packed(p.trace())));
 }
 
 TEST(Rows, OneBufferIsNoRow) {
   Program p;
   for (const std::string& name : names(60)) p.look(name, kBuffer);
-  EXPECT_FALSE(rows_in(p.trace()));
+  EXPECT_FALSE(rows_in(packed(p.trace())));
 }
 
 TEST(Rows, ARecordingWithoutPointersHasNone) {
   Program p;
   for (const std::string& name : names(60)) p.look(name, 0);
-  EXPECT_FALSE(rows_in(p.trace()));
+  EXPECT_FALSE(rows_in(packed(p.trace())));
 }
 
 TEST(Rows, NamesThatTheRuntimeDoesNotFollow) {
-  for (const char* no : {"", "/a", "a/", "./a", "a/../b", "a//b", "a/.", "a\nb"}) EXPECT_FALSE(is_row_name(no)) << no;
+  for (const char* no : {"", "/a", "a/", "./a", "a/../b", "a//b", "a/.", "a\nb"})
+    EXPECT_FALSE(is_row_name(no)) << no;
   for (const char* yes : {"a", "a/b", ".a/b", "..a", "a/...", "a b"}) EXPECT_TRUE(is_row_name(yes)) << yes;
   EXPECT_FALSE(is_row_name(std::string(256, 'a')));
 }
@@ -147,7 +147,7 @@ TEST(Rows, NamesThatTheRuntimeDoesNotFollow) {
 TEST(Rows, StagesToByteCode) {
   Program p;
   p.names(names(60));
-  const Trace trace = p.trace();
+  const PackedTrace trace = packed(p.trace());
   const std::optional<Rows> rows = rows_in(trace);
   ASSERT_TRUE(rows);
   Result<Emitted> emitted = emit_loop(rows->shape, "aabb", rows->shape.visits, true);
@@ -208,9 +208,9 @@ TEST(NamesInMemory, HoldsEachNameWhereItLay) {
   Program p;
   p.names(names(20), false);
   p.look("again", kPool);
-  const Trace trace = p.trace();
-  std::vector<const Event*> events;
-  for (const Event& e : trace.events) events.push_back(&e);
+  const PackedTrace trace = packed(p.trace());
+  std::vector<const PackedEvent*> events;
+  for (const PackedEvent& e : trace.events) events.push_back(&e);
   NamesInMemory memory(trace, events);
   uint64_t theirs = kPool, ours = memory.at(kPool, names(20)[0].c_str(), 0);
   EXPECT_EQ(ours % 4096, kPool % 4096);
@@ -226,15 +226,16 @@ TEST(NamesInMemory, HoldsEachNameWhereItLay) {
 TEST(NamesInMemory, OneBufferHasNothingBehindIt) {
   Program p;
   for (const std::string& name : names(20)) p.look(name, kBuffer);
-  const Trace trace = p.trace();
-  std::vector<const Event*> events;
-  for (const Event& e : trace.events) events.push_back(&e);
+  const PackedTrace trace = packed(p.trace());
+  std::vector<const PackedEvent*> events;
+  for (const PackedEvent& e : trace.events) events.push_back(&e);
   NamesInMemory memory(trace, events);
   const uint64_t first = memory.at(kBuffer, "a/long/name", 0);
   const uint64_t second = memory.at(kBuffer, "b", 1);
   EXPECT_NE(first, second) << "both strings of one call";
   EXPECT_EQ(memory.at(kBuffer, "c", 0), first);
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(first), 12), "c" + std::string(11, '\0')) << "nothing of what was there";
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(first), 12), "c" + std::string(11, '\0'))
+      << "nothing of what was there";
 }
 
 }  // namespace

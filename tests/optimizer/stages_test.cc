@@ -27,7 +27,7 @@ std::string shape_text(const LoopShape& shape) {
 
 // of: the number of the calls that trigger. streak: as compile.cc counts it.
 std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
-  const Trace trace = recording(calls);
+  const PackedTrace trace = packed(recording(calls));
   const std::vector<Stream> streams = split_into_streams({&trace});
   const Stream& s = streams.at(0);
   std::string out;
@@ -43,8 +43,8 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   std::deque<Occurrence> occurrences;
   uint8_t row = 0;
   for (size_t i = 0; i < s.calls.size(); ++i) {
-    row = static_cast<uint32_t>(s.calls[i]->nr) == of ? static_cast<uint8_t>(row + 1) : uint8_t{0};
-    if (static_cast<uint32_t>(s.calls[i]->nr) != of || (streak && row != streak)) continue;
+    row = static_cast<uint32_t>(s.calls[i]->nr()) == of ? static_cast<uint8_t>(row + 1) : uint8_t{0};
+    if (static_cast<uint32_t>(s.calls[i]->nr()) != of || (streak && row != streak)) continue;
     occurrences.push_back(follow(s, i, table, options));
     occurrences.back().streak = streak;
   }
@@ -52,7 +52,7 @@ std::string stages(const std::string& calls, uint32_t of, uint8_t streak = 0) {
   out += fmt::format("occurrence 2 of {}\n", call_name(of));
   for (const OccurrenceStep& step : one.steps)
     out += fmt::format("  {} x {}\n", step.calls.size(), step.sources->key);
-  out += "  ends: " + one.stop + "\n";
+  out += "  ends: " + std::string(one.stop) + "\n";
 
   std::vector<const Occurrence*> members;
   for (const Occurrence& o : occurrences) members.push_back(&o);

@@ -25,7 +25,8 @@ Trace trace_of(std::initializer_list<uint32_t> numbers) {
 
 std::vector<size_t> lengths(const Trace& t) {
   std::vector<size_t> out;
-  for (const Stream& s : split_into_streams({&t}, nullptr)) out.push_back(s.calls.size());
+  const PackedTrace small = packed(t);
+  for (const Stream& s : split_into_streams({&small}, nullptr)) out.push_back(s.calls.size());
   return out;
 }
 
@@ -54,7 +55,7 @@ TEST(Streams, DoNotHoldWhatTheLoaderOpens) {
 }
 
 TEST(BuildNames, AreThoseOfFilesWithoutTheirFolders) {
-  Trace t;
+  PackedTrace t;
   t.processes.push_back({1, 0, 0, true, "/usr/bin/grep", "aa11", {}, {}, {}});
   t.mappings.push_back({1, 0, 0, 0, 0, "/lib/libc.so.6", "bb22"});
   t.mappings.push_back({1, 0, 0, 0, 0, "/usr/bin/egrep", "aa11"});

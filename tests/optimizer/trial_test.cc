@@ -16,12 +16,12 @@ class Trial : public testing::Test {
  protected:
   // The occurrences of the opens with these flags.
   std::vector<const Occurrence*> opens_of(const std::string& calls) {
-    trace_ = recording(calls);
+    trace_ = packed(recording(calls));
     streams_ = split_into_streams({&trace_});
     std::vector<const Occurrence*> out;
     for (const Stream& s : streams_)
       for (size_t i = 0; i < s.calls.size(); ++i)
-        if (is_open(static_cast<uint32_t>(s.calls[i]->nr)))
+        if (is_open(static_cast<uint32_t>(s.calls[i]->nr())))
           occurrences_.push_back(std::make_unique<Occurrence>(follow(s, i, table_)));
     for (const auto& o : occurrences_) out.push_back(o.get());
     return out;
@@ -40,7 +40,7 @@ class Trial : public testing::Test {
   }
 
   CostModel cost_;
-  Trace trace_;
+  PackedTrace trace_;
   std::vector<Stream> streams_;
   Sources table_;
   std::vector<std::unique_ptr<Occurrence>> occurrences_;
@@ -85,7 +85,8 @@ TEST_F(Trial, ADirectoryStopsAtTheGuardOfAFileProcedure) {
 TEST_F(Trial, AFailedOpenMakesNothingElse) {
   const auto good = opens_of(repeated(5, kGrepFile));
   const Procedure proc = procedure(good);
-  Trace failed = recording("openat(4, \"x\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = -2\nbrk(0) = 0\n");
+  const PackedTrace failed =
+      packed(recording("openat(4, \"x\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = -2\nbrk(0) = 0\n"));
   const std::vector<Stream> streams = split_into_streams({&failed});
   const Occurrence o = follow(streams[0], 0, table_);
   const Result<TrialTotals> r = tried(proc, {&o});
