@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
@@ -167,6 +168,18 @@ class Recording {
     return &programs_[at->second];
   }
 
+  static uint64_t key(int32_t pid, int64_t fd) {
+    return static_cast<uint64_t>(pid) << 32 | static_cast<uint32_t>(fd);
+  }
+
+  // A folder as it is kept. A program that goes down and up again and again (fts) would make it longer each
+  // time, and each name in it.
+  std::string settled(std::string path) {
+    if (path.find("/..") == std::string::npos) return path;
+    const auto there = resolver_.resolve(path, false);
+    return there ? there->path : std::filesystem::path(path).lexically_normal().string();
+  }
+
   // The working directory of a process.
   const std::string& folder(int32_t pid, uint64_t ts) {
     const auto known = folders_.find(pid);
@@ -220,7 +233,8 @@ class Recording {
                    (e.nr == SYS_statx && e.args[2] & AT_SYMLINK_NOFOLLOW));
       if (done && (e.nr == SYS_open || e.nr == SYS_openat))
         positions_[static_cast<uint64_t>(e.pid) << 32 | static_cast<uint32_t>(e.ret)] = 0;
-      if (done && e.nr == SYS_chdir) folders_[e.pid] = path;
+      if (done && (e.nr == SYS_open || e.nr == SYS_openat)) named_at_open_[key(e.pid, e.ret)] = path;
+      if (done && e.nr == SYS_chdir) folders_[e.pid] = settled(path);
     } else if (done) {
       path = content(*p, e);
     }
@@ -234,9 +248,14 @@ class Recording {
                        e.nr == SYS_copy_file_range || e.nr == SYS_sendfile;
     const bool maps = e.nr == SYS_mmap && !(e.args[3] & MAP_ANONYMOUS);
     if (e.nr == SYS_fchdir) {
-      if (std::string path = path_of(e.pid, e.args[0], e.ts_ns); !path.empty()) folders_[e.pid] = path;
+      // "." and ".." are what they were when they were opened, wherever the program is now.
+      const auto opened = named_at_open_.find(key(e.pid, static_cast<int64_t>(e.args[0])));
+      std::string path = opened != named_at_open_.end() ? opened->second : path_of(e.pid, e.args[0], e.ts_ns);
+      if (!path.empty()) folders_[e.pid] = settled(std::move(path));
       return "";
     }
+    if (e.nr == SYS_close) named_at_open_.erase(key(e.pid, static_cast<int64_t>(e.args[0])));
+    if (e.nr == SYS_dup2 || e.nr == SYS_dup3) named_at_open_.erase(key(e.pid, e.ret));
     if (e.nr == SYS_lseek) position(e) = static_cast<uint64_t>(e.ret);
     if (!reads && !maps && e.nr != SYS_getdents64) return "";
     const std::string path = path_of(e.pid, e.args[fd], e.ts_ns);
@@ -264,6 +283,8 @@ class Recording {
   std::vector<Program>& programs_;
   std::unordered_map<const Process*, size_t> of_;
   Descriptors fds_;
+  Resolver resolver_;
+  std::unordered_map<uint64_t, std::string> named_at_open_;  // by process and descriptor
   std::unordered_map<int32_t, std::string> folders_;
   std::unordered_map<uint64_t, uint64_t> positions_;  // by process and descriptor
 };

@@ -100,6 +100,22 @@ TEST_F(Lists, ThePartThatWasReadIsKeptWithSizeAndTime) {
   EXPECT_EQ(find(all, root_ + "/f5")->kind, SVP_ITEM_NAME);
 }
 
+// fts goes down and up again through "..": the folder's name must not grow with each step.
+TEST_F(Lists, AProgramThatComesBackIsWhereItWas) {
+  std::filesystem::create_directory(root_ + "/sub");
+  std::ofstream(root_ + "/late") << "x";
+  std::string text;
+  for (int i = 0; i < 1000; ++i)
+    text +=
+        "openat(AT_FDCWD, \".\", O_RDONLY) = 5\n"
+        "openat(AT_FDCWD, \"sub\", O_RDONLY|O_DIRECTORY) = 3\nfchdir(3) = 0\nclose(3) = 0\n"
+        "openat(AT_FDCWD, \"..\", O_RDONLY) = 3\nfchdir(3) = 0\nclose(3) = 0\n"
+        "openat(AT_FDCWD, \"sub\", O_RDONLY|O_DIRECTORY) = 3\nfchdir(3) = 0\nclose(3) = 0\n"
+        "fchdir(5) = 0\nclose(5) = 0\n";
+  const auto all = lists(text + "newfstatat(AT_FDCWD, \"late\", {st_size=1}, 0) = 0\n", root_);
+  EXPECT_TRUE(find(all, "late")) << "its name had more than PATH_MAX bytes by then";
+}
+
 TEST_F(Lists, OfAMappedFileTheListHasWhatLiesInMemory) {
   const std::string path = root_ + "/mapped";
   std::ofstream(path) << std::string(8 << 20, 'x');
