@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <map>
 
 #include "cli/base/json.h"
 #include "cli/base/messages.h"
@@ -14,6 +15,7 @@
 #include "cli/traced_command.h"
 #include "common/foreground.h"
 #include "common/numbers.h"
+#include "common/printable.h"
 #include "tracer/counter.h"
 
 namespace sysvm {
@@ -21,6 +23,7 @@ namespace sysvm {
 namespace {
 
 constexpr size_t kSequences = 10;  // shown; --json has all
+constexpr size_t kPrograms = 20;
 
 std::string microseconds(double ns) {
   return ns < 10e3 ? fmt::format("{:.2f}", ns / 1e3) : fmt::format("{:.0f}", ns / 1e3);
@@ -35,7 +38,64 @@ std::string sparkline(const CallCount& c) {
   return out.substr(0, out.find_last_not_of(' ') + 1);
 }
 
-std::string table(const EntryCounts& c) {
+// What several processes made, by the program that they ran.
+struct Program {
+  std::string path;
+  uint64_t processes = 0, entries = 0, errors = 0, ns = 0;
+};
+
+std::vector<Program> programs_of(const EntryCounts& c) {
+  std::map<std::string, Program> by_path;
+  for (const ImageCount& image : c.images) {
+    Program& p = by_path[image.path];
+    p.path = image.path;
+    ++p.processes;
+    p.entries += image.entries;
+    p.errors += image.errors;
+    p.ns += image.ns;
+  }
+  std::vector<Program> out;
+  for (auto& [path, p] : by_path) out.push_back(std::move(p));
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Program& a, const Program& b) { return a.entries > b.entries; });
+  return out;
+}
+
+// Entries of processes that have not ended, or of which there were too many to tell them apart.
+uint64_t of_no_image(const EntryCounts& c) {
+  uint64_t known = 0;
+  for (const ImageCount& image : c.images) known += image.entries;
+  return c.entries - std::min(c.entries, known);
+}
+
+std::string program_table(const EntryCounts& c) {
+  if (c.images.size() < 2) return "";
+  const auto line = [&](uint64_t entries, const std::string& errors, const std::string& ms,
+                        const std::string& processes, const std::string& name) {
+    return fmt::format("{:>12} {:>6.2f} {:>9} {:>10} {:>9}  {}\n", entries, percent(entries, c.entries),
+                       errors, ms, processes, name);
+  };
+  std::string out = fmt::format("\n{:>12} {:>6} {:>9} {:>10} {:>9}  program\n", "entries", "%", "errors",
+                                "total ms", "processes");
+  const std::vector<Program> all = programs_of(c);
+  uint64_t entries = 0, errors = 0, ns = 0, processes = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Program& p = all[i];
+    if (i < kPrograms)
+      out += line(p.entries, std::to_string(p.errors), fmt::format("{:.2f}", static_cast<double>(p.ns) / 1e6),
+                  std::to_string(p.processes), p.path.empty() ? "?" : without_controls(p.path));
+    if (i < kPrograms) continue;
+    entries += p.entries, errors += p.errors, ns += p.ns, processes += p.processes;
+  }
+  if (all.size() > kPrograms)
+    out += line(entries, std::to_string(errors), fmt::format("{:.2f}", static_cast<double>(ns) / 1e6),
+                std::to_string(processes), fmt::format("{} others", all.size() - kPrograms));
+  if (const uint64_t rest = of_no_image(c))
+    out += line(rest, "", "", "", "that had not ended, or were too many");
+  return out + line(c.entries, "", "", std::to_string(c.images.size()), "all");
+}
+
+std::string table(const EntryCounts& c, bool by_program) {
   std::string out =
       fmt::format("{:>12} {:>6} {:>9} {:>9} {:>9} {:>10}  {:<20} {}\n", "entries", "%", "errors", "p50 us",
                   "p99 us", "total ms", "call", "128 ns ... 1 s, by powers of 2");
@@ -46,6 +106,7 @@ std::string table(const EntryCounts& c) {
                        sparkline(call));
   out += fmt::format("{:>12} {:>6} in {} thread{}, {:.3f} s ({})\n", c.entries, "", c.tasks,
                      c.tasks == 1 ? "" : "s", static_cast<double>(c.wall_ns) / 1e9, c.backend);
+  if (by_program) out += program_table(c);
   if (c.sequences.empty()) return out;
   out += fmt::format("\n{:>12} {:>6}  {} calls in a row (overlapping)\n", "times", "%", TRACE_GRAM);
   for (size_t i = 0; i < c.sequences.size() && i < kSequences; ++i) {
@@ -58,7 +119,7 @@ std::string table(const EntryCounts& c) {
   return out;
 }
 
-std::string json(const EntryCounts& c, const Words& command) {
+std::string json(const EntryCounts& c, const Words& command, bool by_program) {
   nlohmann::ordered_json j;
   j["schema"] = 1;
   j["command"] = command;
@@ -79,6 +140,23 @@ std::string json(const EntryCounts& c, const Words& command) {
                           {"p50_ns", call.quantile_ns(0.5)},
                           {"p99_ns", call.quantile_ns(0.99)},
                           {"log2_ns", call.slots}});
+  if (by_program) {
+    j["programs"] = nlohmann::ordered_json::array();
+    for (const Program& p : programs_of(c))
+      j["programs"].push_back({{"path", p.path},
+                               {"processes", p.processes},
+                               {"entries", p.entries},
+                               {"errors", p.errors},
+                               {"total_ns", p.ns}});
+    j["processes"] = nlohmann::ordered_json::array();
+    for (const ImageCount& image : c.images)
+      j["processes"].push_back({{"pid", image.pid},
+                                {"path", image.path},
+                                {"entries", image.entries},
+                                {"errors", image.errors},
+                                {"total_ns", image.ns}});
+    j["entries_of_no_process"] = of_no_image(c);
+  }
   j["sequences"] = nlohmann::ordered_json::array();
   for (const SequenceCount& s : c.sequences)
     j["sequences"].push_back({{"calls", s.names}, {"count", s.count}});
@@ -114,8 +192,8 @@ int cmd_stat(const Words& words) {
   bool as_json = false, quiet = false;
   Options opts(
       "stat", "usage: sysvm stat [options] [--] CMD...",
-      "Count how often a command enters the kernel, by system call: errors, latencies, and the sequences "
-      "that repeat. Nothing is recorded.\n\n"
+      "Count how often a command enters the kernel, by system call and by program: errors, latencies, and "
+      "the sequences that repeat. Nothing is recorded.\n\n"
       "  sysvm stat -- du -s /usr/share\n  sysvm stat -e %file -- make\n");
   opts.command(options.command.argv);
   opts.flag("--json", as_json, "one JSON object instead of a table");
@@ -148,7 +226,8 @@ int cmd_stat(const Words& words) {
   if (counts->lost)
     log_warning("stat: {} threads could not be followed; the counts are too low", counts->lost);
   keep(*filter, *counts);
-  fmt::print(out, "{}", as_json ? json(*counts, options.command.argv) : table(*counts));
+  fmt::print(out, "{}",
+             as_json ? json(*counts, options.command.argv, filter->all()) : table(*counts, filter->all()));
   if (out != stderr && fclose(out) != 0)
     return fail(kExitToolFailed, "stat", error("{}: {}", output, strerror(errno)));
   return end_like(counts->wait_status);

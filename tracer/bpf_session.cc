@@ -113,7 +113,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::open(const BpfOptions& options) 
   bpf_map__set_value_size(skel.maps.rings, static_cast<__u32>(CpuRings::value_size(ring_bytes)));
   bpf_map__set_max_entries(skel.maps.rings, static_cast<__u32>(rings));
   if (!options.count_only)
-    for (bpf_map* map : {skel.maps.counts, skel.maps.thread_counts, skel.maps.grams})
+    for (bpf_map* map : {skel.maps.counts, skel.maps.thread_counts, skel.maps.grams, skel.maps.images})
       bpf_map__set_max_entries(map, 1);
   const struct {
     bpf_program* program;
@@ -278,6 +278,18 @@ std::vector<thread_count> BpfSession::thread_counts() const {
   while (bpf_map_get_next_key(map, previous, &key) == 0) {
     thread_count c;
     if (bpf_map_lookup_elem(map, &key, &c) == 0) out.push_back(c);
+    previous = &key;
+  }
+  return out;
+}
+
+std::vector<std::pair<uint32_t, image_count>> BpfSession::images() const {
+  std::vector<std::pair<uint32_t, image_count>> out;
+  const int map = bpf_map__fd(impl_->skel->maps.images);
+  __u32 key, *previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &key) == 0) {
+    image_count c;
+    if (bpf_map_lookup_elem(map, &key, &c) == 0) out.emplace_back(key, c);
     previous = &key;
   }
   return out;

@@ -63,6 +63,7 @@ class BpfSession {
 
   std::vector<call_count> counts() const;  // by call number; the last element: all others
   std::vector<thread_count> thread_counts() const;
+  std::vector<std::pair<uint32_t, image_count>> images() const;  // by number; what has ended
   std::vector<std::pair<uint64_t, uint64_t>> grams() const;  // sequences, as task_state::gram, and how often
   uint64_t grams_lost() const;
 

@@ -41,6 +41,10 @@ class CountSink : public TraceSink {
       ++c.slots[std::min<size_t>(e.dur_ns ? static_cast<size_t>(std::bit_width(e.dur_ns)) - 1 : 0, 31)];
     }
     count_sequence(e.tid, nr);
+    ImageCount& image = made_exec(e) ? images_[before_exec_.at(e.pid)] : image_of(e.pid);
+    ++image.entries;
+    image.errors += e.ret < 0 && e.ret > -4096 && !e.has(kNoExit);
+    if (!(e.flags & (kNoEnter | kNoExit))) image.ns += e.dur_ns;
     ++threads_[{e.pid, e.tid}];
     if (auto it = sites_.find(e.pid);
         it != sites_.end() && e.ip >= it->second.first && e.ip < it->second.second)
@@ -49,15 +53,36 @@ class CountSink : public TraceSink {
   }
   void on_fork(int32_t pid, int32_t parent, uint64_t) override {
     if (auto it = sites_.find(parent); it != sites_.end()) sites_[pid] = it->second;
+    const std::string path = image_of(parent).path;
+    image_[pid] = images_.size();
+    images_.push_back({pid, path});
   }
-  void on_exec(const ExecInfo& exec) override { sites_.erase(exec.pid); }
+  // The image of the command begins with its execve, which is reported when it returns.
+  void on_exec(const ExecInfo& exec) override {
+    sites_.erase(exec.pid);
+    if (const auto before = image_.find(exec.pid); before != image_.end())
+      before_exec_[exec.pid] = before->second;
+    image_[exec.pid] = images_.size();
+    images_.push_back({exec.pid, exec.name.substr(0, IMAGE_PATH_MAX - 1)});
+  }
   void on_exit(int32_t pid, uint64_t, int32_t) override { sites_.erase(pid); }
 
   std::map<int32_t, CallCount> by_call_;
   std::map<std::array<int32_t, TRACE_GRAM>, uint64_t> sequences_;
   std::map<std::pair<int32_t, int32_t>, uint64_t> threads_;
+  std::vector<ImageCount> images_;
 
  private:
+  // The call that made the present image; it was the one before that made it.
+  bool made_exec(const Event& e) const {
+    return (e.nr == SYS_execve || e.nr == SYS_execveat) && e.ret == 0 && !e.has(kCompat) &&
+           before_exec_.count(e.pid);
+  }
+  ImageCount& image_of(int32_t pid) {
+    const auto [at, fresh] = image_.try_emplace(pid, images_.size());
+    if (fresh) images_.push_back({pid, ""});
+    return images_[at->second];
+  }
   void count_sequence(int32_t tid, int32_t nr) {
     History& h = histories_[tid];
     std::rotate(h.last.begin(), h.last.begin() + 1, h.last.end());
@@ -78,6 +103,8 @@ class CountSink : public TraceSink {
     uint64_t calls = 0;
   };
   std::map<int32_t, History> histories_;
+  std::map<int32_t, size_t> image_;  // the present one of each process
+  std::map<int32_t, size_t> before_exec_;
   struct stat site_ {};
   bool site_ok_ = false;
   std::map<int32_t, std::pair<uint64_t, uint64_t>> sites_;
@@ -106,6 +133,22 @@ void finish(EntryCounts& out) {
             [](const ThreadCount& a, const ThreadCount& b) { return a.tid < b.tid; });
 }
 
+// A fork's child has its parent's program. Numbers are given in order, so a parent comes before its child.
+std::vector<ImageCount> images_of(std::vector<std::pair<uint32_t, image_count>> counted) {
+  std::sort(counted.begin(), counted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::map<uint32_t, std::string> paths;
+  std::vector<ImageCount> out;
+  for (const auto& [number, c] : counted) {
+    std::string& path = paths[number];
+    if (c.path[0])
+      path.assign(c.path, strnlen(c.path, sizeof c.path));
+    else if (const auto parent = paths.find(c.parent); parent != paths.end())
+      path = parent->second;
+    out.push_back({static_cast<int32_t>(c.pid), path, c.entries, c.errors, c.ns});
+  }
+  return out;
+}
+
 int32_t number_of(uint64_t key) { return key < TRACE_NRS ? static_cast<int32_t>(key) : -1; }
 
 void take_counts(const BpfSession& bpf, bool times, EntryCounts& out) {
@@ -123,6 +166,7 @@ void take_counts(const BpfSession& bpf, bool times, EntryCounts& out) {
     out.calls.push_back(c);
   }
   if (!times) return;
+  out.images = images_of(bpf.images());
   for (const auto& [key, n] : bpf.grams()) {
     SequenceCount s;
     for (size_t i = 0; i < s.nrs.size(); ++i)
@@ -180,8 +224,10 @@ Result<> count_ptrace(const CountOptions& options, HeldChild& child, Supervisor&
     c.nr = nr;
     out.calls.push_back(c);
   }
-  if (options.times)
+  if (options.times) {
     for (const auto& [nrs, n] : sink.sequences_) out.sequences.push_back({nrs, {}, n});
+    out.images = std::move(sink.images_);
+  }
   for (const auto& [id, n] : sink.threads_) out.threads.push_back({id.first, id.second, n});
   return Unit{};
 }

@@ -58,14 +58,25 @@ struct ThreadCount {
   uint64_t entries = 0;
 };
 
+// One image of a process: what it made between its exec (or fork) and the next exec, or its end.
+struct ImageCount {
+  int32_t pid = 0;
+  // As given to execve; of a fork's child that of its parent; "" if it is not known. At most 127 bytes.
+  std::string path;
+  uint64_t entries = 0, errors = 0, ns = 0;  // as in CallCount
+};
+
 struct EntryCounts {
   uint64_t entries = 0;
   uint64_t inside = 0;
   std::vector<CallCount> calls;          // most first
   std::vector<SequenceCount> sequences;  // calls in a row in one thread, most frequent first
   uint64_t sequences_lost = 0;           // calls after which there was no room for a new sequence
-  std::vector<ThreadCount> threads;      // that have ended, in order of tid
-  uint64_t tasks = 0;                    // threads seen
+  // With CountOptions::times, in order of start. What had not ended, and with 16,384 images or more the
+  // oldest, are missing: their entries are in `entries` and in none of these.
+  std::vector<ImageCount> images;
+  std::vector<ThreadCount> threads;  // that have ended, in order of tid
+  uint64_t tasks = 0;                // threads seen
   uint64_t left_running = 0;  // threads that outlived the command; their entries until then are in entries
   uint64_t lost = 0;          // threads that could not be followed: the counts are too low if not 0
   int wait_status = 0;

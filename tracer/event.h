@@ -146,6 +146,18 @@ struct thread_count {
 	__u64 entries;
 };
 
+#define IMAGE_PATH_MAX 128
+
+/* One image of a process: from a fork to its exec, from an exec to the next one or the end. */
+struct image_count {
+	__u32 pid;
+	__u32 parent; /* of a fork's child: the image that it was forked from; else 0 */
+	__u64 entries;
+	__u64 errors;
+	__u64 ns; /* as in call_count */
+	char path[IMAGE_PATH_MAX]; /* as given to execve, the beginning; "" if it has not execed */
+};
+
 /* State of a traced thread; the value of the task storage. Its existence is what makes a thread traced. */
 struct task_state {
 	__u64 ts;
@@ -162,6 +174,10 @@ struct task_state {
 	__u32 grams_seen; /* calls that gram holds, at most TRACE_GRAM */
 	__u64 gram;    /* the last calls, 16 bits each */
 	__u64 entries;
+	__u32 image;	/* its number, from 1 on; with count_times, as what follows: since it began */
+	__u32 image_errors;
+	__u64 image_entries;
+	__u64 image_ns;
 	__u64 site_start; /* where the site file is mapped executable */
 	__u64 site_end;
 };

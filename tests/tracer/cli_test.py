@@ -2,6 +2,7 @@
 """sysvm record, stat, info and dump as a user meets them: status, signals, streams, files, refusals."""
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -195,6 +196,33 @@ def test_stat_knows_errors_latencies_and_sequences(backend, tmp_path):
     assert sequences["rmdir", "rmdir", "rmdir", "rmdir"] == 27
     counts = [s["count"] for s in seen["sequences"]]
     assert counts == sorted(counts, reverse=True) and sum(counts) == seen["entries"] - 3 * seen["threads"]
+
+
+def test_stat_is_broken_down_by_program_and_process(backend, tmp_path):
+    out = tmp_path / "stat.json"
+    (tmp_path / "data").write_text("x\n")
+    script = "cat data; (:); cat data data; cat no_such; :"  # the subshell does not exec
+    run(SYSVM, "stat", "--json", "-o", out, "--backend", backend, "--", "sh", "-c", script, cwd=tmp_path)
+    seen = json.loads(out.read_text())
+    programs = {p["path"].rpartition("/")[2]: p for p in seen["programs"]}
+    assert set(programs) == {"sh", "cat"}
+    # Each cat is the shell's child until it execs.
+    assert programs["cat"]["processes"] == 3 and programs["sh"]["processes"] == 5
+    assert sum(p["entries"] for p in seen["programs"]) == seen["entries"]
+    assert not seen["entries_of_no_process"]
+    assert sum(p["errors"] for p in seen["programs"]) == sum(c["errors"] for c in seen["calls"])
+    assert sum(p["total_ns"] for p in seen["programs"]) == sum(c["total_ns"] for c in seen["calls"])
+    assert [p["path"].rpartition("/")[2] for p in seen["processes"]].count("cat") == 3
+    for key in ("entries", "errors"):
+        assert programs["cat"][key] == sum(p[key] for p in seen["processes"] if p["path"].endswith("cat"))
+    alone = run(SYSVM, "stat", "--json", "--backend", backend, "--", "cat", "data", cwd=tmp_path)
+    one = next(p for p in seen["processes"] if p["path"].endswith("cat"))
+    assert json.loads(alone.stderr)["processes"][0]["entries"] == one["entries"] + 1  # its execve
+    table = run(SYSVM, "stat", "--backend", backend, "--", "sh", "-c", script, cwd=tmp_path).stderr.decode()
+    assert re.search(r"\n +\d+ +[\d.]+ +\d+ +[\d.]+ +3  \S*cat\n", table), table
+    assert re.search(r"\n +%d +100\.00 +8  all\n" % seen["entries"], table), table
+    filtered = run(SYSVM, "stat", "-e", "read", "--backend", backend, "--", "sh", "-c", script, cwd=tmp_path)
+    assert b"processes" not in filtered.stderr
 
 
 def test_stat_has_a_line_on_a_terminal_only(backend, tmp_path):

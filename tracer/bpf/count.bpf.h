@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Counting in the kernel, with nothing shipped: calls by number, by thread, and by whether the syscall
- * instruction lies in one chosen file; on request errors, latencies, and the sequences of TRACE_GRAM calls in
- * a row.
+ * instruction lies in one chosen file; on request errors, latencies, the sequences of TRACE_GRAM calls in a
+ * row, and all of it by image.
  */
 #ifndef SYSVM_TRACER_COUNT_BPF_H
 #define SYSVM_TRACER_COUNT_BPF_H
 
 #define COUNT_GRAMS 32768
+#define COUNT_IMAGES 16384
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -33,6 +34,18 @@ struct {
 	__type(value, __u64);
 } grams SEC(".maps");
 
+/*
+ * By number of the image. A thread counts in its own state, and adds that here when it ends or execs. Of more
+ * images than there is room for the oldest are forgotten; user space knows the sum of all.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, COUNT_IMAGES);
+	__type(key, __u32);
+	__type(value, struct image_count);
+} images SEC(".maps");
+
+__u32 images_seen = 0;
 __u64 grams_lost = 0; /* for which there was no room any more */
 
 static __always_inline struct call_count *count_of(struct task_state *s)
@@ -58,6 +71,31 @@ static __always_inline void count_gram(struct task_state *s)
 		__sync_fetch_and_add(&grams_lost, 1);
 }
 
+static __always_inline void add_to_image(struct task_state *s)
+{
+	__u32 key = s->image;
+	struct image_count *c = bpf_map_lookup_elem(&images, &key);
+
+	if (c) {
+		__sync_fetch_and_add(&c->entries, s->image_entries);
+		__sync_fetch_and_add(&c->errors, s->image_errors);
+		__sync_fetch_and_add(&c->ns, s->image_ns);
+	}
+	s->image_entries = s->image_ns = s->image_errors = 0;
+}
+
+/* path: of an exec; none: the child of a fork. */
+static __always_inline void begin_image(struct task_state *s, __u32 parent, const char *path)
+{
+	struct image_count c = {.pid = s->pid, .parent = parent};
+	__u32 key = __sync_fetch_and_add(&images_seen, 1) + 1;
+
+	if (path)
+		bpf_probe_read_kernel_str(c.path, sizeof(c.path), path);
+	s->image = key;
+	bpf_map_update_elem(&images, &key, &c, BPF_ANY);
+}
+
 static __always_inline void count_entry(struct task_state *s)
 {
 	struct call_count *c = count_of(s);
@@ -70,8 +108,10 @@ static __always_inline void count_entry(struct task_state *s)
 		if (s->ip - s->site_start < s->site_end - s->site_start)
 			c->inside++;
 	}
-	if (count_times)
+	if (count_times) {
+		s->image_entries++;
 		count_gram(s);
+	}
 }
 
 static __always_inline __u32 log2_of(__u64 n)
@@ -110,11 +150,12 @@ static __always_inline void count_return(struct task_state *s, long ret, bool ti
 	if (!c)
 		return;
 	if (ret < 0 && ret > -4096)
-		c->errors++;
+		c->errors++, s->image_errors++;
 	if (!timed)
 		return;
 	ns = now_ns() - s->ts;
 	c->ns += ns;
+	s->image_ns += ns;
 	c->slots[log2_of(ns) & 31]++;
 }
 

@@ -56,6 +56,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	c->armed = ARMED_CHILD;
 	c->site_start = s->site_start;
 	c->site_end = s->site_end;
+	if (count_only && count_times) {
+		c->image = s->image;
+		if (child->pid == child->tgid)
+			begin_image(c, s->image, 0);
+	}
 	if (child->pid == child->tgid)
 		emit_task(REC_FORK, c->tid, c->pid, s->pid, 0, 0);
 	return 0;
@@ -80,8 +85,13 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (s->waiting) {
 		s->waiting = 0;
 		name_thread(s, task);
+		if (count_only && count_times) /* the execve of the command is its first entry */
+			begin_image(s, 0, BPF_CORE_READ(bprm, filename));
 		if (count_only)
 			count_entry(s);
+	} else if (count_only && count_times) {
+		add_to_image(s);
+		begin_image(s, 0, BPF_CORE_READ(bprm, filename));
 	}
 	s->site_start = s->site_end = 0;
 	if (count_only)
@@ -168,6 +178,8 @@ int BPF_PROG(on_task_exit, struct task_struct *task)
 		struct thread_count c = {.pid = pid, .tid = tid, .entries = s->entries};
 
 		bpf_map_update_elem(&thread_counts, &tid, &c, BPF_ANY);
+		if (count_times)
+			add_to_image(s);
 		return 0;
 	}
 	if (s->armed == ARMED_CALL)
