@@ -9,6 +9,7 @@
 #include "cli/base/options.h"
 #include "cli/traces_argument.h"
 #include "common/numbers.h"
+#include "optimizer/explain/drift.h"
 #include "optimizer/explain/verdict.h"
 #include "optimizer/prove/example.h"
 #include "optimizer/prove/replay.h"
@@ -75,13 +76,14 @@ int cmd_replay(const Words& words) {
       "replay", "usage: sysvm replay [options] -P FILE TRACE...",
       "Count the crossings that recordings would have taken with procedures. Nothing is run: the shim's own "
       "code decides about the recorded calls.\n\n"
-      "  sysvm replay -P monday.svp tuesday.trace\n",
+      "  sysvm replay -P monday.svp tuesday.trace\n"
+      "  sysvm replay --drift -P january.svp june.trace july.trace\n",
       kGlossary);
   std::vector<std::string> files;
   std::string procedures;
   ReplayOptions options;
   CostOptions costs;
-  bool json = false;
+  bool json = false, drift = false;
   std::string relaxed;
   opts.arguments("TRACE...", files, "files of 'sysvm record'");
   opts.text("-P,--procedures FILE", procedures, "procedure file of 'sysvm compile'");
@@ -90,6 +92,8 @@ int cmd_replay(const Words& words) {
   opts.flag("--strict", options.strict, "no late close");
   opts.choice("--relaxed", relaxed, {"age"},
               "what was fetched ahead survives other calls that change nothing");
+  opts.flag("--drift", drift,
+            "which procedures no longer match what the recorded programs do, and since when");
   costs.add_to(opts);
   opts.flag("--json", json, "one JSON object, schema 1");
   if (const auto code = opts.parse(words)) return *code;
@@ -104,6 +108,17 @@ int cmd_replay(const Words& words) {
   if (!cost) return fail(kExitUsage, cost.error());
   const Result<Replay> result = replay(*svp, traces->pointers(), options);
   if (!result) return fail(kExitUsage, procedures, result.error());
+  if (drift) {
+    const Result<ProcedureFile> file = read_svp(*svp);
+    if (!file) return fail(kExitUsage, procedures, file.error());
+    const std::vector<DriftedProcedure> found = drift_of(*file, *result, traces->pointers());
+    const nlohmann::json all = {{"schema", 1}, {"procedures", drift_json(found)}};
+    if (json)
+      fmt::print("{}", json_text(all));
+    else
+      fmt::print("{}", drift_text(found));
+    return 0;
+  }
   if (json)
     fmt::print("{}", json_text(to_json(*result, *cost, wall_ns(traces->pointers()))));
   else

@@ -138,3 +138,26 @@ def test_progress_is_shown_on_a_terminal_alone(folder):
             break
     assert b"sysvm compile: " in done.stdout and b" calls" in done.stdout
     assert b"sysvm compile: " not in run(SYSVM, "compile", trace, "-o", "x.svp").stderr
+
+
+def test_what_no_longer_matches_is_reported(folder):
+    make_trace(folder, timed("".join(FILE.format(i) for i in range(60))), "monday.trace")
+    make_trace(folder, timed("".join(f'openat(AT_FDCWD, "f{i}", O_RDONLY) = 3\n'
+                                     'pread64(3, "1", 1, 5) = 1\nclose(3) = 0\n' for i in range(60))),
+               "friday.trace")
+    assert run(SYSVM, "compile", "monday.trace", "-o", "x.svp").returncode == 0
+
+    def drift(*days):
+        done = run(SYSVM, "replay", "--drift", "--json", "-P", "x.svp", *(f"{d}.trace" for d in days))
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert finite(said) and said["schema"] == 1
+        return {p["name"]: p for p in said["procedures"]}
+
+    same, other = drift("monday"), drift("friday")
+    ahead = next(name for name, p in same.items() if p["mode"] == "run_ahead")
+    assert {p["state"] for p in same.values()} == {"fits"}
+    assert other[ahead]["state"] == "diverges" and other[ahead]["why"]
+    assert drift("monday", "friday") == drift("friday", "monday")
+    text = run(SYSVM, "replay", "--drift", "-P", "x.svp", "friday.trace").stdout.decode()
+    assert "no longer match what programs do" in text and ahead in text
