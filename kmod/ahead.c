@@ -13,7 +13,7 @@
  *
  * The program's memory is read ahead only where it is present: what is not is not fetched before its turn.
  *
- * Tested by tests/qemu/test_entries.c.
+ * Tested by tests/qemu/test_entries_race.c.
  */
 #include <linux/dcache.h>
 #include <linux/fs.h>

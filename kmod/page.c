@@ -82,6 +82,8 @@ static void run_at_exit(struct callback_head *work)
 	tpage->waits_for_exit = false;
 	if (!(current->flags & PF_EXITING))
 		return;
+	/* A filter that came between two looks at one name has killed it. */
+	sysvm_directory_leave(&tpage->env.directory);
 	sysvm_page_let_go(tpage);
 	if (entry_holds_file)
 		fput(file);

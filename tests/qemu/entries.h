@@ -8,6 +8,7 @@
 
 #include "harness.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #define NAMES_MOST (8u << 20)
@@ -181,6 +182,30 @@ static inline void entries_compare(int fd, uint64_t flags, const struct names *n
 	CHECK_EQ(short_calls(), by_short_way);
 	munmap(m.page, SYSVM_PAGE_SIZE);
 	close(m.fd);
+}
+
+#define HERE "/tmp/entries-here"
+
+/* A tmpfs of our own, with these files in it; its descriptor. */
+static inline int fresh_directory(unsigned int files)
+{
+	int fd;
+
+	umount2(HERE, MNT_DETACH);
+	mkdir(HERE, 0755);
+	CHECK_EQ(mount("none", HERE, "tmpfs", 0, NULL), 0);
+	fd = open(HERE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	for (unsigned int i = 0; i < files; i++) {
+		char name[16];
+		int file;
+
+		snprintf(name, sizeof(name), "f%u", i);
+		file = openat(fd, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600 + i % 64);
+		CHECK(file >= 0 && ftruncate(file, 1000 * i) == 0);
+		close(file);
+	}
+	return fd;
 }
 
 #endif

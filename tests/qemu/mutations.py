@@ -255,15 +255,17 @@ MUTATIONS = [
         "a_shared_table_of_descriptors_takes_the_plain_path"),
     one("only directories have names", "names.c", "!d_can_lookup(dentry) || ", "",
         "descriptors_that_are_no_directory_take_the_plain_path"),
-    one("a path is no name", "names.c", " || memchr(name, '/', n))", ")", "what_is_no_name_takes_the_plain_path"),
+    # Of these two no dentry has the name.
+    one("a path is no name", "names.c", " || memchr(name, '/', n))", ")", "what_is_no_name_takes_the_plain_path",
+        passes=True),
     one("nor are the dots", "names.c", "if (name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')))", "if (0)",
-        "what_is_no_name_takes_the_plain_path"),
+        "what_is_no_name_takes_the_plain_path", passes=True),
     one("a dentry that wants to be validated is", "names.c", "if (flags & (DCACHE_OP_REVALIDATE | ", "if (flags & (",
         "dentries_with_a_say_of_their_own_take_the_plain_path"),
     one("mounts are entered", "names.c", " | DCACHE_MANAGED_DENTRY) ||", ") ||", "mount_points_take_the_plain_path",
         "automounts_take_the_plain_path"),
     one("a negative dentry is no file", "names.c", " || d_is_negative(dentry))", ")",
-        "names_that_are_not_there_take_the_plain_path"),
+        "overlays_give_what_they_give_one_by_one"),
     one("links are followed where they are to be", "names.c", "if (follow && d_is_symlink(dentry))", "if (0)",
         "links_are_followed_by_the_call_itself"),
     one("block devices are asked themselves", "names.c", "return !S_ISBLK(d_inode(dentry)->i_mode);", "return true;",
@@ -361,6 +363,8 @@ MUTATIONS += [
 ]
 
 NOT_SEEN_HERE = {
+    "a task that a filter kills between two names lets go of the directory": "the filter has to be set, by a thread with a table of "
+    "descriptors of its own, between two looks at one name",
     "names.c: directories that hash and compare names in a way of their own; ESTALE": "no file system of the guest has either: "
     "casefolded ext4, NFS",
     "a function that begins with ENDBR is called at its start": "Debian's 6.1 has none; on 6.12 (make check-kernels) the_module_looks_at_itself "

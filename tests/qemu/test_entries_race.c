@@ -5,7 +5,7 @@
  * and each can be told by its struct stat. Separate calls are put to the same test in between: what they could not have
  * passed would be no criterion.
  *
- * That a later name is not seen at an earlier moment than the name before it: test_entries.c (sizes_only_grow).
+ * And a later name is not seen at an earlier moment than the name before it (sizes_only_grow).
  */
 #include "entries.h"
 
@@ -13,7 +13,6 @@
 #include <sys/mount.h>
 #include <time.h>
 
-#define HERE "/tmp/race"
 #define NAMES 24
 #define RACERS 3
 #define SECONDS 8
@@ -135,9 +134,7 @@ static void racing_processes_show_only_states_that_a_name_was_in(void)
 	pid_t racers[RACERS];
 	int fd, status;
 
-	mkdir(HERE, 0755);
-	CHECK_EQ(mount("none", HERE, "tmpfs", 0, NULL), 0);
-	fd = open(HERE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = fresh_directory(0);
 	CHECK_EQ(fstat(fd, &here), 0);
 	for (unsigned int i = 0; i < NAMES; i++)
 		names_add(&n, name(i));
@@ -169,7 +166,79 @@ static void racing_processes_show_only_states_that_a_name_was_in(void)
 	CHECK(short_calls() > NAMES * rounds / 8);
 }
 
+/* The file gets this size, or another file of this size gets its name. */
+static void set_size(int directory, const char *name, long size, bool by_rename)
+{
+	int file = openat(directory, by_rename ? "new" : name, O_CREAT | O_WRONLY, 0644);
+
+	CHECK_EQ(ftruncate(file, size), 0);
+	close(file);
+	if (by_rename)
+		CHECK_EQ(renameat(directory, "new", directory, name), 0);
+}
+
+/*
+ * Another process gives all files the size 1, then 2, and so on, each time from the last name to the first: who asks
+ * from the first to the last never sees a size below the one before, whatever is looked up ahead. Every second name is
+ * one that is not.
+ */
+static void sizes_only_grow(bool by_rename)
+{
+	const unsigned int files = 300;
+	int fd = fresh_directory(files), status;
+	struct machine m = machine_open();
+	struct names n = { 0 };
+	unsigned int grown = 0;
+	pid_t pid;
+
+	for (unsigned int i = 0; i < files; i++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "./f%u", i);
+		set_size(fd, path, 0, false);
+		names_add(&n, path + 2 * (i % 2));
+	}
+	pid = fork();
+	if (!pid)
+		for (long size = 1;; size++)
+			for (unsigned int i = files; i--;) {
+				char name[16];
+
+				snprintf(name, sizeof(name), "f%u", i);
+				set_size(fd, name, size, by_rename);
+			}
+	for (int i = 0; i < 3000 && grown < 300; i++) {
+		struct record *records = entries_run(&m, fd, AT_SYMLINK_NOFOLLOW, &n);
+
+		for (size_t j = 1; j < n.count; j++) {
+			CHECK_EQ(records[j].result, 0);
+			if (records[j].stat.st_size < records[j - 1].stat.st_size)
+				FAIL("%s has size %lld, after %s with %lld", name_of(&records[j]),
+				     (long long)records[j].stat.st_size, name_of(&records[j - 1]),
+				     (long long)records[j - 1].stat.st_size);
+			grown += records[j].stat.st_size > records[j - 1].stat.st_size;
+		}
+		munmap(records, STRIDE * (n.count + 1));
+	}
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(grown); /* or nobody was in between, and this says nothing */
+	CHECK(short_calls() > 100);
+}
+
+static void no_name_is_older_than_the_one_before_it(void)
+{
+	sizes_only_grow(false);
+}
+
+static void no_dentry_that_was_found_ahead_is_used_when_it_has_gone(void)
+{
+	sizes_only_grow(true);
+}
+
 static const struct test tests[] = {
+	TEST(no_name_is_older_than_the_one_before_it),
+	TEST(no_dentry_that_was_found_ahead_is_used_when_it_has_gone),
 	TEST(racing_processes_show_only_states_that_a_name_was_in),
 };
 
