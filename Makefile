@@ -1,9 +1,10 @@
 # A thin front: scripts/ and CMake do the work.
-.PHONY: bench bench-cold build check check-exports check-fresh check-import-options check-kasan \
-	check-kernels check-mitigations check-mutations check-packages check-report check-sanitizers \
-	check-sites check-style check-suites check-threads check-types clean demo demo-guest docs fuzz \
-	fuzz-device fuzz-engines install kernels notebooks package-dkms packages pages-deps screenshots \
-	soak table transparency
+.PHONY: bench bench-cold bench-composed bench-instructions bench-kernel build check \
+	check-exports check-fresh check-import-options check-kasan check-kernels check-mitigations \
+	check-mutations check-packages check-report check-sanitizers check-sites check-style \
+	check-suites check-threads check-types clean demo demo-guest docs fuzz fuzz-device \
+	fuzz-engines install kernels notebooks package-dkms packages pages-deps screenshots soak \
+	table transparency
 build:
 	@scripts/install-deps
 	@scripts/build
@@ -72,6 +73,14 @@ bench: build
 	@scripts/bench
 bench-cold: build
 	@bench/cold
+bench-kernel: build
+	@scripts/install-deps scripts/packages-kernel.txt
+	@bench/kernel/measure --json build/bench-kernel.json
+bench-composed: build
+	@test -f build/bench-kernel.json || $(MAKE) bench-kernel
+	@bench/hot/composed --kernel build/bench-kernel.json --json build/bench-composed.json
+bench-instructions: build
+	@bench/hot/instructions --json build/bench-instructions.json
 table: build
 	@bench/programs/table
 promises: build
