@@ -30,7 +30,7 @@ uint64_t svp_checksum(const void *bytes, size_t size, uint64_t start)
 
 const char *svp_mode_name(uint32_t mode)
 {
-	static const char *const names[] = {"?",	  "fuse",  "run_ahead", "answer",
+	static const char *const names[] = {"?",	  "?",	   "run_ahead", "answer",
 					    "late_close", "defer", "prefetch"};
 
 	return mode < sizeof(names) / sizeof(names[0]) ? names[mode] : "?";

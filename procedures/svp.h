@@ -83,7 +83,8 @@ enum svp_section_kind {
 	SVP_NOTES = 7,	   /* JSON for people and tools (costs, provenance); the runtime does not read it */
 };
 
-enum svp_mode { SVP_FUSE = 1, SVP_RUN_AHEAD = 2, SVP_ANSWER = 3, SVP_LATE_CLOSE = 4, SVP_DEFER = 5 };
+/* 1 was a mode that was never made: docs/benchmarks.md, negative results. */
+enum svp_mode { SVP_RUN_AHEAD = 2, SVP_ANSWER = 3, SVP_LATE_CLOSE = 4, SVP_DEFER = 5 };
 
 struct svp_header {
 	char magic[8];

@@ -255,7 +255,7 @@ static int check_proc(struct checker *c, uint32_t number)
 		return refuse_number(c, "procedure ", number,
 				     ": its name lies past the end of section strings at ",
 				     svp->strings_size);
-	if (proc->mode < SVP_FUSE || proc->mode > SVP_DEFER)
+	if (proc->mode < SVP_RUN_AHEAD || proc->mode > SVP_DEFER)
 		return refuse_proc(c, "unknown mode");
 	if (!is_zero(proc->reserved, sizeof(proc->reserved)))
 		return refuse_proc(c, "reserved field is not 0");

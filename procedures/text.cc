@@ -248,9 +248,9 @@ Result<svp_loop> read_loop(LineReader& in) {
 
 Result<svp_mode> read_mode(LineReader& in) {
   const std::string word = in.word();
-  for (svp_mode mode : {SVP_FUSE, SVP_RUN_AHEAD, SVP_ANSWER, SVP_LATE_CLOSE, SVP_DEFER})
+  for (svp_mode mode : {SVP_RUN_AHEAD, SVP_ANSWER, SVP_LATE_CLOSE, SVP_DEFER})
     if (word == svp_mode_name(mode)) return mode;
-  return in.fail("'{}' is not a mode; expected fuse, run_ahead, answer, late_close or defer", word);
+  return in.fail("'{}' is not a mode; expected run_ahead, answer, late_close or defer", word);
 }
 
 Result<std::vector<uint8_t>> read_code(LineReader& in) {

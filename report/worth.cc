@@ -29,7 +29,7 @@ Line line_of(const CostModel& cost, Saved saved) {
 double saved_by(const ReplayedProcedure& p, svp_mode mode, const CostModel& cost) {
   const auto hits = static_cast<double>(p.hits), runs = static_cast<double>(p.runs),
              undone = static_cast<double>(p.undone);
-  const bool made = mode == SVP_RUN_AHEAD || mode == SVP_FUSE;  // else nothing is made ahead
+  const bool made = mode == SVP_RUN_AHEAD;  // else nothing is made ahead
   const double each = cost.serve_ns + (made ? cost.inner_extra_ns + cost.insns_per_call * cost.insn_ns : 0);
   return hits * (cost.crossing_ns - each) -
          (made ? runs * (cost.run_ns + cost.insns_per_run * cost.insn_ns) : 0) - undone * cost.undo_ns;

@@ -11,9 +11,8 @@ inline constexpr const char* kGlossary =
     "without a crossing. miss: a run of which an answer was never asked for. undone: an effect of a run (an "
     "open descriptor, say) that was taken back, because the program went another way.\n"
     "\n"
-    "Modes. fuse: the calls of one C library routine in one crossing. run_ahead: calls that are expected to "
-    "follow the trigger, made with it. answer: a result that follows from what is known of a descriptor. "
-    "late_close: a close that is made with the thread's next crossing. defer: a write acknowledged before "
-    "it is made.\n";
+    "Modes. run_ahead: calls that are expected to follow the trigger, made with it. answer: a result that "
+    "follows from what is known of a descriptor. late_close: a close that is made with the thread's next "
+    "crossing. defer: a write acknowledged before it is made.\n";
 
 }  // namespace sysvm

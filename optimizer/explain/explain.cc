@@ -193,7 +193,6 @@ std::string guard_of(const Procedure& p) {
 
 const char* what_the_mode_does(uint32_t mode) {
   switch (mode) {
-    case SVP_FUSE: return "all calls belong to one library routine and are made in one crossing";
     case SVP_RUN_AHEAD:
       return "made in one crossing with the trigger, each answered when the program asks for it";
     case SVP_ANSWER: return "answered without a crossing, from what is known about the descriptor";

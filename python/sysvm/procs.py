@@ -21,7 +21,7 @@ class Procedure:
         self._raw = raw
         self.name: str = raw.name
         self.mode: str = raw.mode
-        """fuse, run_ahead, answer, late_close or defer."""
+        """run_ahead, answer, late_close or defer."""
         self.seen: int = raw.seen
         """Occurrences in the recording that it was made from."""
         self.exe: str = raw.exe

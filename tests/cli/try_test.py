@@ -50,7 +50,7 @@ def test_json_of_grep_has_the_schema_and_is_identical_with_fewer_entries(tree: P
     assert sum(p["hits"] for p in r["procedures"]) > 300
     for p in r["procedures"]:
         assert {"name", "mode", "hits", "misses", "undone"} <= p.keys()
-        assert p["mode"] in ("fuse", "run_ahead", "answer", "late_close", "defer")
+        assert p["mode"] in ("run_ahead", "answer", "late_close", "defer")
 
 
 def test_strict_gives_no_late_close_and_still_fewer_entries(tree: Path) -> None:

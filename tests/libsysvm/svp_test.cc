@@ -188,6 +188,7 @@ TEST(Svp, BrokenRulesAreNamed) {
     std::function<void(File&)> breaks;
   } cases[] = {
       {"procedure 0 (open-read): unknown mode", [](File& f) { f.proc.mode = 6; }},
+      {"procedure 0 (open-read): unknown mode", [](File& f) { f.proc.mode = 1; }},
       {"procedure 0: its name lies past the end of section strings at 11", [](File& f) { f.proc.name = 11; }},
       {"section strings: expected a 0 at its start and at its end", [](File& f) { f.strings = "x"; }},
       {"procedure 0 (open-read): reserved field is not 0", [](File& f) { f.proc.reserved[1] = 1; }},
@@ -313,7 +314,7 @@ TEST(Svp, BrokenRulesOfLoopsAreNamed) {
       {no_room, [](File& f) { f.loops[0].capacity = 0xffffffff; }},
       {unknown, [](File& f) { f.loops[0].flags = 2; }},
       {unknown, [](File& f) { f.loops[0].reserved[5] = 1; }},
-      {unknown, [](File& f) { f.proc.mode = SVP_FUSE; }},
+      {unknown, [](File& f) { f.proc.mode = SVP_ANSWER; }},
       {of_3 + "argument 2: reaches past the loop's record",
        [](File& f) { f.followers[3].arg[2].value = 64; }},
       {of_4 + "argument 2: reaches past the loop's record", [](File& f) { f.followers[4].arg[2].size = 33; }},
@@ -368,7 +369,7 @@ TEST(Svp, MessagesAreCutToTheBufferWhateverItsSize) {
 }
 
 TEST(Svp, ModesHaveTheNamesOfTheDocument) {
-  EXPECT_STREQ(svp_mode_name(SVP_FUSE), "fuse");
+  EXPECT_STREQ(svp_mode_name(1), "?");
   EXPECT_STREQ(svp_mode_name(SVP_RUN_AHEAD), "run_ahead");
   EXPECT_STREQ(svp_mode_name(SVP_DEFER), "defer");
   EXPECT_STREQ(svp_mode_name(6), "prefetch");

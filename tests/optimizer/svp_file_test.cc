@@ -137,7 +137,7 @@ TEST(SvpFile, BadTextIsNamedWithItsLine) {
   EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE {, list \"NAME\" prefetch { or notes \"...\"");
   EXPECT_EQ(problem("notes {}\n"), "t:1: expected '\"' at '{}'");
   EXPECT_EQ(problem("procedure \"x\" fast {\n}\n"),
-            "t:1: 'fast' is not a mode; expected fuse, run_ahead, answer, late_close or defer");
+            "t:1: 'fast' is not a mode; expected run_ahead, answer, late_close or defer");
   EXPECT_EQ(problem("procedure \"x\" answer {\n  trigger nosuch()\n}\n"),
             "t:2: 'nosuch' is not a system call");
   EXPECT_EQ(problem("procedure \"x\" answer {\n  result r300\n}\n"),
