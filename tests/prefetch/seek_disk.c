@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One rotating disk, for figures of the prefetcher: a file system with one file, `disk`, that shows an image
- * and reads it with one head. A request that does not go on where the latest one ended costs a seek, or, a little
- * further on, the time for what lies between to pass below the head; each byte costs its time. Of those that
- * wait, the next one by offset is served, as disks do. A loop device on `disk` is then a disk to the kernel.
- * Read only.
+ * One rotating disk, for figures of the prefetcher: a file system with one file, `disk`, that shows an
+ * image and reads it with one head. A request that does not go on where the latest one ended costs a seek,
+ * or, a little further on, the time for what lies between to pass below the head; each byte costs its time.
+ * Of those that wait, the next one by offset is served, as disks do. A loop device on `disk` is then a disk
+ * to the kernel. Read only.
  *
  *     seek_disk IMAGE MOUNTPOINT SEEK_MICROSECONDS MEGABYTES_PER_SECOND     ends when it is unmounted
  */

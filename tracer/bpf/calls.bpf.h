@@ -192,8 +192,8 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	r->caller = 0;
 	args = (__u64 *)(r + 1);
 	args[0] = sig;
-	/* 0 and 1 stand for signals without information: SEND_SIG_NOINFO, SEND_SIG_PRIV. So newer kernels do not
-	   take it for a pointer that may be followed. */
+	/* 0 and 1 stand for signals without information: SEND_SIG_NOINFO, SEND_SIG_PRIV. So newer kernels do
+	   not take it for a pointer that may be followed. */
 	args[1] = (unsigned long)info > 1 ? (long)BPF_CORE_READ(info, si_code) : 0;
 	publish(ring, &r->head, sizeof(*r) + 16);
 	return 0;
