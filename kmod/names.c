@@ -49,10 +49,11 @@
 #include "trace.h"
 #include "uapi/syscalls.h"
 
-static bool wide = true;
+/* Off until it has been through what the rest of the module has: docs/module.md. */
+static bool wide;
 module_param(wide, bool, 0644);
 MODULE_PARM_DESC(wide,
-		 "a short way for calls about many names of a directory; off: each call by its own code");
+		 "a short way for calls about many names of a directory; off: each call by its own code (off)");
 
 static int may_search(const struct path *directory)
 {

@@ -86,18 +86,24 @@ static struct walk_program *__init load(const char *name)
 }
 
 /* false: the module has no such parameter. */
-static bool __init set_ahead(const char *names)
+static bool __init set(const char *parameter, const char *value)
 {
-	struct file *file = filp_open("/sys/module/sysvm/parameters/ahead", O_WRONLY, 0);
+	struct file *file = filp_open(parameter, O_WRONLY, 0);
 	loff_t at = 0;
 	bool done;
 
 	if (IS_ERR(file))
 		return false;
-	done = kernel_write(file, names, strlen(names), &at) > 0;
+	done = kernel_write(file, value, strlen(value), &at) > 0;
 	filp_close(file, NULL);
 	walk_back_to_user();
 	return done;
+}
+
+static bool __init set_ahead(const char *names)
+{
+	return set("/sys/module/sysvm/parameters/wide", "Y") &&
+	       set("/sys/module/sysvm/parameters/ahead", names);
 }
 
 static void __init report(const char *fs, const char *state, const char *way, unsigned int pass,

@@ -36,7 +36,7 @@ INIT_TIMEOUT = 60 * SLOW  # seconds until init must have spoken; 1.5-2.5 measure
 # Both ways in, of which one is off by default: the tests enter by each in turn.
 # On the sanitizer kernel a call takes as long as an entry may last, so each run would end as YIELD; and what is starved by
 # the host looks like a stall.
-MODULE_PARAMETERS = "fadvise=1" + (" entry_ms=100" if KASAN else "")
+MODULE_PARAMETERS = "fadvise=1 wide=1" + (" entry_ms=100" if KASAN else "")
 KERNEL_PARAMETERS = "rcupdate.rcu_cpu_stall_suppress=1 " if KASAN else ""
 
 # Kernels usually run with mitigations=off here, on a model that needs few: the guest works around faults that emulation does
