@@ -53,7 +53,7 @@
 static bool wide;
 module_param(wide, bool, 0644);
 MODULE_PARM_DESC(wide,
-		 "a short way for calls about many names of a directory; off: each call by its own code (off)");
+		 "a short way for calls about the names of a directory; else each by its own code (off)");
 
 static int may_search(const struct path *directory)
 {
