@@ -37,7 +37,7 @@ import guest  # noqa: E402
 
 SKIP = 77
 # Seconds for one boot with all tests, where each has its own limit besides; or for one long command.
-BOOT_TIMEOUT = int(os.environ.get("SYSVM_GUEST_SECONDS", 900 * guest.SLOW))
+BOOT_TIMEOUT = int(os.environ.get("SYSVM_GUEST_SECONDS", 1200 * guest.SLOW))
 FUZZ_PARTS, FUZZ_PART = 20, 500  # random programs of the sanitizer kernel's run: 10,000
 
 # eBPF programs need the kernel's type information; the entries of a whole grep take an hour, containers with one
