@@ -9,7 +9,7 @@
  * the directory is asked for, and of the dentry that was found is asked, under its lock, what d_lookup()
  * asks of each that it comes across: that it is still hashed, below this directory, by this name. There is
  * at most one such dentry, so it is the one that a lookup would find now. Any other answer, and the lookup
- * is made. What the dentry is (a file, a mount point ...) is looked at after that, by names.c.
+ * is made. What the dentry is (a file, a mount point ...) is checked after that, by names.c.
  *
  * The program's memory is read ahead only where it is present: what is not is not fetched before its turn.
  *

@@ -40,7 +40,7 @@ struct sysvm_call_op {
 /* A call about the name of a dirent (entries.c); its arguments are set. */
 struct sysvm_entry {
 	const struct sysvm_call_op *call;
-	__u64 entry, next, end; /* addresses of the dirent, of the one behind it, and past the last one */
+	__u64 entry, next, end; /* addresses of the dirent, of the one after it, and past the last one */
 	__u64 most;		/* calls, this one included, that may be made */
 	__u16 kinds;		/* after which the instruction ends */
 	/* Of a call that was made, and did not fail: */
