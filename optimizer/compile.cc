@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <map>
 
 #include "optimizer/learn/classes.h"
@@ -57,6 +58,11 @@ Result<> make_procedures(const std::vector<Stream>& streams, const BuildNames& n
 Result<Compiled> compile(const std::vector<const PackedTrace*>& traces, const CompileOptions& options) {
   StreamCounts counts;
   const std::vector<Stream> streams = split_into_streams(traces, &counts);
+  // Lists are path names of the recording, and need nothing of what procedures are made of: the other
+  // processor's work.
+  std::future<std::vector<PrefetchList>> lists;
+  if (!options.empty && options.examples && options.lists)
+    lists = std::async(std::launch::async, [&] { return lists_of(traces); });
   Kept kept;
   if (!options.empty) TRY(make_procedures(streams, BuildNames(traces), options, kept));
 
@@ -73,8 +79,7 @@ Result<Compiled> compile(const std::vector<const PackedTrace*>& traces, const Co
     out.file.procs.push_back(std::move(c.proc));
     out.emitted.push_back(std::move(c.info));
   }
-  if (!options.empty && options.examples && options.lists)  // lists are path names of the recording
-    out.file.lists = lists_of(traces);
+  if (lists.valid()) out.file.lists = lists.get();
   out.file.notes = notes_of(out, traces, options);
   out.svp = TRY(write_svp(out.file));
   return out;

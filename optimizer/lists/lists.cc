@@ -6,166 +6,111 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "optimizer/base/images.h"
 #include "optimizer/lists/resolver.h"
+#include "optimizer/lists/touched.h"
 #include "traces/descriptors.h"
 #include "uapi/syscalls.h"
 
 namespace sysvm {
 namespace {
 
-constexpr size_t kItemsLeast = 32;         // fewer are read before anybody knows that the program waits
-constexpr size_t kItemsMost = 32768;       // of one list
-constexpr size_t kWalkLeast = 2048;        // items of what may be a walk
-constexpr double kWalkShare = 0.9;         // of its items lie in directories that were read before
-constexpr uint64_t kMappedMost = 8 << 20;  // of a mapping: who knows what of it was touched
-constexpr size_t kPartsMost = 16;
-constexpr uint64_t kMappedWhole = 64 << 20;  // the same, if memory tells
+constexpr size_t kItemsLeast = 32;           // fewer are read before anybody knows that the program waits
+constexpr uint64_t kMappedWhole = 64 << 20;  // of a mapping, if memory tells what of it was touched
+constexpr size_t kItemsWaiting = 4 * SVP_MAX_ITEMS;  // of lists that may be kept in the end
+constexpr int kForks = 64;
 
-// What one program touched, as it named it.
-struct Touched {
-  std::string path;
-  svp_item_kind kind = SVP_ITEM_NAME;
-  bool follow = true;
-  bool mapped = false;  // and not read: which pages were touched, the recording does not say
-  uint64_t from = 0, end = 0;
-};
+using Key = std::pair<std::string, uint64_t>;  // build-id, checksum of the command
+using Keys = std::map<Key, size_t>;
 
-class Program {
- public:
-  Touched& touch(const std::string& path) {
-    const auto [at, fresh] = index_.try_emplace(path, touched_.size());
-    if (fresh) {
-      touched_.push_back({path});
-      in_read_ += read_.count(path.substr(0, std::max<size_t>(path.rfind('/'), 1)));
-    }
-    return touched_[at->second];
-  }
-  void part(const std::string& path, uint64_t from, uint64_t length, bool mapped) {
-    Touched& t = touch(path);
-    t.mapped = t.end ? t.mapped && mapped : mapped;
-    if (t.kind != SVP_ITEM_DIRECTORY) t.kind = SVP_ITEM_FILE;
-    t.from = t.end ? std::min(t.from, from) : from;
-    t.end = std::max(t.end, from + length);
-  }
-  void read_directory(const std::string& path) {
-    touch(path).kind = SVP_ITEM_DIRECTORY;
-    read_.insert(path);
-  }
-  bool walks() const {
-    return touched_.size() >= kWalkLeast &&
-           static_cast<double>(in_read_) >= kWalkShare * static_cast<double>(touched_.size());
-  }
+enum class Outcome : uint8_t { kNothing, kWalks, kList, kFull };
 
-  std::vector<ListItem> items(const std::string& folder) const;
-
+struct Program {
   const Process* process = nullptr;
+  size_t number = 0;  // in order of the first calls
+  Key key;
+  bool begun = false;
+  uint64_t last = 0;   // number of its last call
   std::string folder;  // the working directory at its start
   uint64_t waited_ns = 0;
-
- private:
-  std::vector<Touched> touched_;
-  std::unordered_map<std::string, size_t> index_;
-  std::unordered_set<std::string> read_;  // directories
-  size_t in_read_ = 0;
+  std::unique_ptr<TouchedFiles> files;  // null: what it touches is not asked for (any more)
+  Outcome outcome = Outcome::kNothing;
+  std::vector<ListItem> items;
 };
 
-bool is_listed(const std::string& path) {
-  for (const char* no : {"/proc", "/sys", "/dev", "/run"})
-    if (path == no || path.starts_with(std::string(no) + "/")) return false;
-  return path != "/" && path.size() < SVP_PATH_MAX;
-}
-
-// Below the working directory a name counts from there, so that the list serves a copy elsewhere, too.
-std::string named_from(const std::string& folder, const std::string& path) {
-  if (folder.size() > 1 && path.size() > folder.size() + 1 && path.starts_with(folder + "/"))
-    return path.substr(folder.size() + 1);
-  return path;
-}
-
-// Of a mapped file: what lies in memory soon after it was recorded from cold caches.
-std::vector<FilePart> touched_parts(const std::string& path, FilePart part) {
-  std::vector<FilePart> parts = in_memory(path, part);
-  uint64_t sum = 0;
-  for (const FilePart& p : parts) sum += p.length;
-  if (parts.empty() || parts.size() > kPartsMost || sum > part.length / 10 * 9)
-    parts = {{part.from, std::min(part.length, kMappedMost)}};
-  return parts;
-}
-
-std::vector<ListItem> Program::items(const std::string& folder) const {
-  std::vector<ListItem> out;
-  std::unordered_set<std::string> there;
-  Resolver resolver;
-  for (const Touched& t : touched_) {
-    if (out.size() == kItemsMost) break;
-    const auto file = resolver.resolve(t.path, t.follow);
-    if (!file || !is_listed(file->path) || !there.insert(file->path).second) continue;
-    ListItem item;
-    item.path = named_from(folder, file->path);
-    const bool regular = file->st && S_ISREG(file->st->st_mode);
-    const uint64_t size = regular ? static_cast<uint64_t>(file->st->st_size) : 0;
-    if (t.kind == SVP_ITEM_DIRECTORY && file->st && S_ISDIR(file->st->st_mode)) {
-      item.kind = SVP_ITEM_DIRECTORY;
-    } else if (t.kind == SVP_ITEM_FILE && regular && t.from < size) {
-      item.kind = SVP_ITEM_FILE;
-      item.size = size;
-      item.mtime = file->st->st_mtim.tv_sec;
-      item.mtime_ns = static_cast<uint32_t>(file->st->st_mtim.tv_nsec);
-      const FilePart part{t.from, std::min({t.end - t.from, size - t.from, uint64_t{SVP_LENGTH_MAX}})};
-      for (const FilePart& p : t.mapped ? touched_parts(file->path, part) : std::vector{part}) {
-        item.from = p.from;
-        item.length = p.length;
-        out.push_back(item);
-      }
-      continue;
-    }
-    out.push_back(std::move(item));
-  }
-  return out;
-}
-
-// One recording, followed from call to call.
+// One recording, followed from call to call. A program makes its list when its last call is over, so that
+// what thousands of processes touch is in memory for those alone that run at the same time; and those that
+// are started when a list for their command is there make none.
 class Recording {
  public:
-  Recording(const PackedTrace& trace, std::vector<Program>& programs)
-      : trace_(trace), images_(trace), programs_(programs) {}
+  // known: commands for which there is a list already.
+  Recording(const PackedTrace& trace, Resolver& resolver, const Keys& known)
+      : trace_(trace), images_(trace), resolver_(resolver), known_(known) {}
 
-  void all() {
+  std::deque<Program> programs() {
+    find_programs();
+    uint64_t number = 0;
     for (const PackedEvent& packed : trace_.events) {
       const Event e = packed.event();
-      if (!e.has(kSignal) && !e.has(kCompat) && !e.has(kForkChild) && !e.has(kUnknownRet)) call(e);
+      ++number;
+      if (is_call(packed))
+        if (Program* p = program(e.pid, e.ts_ns)) {
+          call(*p, e);
+          if (number == p->last) finish(*p);
+        }
       fds_.add(trace_, e);
     }
+    return std::move(programs_);
   }
 
  private:
+  static bool is_call(const PackedEvent& e) {
+    return !(e.flags() & (kSignal | kCompat | kForkChild | kUnknownRet)) && e.tid() == e.pid();
+  }
+
+  // In order of their first calls.
+  void find_programs() {
+    uint64_t number = 0;
+    for (const PackedEvent& e : trace_.events) {
+      ++number;
+      if (!is_call(e)) continue;
+      if (Program* p = program(e.pid(), e.ts_ns())) p->last = number;
+    }
+  }
+
   const std::string& string(uint32_t i) const {
     static const std::string none;
     return i < trace_.strings.size() ? trace_.strings[i] : none;
   }
 
-  const Process* executed(int32_t pid, uint64_t ts) const {
-    const Process* p = images_.at(pid, ts);
-    for (int depth = 0; p && !p->execed && depth < 64; ++depth) p = images_.at(p->parent, p->start_ns);
-    return p;
-  }
-
-  Program* program(const Event& e) {
-    const Process* process = executed(e.pid, e.ts_ns);
-    if (!process) return nullptr;
-    const auto [at, fresh] = of_.try_emplace(process, programs_.size());
+  // What a process runs: a fork's child what its parent does.
+  Program* program(int32_t pid, uint64_t ts) {
+    if (!last_ || pid != last_pid_) last_ = &running_[last_pid_ = pid];
+    if (last_->from <= ts && ts < last_->to) return last_->program;
+    const std::vector<const Process*>& images = images_.of(pid);
+    const auto next = std::partition_point(images.begin(), images.end(),
+                                           [&](const Process* p) { return p->start_ns <= ts; });
+    const Process* p = next == images.begin() ? nullptr : *std::prev(next);
+    last_->from = p ? p->start_ns : 0;
+    last_->to = next == images.end() ? UINT64_MAX : (*next)->start_ns;
+    for (int depth = 0; p && !p->execed && depth < kForks; ++depth) p = images_.at(p->parent, p->start_ns);
+    last_->program = nullptr;
+    if (!p) return nullptr;
+    const auto [at, fresh] = of_.try_emplace(p, programs_.size());
     if (fresh) {
       programs_.emplace_back();
-      programs_.back().process = process;
-      programs_.back().folder = folder(e.pid, e.ts_ns);
+      programs_.back().process = p;
+      programs_.back().number = at->second;
+      programs_.back().key = {p->build_id, command_checksum(p->argv)};
     }
-    return &programs_[at->second];
+    return last_->program = &programs_[at->second];
   }
 
   static uint64_t key(int32_t pid, int64_t fd) {
@@ -174,7 +119,7 @@ class Recording {
 
   // A folder as it is kept. A program that goes down and up again and again (fts) would make it longer each
   // time, and each name in it.
-  std::string settled(std::string path) {
+  std::string settled(const std::string& path) {
     if (path.find("/..") == std::string::npos) return path;
     const auto there = resolver_.resolve(path, false);
     return there ? there->path : std::filesystem::path(path).lexically_normal().string();
@@ -192,98 +137,181 @@ class Recording {
   }
 
   // Of a descriptor that was opened here; "" if not known.
-  std::string path_of(int32_t pid, uint64_t fd, uint64_t ts) {
-    const std::string path(fds_.path(pid, static_cast<int32_t>(fd)));
-    return path.empty() || path == "pipe" || path == "socket" ? "" : absolute(folder(pid, ts), path);
+  const std::string& path_of(int32_t pid, uint64_t fd, uint64_t ts, std::string& to) {
+    const std::string_view path = fds_.path(pid, static_cast<int32_t>(fd));
+    if (path.empty() || path == "pipe" || path == "socket")
+      to.clear();
+    else
+      absolute(folder(pid, ts), path, to);
+    return to;
   }
 
   // What the call's first path stands for; "" if not known.
-  std::string named(const Event& e) {
+  const std::string& named(const Event& e) {
+    static const std::string none;
     const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
-    if (!row || e.path[0] == kNoString || string(e.path[0]).empty()) return "";
-    std::string from = folder(e.pid, e.ts_ns);
+    if (!row || e.path[0] == kNoString || string(e.path[0]).empty()) return none;
+    const std::string* from = &folder(e.pid, e.ts_ns);
     for (size_t i = 0; i < row->nargs; ++i) {
       const uint8_t kind = row->arg[i].kind;
-      if (kind == SYSVM_KIND_PATH) return absolute(from, string(e.path[0]));
-      if (kind == SYSVM_KIND_STR) return "";  // the first string is no path
+      if (kind == SYSVM_KIND_PATH) {
+        absolute(*from, string(e.path[0]), path_);
+        return path_;
+      }
+      if (kind == SYSVM_KIND_STR) return none;  // the first string is no path
       if (kind == SYSVM_KIND_DIRFD && static_cast<int32_t>(e.args[i]) != AT_FDCWD &&
           !string(e.path[0]).starts_with('/')) {
-        from = path_of(e.pid, e.args[i], e.ts_ns);
-        if (from.empty()) return "";
+        from = &path_of(e.pid, e.args[i], e.ts_ns, from_);
+        if (from->empty()) return none;
       }
     }
-    return "";
+    return none;
   }
 
-  uint64_t& position(const Event& e) {
-    return positions_[static_cast<uint64_t>(e.pid) << 32 | static_cast<uint32_t>(e.args[0])];
+  uint64_t& position(const Event& e) { return positions_[key(e.pid, static_cast<int64_t>(e.args[0]))]; }
+
+  bool is_wanted(const Key& key) const {
+    return !key.first.empty() && !known_.contains(key) && !made_.contains(key);
   }
 
-  void call(const Event& e) {
-    if (e.tid != e.pid) return;
-    Program* p = program(e);
-    if (!p) return;
-    const bool done = e.ret >= 0 && !e.has(kNoExit);
-    std::string path = named(e);
-    if (!path.empty()) {
-      Touched& t = p->touch(path);
+  void call(Program& p, const Event& e) {
+    if (!p.begun) {
+      p.begun = true;
+      p.folder = folder(e.pid, e.ts_ns);
+      if (is_wanted(p.key)) p.files = std::make_unique<TouchedFiles>();
+    }
+    const bool done = e.ret >= 0 && !e.has(kNoExit), opens = e.nr == SYS_open || e.nr == SYS_openat;
+    if (!p.files) {  // only what its children are told
+      if (!done) return;
+      if (!opens && e.nr != SYS_chdir) return follow(e);
+    }
+    const std::string& path = named(e);
+    if (path.empty()) {
+      if (!done) return;
+      follow(e);
+      if (p.files) content(p, e);
+      return;
+    }
+    if (p.files) {
+      Touched& t = p.files->touch(path);
       t.follow = !((e.nr == SYS_openat && e.args[2] & O_NOFOLLOW) || e.nr == SYS_lstat ||
                    e.nr == SYS_readlink || e.nr == SYS_readlinkat || e.nr == SYS_lgetxattr ||
                    (e.nr == SYS_newfstatat && e.args[3] & AT_SYMLINK_NOFOLLOW) ||
                    (e.nr == SYS_statx && e.args[2] & AT_SYMLINK_NOFOLLOW));
-      if (done && (e.nr == SYS_open || e.nr == SYS_openat))
-        positions_[static_cast<uint64_t>(e.pid) << 32 | static_cast<uint32_t>(e.ret)] = 0;
-      if (done && (e.nr == SYS_open || e.nr == SYS_openat)) named_at_open_[key(e.pid, e.ret)] = path;
-      if (done && e.nr == SYS_chdir) folders_[e.pid] = settled(path);
-    } else if (done) {
-      path = content(*p, e);
+      wait(p, e);
     }
-    if (!path.empty() && e.dur_ns > kWaitNs) p->waited_ns += e.dur_ns - kWaitNs;
+    if (done && opens) {
+      positions_[key(e.pid, e.ret)] = 0;
+      named_at_open_[key(e.pid, e.ret)] = path;
+    }
+    if (done && e.nr == SYS_chdir) folders_[e.pid] = settled(path);
+    if (p.files && p.files->full() && p.files->walks()) {
+      p.outcome = Outcome::kWalks;
+      p.files.reset();
+    }
   }
 
-  // A call on a descriptor that reads. The path, "" if it is none of these.
-  std::string content(Program& p, const Event& e) {
+  static void wait(Program& p, const Event& e) {
+    if (e.dur_ns > kWaitNs) p.waited_ns += e.dur_ns - kWaitNs;
+  }
+
+  // A call on a descriptor that says where the process is.
+  void follow(const Event& e) {
+    if (e.nr == SYS_fchdir) {
+      // "." and ".." are what they were when they were opened, wherever the program is now.
+      const auto opened = named_at_open_.find(key(e.pid, static_cast<int64_t>(e.args[0])));
+      const std::string& path =
+          opened != named_at_open_.end() ? opened->second : path_of(e.pid, e.args[0], e.ts_ns, path_);
+      if (!path.empty()) folders_[e.pid] = settled(path);
+    }
+    if (e.nr == SYS_close) named_at_open_.erase(key(e.pid, static_cast<int64_t>(e.args[0])));
+    if (e.nr == SYS_dup2 || e.nr == SYS_dup3) named_at_open_.erase(key(e.pid, e.ret));
+  }
+
+  // A call on a descriptor that reads.
+  void content(Program& p, const Event& e) {
     const size_t fd = e.nr == SYS_mmap ? 4 : e.nr == SYS_sendfile ? 1 : 0;
     const bool reads = e.nr == SYS_read || e.nr == SYS_pread64 || e.nr == SYS_readv ||
                        e.nr == SYS_copy_file_range || e.nr == SYS_sendfile;
     const bool maps = e.nr == SYS_mmap && !(e.args[3] & MAP_ANONYMOUS);
-    if (e.nr == SYS_fchdir) {
-      // "." and ".." are what they were when they were opened, wherever the program is now.
-      const auto opened = named_at_open_.find(key(e.pid, static_cast<int64_t>(e.args[0])));
-      std::string path = opened != named_at_open_.end() ? opened->second : path_of(e.pid, e.args[0], e.ts_ns);
-      if (!path.empty()) folders_[e.pid] = settled(std::move(path));
-      return "";
-    }
-    if (e.nr == SYS_close) named_at_open_.erase(key(e.pid, static_cast<int64_t>(e.args[0])));
-    if (e.nr == SYS_dup2 || e.nr == SYS_dup3) named_at_open_.erase(key(e.pid, e.ret));
     if (e.nr == SYS_lseek) position(e) = static_cast<uint64_t>(e.ret);
-    if (!reads && !maps && e.nr != SYS_getdents64) return "";
-    const std::string path = path_of(e.pid, e.args[fd], e.ts_ns);
-    if (path.empty()) return "";
+    if (!reads && !maps && e.nr != SYS_getdents64) return;
+    const std::string& path = path_of(e.pid, e.args[fd], e.ts_ns, path_);
+    if (path.empty()) return;
     if (e.nr == SYS_getdents64) {
-      p.read_directory(path);
+      p.files->read_directory(path);
     } else if (maps) {
-      p.part(path, e.args[5], std::min(e.args[1], kMappedWhole), true);
+      p.files->part(path, e.args[5], std::min(e.args[1], kMappedWhole), true);
     } else if (e.ret > 0) {
       const auto length = static_cast<uint64_t>(e.ret);
       if (e.nr == SYS_pread64) {
-        p.part(path, e.args[3], length, false);
+        p.files->part(path, e.args[3], length, false);
       } else if (e.nr == SYS_read || e.nr == SYS_readv) {
-        p.part(path, position(e), length, false);
+        p.files->part(path, position(e), length, false);
         position(e) += length;
       } else {
-        p.part(path, 0, length, false);
+        p.files->part(path, 0, length, false);
       }
     }
-    return path;
+    wait(p, e);
   }
+
+  void finish(Program& p) {
+    const std::unique_ptr<TouchedFiles> files = std::move(p.files);
+    if (!files) return;
+    if (files->walks()) {
+      p.outcome = Outcome::kWalks;
+      return;
+    }
+    // Of those that ran at the same time the one that was begun first has the list.
+    const auto made = made_.find(p.key);
+    if (made != made_.end() && made->second < p.number) return;
+    p.items = files->items(p.folder, resolver_);
+    if (p.items.size() < kItemsLeast) {
+      p.items = {};
+      return;
+    }
+    p.outcome = Outcome::kList;
+    made_[p.key] = p.number;
+    waiting_ += p.items.size();
+    if (waiting_ > kItemsWaiting) make_room();
+  }
+
+  // What would not fit into the file together with what is there already, in order.
+  void make_room() {
+    size_t room = SVP_MAX_ITEMS, lists = 0;
+    waiting_ = 0;
+    for (Program& p : programs_) {
+      if (p.outcome != Outcome::kList) continue;
+      if (p.items.size() > room || lists == SVP_MAX_LISTS) {
+        p.items = {};
+        p.outcome = Outcome::kFull;
+        continue;
+      }
+      room -= p.items.size();
+      waiting_ += p.items.size();
+      ++lists;
+    }
+  }
+
+  struct Running {  // what a process number stands for at a time
+    uint64_t from = 1, to = 0;
+    Program* program = nullptr;
+  };
 
   const PackedTrace& trace_;
   const Images images_;
-  std::vector<Program>& programs_;
+  Resolver& resolver_;
+  const Keys& known_;
+  Keys made_;  // with the number of the first program that has made a list for it
+  std::deque<Program> programs_;
+  size_t waiting_ = 0;  // items in them
   std::unordered_map<const Process*, size_t> of_;
+  std::unordered_map<int32_t, Running> running_;
+  int32_t last_pid_ = 0;
+  Running* last_ = nullptr;
   Descriptors fds_;
-  Resolver resolver_;
+  std::string path_, from_;                                  // of the present call
   std::unordered_map<uint64_t, std::string> named_at_open_;  // by process and descriptor
   std::unordered_map<int32_t, std::string> folders_;
   std::unordered_map<uint64_t, uint64_t> positions_;  // by process and descriptor
@@ -300,35 +328,30 @@ uint64_t command_checksum(const std::vector<std::string>& argv) {
 std::vector<PrefetchList> lists_of(const std::vector<const PackedTrace*>& traces,
                                    std::vector<DroppedList>* dropped) {
   std::vector<PrefetchList> out;
-  std::map<std::pair<std::string, uint64_t>, size_t> there;
+  Keys there;
+  Resolver resolver;
   size_t room = SVP_MAX_ITEMS;
   for (const PackedTrace* trace : traces) {
-    std::vector<Program> programs;
-    Recording(*trace, programs).all();
-    for (const Program& p : programs) {
-      const std::string name = p.process->exe.substr(p.process->exe.rfind('/') + 1);
-      const uint64_t command = command_checksum(p.process->argv);
-      auto drop = [&](const char* why) {
-        if (dropped) dropped->push_back({name, why});
-      };
-      if (p.process->build_id.empty()) continue;
-      if (const auto known = there.find({p.process->build_id, command}); known != there.end()) {
+    for (Program& p : Recording(*trace, resolver, there).programs()) {
+      if (p.key.first.empty()) continue;
+      if (const auto known = there.find(p.key); known != there.end()) {
         ++out[known->second].seen;
         continue;
       }
-      if (p.walks()) {
+      const std::string name = p.process->exe.substr(p.process->exe.rfind('/') + 1);
+      auto drop = [&](const char* why) {
+        if (dropped) dropped->push_back({name, why});
+      };
+      if (p.outcome == Outcome::kNothing) continue;
+      if (p.outcome == Outcome::kWalks) {
         drop("walks directories, which is guessed without a list");
-        continue;
-      }
-      PrefetchList list{name, p.process->build_id, command, 1, p.waited_ns, p.items(p.folder)};
-      if (list.items.size() < kItemsLeast) continue;
-      if (list.items.size() > room || out.size() == SVP_MAX_LISTS) {
+      } else if (p.outcome == Outcome::kFull || p.items.size() > room || out.size() == SVP_MAX_LISTS) {
         drop("the file is full");
-        continue;
+      } else {
+        room -= p.items.size();
+        there[p.key] = out.size();
+        out.push_back({name, p.key.first, p.key.second, 1, p.waited_ns, std::move(p.items)});
       }
-      room -= list.items.size();
-      there[{p.process->build_id, command}] = out.size();
-      out.push_back(std::move(list));
     }
   }
   return out;

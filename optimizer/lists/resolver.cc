@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kGap = 256 << 10;  // less is read in one go with what lies around it
+constexpr size_t kKnownMost = 1 << 16;
 
 }  // namespace
 
@@ -41,16 +43,25 @@ std::vector<FilePart> in_memory(const std::string& path, FilePart part) {
   return out;
 }
 
-std::string absolute(const std::string& folder, const std::string& path) {
-  const std::string all = path.starts_with('/') ? path : folder + "/" + path;
-  std::string out;
-  for (size_t at = 0; at < all.size();) {
-    const size_t end = std::min(all.find('/', at), all.size());
-    const std::string part = all.substr(at, end - at);
-    if (!part.empty() && part != ".") out += "/" + part;
-    at = end + 1;
-  }
-  return out.empty() ? "/" : out;
+void absolute(std::string_view folder, std::string_view path, std::string& to) {
+  to.clear();
+  const auto add = [&](std::string_view all) {
+    while (!all.empty()) {
+      const std::string_view part = all.substr(0, all.find('/'));
+      all.remove_prefix(std::min(part.size() + 1, all.size()));
+      if (!part.empty() && part != ".") (to += '/') += part;
+    }
+  };
+  if (!path.starts_with('/')) add(folder);
+  add(path);
+  if (to.empty()) to = "/";
+}
+
+const std::vector<FilePart>& Resolver::in_memory(const std::string& path, FilePart part) {
+  if (parts_.size() == kKnownMost) parts_.clear();
+  const auto [at, fresh] = parts_.try_emplace({path, part});
+  if (fresh) at->second = sysvm::in_memory(path, part);
+  return at->second;
 }
 
 const std::string& Resolver::directory(const std::string& path) {
@@ -61,7 +72,15 @@ const std::string& Resolver::directory(const std::string& path) {
   return at->second;
 }
 
-std::optional<ResolvedFile> Resolver::resolve(const std::string& path, bool follow) {
+const std::optional<ResolvedFile>& Resolver::resolve(const std::string& path, bool follow) {
+  auto& known = follow ? followed_ : not_followed_;
+  if (known.size() == kKnownMost) known.clear();
+  const auto [at, fresh] = known.try_emplace(path);
+  if (fresh) at->second = found(path, follow);
+  return at->second;
+}
+
+std::optional<ResolvedFile> Resolver::found(const std::string& path, bool follow) {
   const size_t slash = path.rfind('/');
   const std::string name = path.substr(slash + 1);
   ResolvedFile out;

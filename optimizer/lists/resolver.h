@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Paths of a recording as files of now: without links, and what they are. Each directory is asked about once.
+// Paths of a recording as files of now: without links, and what they are. Each directory is asked about once,
+// and so is each file of programs that ran again and again, as long as there are not too many of them.
 // Tested by tests/optimizer/lists_test.cc.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace sysvm {
@@ -18,25 +23,31 @@ struct ResolvedFile {
   std::optional<struct stat> st;
 };
 
-class Resolver {
- public:
-  // Nothing if it has no directory (any more). follow: what a link at its end leads to.
-  std::optional<ResolvedFile> resolve(const std::string& path, bool follow);
-
- private:
-  const std::string& directory(const std::string& path);  // "": there is none
-  std::map<std::string, std::string> directories_;
-};
-
 struct FilePart {
   uint64_t from = 0, length = 0;
+  auto operator<=>(const FilePart&) const = default;
 };
 
 // Which parts of a file's part lie in memory now, small gaps included. All of it where that is not told: to
 // who does not own the file and could not write to it.
 std::vector<FilePart> in_memory(const std::string& path, FilePart part);
 
+class Resolver {
+ public:
+  // Nothing if it has no directory (any more). follow: what a link at its end leads to. Valid until the next
+  // call.
+  const std::optional<ResolvedFile>& resolve(const std::string& path, bool follow);
+  const std::vector<FilePart>& in_memory(const std::string& path, FilePart part);
+
+ private:
+  const std::string& directory(const std::string& path);  // "": there is none
+  std::optional<ResolvedFile> found(const std::string& path, bool follow);
+  std::unordered_map<std::string, std::string> directories_;
+  std::unordered_map<std::string, std::optional<ResolvedFile>> followed_, not_followed_;
+  std::map<std::pair<std::string, FilePart>, std::vector<FilePart>> parts_;
+};
+
 // From the root, without "." and empty components; ".." is left in.
-std::string absolute(const std::string& folder, const std::string& path);
+void absolute(std::string_view folder, std::string_view path, std::string& to);
 
 }  // namespace sysvm

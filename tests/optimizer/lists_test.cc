@@ -211,6 +211,42 @@ TEST_F(Lists, OneCommandRecordedTwiceHasOne) {
   EXPECT_EQ(all[0].seen, 2u);
 }
 
+// The second one ends first, so its list is made first.
+TEST_F(Lists, OfTwoThatRanAtOnceTheOneThatBeganFirstHasIt) {
+  Trace trace = recording("newfstatat(AT_FDCWD, \"" + root_ + "/f0\", {st_size=5000}, 0) = 0\n");
+  for (int i = 39; i >= 0; --i)
+    add_calls(trace, "newfstatat(AT_FDCWD, \"" + root_ + "/f" + std::to_string(i) + "\", {}, 0) = 0\n", 200,
+              200);
+  for (int i = 1; i < 40; ++i)
+    add_calls(trace, "newfstatat(AT_FDCWD, \"" + root_ + "/f" + std::to_string(i) + "\", {}, 0) = 0\n");
+  trace.processes.push_back(trace.processes[0]);
+  trace.processes[1].pid = 200;
+  for (Process& p : trace.processes) p.execed = true;
+  const auto all = lists_of({&trace});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].seen, 2u);
+  ASSERT_EQ(all[0].items.size(), 40u);
+  EXPECT_EQ(all[0].items[0].path, root_ + "/f0");
+}
+
+TEST_F(Lists, ALongWalkIsOneWhateverComesAfterIt) {
+  Trace trace = recording("openat(AT_FDCWD, \"" + root_ +
+                          "\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 32768) = 48\n"
+                          "newfstatat(3, \"name\", {st_size=5000}, 0) = 0\n");
+  for (Process& p : trace.processes) p.execed = true;
+  const Event call = trace.events.back();
+  for (uint32_t i = 0; i < 180'000; ++i) {
+    Event e = call;
+    e.seq = call.seq + i;
+    e.path[0] = static_cast<uint32_t>(trace.strings.size());
+    trace.strings.push_back((i < 140'000 ? "n" : "/usr/n") + std::to_string(i));
+    trace.events.push_back(e);
+  }
+  std::vector<DroppedList> dropped;
+  EXPECT_TRUE(lists_of({&trace}, &dropped).empty());
+  EXPECT_EQ(dropped.size(), 1u);
+}
+
 TEST_F(Lists, WaitingIsWhatIsBeyondAHotCall) {
   Trace trace =
       recording(repeated(40, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
@@ -235,9 +271,14 @@ TEST_F(Lists, CompileWritesThemUnlessNoPathMayBeKept) {
 }
 
 TEST(Absolute, WithoutDotsAndDoubledSlashes) {
-  EXPECT_EQ(absolute("/a/b", "./c//d/."), "/a/b/c/d");
-  EXPECT_EQ(absolute("/a", "/x/../y"), "/x/../y");
-  EXPECT_EQ(absolute("/", "."), "/");
+  const auto path = [](const char* folder, const char* name) {
+    std::string to = "of the call before";
+    absolute(folder, name, to);
+    return to;
+  };
+  EXPECT_EQ(path("/a/b", "./c//d/."), "/a/b/c/d");
+  EXPECT_EQ(path("/a", "/x/../y"), "/x/../y");
+  EXPECT_EQ(path("/", "."), "/");
 }
 
 }  // namespace
