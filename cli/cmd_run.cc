@@ -82,6 +82,7 @@ nlohmann::ordered_json prefetch_report(const std::optional<prefetch_stats>& s) {
           {"wasted", s->entries - std::min(s->used, s->entries)},
           {"astray", s->astray},
           {"dropped", s->dropped},
+          {"held", s->held},
           {"refused", s->refused},
           {"runs", s->requests},
           {"depth", s->depth},

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILES_MAX 64 /* of a process; the first ones by number */
@@ -42,13 +43,17 @@ static void add_process(struct feed *feed, int pid)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	*p = (struct feed_process){.pid = pid, .stat_fd = open(path, O_RDONLY | O_CLOEXEC)};
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	p->sched_fd = open(path, O_RDONLY | O_CLOEXEC);
 	p->alive = p->stat_fd >= 0;
 }
 
 void feed_init(struct feed *feed, int pid)
 {
-	*feed = (struct feed){0};
+	*feed = (struct feed){.measures = true};
 	add_process(feed, pid);
+	if (feed->count)
+		feed->measures = feed->process[0].sched_fd >= 0;
 }
 
 static size_t read_file(const char *path, char *text, size_t size)
@@ -81,9 +86,48 @@ static bool in_fuse(int pid)
 	return read_file(path, name, sizeof(name)) && strstr(name, "request_wait_answer");
 }
 
-static bool is_waiting(const struct feed_process *p, const char *state)
+static uint64_t now_ns(void)
 {
-	return state[2] == 'D' || (state[2] == 'S' && in_fuse(p->pid));
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Between two samples that found the same number of turns on a processor, a process that waits has waited for
+   one thing. */
+static void measure(struct pace_sums *sums, struct feed_process *p, bool waits)
+{
+	unsigned long long ran, delayed, slices;
+	uint64_t now = now_ns(), took = now - p->at_ns, busy;
+	char text[128];
+	ssize_t n = p->sched_fd < 0 ? -1 : pread(p->sched_fd, text, sizeof(text) - 1, 0);
+	bool first = !p->at_ns, waited = p->wait_from_ns;
+
+	text[n > 0 ? n : 0] = 0;
+	if (sscanf(text, "%llu %llu %llu", &ran, &delayed, &slices) != 3)
+		return;
+	busy = ran - p->ran_ns + delayed - p->delayed_ns;
+	if (!first && (waits || waited)) {
+		sums->waited_ns += took > busy ? took - busy : 0;
+		sums->waits += slices - p->slices;
+	}
+	if (!first)
+		sums->ran_ns += ran - p->ran_ns;
+	if (waits && waited && slices == p->slices) {
+		if (now - p->wait_from_ns >= PACE_LONG_NS) {
+			sums->longs += !p->wait_is_long;
+			sums->long_ns += p->wait_is_long ? took : now - p->wait_from_ns;
+			p->wait_is_long = true;
+		}
+	} else {
+		p->wait_from_ns = waits ? now : 0;
+		p->wait_is_long = false;
+	}
+	p->at_ns = now;
+	p->ran_ns = ran;
+	p->delayed_ns = delayed;
+	p->slices = slices;
 }
 
 bool feed_sample(struct feed *feed)
@@ -104,10 +148,16 @@ bool feed_sample(struct feed *feed)
 		state = strrchr(text, ')'); /* its name may hold anything */
 		if (!state || !state[1] || state[2] == 'Z' || state[2] == 'X') {
 			close(p->stat_fd);
+			if (p->sched_fd >= 0)
+				close(p->sched_fd);
 			p->alive = false;
 			continue;
 		}
-		waits = is_waiting(p, state);
+		waits = state[2] == 'D';
+		if (feed->measures)
+			measure(&feed->pace, p, waits);
+		if (state[2] == 'S' && in_fuse(p->pid))
+			waits = feed->pace.fuse = true;
 		p->waits = p->waits << 1 | waits;
 		p->running = state[2] == 'R';
 		any |= waits;

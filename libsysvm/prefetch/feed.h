@@ -14,21 +14,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pace.h"
+
 #define FEED_PROCESSES 64
 #define FEED_PATH 4096
 
 struct feed_process {
 	int pid;
-	int stat_fd;
+	int stat_fd, sched_fd;
 	unsigned int waits; /* a bit for each of the latest samples */
 	bool running;
 	bool alive;
 	unsigned int scans;
+	/* As the latest sample found it. */
+	uint64_t at_ns, ran_ns, delayed_ns, slices;
+	uint64_t wait_from_ns; /* the first sample that found this wait, 0: none */
+	bool wait_is_long;
 };
 
 struct feed {
 	struct feed_process process[FEED_PROCESSES];
 	unsigned int count, samples;
+	bool measures; /* pace is kept */
+	struct pace_sums pace;
 };
 
 /* A file that a process has open, or its directory. */

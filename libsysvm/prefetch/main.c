@@ -14,8 +14,8 @@
  *
  * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
  * millisecond, and up to every five while there is nothing new or it goes where it is expected; on slow storage
- * every four to twenty. Where directories have been read ahead, it is looked at as well when it does not wait:
- * it waits least where that was right.
+ * every four to twenty, every two while nothing may be asked (pace.h). Where directories have been read ahead,
+ * it is looked at as well when it does not wait: it waits least where that was right.
  *
  * Tested by tests/prefetch.
  */
@@ -38,6 +38,7 @@
 #include "limits.h"
 #include "lists.h"
 #include "mounts.h"
+#include "pace.h"
 #include "walk.h"
 
 #define TICK_NS 1000000
@@ -57,6 +58,7 @@
 #define MEMORY_NS 200000000 /* between two checks of memory and leases */
 #define LEASES_MAX 1024
 #define TICK_FOLLOW_NS 3000000
+#define TICK_HELD_NS 15000000
 #define FOLLOW_NS 100000000 /* after it has waited */
 #define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
 #define QUIET_TICKS_MAX 5000
@@ -152,6 +154,18 @@ static void wait_for_waiting(struct feed *feed, struct lists *lists, int pidfd)
 	}
 }
 
+static enum pace_state keep_pace(struct pace *pace, const struct feed *feed, struct walk *walk, uint64_t now)
+{
+	enum pace_state before = pace->state, state;
+
+	state = pace_see(pace, now, &feed->pace, walk_storage(walk));
+	stats->held += before != PACE_HOLD && state == PACE_HOLD;
+	walk_hold(walk, state == PACE_HOLD, pace->alone, pace_suspects(pace));
+	if (feed->pace.fuse)
+		walk_go_deep(walk);
+	return state;
+}
+
 static void read_leases(struct walk *walk)
 {
 	static struct walk_file files[2][LEASES_MAX];
@@ -180,6 +194,7 @@ int main(int argc, char **argv)
 	unsigned int quiet = 0, patience = QUIET_TICKS;
 	bool memory_short = false, waits, follows;
 	uint64_t waited_at = 0, probed_at = 0;
+	struct pace pace = {.state = PACE_LOOK};
 	static struct feed feed;
 	struct lists *lists;
 	struct guess *guess;
@@ -198,6 +213,10 @@ int main(int argc, char **argv)
 	options.depth_max = depth ? (unsigned int)depth : AUTO_DEPTH_MAX;
 	options.stats = stats;
 	feed_init(&feed, pid);
+	if (depth)
+		feed.measures = false;
+	if (!feed.measures)
+		pace.state = PACE_GO;
 	wait_for_waiting(&feed, lists, pidfd);
 	if (!limits_have_room(options.depth_max))
 		finish(PREFETCH_LIMITED);
@@ -248,7 +267,10 @@ int main(int argc, char **argv)
 		follows = walk_is_ahead(walk) && now - waited_at < FOLLOW_NS;
 		if (waits)
 			waited_at = now;
-		if ((waits || follows) && !memory_short) {
+		if (feed.measures && keep_pace(&pace, &feed, walk, now) != PACE_GO) {
+			if (waits)
+				tick = pace.state == PACE_LOOK ? TICK_FIRST_NS : TICK_HELD_NS;
+		} else if ((waits || follows) && !memory_short) {
 			for (unsigned int i = 0; i < feed.count; i++) {
 				struct feed_process *p = &feed.process[i];
 
@@ -275,7 +297,7 @@ int main(int argc, char **argv)
 			}
 			if (guess_go_on(guess))
 				tick = TICK_NS;
-			if (walk_is_slow(walk))
+			if (walk_storage(walk) == PACE_SLOW)
 				tick *= 4;
 		}
 		next = now + tick;

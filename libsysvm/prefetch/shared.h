@@ -28,6 +28,7 @@ struct prefetch_stats {
 	uint64_t used;	       /* dirents of the directories that the command was seen in or past */
 	uint64_t astray;       /* how often it was where no guess had led */
 	uint64_t dropped;      /* directories left out: too many, no descriptors */
+	uint64_t held;	       /* how often it was found that storage must be left to the command */
 	uint64_t refused;      /* directories that could not be opened or would have shown the read */
 	uint64_t requests;     /* runs of the machine */
 	uint64_t depth;	       /* calls in flight: the most that were */

@@ -42,7 +42,7 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 	if (!w || memory == MAP_FAILED)
 		return NULL;
 	w->o = *options;
-	w->depth = options->depth;
+	w->depth = options->depth < options->depth_max ? 1 : options->depth;
 	w->direction = 1;
 	w->head.previous = w->head.next = &w->head;
 	w->records = calloc(RECORDS_MAX, sizeof(*w->records));
@@ -87,11 +87,6 @@ int walk_event_fd(const struct walk *w)
 bool walk_busy(const struct walk *w)
 {
 	return w->in_flight || w->waiting || w->nranges || w->nmore;
-}
-
-bool walk_is_slow(const struct walk *w)
-{
-	return w->slow;
 }
 
 bool walk_is_ahead(const struct walk *w)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "code.h"
+#include "pace.h"
 #include "shared.h"
 
 #define WALK_DEPTH_MAX 64
@@ -22,7 +23,7 @@
 #define WALK_BUFFER (32u << 10)
 
 struct walk_options {
-	unsigned int depth;	/* requests in flight at first */
+	unsigned int depth;	/* requests in flight, at first; unless it is depth_max, once storage is fast */
 	unsigned int depth_max; /* and at most */
 	uint64_t entries_ahead; /* of the place where the command was seen last, at most */
 	uint64_t bytes_ahead;
@@ -44,7 +45,10 @@ int walk_event_fd(const struct walk *walk);
 void walk_pump(struct walk *walk);
 void walk_reap(struct walk *walk);
 bool walk_busy(const struct walk *walk);
-bool walk_is_slow(const struct walk *walk);  /* requests take long, more of them or fewer */
+enum pace_storage walk_storage(const struct walk *walk); /* as its requests found it */
+void walk_go_deep(struct walk *walk); /* many at a time, although nothing is known of storage */
+/* Nothing is begun, and what waits is forgotten. When that ends: whether storage is slow, or may be. */
+void walk_hold(struct walk *walk, bool held, bool slow, bool suspected);
 bool walk_is_ahead(const struct walk *walk); /* of the place where the command was seen last */
 
 /* How a directory is read ahead. */

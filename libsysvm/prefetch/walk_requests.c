@@ -55,7 +55,7 @@ static void submit(struct walk *w, struct job *j, enum code_kind kind, struct sl
 	j->folder = folder;
 	j->reg[REG_STAT] = (uintptr_t)j->st;
 	j->reg[REG_PART] = w->part;
-	j->reg[REG_WAIT] = !w->fast;
+	j->reg[REG_WAIT] = w->storage != PACE_FAST;
 	if (!j->reg[REG_ATIME])
 		j->reg[REG_ATIME] = (uint64_t)(t.tv_sec - DAY);
 	j->request = (struct sysvm_request){
@@ -73,6 +73,7 @@ static void submit(struct walk *w, struct job *j, enum code_kind kind, struct sl
 		return;
 	}
 	j->busy = true;
+	j->began_ns = w->clock_ns;
 	w->in_flight++;
 	w->entering += kind == CODE_ENTER;
 	w->o.stats->requests++;
@@ -114,7 +115,7 @@ static void set_buffer(struct walk *w, struct job *j, struct slot *slot)
 {
 	j->reg[REG_BUFFER] = (uintptr_t)slot->memory + SLOT_BUFFER;
 	j->reg[REG_ROOM] = WALK_BUFFER;
-	j->reg[REG_WINDOW] = w->data ? 0 : LOOK_RANGE;
+	j->reg[REG_WINDOW] = w->data ? 0 : walk_probes(w) ? PROBE_LOOK_RANGE : LOOK_RANGE;
 }
 
 static bool begin_more(struct walk *w)
@@ -179,8 +180,11 @@ static void watch_clock(struct walk *w)
 
 void walk_pump(struct walk *w)
 {
+	/* On a slow disk what waits for a thread could not be taken back. */
+	const unsigned int ready = w->storage == PACE_FAST || w->o.depth == w->o.depth_max ? WALK_READY : 0;
+
 	watch_clock(w);
-	while (w->in_flight < w->depth + WALK_READY) {
+	while (!w->held && w->in_flight < w->depth + ready) {
 		bool far = bytes_far(w);
 
 		if (w->nranges && (!far || w->ranges[w->first_range % RANGES_MAX].kind != CODE_DATA))

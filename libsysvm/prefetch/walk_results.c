@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the requests of a walk have given: dirents to stat, directories to enter, and how deep the queue
- * should be.
+ * What the requests of a walk have given: dirents to stat, directories to enter.
  * Tested by tests/prefetch.
  */
 #define _GNU_SOURCE
@@ -14,10 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PERIOD_NS 10000000u
-#define PERIOD_MAX_NS 500000000u
 #define SORTED 256 /* dirents */
-#define SLOW_NS 10e6 /* for a request: a disk that seeks, or one whose time is rationed */
 
 static bool leased(const struct walk *w, uint64_t ino)
 {
@@ -170,7 +166,9 @@ static void take_entries(struct walk *w, struct slot *slot, struct folder *f, st
 
 	if (f->how == WALK_BELOW)
 		add_children(w, f, place, from, end, more);
-	if (!w->fast)
+	if (walk_probes(w))
+		limit = w->data ? PROBE_DATA_RANGE : PROBE_LOOK_RANGE;
+	if (w->storage != PACE_FAST)
 		sort_entries(next, end);
 	for (uint64_t e = from; e < end; e += ((struct dirent_at *)e)->reclen) {
 		struct dirent_at *entry = (struct dirent_at *)e;
@@ -250,6 +248,7 @@ static void take(struct walk *w, struct job *j)
 	if (j->kind == CODE_ENTER && !ran && (int64_t)j->reg[REG_FD] >= 0)
 		close((int)j->reg[REG_FD]);
 
+	walk_probe(w, j);
 	w->in_flight--;
 	w->entering -= j->kind == CODE_ENTER;
 	w->bytes += j->reg[REG_BYTES];
@@ -280,43 +279,6 @@ static void take(struct walk *w, struct job *j)
 	j->busy = false;
 }
 
-/*
- * Deeper for as long as more is done in the same time, else back. Where requests take long, what the command
- * reads itself waits behind them: there each one more has to be worth it, and what does as much with fewer is
- * better.
- */
-static bool keep_direction(const struct walk *w, double rate)
-{
-	if (w->fast)
-		return rate >= w->rate * 0.9;
-	return w->direction > 0 ? rate >= w->rate * 1.1 : rate >= w->rate * 0.9;
-}
-
-static void adapt(struct walk *w)
-{
-	uint64_t now = walk_now_ns(), took = now - w->period_start;
-
-	if (took < PERIOD_NS || (w->period_requests < 2 * w->depth && took < PERIOD_MAX_NS))
-		return;
-	if (w->period_start && w->in_flight >= w->depth && w->period_requests) {
-		double rate = (double)w->period_work / (double)took;
-
-		w->fast = (double)took * w->depth / w->period_requests < SLOW_NS;
-		w->slow = !w->fast;
-		if (w->o.depth < w->o.depth_max && !keep_direction(w, rate))
-			w->direction = -w->direction;
-		w->rate = rate;
-		w->depth = w->direction > 0 ? w->depth + (w->depth + 3) / 4 : w->depth - (w->depth + 3) / 4;
-		if (w->depth < 2)
-			w->depth = 2, w->direction = 1;
-		if (w->depth > w->o.depth_max || w->o.depth == w->o.depth_max)
-			w->depth = w->o.depth_max;
-		sysvm_async_limit(w->pool, w->depth);
-	}
-	w->period_start = now;
-	w->period_work = w->period_requests = 0;
-}
-
 void walk_reap(struct walk *w)
 {
 	struct sysvm_request *r;
@@ -325,6 +287,6 @@ void walk_reap(struct walk *w)
 	(void)!read(w->event_fd, &events, sizeof(events));
 	while ((r = sysvm_async_next(w->pool)))
 		take(w, (struct job *)((char *)r - offsetof(struct job, request)));
-	adapt(w);
+	walk_adapt(w);
 	walk_pump(w);
 }

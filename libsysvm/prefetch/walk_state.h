@@ -17,6 +17,8 @@ struct stat;
 #define RECORDS_MAX (1u << 18)
 #define LOOK_RANGE 32	      /* dirents for one request: a few blocks of inodes */
 #define DATA_RANGE 4	      /* files for one request */
+#define PROBE_LOOK_RANGE 4    /* the same while storage may be slow */
+#define PROBE_DATA_RANGE 1
 
 struct names { /* of the directories in a batch of dirents */
 	unsigned int refs;
@@ -66,6 +68,7 @@ struct job {
 	struct slot *slot;
 	struct folder *folder;
 	char *after;
+	uint64_t began_ns;
 	struct pending *place;
 	struct stat *st; /* the job's own: several jobs use one slot at a time */
 	uint8_t *scratch;
@@ -115,11 +118,13 @@ struct walk {
 	bool all_leased;
 
 	/* How deep: see adapt(). */
-	uint64_t period_start, period_work;
+	uint64_t period_start, period_work, period_longest;
 	unsigned int period_requests;
 	double rate;
 	int direction;
-	bool fast, slow; /* the latest period's requests were over soon, or not; neither: it is not known */
+	enum pace_storage storage; /* the latest period's requests were over soon, or not */
+	unsigned int probes, slow_probes; /* of the first requests, those that waited, and waited long */
+	bool held, known_slow, suspected;
 };
 
 /* A struct linux_dirent64. */
@@ -143,5 +148,10 @@ struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino);
 bool walk_is_done(const struct walk *w, const struct record *r, uint64_t dev, uint64_t ino);
 void walk_add_range(struct walk *w, struct slot *slot, struct folder *f, uint64_t from, uint64_t to,
 		    unsigned int count, enum code_kind kind);
+
+/* walk_depth.c */
+bool walk_probes(const struct walk *w); /* one request at a time, to find out how storage is */
+void walk_probe(struct walk *w, const struct job *j); /* one that has ended */
+void walk_adapt(struct walk *w);
 
 #endif

@@ -54,6 +54,14 @@ int in_own_mounts(const std::function<int()>& what) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+walk_directory named(const std::string& in, const char* name) {
+  struct stat above {};
+  struct stat self {};
+  EXPECT_EQ(::stat(in.c_str(), &above), 0);
+  EXPECT_EQ(::stat((in + "/" + name).c_str(), &self), 0);
+  return {self.st_dev, self.st_ino, above.st_dev, above.st_ino, name};
+}
+
 TEST_F(Tree, EveryDirectoryAndEntryIsSeenOnce) {
   for (const char* name : {"a", "a/b", "a/b/c", "d"}) folder(name);
   for (int i = 0; i < 100; ++i) file("a/b/" + std::to_string(i), 1);
@@ -80,6 +88,42 @@ TEST_F(Tree, ARequestEndsWhenItsLastFileHasBeenRead) {
   const Done done = walk(1 << 20);
   EXPECT_EQ(done.stats.files, 40u);
   EXPECT_GE(reads.events(), 5);
+}
+
+// One that is slow, or has one head, has been asked for little by then.
+TEST_F(Tree, UntilStorageIsKnownToBeFastOneRequestIsMadeAtATime) {
+  for (int i = 0; i < 6; ++i) folder(std::to_string(i));  // too few requests to show it
+  const auto begin = [this](struct walk* w) {
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+              nullptr);
+    EXPECT_EQ(walk_storage(w), PACE_UNKNOWN);
+  };
+  Done done = walk_only(begin, ~0ull, {}, ~0ull, /*depth_max=*/8);
+  EXPECT_EQ(done.stats.depth, 1u);
+  EXPECT_EQ(done.stats.directories, 7u);
+  const auto go_deep = [&](struct walk* w) {
+    begin(w);
+    walk_go_deep(w);
+  };
+  done = walk_only(go_deep, ~0ull, {}, ~0ull, 8);
+  EXPECT_GT(done.stats.depth, 1u);
+}
+
+TEST_F(Tree, WhileItIsHeldNothingIsBegunAndWhatWaitedIsForgotten) {
+  for (const char* name : {"a", "a/b"}) folder(name);
+  const Done done = walk_only([this](struct walk* w) {
+    walk_push(w, ::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+              nullptr);
+    walk_hold(w, true, false, false);
+    EXPECT_FALSE(walk_busy(w));
+    walk_push(w, ::open(at("a").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_BELOW, WALK_ATIME_RELATIVE,
+              nullptr);
+    walk_pump(w);
+    const walk_directory a = named(root_, "a");
+    EXPECT_EQ(walk_find(w, &a), WALK_WAITS);
+    walk_hold(w, false, false, false);
+  });
+  EXPECT_EQ(done.stats.directories, 2u);  // "a", and what is in it
 }
 
 // A disk has them in the order of their inodes, more or less; a directory in that of a hash.
@@ -410,14 +454,6 @@ TEST_F(Tree, ACommandThatOvertakesTheWalkIsFollowedLessOnlyWhenItDoesSoAgainAndA
   EXPECT_EQ(directories_after(root_, 63, true), 64u);
   EXPECT_EQ(directories_after(root_, 64, true), 32u);
   EXPECT_EQ(directories_after(root_, 1, false), 32u);
-}
-
-walk_directory named(const std::string& in, const char* name) {
-  struct stat above {};
-  struct stat self {};
-  EXPECT_EQ(::stat(in.c_str(), &above), 0);
-  EXPECT_EQ(::stat((in + "/" + name).c_str(), &self), 0);
-  return {self.st_dev, self.st_ino, above.st_dev, above.st_ino, name};
 }
 
 TEST_F(Tree, ADirectoryThatWaitsIsFoundAndTakenOut) {

@@ -31,11 +31,12 @@ class Tree : public testing::Test {
   // What was begun, until nothing is left to do. first: directories that may be read ahead.
   // after: called each time that something was done. unproved_ns: how long without walk_reached.
   static Done walk_only(const std::function<void(struct walk*)>& begin, uint64_t first = ~0ull,
-                        const std::function<void(struct walk*)>& after = {}, uint64_t unproved_ns = ~0ull) {
+                        const std::function<void(struct walk*)>& after = {}, uint64_t unproved_ns = ~0ull,
+                        unsigned int depth_max = 4) {
     Done out;
     walk_options o{};
     o.depth = 4;
-    o.depth_max = 4;
+    o.depth_max = depth_max;
     o.entries_ahead = o.bytes_ahead = o.bytes_first = ~0ull;
     o.directories_first = first;
     o.unproved_first_ns = o.unproved_ns = unproved_ns;
