@@ -40,7 +40,7 @@ enum code_reg {
 	REG_NAME = 1,	      /* in, ENTER: address of the name */
 	REG_HOW = 2,	      /* in: address of the struct open_how of every first open: O_PATH */
 	REG_HOW_SIZE = 3,
-	REG_STAT = 4,	      /* in: room for a struct stat; ENTER leaves the directory's there */
+	REG_STAT = 4,	      /* in: CODE_STAT_ROOM bytes; ENTER leaves the directory's struct stat there */
 	REG_BUFFER = 5,	      /* in, ENTER, MORE: room for dirents; out: where the next would go */
 	REG_ROOM = 6,	      /* in, ENTER, MORE: bytes of it */
 	REG_DIRECTORY = 7,    /* flags of the second open of a directory, with O_NOATIME */
@@ -75,6 +75,7 @@ size_t code_consts_size(void);
 void code_consts(void *consts);
 void code_registers(uint64_t *reg, const void *consts, int self_fd);
 
+#define CODE_STAT_ROOM 512 /* of two */
 #define CODE_NUMBERS 4096 /* descriptors from here on are not opened for reading */
 #define CODE_ENTRY_ROOM 1024 /* of the buffer: less than this is no room for dirents (a name has 255 bytes) */
 

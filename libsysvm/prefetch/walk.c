@@ -29,7 +29,7 @@
 struct walk *walk_make(const struct walk_options *options, char *message, size_t size)
 {
 	size_t consts = (code_consts_size() + 63) & ~(size_t)63;
-	size_t slots = consts + WALK_JOBS * STAT_ROOM,
+	size_t slots = consts + WALK_JOBS * CODE_STAT_ROOM,
 	       scratch = slots + (size_t)WALK_SLOTS * SLOT_SIZE,
 	       memory_len = scratch + (size_t)WALK_JOBS * WALK_BUFFER;
 	struct sysvm_async_options pool = {.threads = options->depth_max, .idle_ms = 100};
@@ -59,7 +59,7 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 	for (unsigned int i = 0; i < WALK_SLOTS; i++)
 		w->slots[i].memory = memory + slots + (size_t)i * SLOT_SIZE;
 	for (unsigned int i = 0; i < WALK_JOBS; i++) {
-		w->jobs[i].st = (struct stat *)(memory + consts + i * STAT_ROOM);
+		w->jobs[i].st = (struct stat *)(memory + consts + i * CODE_STAT_ROOM);
 		w->jobs[i].scratch = memory + scratch + (size_t)i * WALK_BUFFER;
 	}
 	pool.memory = memory;

@@ -74,7 +74,6 @@ struct job {
 	uint8_t *scratch;
 	uint64_t reg[SYSVM_NREGS];
 };
-#define STAT_ROOM 256
 #define ASTRAY_WHOLE 64 /* places that the walk would have come to, for one that it would not */
 
 struct record {

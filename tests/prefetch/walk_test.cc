@@ -437,6 +437,21 @@ TEST_F(Tree, ACommandThatGoesElsewhereIsFollowedLess) {
   EXPECT_EQ(done.stats.astray, 10u);
 }
 
+// Its first entries are asked about in the same request.
+TEST_F(Tree, WhereTheCommandIsIsKnownInADirectoryOfFilesToo) {
+  folder("a");
+  for (int i = 0; i < 10; ++i) file("a/" + std::to_string(i));
+  const walk_directory a = named(root_, "a");
+  int reached = 0;
+  walk_only(
+      [this](struct walk* w) {
+        walk_push(w, ::open(at("a").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), WALK_ALONE,
+                  WALK_ATIME_RELATIVE, nullptr);
+      },
+      ~0ull, [&](struct walk* w) { reached += walk_reached(w, a.dev, a.ino); });
+  EXPECT_GT(reached, 0);
+}
+
 // What a walk with room for 64 directories reads, of a command that was seen so often where it had not come.
 uint64_t directories_after(const std::string& root, int times, bool on_the_way) {
   return Tree::walk_only(
