@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "cli/traces_argument.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -30,6 +32,7 @@ Result<TraceFiles> TraceFiles::read(const std::vector<std::string>& paths, bool 
     if (warn) warn_about(path, out.traces_.back());
     if (warn && out.traces_.back().events.empty()) warn_empty(path);
   }
+  ::malloc_trim(0);  // what the readers' threads have used: as much as a fifth of all memory
   return out;
 }
 

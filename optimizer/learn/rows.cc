@@ -18,10 +18,15 @@ constexpr double kHolds = 0.9;
 
 struct Look {
   const PackedEvent* call = nullptr;
-  const std::string* path = nullptr;
   bool on_the_way = false;  // a directory on the way to the next name
   bool adjacent = false;    // no call that may carry news since the look before
   uint64_t pointer() const { return call->arg(call->nr() == SYSVM_NR_lstat ? 0 : 1); }
+  const std::string& path(const Stream& stream) const { return stream.string(*call, 0); }
+};
+
+struct Looks {
+  const Stream* stream;
+  std::vector<Look> all;
 };
 
 bool leads_to(const std::string& folder, const std::string& name) {
@@ -29,7 +34,12 @@ bool leads_to(const std::string& folder, const std::string& name) {
 }
 
 struct Pair {  // of names that follow each other
-  uint64_t step, length;
+  Pair(uint64_t distance, size_t name, bool more)
+      : step(static_cast<uint32_t>(std::min<uint64_t>(distance, UINT32_MAX))),
+        length(static_cast<uint16_t>(name)),
+        goes_on(more) {}
+  uint32_t step;  // as far as it is one: a name and a gap are short
+  uint16_t length;
   bool goes_on;  // from the pair before: its second name is this one's first
 };
 
@@ -44,11 +54,12 @@ std::optional<Look> look_of(const Stream& stream, size_t at) {
     return std::nullopt;
   const std::string* path = string_argument(stream, e, traits_of(e), lstat ? 0 : 1);
   if (!path || !is_row_name(*path)) return std::nullopt;
-  return Look{&e, path, false, false};
+  return Look{&e};
 }
 
-std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
-  std::vector<Look> looks;
+Looks looks_of(const Stream& stream, const EventSet& answered) {
+  Looks out{&stream, {}};
+  std::vector<Look>& looks = out.all;
   bool adjacent = false;
   for (size_t i = 0; i < stream.calls.size(); ++i) {
     if (is_quiet(*stream.calls[i])) continue;
@@ -59,10 +70,10 @@ std::vector<Look> looks_of(const Stream& stream, const EventSet& answered) {
   }
   const std::string* name = nullptr;
   for (auto look = looks.rbegin(); look != looks.rend(); ++look) {
-    look->on_the_way = name && leads_to(*look->path, *name);
-    if (!look->on_the_way) name = look->path;
+    look->on_the_way = name && leads_to(look->path(stream), *name);
+    if (!look->on_the_way) name = &look->path(stream);
   }
-  return looks;
+  return out;
 }
 
 bool holds(const RowRelation& row, const Pair& p) { return p.step == ((p.length + row.gap) & ~row.mask); }
@@ -129,17 +140,17 @@ EachCall each_call(const Stream& stream, const Look& look) {
 }
 
 // Names of rows from the second on, with the looks on the way to them; and the rows that have such.
-void count_visits(const std::vector<Look>& looks, const RowRelation& row, Rows& out) {
+void count_visits(const Looks& looks, const RowRelation& row, Rows& out) {
   const Look* before = nullptr;
   bool in_row = false;
   uint64_t way = 0;
-  for (const Look& look : looks) {
+  for (const Look& look : looks.all) {
     if (look.on_the_way) {
       ++way;
       continue;
     }
     const bool goes_on =
-        before && holds(row, {look.pointer() - before->pointer(), before->path->size(), false});
+        before && holds(row, {look.pointer() - before->pointer(), before->path(*looks.stream).size(), false});
     if (goes_on && !in_row) {
       ++out.rows;
       way = 0;
@@ -168,28 +179,34 @@ std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const E
                               uint64_t min_count) {
   // By call and flags: the most common one, of two the one that is written first.
   std::map<CallKey, size_t> names;
-  std::vector<std::vector<Look>> all;
+  std::vector<Looks> all;
   for (const Stream* stream : streams) {
-    all.push_back(looks_of(*stream, answered));
-    for (const Look& look : all.back()) names[call_key(look)] += !look.on_the_way;
+    Looks looks = looks_of(*stream, answered);
+    for (const Look& look : looks.all) names[call_key(look)] += !look.on_the_way;
+    if (!looks.all.empty()) all.push_back(std::move(looks));
   }
   const auto most = std::max_element(names.begin(), names.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second < b.second : a.first.text() > b.first.text();
   });
   if (most == names.end()) return std::nullopt;
-  for (std::vector<Look>& of : all)
-    std::erase_if(of, [&](const Look& look) { return call_key(look) != most->first; });
-  const std::vector<std::vector<Look>>& looks = all;
+  size_t of_these = 0;
+  for (Looks& of : all) {
+    std::erase_if(of.all, [&](const Look& look) { return call_key(look) != most->first; });
+    of.all.shrink_to_fit();
+    of_these += of.all.size();
+  }
 
   std::vector<Pair> pairs;
-  for (const std::vector<Look>& of : looks) {
+  pairs.reserve(of_these);
+  for (const Looks& of : all) {
     const Look* before = nullptr;
     bool goes_on = false;
-    for (const Look& look : of) {
+    for (const Look& look : of.all) {
       if (!look.adjacent) before = nullptr;
       if (look.on_the_way) continue;
       goes_on = goes_on && before;
-      if (before) pairs.push_back({look.pointer() - before->pointer(), before->path->size(), goes_on});
+      if (before)
+        pairs.emplace_back(look.pointer() - before->pointer(), before->path(*of.stream).size(), goes_on);
       goes_on = before;
       before = &look;
     }
@@ -200,10 +217,10 @@ std::optional<Rows> find_rows(const std::vector<const Stream*>& streams, const E
 
   Rows out;
   out.shape.row = row;
-  for (size_t s = 0; s < looks.size() && out.shape.calls.empty(); ++s)
-    if (!looks[s].empty()) out.shape.calls.push_back(each_call(*streams[s], looks[s][0]));
+  for (size_t s = 0; s < all.size() && out.shape.calls.empty(); ++s)
+    if (!all[s].all.empty()) out.shape.calls.push_back(each_call(*all[s].stream, all[s].all[0]));
   out.shape.key = fmt::format("row {} {} {}", row->gap, row->mask, out.shape.calls[0].sources.key);
-  for (const std::vector<Look>& of : looks) count_visits(of, *row, out);
+  for (const Looks& of : all) count_visits(of, *row, out);
   if (out.shape.visits < min_count) return std::nullopt;
   return out;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What one program touched, as it named it, in order, each path once; and the list that this makes.
 //
-// A program that walks a disk touches millions of files. A list holds 32,768 items, so what comes after four
-// times as many paths decides nothing, and is not kept. Tested by tests/optimizer/lists_test.cc.
+// A program that walks a disk touches millions of files. A list holds 32,768 items, so what comes after twice
+// as many paths decides nothing, and is not kept. Tested by tests/optimizer/lists_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class TouchedFiles {
 
  private:
   static constexpr size_t kItemsMost = 32768;           // of one list
-  static constexpr size_t kPathsMost = 4 * kItemsMost;  // links, and files that have gone, make no items
+  static constexpr size_t kPathsMost = 2 * kItemsMost;  // links, and files that have gone, make no items
   std::deque<Touched> touched_;                         // never moves: what follows points into it
   std::unordered_map<std::string_view, Touched*> index_;
   std::unordered_set<std::string_view> read_;  // directories

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -21,6 +20,7 @@ namespace {
 
 constexpr uint64_t kUnreadSize = 4096;  // of a file that nobody asked about: like most files, not empty
 constexpr int64_t kMostDescriptors = 1 << 20;
+constexpr size_t kSoon = 8;
 constexpr size_t kFarthest = 1u << 20;  // calls; an answer from later than that says nothing about now
 
 bool takes_descriptor(const sysvm_syscall_info* row) {
@@ -61,8 +61,10 @@ RecordedKernel::RecordedKernel(const PackedTrace& trace, Texts& texts,
 void RecordedKernel::restart() {
   std::fill(open_.begin(), open_.end(), kNone);
   for (File& file : files_) file.position = 0;
-  for (Chain& chain : chains_) chain.from = chain.first;
-  at_ = 0;
+  for (Chain& chain : chains_)
+    while (chain.from != kNone && previous_same_[chain.from] != kNone)
+      chain.from = previous_same_[chain.from];
+  at_ = after_last_ = 0;
   begun_ = made_ = false;
 }
 
@@ -81,14 +83,22 @@ RecordedKernel::Key RecordedKernel::key_of(uint32_t at) const {
 }
 
 // The key's slot, or the empty one where it belongs.
-RecordedKernel::Chain& RecordedKernel::chain_of(const Key& key) const {
-  const uint64_t hash = key.hash();
-  const auto tag = static_cast<uint32_t>(hash >> 32);
+RecordedKernel::Chain& RecordedKernel::chain_of(const Key& key, uint32_t hash) const {
   size_t slot = hash & (chains_.size() - 1);
-  while (chains_[slot].first != kNone && (chains_[slot].tag != tag || !(key_of(chains_[slot].first) == key)))
+  while (chains_[slot].from != kNone && (chains_[slot].hash != hash || !(key_of(chains_[slot].from) == key)))
     slot = (slot + 1) & (chains_.size() - 1);
-  if (chains_[slot].first == kNone) chains_[slot].tag = tag;
   return chains_[slot];
+}
+
+void RecordedKernel::grow_chains() {
+  std::vector<Chain> old(std::max<size_t>(4, 2 * chains_.size()));
+  old.swap(chains_);
+  for (const Chain& chain : old) {
+    if (chain.from == kNone) continue;
+    size_t slot = chain.hash & (chains_.size() - 1);
+    while (chains_[slot].from != kNone) slot = (slot + 1) & (chains_.size() - 1);
+    chains_[slot] = chain;
+  }
 }
 
 void RecordedKernel::learn(File& file, const PackedEvent& e) {
@@ -144,7 +154,6 @@ void RecordedKernel::follow_descriptors(size_t at) {
 void RecordedKernel::read_through() {
   on_.reserve(events_.size());
   opened_.reserve(events_.size());
-  size_t to_chain = 0;
   bool names_missing = false;
   for (uint32_t i = 0; i < events_.size(); ++i) {
     const PackedEvent& e = *events_[i];
@@ -155,7 +164,6 @@ void RecordedKernel::read_through() {
     opened_.push_back(kNone);
     if (!row || e.flags() & (kNoExit | kForkChild)) continue;
     learn_folders(e);
-    to_chain += may_be_asked(e, row, file != kNone);
     names_missing |= e.nr() == SYSVM_NR_getdents64 && e.ret() > 0 && !e.has(kHasData);
     if (is_open(row->nr) && e.ret() >= 0) {
       opened_.back() = static_cast<uint32_t>(files_.size());
@@ -167,27 +175,34 @@ void RecordedKernel::read_through() {
     }
     follow_descriptors(i);
   }
-  chain_same_calls(to_chain);
+  chain_same_calls();
   if (names_missing) find_names();
 }
 
 // From the last to the first, so that the first is what the slot has in the end.
-void RecordedKernel::chain_same_calls(size_t calls) {
+void RecordedKernel::chain_same_calls() {
   next_same_.assign(events_.size(), kNone);
-  chains_.resize(std::bit_ceil(std::max<size_t>(calls + calls / 2, 4)));
+  previous_same_.assign(events_.size(), kUnchained);
+  grow_chains();
   // Each slot is far from the last one: memory is told a few calls before which will be needed.
   constexpr size_t kAhead = 8;
   struct Waiting {
-    uint32_t at;
+    uint32_t at, hash;
     Key key;
   };
   std::array<Waiting, kAhead> waiting;
   size_t begun = 0, done = 0;
   const auto chain_next = [&] {
     const Waiting& w = waiting[done++ % kAhead];
-    Chain& chain = chain_of(w.key);
-    next_same_[w.at] = chain.first;
-    chain.first = w.at;
+    if (4 * chained_ >= 3 * chains_.size()) grow_chains();
+    Chain& chain = chain_of(w.key, w.hash);
+    next_same_[w.at] = chain.from;
+    previous_same_[w.at] = kNone;
+    if (chain.from != kNone)
+      previous_same_[chain.from] = w.at;
+    else
+      ++chained_;
+    chain = {w.at, w.hash};
   };
   for (uint32_t i = static_cast<uint32_t>(events_.size()); i-- > 0;) {
     const PackedEvent& e = *events_[i];
@@ -196,8 +211,9 @@ void RecordedKernel::chain_same_calls(size_t calls) {
     if (!row || e.flags() & (kNoExit | kForkChild) || !may_be_asked(e, row, on_[i] != kNone)) continue;
     if (begun - done == kAhead) chain_next();
     Waiting& w = waiting[begun++ % kAhead];
-    w = {i, key_of(i)};
-    __builtin_prefetch(&chains_[w.key.hash() & (chains_.size() - 1)], 1);
+    w = {i, 0, key_of(i)};
+    w.hash = w.key.hash();
+    __builtin_prefetch(&chains_[w.hash & (chains_.size() - 1)], 1);
   }
   while (done < begun) chain_next();
 }
@@ -244,8 +260,54 @@ RecordedKernel::OpenFile RecordedKernel::file_at(size_t at) const {
   return {device, file.position, file.good, !file.directory && (!file.mode || S_ISREG(file.mode))};
 }
 
+// Buffers and texts aside.
+bool RecordedKernel::same_numbers(const PackedEvent& e, const sysvm_syscall_info* row, const uint64_t args[6],
+                                  uint32_t file) {
+  const size_t nargs = traits_of(e).nargs;  // of the command: F_GETFL has two only
+  for (size_t i = 0; i < nargs; ++i) {
+    const uint16_t kind = row->arg[i].kind;
+    if (is_data(kind) || is_text(kind) || (i == 0 && file != kNone)) continue;
+    if (kind == SYSVM_KIND_SIZE && i > 0 && row->arg[i - 1].kind == SYSVM_KIND_OUT) continue;
+    const uint64_t recorded = e.arg(i);
+    if (kind == SYSVM_KIND_OFF ? recorded != args[i]
+                               : static_cast<uint32_t>(recorded) != static_cast<uint32_t>(args[i]))
+      return false;
+  }
+  return true;
+}
+
+// Is it call number `at`, and is that the next one with its key? No: it may still be that.
+bool RecordedKernel::is_next(uint32_t at, const sysvm_syscall_info* row, const uint64_t args[6],
+                             uint32_t file) const {
+  const uint32_t before = previous_same_[at];
+  if (before == kUnchained || (before != kNone && (before > at_ || (before == at_ && !made_)))) return false;
+  const PackedEvent& e = *events_[at];
+  if (static_cast<uint32_t>(e.nr()) != row->nr || on_[at] != file) return false;
+  size_t text = 0;
+  for (size_t i = 0; i < row->nargs; ++i) {
+    if (!is_text(row->arg[i].kind)) continue;
+    const uint32_t string = e.path(text++ ? 1 : 0);
+    if (string == kNoString || trace_.strings[string] != reinterpret_cast<const char*>(args[i])) return false;
+  }
+  return (text > 1 || e.path(text) == kNoString) && same_numbers(e, row, args, file);
+}
+
 const PackedEvent* RecordedKernel::later(uint32_t nr, const uint64_t args[6], uint32_t file) const {
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(nr);
+  // What a run asks for mostly comes soon after what it asked for before.
+  const auto guess = [&](size_t from, size_t to) -> const PackedEvent* {
+    for (size_t at = from; at < std::min(to, events_.size()); ++at) {
+      if (!is_next(static_cast<uint32_t>(at), row, args, file)) continue;
+      after_last_ = at + 1;
+      return events_[at];
+    }
+    return nullptr;
+  };
+  if (const PackedEvent* e = guess(at_ + made_, at_ + 2)) return e;
+  if (const PackedEvent* e = after_last_ < at_ + kFarthest
+                                 ? guess(std::max(after_last_, at_ + 2), after_last_ + kSoon)
+                                 : nullptr)
+    return e;
   Key key{nr, file, 0, 0};
   uint32_t* text = &key.text0;
   for (size_t i = 0; i < row->nargs; ++i)
@@ -253,23 +315,19 @@ const PackedEvent* RecordedKernel::later(uint32_t nr, const uint64_t args[6], ui
       *text = texts_.find(reinterpret_cast<const char*>(args[i]));
       text = &key.text1;
     }
-  Chain& chain = chain_of(key);
-  while (chain.from != kNone && chain.from < at_) chain.from = next_same_[chain.from];
+  Chain& chain = chain_of(key, key.hash());
+  uint32_t at = chain.from;
+  while (at != kNone && at < at_) {
+    at = next_same_[at];
+    if (at != kNone) chain.from = at;
+  }
   // The present call, too: a loop at an entry of a directory makes it with a buffer and a path of its own.
-  uint32_t at = chain.from != kNone && made_ && chain.from == at_ ? next_same_[chain.from] : chain.from;
+  if (at != kNone && made_ && at == at_) at = next_same_[at];
   for (size_t compared = 0; at != kNone && compared < 16 && at < at_ + kFarthest;
        at = next_same_[at], ++compared) {
-    const PackedEvent& e = *events_[at];
-    bool same = true;
-    const size_t nargs = traits_of(e).nargs;  // of the command: F_GETFL has two only
-    for (size_t i = 0; i < nargs && same; ++i) {
-      const uint16_t kind = row->arg[i].kind;
-      if (is_data(kind) || is_text(kind) || (i == 0 && file != kNone)) continue;
-      if (kind == SYSVM_KIND_SIZE && i > 0 && row->arg[i - 1].kind == SYSVM_KIND_OUT) continue;
-      same = kind == SYSVM_KIND_OFF ? e.arg(i) == args[i]
-                                    : static_cast<uint32_t>(e.arg(i)) == static_cast<uint32_t>(args[i]);
-    }
-    if (same) return &e;
+    if (!same_numbers(*events_[at], row, args, file)) continue;
+    after_last_ = at + 1;
+    return events_[at];
   }
   return nullptr;
 }

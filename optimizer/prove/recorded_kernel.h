@@ -22,6 +22,7 @@
 
 #include "optimizer/prove/texts.h"
 #include "traces/packed.h"
+#include "uapi/syscalls.h"
 
 namespace sysvm {
 
@@ -57,7 +58,7 @@ class RecordedKernel {
   const Made& calls() const { return calls_; }
 
  private:
-  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint32_t kNone = UINT32_MAX, kUnchained = kNone - 1;
   static constexpr uint64_t kGoodDevice = 77, kBadDevice = 78;
   struct File {        // one open
     bool good = true;  // on a file system that may be read ahead, as far as the path says
@@ -70,18 +71,18 @@ class RecordedKernel {
   struct Key {
     uint32_t nr, file, text0, text1;
     bool operator==(const Key&) const = default;
-    size_t hash() const {
+    uint32_t hash() const {
       uint64_t h = nr * 0x9e3779b97f4a7c15ull;
       for (uint64_t part : {uint64_t{file}, uint64_t{text0}, uint64_t{text1}})
         h = (h ^ part) * 0xbf58476d1ce4e5b9ull, h ^= h >> 29;
-      return h;
+      return static_cast<uint32_t>(h >> 32);
     }
   };
-  // The calls with one key are a chain through next_same_, entered at the first that has not been passed yet:
-  // the program only goes forward. `first` is kNone in an empty slot.
+  // The calls with one key are a chain through next_same_, entered at the first that has not been passed yet
+  // (the last, if all have): the program only goes forward. kNone: an empty slot.
   struct Chain {
-    uint32_t first = kNone, from = kNone;
-    uint32_t tag = 0;  // of the key's hash: another one is another key, without a look at the event
+    uint32_t from = kNone;
+    uint32_t hash = 0;  // another one is another key, without a look at the event
   };
   struct Name {  // in a directory of which the recording has none
     std::string text;
@@ -89,14 +90,18 @@ class RecordedKernel {
   };
 
   void read_through();
-  void chain_same_calls(size_t calls);
+  void chain_same_calls();
+  void grow_chains();
   void find_names();
   void learn(File& file, const PackedEvent& e);
   void learn_folders(const PackedEvent& e);
   uint32_t file_of(uint64_t fd) const { return fd < open_.size() ? open_[fd] : kNone; }
   void set_open(int64_t fd, uint32_t file);
   Key key_of(uint32_t at) const;
-  Chain& chain_of(const Key& key) const;
+  Chain& chain_of(const Key& key, uint32_t hash) const;
+  static bool same_numbers(const PackedEvent& e, const sysvm_syscall_info* row, const uint64_t args[6],
+                           uint32_t file);
+  bool is_next(uint32_t at, const sysvm_syscall_info* row, const uint64_t args[6], uint32_t file) const;
   const PackedEvent* later(uint32_t nr, const uint64_t args[6], uint32_t file) const;
   long present(const uint64_t args[6]);
   void follow_descriptors(size_t at);
@@ -114,8 +119,11 @@ class RecordedKernel {
   std::vector<uint32_t> open_;         // by descriptor, as the program sees them at at_
   std::unordered_set<std::string_view> folders_;           // on the way to a path that is not from the root
   uint64_t here_device_ = 0;                               // the first that such a path has shown
+  size_t chained_ = 0;                                     // slots that are not empty
   mutable std::vector<Chain> chains_;                      // by hash of the key
   std::vector<uint32_t> next_same_;                        // for each event; kNone: the last
+  std::vector<uint32_t> previous_same_;                    // kNone: the first; kUnchained: nobody asks for it
+  mutable size_t after_last_ = 0;                          // of the call that was asked for last
   std::unordered_map<uint32_t, std::vector<Name>> names_;  // of directories of which the recording has none
   size_t at_ = 0;
   bool begun_ = false;
