@@ -32,6 +32,7 @@
 #include "libsysvm/shim/ahead/ride.h"
 #include "libsysvm/shim/ahead/setup.h"
 #include "libsysvm/shim/ahead/trigger.h"
+#include "libsysvm/shim/answers/at_once.h"
 #include "libsysvm/shim/answers/outstanding.h"
 #include "libsysvm/shim/answers/withdraw.h"
 #include "libsysvm/shim/base/count.h"
@@ -281,6 +282,10 @@ int ahead_before(struct shim_call *c)
 
 	if (off)
 		return SHIM_FORWARD;
+	if (at_once(c)) {
+		trigger_count(c);
+		return SHIM_ANSWERED;
+	}
 	if (nested(c)) {
 		withdraw();
 		late_close_all();

@@ -23,6 +23,7 @@
 #include <sys/sysmacros.h>
 
 #include "libsysvm/shim/answers/outstanding.h"
+#include "libsysvm/shim/answers/places.h"
 #include "libsysvm/shim/base/bytes.h"
 #include "libsysvm/shim/known/areas.h"
 #include "libsysvm/shim/known/memory.h"
@@ -35,39 +36,23 @@
 
 #define LEFT_OUT 64 /* dirents that the application may leave out between two */
 
-static volatile uint64_t next; /* record * followers + follower */
-static uint32_t end;
-static uint32_t proc, made;    /* made: records */
-static const struct svp_loop *loop;
-static uint64_t used[SVP_LOOP_MAX][6]; /* arguments of the loop's followers, but for the names */
+struct records records;
 
 void records_reset(void)
 {
-	next = end = 0;
+	records.next = records.end = 0;
 }
 
 bool records_outstanding(void)
 {
-	return next != end;
-}
-
-/* svp.h has its form: the dirent's address, the results, the bytes. */
-static uint64_t *record_of(uint32_t at)
-{
-	return (uint64_t *)(areas.staging + loop->records + (uint64_t)(at / loop->followers) * loop->stride);
-}
-
-static uint64_t result_of(uint32_t at)
-{
-	return record_of(at)[1 + at % loop->followers];
+	return records.next != records.end;
 }
 
 /* What one answer has staged may be secret, like file content. */
 static void wipe(uint32_t at)
 {
-	uint32_t index = loop_followers(proc) + at % loop->followers;
-	const struct svp_follower *f = &svp.followers[index];
-	const struct follower_rule *rule = &follower_rules[index];
+	const struct svp_follower *f = &records.followers[follower_of(at)];
+	const struct follower_rule *rule = &records.rules[follower_of(at)];
 
 	if (rule->out < 6 && rule->out_bytes && result_of(at) != SVP_NOT_MADE)
 		bytes_zero((unsigned char *)record_of(at) + f->arg[rule->out].value,
@@ -77,19 +62,19 @@ static void wipe(uint32_t at)
 /* The records from `at` on are not needed any more. */
 static void finish(uint32_t at)
 {
-	window_learn(&procedures[proc], (at + loop->followers - 1) / loop->followers, made);
+	window_learn(&procedures[records.proc], (at + SVP_LOOP_MAX - 1) / SVP_LOOP_MAX, records.made);
 	if (run_names()->pool)
 		name_pool_wipe();
 }
 
 void records_drop(void)
 {
-	uint32_t from = (uint32_t)next, to = end;
+	uint32_t from = (uint32_t)records.next, to = records.end;
 
-	if (from == to || !outstanding_claim(&next, from, to))
+	if (from == to || !outstanding_claim(&records.next, from, to))
 		return;
 	finish(from);
-	for (; from < to; from++)
+	for (; from < to; from = place_after(from))
 		wipe(from);
 	outstanding_missed();
 }
@@ -102,16 +87,10 @@ static bool same_name(const struct svp_arg *a, const uint64_t *record, const cha
 
 	if (a->kind == SVP_ARG_UNDER) {
 		under = names->under;
-		if ((long)under >= length || !bytes_equal(text, names->path, under))
+		if ((long)under >= length || !bytes_equal_words(names->path, text, under))
 			return false;
 	}
-	return bytes_equal(name, text + under, (size_t)length - under + 1);
-}
-
-/* Which argument is the dirent's path, or the kept one: the first or the second (uapi/syscalls.inc). */
-static unsigned int path_of(const struct svp_follower *f)
-{
-	return f->arg[0].kind == SVP_ARG_UNDER || f->arg[0].kind == SVP_ARG_ROW ? 0 : 1;
+	return bytes_equal_words(name, text + under, (size_t)length - under + 1);
 }
 
 /* from: the first outstanding one; those from there to `at` are left out. */
@@ -123,9 +102,9 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 
 	if (!answer_fits(f, rule, result, c, &size))
 		return false;
-	for (after = at + 1; after < end && result_of(after) == SVP_NOT_MADE;)
-		after++;
-	if (!outstanding_claim(&next, from, after))
+	for (after = place_after(at); after < records.end && result_of(after) == SVP_NOT_MADE;)
+		after = place_after(after);
+	if (!outstanding_claim(&records.next, from, after))
 		return false;
 	if (size) {
 		unsigned char *bytes = (unsigned char *)record_of(at) + f->arg[rule->out].value;
@@ -135,36 +114,34 @@ static bool answer(const struct svp_follower *f, const struct follower_rule *rul
 			bytes_zero(bytes, size);
 	}
 	c->result = result;
-	if (at % loop->followers == 0)
+	if (follower_of(at) == 0)
 		window_counted();
 	outstanding_hits(1);
-	if (after == end)
+	if (after == records.end)
 		finish(after);
 	return true;
 }
 
 bool records_serve(struct shim_call *c)
 {
-	const uint32_t from = (uint32_t)next;
-	const struct svp_follower *followers;
-	uint32_t to = end, candidates = 0;
+	const uint32_t from = (uint32_t)records.next;
+	uint32_t to = records.end, candidates = 0;
 	const char *text = NULL;
 	long length = -1;
 
 	if (from == to)
 		return false;
-	followers = &svp.followers[loop_followers(proc)];
-	for (uint32_t j = 0; j < loop->followers; j++)
-		candidates |= (uint32_t)(followers[j].nr == c->nr) << j;
+	for (uint32_t j = 0; j < records.loop->followers; j++)
+		candidates |= (uint32_t)(records.followers[j].nr == c->nr) << j;
 	if (!candidates)
 		return false;
-	if (to - from > LEFT_OUT * loop->followers)
-		to = from + LEFT_OUT * loop->followers;
-	for (uint32_t at = from; at < to; at++) {
-		uint32_t j = at % loop->followers;
-		const struct svp_follower *f = &followers[j];
-		struct follower_rule *rule = &follower_rules[loop_followers(proc) + j];
-		unsigned int path = path_of(f);
+	if (to - from > LEFT_OUT * SVP_LOOP_MAX)
+		to = from + LEFT_OUT * SVP_LOOP_MAX;
+	for (uint32_t at = from; at < to; at = place_after(at)) {
+		uint32_t j = follower_of(at);
+		const struct svp_follower *f = &records.followers[j];
+		struct follower_rule *rule = &records.rules[j];
+		unsigned int path = path_argument(f);
 
 		if (!(candidates >> j & 1) || result_of(at) == SVP_NOT_MADE)
 			continue;
@@ -176,7 +153,7 @@ bool records_serve(struct shim_call *c)
 		}
 		if ((f->arg[path].kind == SVP_ARG_KEPT ||
 		     same_name(&f->arg[path], record_of(at), text, length)) &&
-		    answer_same(f, rule, used[j], (int64_t)result_of(at), c))
+		    answer_same(f, rule, records.used[j], (int64_t)result_of(at), c))
 			return answer(f, rule, from, at, c);
 	}
 	return false;
@@ -184,27 +161,26 @@ bool records_serve(struct shim_call *c)
 
 uint64_t records_next(void)
 {
-	return next;
+	return records.next;
 }
 
 /* Records without a result are passed over. */
 int32_t records_last_follower(void)
 {
-	for (uint32_t at = (uint32_t)next; at--;)
+	for (uint32_t at = (uint32_t)records.next; at;) {
+		at = place_before(at);
 		if (result_of(at) != SVP_NOT_MADE)
-			return (int32_t)(loop->first + at % loop->followers);
+			return (int32_t)(records.loop->first + follower_of(at));
+	}
 	return -1;
 }
 
 bool records_survive_close(int fd)
 {
-	const struct svp_follower *f;
-
-	if (next == end)
+	if (records.next == records.end)
 		return false;
-	f = &svp.followers[loop_followers(proc)];
-	for (uint32_t j = 0; j < loop->followers; j++)
-		if (f[j].arg[0].kind == SVP_ARG_REG && (int)used[j][0] == fd)
+	for (uint32_t j = 0; j < records.loop->followers; j++)
+		if (records.followers[j].arg[0].kind == SVP_ARG_REG && (int)records.used[j][0] == fd)
 			return false;
 	return true;
 }
@@ -212,16 +188,18 @@ bool records_survive_close(int fd)
 /* --- after a run ---------------------------------------------------------------------------------------- */
 
 /* The code wrote the record, and the code is the procedure file's: nothing in it is believed. */
-static bool sound(const struct svp_follower *f, const struct follower_rule *rule, const uint64_t *record)
+static bool sound(const uint64_t *record)
 {
+	const struct svp_follower *f = records.followers;
+	const struct follower_rule *rule = records.rules;
 	uint64_t dirent = record[0], low = (uint64_t)run_names()->own, high = (uint64_t)run_names()->own_end;
 
 	if (dirent < low || dirent >= high || high - dirent <= DIRENT_NAME)
 		return false;
-	for (const char *name = dirent_name((const unsigned char *)dirent); *name; name++)
-		if ((uint64_t)(name + 1) >= high)
-			return false;
-	for (uint32_t j = 0; j < loop->followers; j++)
+	high -= dirent + DIRENT_NAME;
+	if (bytes_length(dirent_name((const unsigned char *)dirent), high) == high)
+		return false;
+	for (uint32_t j = 0; j < records.loop->followers; j++)
 		if (rule[j].out < 6 && rule[j].out_bytes && record[1 + j] != SVP_NOT_MADE &&
 		    (int64_t)record[1 + j] > (int64_t)f[j].arg[rule[j].out].size &&
 		    f[j].arg[rule[j].out].size)
@@ -246,12 +224,13 @@ static uint64_t device_of_file(const struct svp_follower *f, const unsigned char
  */
 static void ended_at(const uint64_t *record, const __u64 *reg)
 {
-	const struct svp_follower *f = &svp.followers[loop_followers(proc)];
-	const struct follower_rule *rule = &follower_rules[loop_followers(proc)];
+	const struct svp_follower *f = records.followers;
+	const struct follower_rule *rule = records.rules;
 	bool under = f->arg[0].kind == SVP_ARG_UNDER || f->arg[1].kind == SVP_ARG_UNDER;
 	uint64_t dirent = reg[SVP_REG_ENTRY], shown;
 
-	if (rule->out >= 6 || (const unsigned char *)record + loop->stride > areas.staging + STAGING_BYTES ||
+	if (rule->out >= 6 ||
+	    (const unsigned char *)record + records.loop->stride > areas.staging + STAGING_BYTES ||
 	    record[0] != dirent || dirent < (uint64_t)run_names()->own ||
 	    dirent + 280 > (uint64_t)run_names()->own_end + 256)
 		return;
@@ -263,33 +242,42 @@ static void ended_at(const uint64_t *record, const __u64 *reg)
 			      under ? run_path() : (const char *)dirent + DIRENT_NAME);
 }
 
+static void note_arguments(const __u64 *reg)
+{
+	const struct svp_loop *loop = records.loop;
+
+	for (uint32_t j = 0; j < loop->followers; j++) {
+		for (unsigned int i = 0; i < 6; i++) {
+			const struct svp_arg *a = &records.followers[j].arg[i];
+			bool in_register = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT;
+
+			records.used[j][i] = in_register ? reg[a->reg] : a->value;
+		}
+	}
+}
+
 bool records_take(uint32_t number, const __u64 *reg)
 {
-	const struct svp_follower *f;
+	const struct svp_loop *loop = procedures[number].loop;
+	const uint64_t last = reg[loop->end];
 	uint64_t n = 0, first;
 
-	proc = number;
-	loop = procedures[number].loop;
-	f = &svp.followers[loop_followers(number)];
+	records.proc = number;
+	records.loop = loop;
+	records.followers = &svp.followers[loop_followers(number)];
+	records.rules = &follower_rules[loop_followers(number)];
 	first = (uint64_t)record_of(0);
-	if (reg[loop->end] > first)
-		n = (reg[loop->end] - first) / loop->stride;
-	if (reg[loop->end] && n < loop->capacity && reg[SVP_REG_ENTRY] < reg[SVP_REG_ENTRY_END])
+	if (last > first)
+		n = (last - first) / loop->stride;
+	if (last && n < loop->capacity && reg[SVP_REG_ENTRY] < reg[SVP_REG_ENTRY_END])
 		ended_at((const uint64_t *)(first + n * loop->stride), reg);
 	if (n > loop->capacity)
 		return false;
-	for (made = 0; made < n; made++)
-		if (!sound(f, &follower_rules[loop_followers(number)], record_of(made * loop->followers)))
+	for (records.made = 0; records.made < n; records.made++)
+		if (!sound(record_of(records.made * SVP_LOOP_MAX)))
 			break;
-	for (uint32_t j = 0; j < loop->followers; j++) {
-		for (unsigned int i = 0; i < 6; i++) {
-			const struct svp_arg *a = &f[j].arg[i];
-			bool in_register = a->kind == SVP_ARG_REG || a->kind == SVP_ARG_COUNT;
-
-			used[j][i] = in_register ? reg[a->reg] : a->value;
-		}
-	}
-	next = 0;
-	end = made * loop->followers;
-	return made > 0;
+	note_arguments(reg);
+	records.next = 0;
+	records.end = records.made * SVP_LOOP_MAX;
+	return records.made > 0;
 }

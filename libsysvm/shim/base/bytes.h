@@ -9,6 +9,9 @@
 
 /* Any 8 bytes, anywhere; volatile stores keep the compiler from calling memcpy. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) bytes_word;
+typedef uint64_t __attribute__((may_alias)) bytes_aligned_word;
+
+#define BYTES_SLACK 7 /* bytes after a text in memory of ours that bytes_equal_words may read */
 
 static inline void bytes_copy(void *to, const void *from, size_t n)
 {
@@ -56,6 +59,64 @@ static inline int bytes_equal(const void *a, const void *b, size_t n)
 		if (*x++ != *y++)
 			return 0;
 	return 1;
+}
+
+/* The same, eight at a time. Of b all n bytes are there; of a at least those up to the first difference, and
+   BYTES_SLACK more. */
+static inline int bytes_equal_words(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (; n >= 8; n -= 8, x += 8, y += 8)
+		if (*(const bytes_word *)x != *(const bytes_word *)y)
+			return 0;
+	return bytes_equal(x, y, n);
+}
+
+/*
+ * Bytes before the first 0, or `room` if there is none among the first `room` bytes. It reads aligned words,
+ * which lie in a page with a byte that the caller knows to be there.
+ */
+__attribute__((no_sanitize_address)) static inline size_t bytes_length(const void *text, size_t room)
+{
+	const uint64_t ones = ~0ull / 255, highest = ones << 7;
+	const size_t before = (uintptr_t)text & 7;
+	const bytes_aligned_word *at = (const bytes_aligned_word *)((uintptr_t)text - before);
+	uint64_t word, zero;
+	size_t n = 0 - before;
+
+	if (!room)
+		return 0;
+	word = *at | ((1ull << before * 8) - 1); /* what lies before the text is not 0 */
+	while (!(zero = (word - ones) & ~word & highest)) {
+		n += 8;
+		if (n >= room)
+			return room;
+		word = *++at;
+	}
+	n += (size_t)__builtin_ctzll(zero) / 8;
+	return n < room ? n : room;
+}
+
+/* `text` equals `ours`, a text with BYTES_SLACK; of `text` there are `room` bytes. */
+static inline int bytes_same_within(const char *ours, const char *text, size_t room)
+{
+	const uint64_t ones = ~0ull / 255, highest = ones << 7;
+
+	for (; room >= 8; ours += 8, text += 8, room -= 8) {
+		const uint64_t word = *(const bytes_word *)ours;
+		const uint64_t different = word ^ *(const bytes_word *)text;
+		const uint64_t zero = (word - ones) & ~word & highest;
+
+		if (zero) /* what is compared: up to the lowest 0, whose highest bit is the mark */
+			return !(different & (zero ^ (zero - 1)));
+		if (different)
+			return 0;
+	}
+	for (; room && *ours == *text; ours++, text++, room--)
+		if (!*ours)
+			return 1;
+	return 0;
 }
 
 static inline int bytes_same_text(const char *a, const char *b)

@@ -220,22 +220,27 @@ bool memory_constant(uint64_t address)
 	return r && !r->writable;
 }
 
-long memory_string(uint64_t address, uint64_t max, uint64_t sp)
+uint64_t memory_room(uint64_t address, uint64_t sp)
 {
-	const char *s = (const char *)address;
 	const struct range *r;
-	uint64_t room = 0;
 
 	if (on_stack(address, 1, sp))
-		room = quick.stack_high - address;
-	else if (last_read < ranges && address >= range[last_read].low && address < range[last_read].high)
-		room = range[last_read].high - address;
-	else if ((r = range_of(address, 1)))
-		room = r->high - address, last_read = (unsigned int)(r - range);
+		return quick.stack_high - address;
+	if (last_read < ranges && address >= range[last_read].low && address < range[last_read].high)
+		return range[last_read].high - address;
+	r = range_of(address, 1);
+	if (!r)
+		return 0;
+	last_read = (unsigned int)(r - range);
+	return r->high - address;
+}
+
+long memory_string(uint64_t address, uint64_t max, uint64_t sp)
+{
+	uint64_t room = memory_room(address, sp), length;
+
 	if (room > max)
 		room = max;
-	for (uint64_t i = 0; i < room; i++)
-		if (!s[i])
-			return (long)i;
-	return -1;
+	length = bytes_length((const void *)address, room);
+	return length < room ? (long)length : -1;
 }

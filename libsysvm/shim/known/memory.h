@@ -20,6 +20,8 @@ bool memory_child(const struct shim_call *call);
 
 bool memory_writable(uint64_t address, uint64_t size, uint64_t sp);
 bool memory_constant(uint64_t address); /* in a mapping that is not writable: as long as no mapping changes */
+/* Bytes from address on that are known to be readable. */
+uint64_t memory_room(uint64_t address, uint64_t sp);
 /* Length of the string at address, at most max - 1, or -1: not all of it is known to be readable. */
 long memory_string(uint64_t address, uint64_t max, uint64_t sp);
 

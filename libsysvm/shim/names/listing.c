@@ -127,10 +127,7 @@ static struct listing *make(uint32_t description)
 /* What follows the name's 0 may be anything. */
 static bool has_end(const unsigned char *dirent, uint32_t length)
 {
-	for (uint32_t i = DIRENT_NAME; i < length; i++)
-		if (!dirent[i])
-			return true;
-	return false;
+	return bytes_length(dirent + DIRENT_NAME, length - DIRENT_NAME) < length - DIRENT_NAME;
 }
 
 /* Whole dirents with a name that ends: what loops, in the shim and in byte code, rely on. */
@@ -224,7 +221,7 @@ static const unsigned char *search(const struct listing *l, uint32_t from, uint3
 	while (from < to && most--) {
 		const unsigned char *e = l->names + from;
 
-		if (bytes_equal(dirent_name(e), name, (size_t)length + 1))
+		if (bytes_equal_words(dirent_name(e), name, (size_t)length + 1))
 			return e;
 		from += dirent_length(e);
 	}

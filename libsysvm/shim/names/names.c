@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
+#include "libsysvm/shim/base/bytes.h"
 #include "libsysvm/shim/known/descriptors.h"
 #include "libsysvm/shim/known/mounts.h"
 #include "libsysvm/shim/known/paths.h"
@@ -22,7 +23,7 @@
 
 #define DIRENTS ((LISTING_SLOTS + 1) * (size_t)LISTING_BYTES) /* the last ones are the name pool's */
 
-/* RUN_PATH_BYTES, then DIRENTS; null: no procedure has a loop. */
+/* RUN_PATH_BYTES, DIRENTS, and BYTES_SLACK; null: no procedure has a loop. */
 static unsigned char *memory;
 
 void names_reset(void)
@@ -31,7 +32,7 @@ void names_reset(void)
 
 	for (uint32_t i = 0; i < svp.nprocs; i++)
 		any |= procedures[i].loop && !procedures[i].off;
-	memory = any ? areas_map(RUN_PATH_BYTES + DIRENTS) : NULL;
+	memory = any ? areas_map(RUN_PATH_BYTES + DIRENTS + BYTES_SLACK) : NULL;
 	for (uint32_t i = 0; i < svp.nprocs; i++)
 		procedures[i].off |= procedures[i].loop && !memory;
 	if (memory) {

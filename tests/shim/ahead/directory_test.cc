@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,7 +34,8 @@ class Directory : public testing::Test {
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_ / "warm");
     std::filesystem::create_directories(dir_ / "d");
-    for (int i = 0; i < 8; ++i) put("d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
+    for (int i = 0; i < 8; ++i)
+      put("d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
     for (const char* name : {"warm", "d"}) {  // relatime leaves it alone
       timespec t[2] = {{time(nullptr) + 10, 0}, {time(nullptr) - 100, 0}};
       utimensat(AT_FDCWD, path(name).c_str(), t, 0);
@@ -135,7 +137,8 @@ TEST_F(Directory, ACopyOfADescriptorDoesNotEither) {
   look(app, fd, names_[0], &st_);
   app.close(other);  // late
   const uint64_t hits = app.hits();
-  EXPECT_EQ(app.call(SYS_fcntl, static_cast<uint64_t>(fd), F_DUPFD_CLOEXEC, 0), other) << "the lowest number that is free";
+  EXPECT_EQ(app.call(SYS_fcntl, static_cast<uint64_t>(fd), F_DUPFD_CLOEXEC, 0), other)
+      << "the lowest number that is free";
   EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
   EXPECT_EQ(app.hits(), hits + 1);
   app.close(other);
@@ -202,14 +205,18 @@ TEST_F(Directory, RelaxedAgeMakesLateClosesFirst) {
 TEST_F(Directory, FilesOfAnOverlayAreLookedAt) {
   const std::string low = path("low"), high = path("high"), top = path("top");
   for (const std::string& d : {low, high, top}) std::filesystem::create_directories(d);
-  if (unshare(CLONE_NEWNS) || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) || mount("t", low.c_str(), "tmpfs", 0, "") ||
-      mount("t", high.c_str(), "tmpfs", 0, ""))
+  if (unshare(CLONE_NEWNS) || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) ||
+      mount("t", low.c_str(), "tmpfs", 0, "") || mount("t", high.c_str(), "tmpfs", 0, ""))
     GTEST_SKIP() << "cannot mount here";
-  for (const char* d : {"low/warm", "low/d", "high/upper", "high/work"}) std::filesystem::create_directories(path(d));
-  for (int i = 0; i < 8; ++i) put("low/d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
-  const std::string options = "lowerdir=" + low + ",upperdir=" + high + "/upper,workdir=" + high + "/work,xino=off";
+  for (const char* d : {"low/warm", "low/d", "high/upper", "high/work"})
+    std::filesystem::create_directories(path(d));
+  for (int i = 0; i < 8; ++i)
+    put("low/d/file-" + std::to_string(i), std::string(static_cast<size_t>(i) + 1, 'x'));
+  const std::string options =
+      "lowerdir=" + low + ",upperdir=" + high + "/upper,workdir=" + high + "/work,xino=off";
   if (mount("o", top.c_str(), "overlay", 0, options.c_str())) GTEST_SKIP() << "no overlay here";
-  struct stat file {}, directory {};
+  struct stat file {
+  }, directory{};
   ASSERT_EQ(stat(path("top/d").c_str(), &directory) | stat(path("top/d/file-1").c_str(), &file), 0);
   if (file.st_dev == directory.st_dev) GTEST_SKIP() << "files show the overlay's device here";
   {
@@ -223,7 +230,8 @@ TEST_F(Directory, FilesOfAnOverlayAreLookedAt) {
       EXPECT_EQ(st_.st_size, name.back() - '0' + 1);
       EXPECT_EQ(st_.st_dev, file.st_dev);
     }
-    EXPECT_GE(app.hits() - hits, names_.size() - 2) << "the first look may still learn, the next is the run's own";
+    EXPECT_GE(app.hits() - hits, names_.size() - 2)
+        << "the first look may still learn, the next is the run's own";
     app.close(fd);
   }
   for (const std::string& d : {top, low, high}) umount2(d.c_str(), MNT_DETACH);
@@ -236,7 +244,8 @@ TEST_F(Directory, AFileThatIsMountedThereIsNoOverlays) {
       mount("t", path("elsewhere").c_str(), "tmpfs", 0, ""))
     GTEST_SKIP() << "cannot mount here";
   put("elsewhere/file", "elsewhere");
-  struct stat directory {}, file {};
+  struct stat directory {
+  }, file{};
   ASSERT_EQ(stat(path("d").c_str(), &directory) | stat(path("elsewhere/file").c_str(), &file), 0);
   ASSERT_NE(directory.st_dev, file.st_dev);
   {
@@ -277,12 +286,88 @@ TEST_F(Directory, OldRecordsAreNotUsed) {
   app.close(fd);
 }
 
+// A handler of a signal that came while a call was looked at.
+TEST_F(Directory, ACallInTheMiddleOfAnotherDropsTheRecords) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  quick.busy_sp = quick.stack_high - 8;  // the call that was interrupted is further up
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  quick.busy_sp = 0;
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+TEST_F(Directory, ACallFromAnotherStackDropsTheRecords) {
+  Application app(procedures());
+  const long fd = start(app);
+  look(app, fd, names_[0], &st_);
+  std::filesystem::resize_file(path("d/" + names_[1]), 500);
+  const uint64_t high = quick.stack_high;
+  quick.stack_high = 0;
+  EXPECT_EQ(look(app, fd, names_[1], &st_), 0);
+  quick.stack_high = high;
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+// The open has run ahead up to the names, but the program has not read the directory yet.
+TEST_F(Directory, WhatComesBeforeTheLoopIsAskedForFirst) {
+  Application app(procedures());
+  app.close(start(app));
+  const long fd = app.open(path("d"), O_RDONLY | O_NONBLOCK | O_DIRECTORY | O_CLOEXEC);
+  std::filesystem::resize_file(path("d/" + names_[0]), 500);
+  EXPECT_EQ(look(app, fd, names_[0], &st_), 0);
+  EXPECT_EQ(st_.st_size, 500);
+  app.close(fd);
+}
+
+// A loop of three calls by path: the last of them is made for links alone, and an attribute may be secret.
+TEST_F(Directory, EachCallAboutAnEntryHasItsOwnAnswer) {
+  const auto secret = [](const std::string& name) { return "for nobody but " + name + "."; };
+  for (int i = 10; i < 50; ++i) put("d/file-" + std::to_string(i), "x");
+  std::filesystem::create_symlink("nowhere", path("d/link"));
+  bool attributes = true;
+  for (int i = 0; i < 50; ++i) {
+    const std::string name = "file-" + std::to_string(i), text = secret(name);
+    if (std::filesystem::exists(path("d/" + name)))
+      attributes &= setxattr(path("d/" + name).c_str(), "user.label", text.data(), text.size(), 0) == 0;
+  }
+  Application app(procedures());
+  app.close(start(app));
+  for (size_t i = 0; i < names_.size(); ++i) {
+    const std::string file = path("d/" + names_[i]), text = secret(names_[i]);
+    const auto name = reinterpret_cast<uint64_t>(file.c_str()), to = reinterpret_cast<uint64_t>(buffer_);
+    const bool link = names_[i] == "link";
+    EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(AT_FDCWD), name,
+                       reinterpret_cast<uint64_t>(&st_), AT_SYMLINK_NOFOLLOW),
+              0);
+    EXPECT_EQ(S_ISLNK(st_.st_mode), link) << file;
+    const long n = app.call(SYS_lgetxattr, name, reinterpret_cast<uint64_t>("user.label"), to, 300);
+    if (!link && attributes) {
+      EXPECT_EQ(std::string(buffer_, static_cast<size_t>(n)), text);
+      EXPECT_EQ(memmem(areas.staging, STAGING_BYTES, text.data(), text.size()), nullptr)
+          << "it was not wiped";
+    } else {
+      EXPECT_LT(n, 0) << file;
+    }
+    if (link || i % 2) {
+      const long length = app.call(SYS_readlink, name, to, 300);
+      EXPECT_EQ(length, link ? 7 : -EINVAL) << file;
+    }
+  }
+  EXPECT_GT(app.hits(), names_.size()) << "most of them came from records";
+}
+
 // Its buffer is full after every 20 entries: what lies behind that is not looked at before.
 TEST_F(Directory, ARunEndsWhereTheProgramWillWrite) {
   for (int i = 0; i < 200; ++i) put("d/more-" + std::to_string(i), "x");
   Application app(procedures(), false, 10000);
   const int out = ::open("/dev/null", O_WRONLY);
-  const auto print = [&] { app.call(SYS_write, static_cast<uint64_t>(out), reinterpret_cast<uint64_t>("line"), 4); };
+  const auto print = [&] {
+    app.call(SYS_write, static_cast<uint64_t>(out), reinterpret_cast<uint64_t>("line"), 4);
+  };
   const long fd = start(app);
   uint64_t before = 0;
   for (size_t i = 0; i < names_.size(); ++i) {
@@ -290,7 +375,8 @@ TEST_F(Directory, ARunEndsWhereTheProgramWillWrite) {
     EXPECT_EQ(look(app, fd, names_[i], &st_), 0);
     if (i % 20 == 19) print();
   }
-  EXPECT_LE(app.stats().inner - before, names_.size() - 60 + 30) << "each entry once, and what a run asks for besides";
+  EXPECT_LE(app.stats().inner - before, names_.size() - 60 + 30)
+      << "each entry once, and what a run asks for besides";
   app.close(fd);
   ::close(out);
 }
@@ -334,8 +420,8 @@ TEST_F(Directory, FlagsAndBufferAreCompared) {
             0);
   EXPECT_EQ(app.hits(), hits);
   look(app, fd, names_[2], &st_);
-  EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(names_[3].c_str()), 16,
-                     AT_SYMLINK_NOFOLLOW),
+  EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(names_[3].c_str()),
+                     16, AT_SYMLINK_NOFOLLOW),
             -EFAULT);
   app.close(fd);
 }
@@ -392,9 +478,10 @@ TEST_F(Hostile, ARecordThatPointsOutsideIsVoid) {
 // At the end of the staging area stands "xxxxx", and what lies behind it is not the loop's.
 TEST_F(Hostile, ANameThatDoesNotEndInsideIsVoid) {
   put("d/xxxxx", "a sixth of a line");
-  Application app(with("st64 [r25], r248",
-                       "movi32 r60, 262120\nadd r60, r255, r60\nmovi64 r61, 0x7878787878787878\nst64 [r60], r61\n"
-                       "st64 [r60+8], r61\nst64 [r60+16], r61\nst64 [r25], r60"));
+  Application app(
+      with("st64 [r25], r248",
+           "movi32 r60, 262120\nadd r60, r255, r60\nmovi64 r61, 0x7878787878787878\nst64 [r60], r61\n"
+           "st64 [r60+8], r61\nst64 [r60+16], r61\nst64 [r25], r60"));
   ASSERT_EQ(app.started(), SHIM_ON);
   const long fd = start(app);
   std::stable_partition(names_.begin(), names_.end(), [](const std::string& n) { return n == "xxxxx"; });
@@ -414,12 +501,13 @@ TEST_F(Hostile, AResultLargerThanItsPlaceIsVoid) {
   for (const std::string& name : names_) {
     const std::string file = path("d/" + name);
     ASSERT_EQ(stat(file.c_str(), &now), 0);
-    EXPECT_EQ(app.call(SYS_newfstatat, static_cast<uint64_t>(AT_FDCWD), reinterpret_cast<uint64_t>(file.c_str()),
-                       reinterpret_cast<uint64_t>(&st_), AT_SYMLINK_NOFOLLOW),
-              0);
+    EXPECT_EQ(
+        app.call(SYS_newfstatat, static_cast<uint64_t>(AT_FDCWD), reinterpret_cast<uint64_t>(file.c_str()),
+                 reinterpret_cast<uint64_t>(&st_), AT_SYMLINK_NOFOLLOW),
+        0);
     EXPECT_EQ(st_.st_size, now.st_size) << name;
-    EXPECT_EQ(app.call(SYS_lgetxattr, reinterpret_cast<uint64_t>(file.c_str()), reinterpret_cast<uint64_t>("user.label"),
-                       reinterpret_cast<uint64_t>(buffer_), 300),
+    EXPECT_EQ(app.call(SYS_lgetxattr, reinterpret_cast<uint64_t>(file.c_str()),
+                       reinterpret_cast<uint64_t>("user.label"), reinterpret_cast<uint64_t>(buffer_), 300),
               -ENODATA)
         << name;
   }
@@ -445,11 +533,12 @@ class Mounts : public testing::Test {
 };
 
 TEST_F(Mounts, ADirectoryWithAMountPointOfAnotherKindIsAvoided) {
-  ASSERT_TRUE(take("22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-                   "23 22 0:21 / /proc rw shared:5 - proc proc rw\n"
-                   "24 22 0:30 / /usr/lib rw,nosuid master:7 - fuse.sshfs host: rw\n"
-                   "25 22 0:31 / /usr/share/doc rw - autofs systemd-1 rw\n"
-                   "26 22 0:32 / /tmp rw - tmpfs tmpfs rw\n"));
+  ASSERT_TRUE(
+      take("22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+           "23 22 0:21 / /proc rw shared:5 - proc proc rw\n"
+           "24 22 0:30 / /usr/lib rw,nosuid master:7 - fuse.sshfs host: rw\n"
+           "25 22 0:31 / /usr/share/doc rw - autofs systemd-1 rw\n"
+           "26 22 0:32 / /tmp rw - tmpfs tmpfs rw\n"));
   EXPECT_TRUE(mounts_avoid(inode("/")));
   EXPECT_TRUE(mounts_avoid(inode("/usr")));
   EXPECT_TRUE(mounts_avoid(inode("/usr/share")));
@@ -459,17 +548,19 @@ TEST_F(Mounts, ADirectoryWithAMountPointOfAnotherKindIsAvoided) {
 
 TEST_F(Mounts, NothingIsLookedAtUnderAMountThatMayWait) {
   // Below the FUSE mount nothing may be looked at, so its directory is not among those avoided: nobody lists it.
-  ASSERT_TRUE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
-                   "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
-                   "25 24 0:31 / /usr/share/doc rw - nfs4 host:/x rw\n"));
+  ASSERT_TRUE(
+      take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
+           "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
+           "25 24 0:31 / /usr/share/doc rw - nfs4 host:/x rw\n"));
   EXPECT_TRUE(mounts_avoid(inode("/")));
   EXPECT_FALSE(mounts_avoid(inode("/usr/share")));
 }
 
 TEST_F(Mounts, AGoodFileSystemUnderOneThatMayWaitSwitchesLoopsOff) {
-  EXPECT_FALSE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
-                    "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
-                    "25 24 0:31 / /usr/share rw - tmpfs tmpfs rw\n"));
+  EXPECT_FALSE(
+      take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
+           "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
+           "25 24 0:31 / /usr/share rw - tmpfs tmpfs rw\n"));
 }
 
 TEST_F(Mounts, ALineThatIsNotUnderstoodSwitchesLoopsOff) {
@@ -482,7 +573,8 @@ TEST_F(Mounts, SpacesInPathsAreWritten040) {
   std::filesystem::create_directories(dir + "/mnt");
   std::string written = dir;
   written.replace(written.find(' '), 1, "\\040");
-  ASSERT_TRUE(take("22 1 254:0 / / rw - ext4 /dev/vda rw\n25 22 0:31 / " + written + "/mnt rw - nfs4 host:/x rw\n"));
+  ASSERT_TRUE(
+      take("22 1 254:0 / / rw - ext4 /dev/vda rw\n25 22 0:31 / " + written + "/mnt rw - nfs4 host:/x rw\n"));
   EXPECT_TRUE(mounts_avoid(inode(dir.c_str())));
   std::filesystem::remove_all(dir);
 }
