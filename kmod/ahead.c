@@ -26,6 +26,7 @@
 #include "context.h"
 #include "kernel_env.h"
 #include "names.h"
+#include "user_words.h"
 
 static unsigned char names_ahead = SYSVM_AHEAD_MOST;
 module_param_named(ahead, names_ahead, byte, 0644);
@@ -78,18 +79,16 @@ static unsigned int add(struct sysvm_ahead *ahead, struct dentry *parent, u64 en
 {
 	struct sysvm_ahead_name *name = &ahead->name[ahead->count];
 	u64 left = present->end - entry;
-	long length;
-	struct { /* of struct linux_dirent64 */
-		u16 length;
-		u8 type;
-	} __packed dirent;
+	unsigned int length, size;
+	u64 dirent; /* of struct linux_dirent64: d_reclen, d_type, five bytes of the name */
 
-	if (left < DIRENT_SHORTEST ||
-	    copy_from_user(&dirent, u64_to_user_ptr(entry + DIRENT_LENGTH), sizeof(dirent)) ||
-	    dirent.length < DIRENT_SHORTEST || dirent.length > left)
+	if (left < DIRENT_SHORTEST || get_user(dirent, (u64 __user *)u64_to_user_ptr(entry + DIRENT_LENGTH)))
 		return 0;
-	length = strncpy_from_user(text, u64_to_user_ptr(entry + DIRENT_NAME), SYSVM_NAME_MOST);
-	if (length <= 0 || length >= SYSVM_NAME_MOST)
+	size = (u16)dirent;
+	if (size < DIRENT_SHORTEST || size > left)
+		return 0;
+	length = sysvm_copy_component(text, u64_to_user_ptr(entry + DIRENT_NAME));
+	if (!length)
 		return 0;
 	name->dentry = look_up(parent, text, length);
 	if (name->dentry) {
@@ -98,7 +97,7 @@ static unsigned int add(struct sysvm_ahead *ahead, struct dentry *parent, u64 en
 		ahead->count++;
 	}
 	/* Where the instruction is going to end, the program has other plans. */
-	return present->kinds >> (dirent.type & 15) & 1 ? 0 : dirent.length;
+	return present->kinds >> (dirent >> 16 & 15) & 1 ? 0 : size;
 }
 
 void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const struct sysvm_entry *present,
@@ -123,6 +122,20 @@ void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const st
 	ahead->until = max(entry, present->next);
 }
 
+/* memcmp() goes byte by byte. */
+static bool same_bytes(const unsigned char *a, const unsigned char *b, unsigned int n)
+{
+	typedef u64 word __aligned(1);
+
+	for (; n >= sizeof(word); n -= sizeof(word), a += sizeof(word), b += sizeof(word))
+		if (*(const word *)a != *(const word *)b)
+			return false;
+	while (n--)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
+
 /* What d_lookup() asks of a dentry in its bucket. */
 static bool is_still(struct dentry *dentry, const struct dentry *parent, const char *name,
 		     unsigned int length)
@@ -131,7 +144,7 @@ static bool is_still(struct dentry *dentry, const struct dentry *parent, const c
 
 	spin_lock(&dentry->d_lock);
 	still = dentry->d_parent == parent && !d_unhashed(dentry) && dentry->d_name.len == length &&
-		!memcmp(dentry->d_name.name, name, length);
+		same_bytes(dentry->d_name.name, (const unsigned char *)name, length);
 	spin_unlock(&dentry->d_lock);
 	return still;
 }

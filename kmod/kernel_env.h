@@ -114,14 +114,26 @@ static inline void sysvm_env_entries_end(struct sysvm_env *env)
 
 static inline int sysvm_env_load(struct sysvm_env *env, u64 address, void *to, unsigned int n)
 {
+	u64 value;
+
 	sysvm_forget_branches();
-	return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;
+	if (n != sizeof(value)) /* Most loads are of a word, which needs none of the checks of an object. */
+		return copy_from_user(to, u64_to_user_ptr(address), n) ? -EFAULT : 0;
+	if (get_user(value, (u64 __user *)u64_to_user_ptr(address)))
+		return -EFAULT;
+	memcpy(to, &value, sizeof(value));
+	return 0;
 }
 
 static inline int sysvm_env_store(struct sysvm_env *env, u64 address, const void *from, unsigned int n)
 {
+	u64 value;
+
 	sysvm_forget_branches();
-	return copy_to_user(u64_to_user_ptr(address), from, n) ? -EFAULT : 0;
+	if (n != sizeof(value))
+		return copy_to_user(u64_to_user_ptr(address), from, n) ? -EFAULT : 0;
+	memcpy(&value, from, sizeof(value));
+	return put_user(value, (u64 __user *)u64_to_user_ptr(address));
 }
 
 static inline u64 sysvm_env_max_fuel(void)

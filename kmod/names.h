@@ -7,11 +7,11 @@
 
 #include "ahead.h"
 
+#define SYSVM_NAME_MOST 256 /* bytes, its 0 included: NAME_MAX */
+
 struct file;
 struct sysvm_entry;
 struct sysvm_env;
-
-#define SYSVM_NAME_MOST 256 /* bytes, its 0 included: NAME_MAX */
 
 /* What is kept from one name to the next. Its thread's alone; empty but within an instruction. */
 struct sysvm_directory {
