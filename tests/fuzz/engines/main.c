@@ -10,9 +10,9 @@
  * machine.
  *
  *   generate.c, calls.c,
- *   entries.c             random programs        model.c   an independent machine
- *   constants.c           what they refer to     run.c     one run
- *   world.c               the scratch tree
+ *   arguments.c, entries.c  random programs      model.c   an independent machine
+ *   constants.c             what they refer to   run.c     one run
+ *   world.c                 the scratch tree
  *
  * With the model as one engine it says which instructions and calls were never executed with success; with
  * --all it fails then.
