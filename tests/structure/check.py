@@ -41,11 +41,10 @@ def read_lists():
     return directions, circles, skipped
 
 
-def files_of(root):
-    for folder, _, names in os.walk(os.path.join(SOURCE, root)):
-        for name in names:
-            if name.endswith(CODE):
-                yield os.path.relpath(os.path.join(folder, name), SOURCE)
+def files_of(roots):
+    return {os.path.relpath(os.path.join(folder, name), SOURCE) for root in roots
+            for folder, _, names in os.walk(os.path.join(SOURCE, root))
+            for name in names if name.endswith(CODE)}
 
 
 def includes(path):
@@ -87,7 +86,8 @@ def symbols(object_file):
 def calls(roots, skipped):
     """[(user, symbol, file that defines it)], and the sources that have an object."""
     objects = list(objects_of(roots))
-    read = [(target, source, *symbols(path)) for target, source, path in objects if target not in skipped]
+    read = [(target, source, *symbols(path)) for target, source, path in objects
+            if not {target, source} & skipped]
     where = collections.defaultdict(set)
     for target, source, defined, _ in read:
         for name in defined:
@@ -127,14 +127,14 @@ def circles_in(uses):
 
 def main():
     directions, circles, skipped = read_lists()
-    roots = sorted({*directions, *circles})
-    files = {path for root in roots for path in files_of(root)}
+    roots = sorted({*directions.get(".", ()), *directions, *circles} - {"."})
+    files = files_of(roots)
     # (user, used, why), each pair once for each reason
     edges = [(path, used, "includes") for path in sorted(files) for used in includes(path)]
-    called, built = calls(roots, skipped)
+    called, built = calls(roots, set(skipped))
     edges += [(user, used, f"uses {name} of") for user, name, used in sorted(called)]
     complaints = [f"{path}: no object file; build all first" for path in sorted(files - built)
-                  if path.endswith((".c", ".cc")) and "/examples/" not in path]
+                  if path.endswith((".c", ".cc")) and not path.endswith(".bpf.c") and "/examples/" not in path]
 
     def folder_of(root, path):
         inner = os.path.relpath(os.path.dirname(path), root)
@@ -143,7 +143,7 @@ def main():
         return inner
 
     for root, below in directions.items():
-        inside = lambda path: path.startswith(root + "/")
+        inside = lambda path: path in files and (root == "." or path.startswith(root + "/"))
         complaints += [f"{path}: its folder is not in directions.txt" for path in sorted(files)
                        if inside(path) and folder_of(root, path) not in below]
         complaints += [f"{user} {why} {used}: upwards" for user, used, why in edges

@@ -8,7 +8,7 @@ import tempfile
 
 CC, NM = sys.argv[1:3]
 CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check.py")
-LISTS = "root: top > low\ncircles root\n"
+LISTS = ".: root > other\nroot: top > low\ncircles root\n"
 GOOD = {"top/a.h": "", "top/a.c": "int b(void); int a(void) { return b(); }",
         "low/b.c": "int b(void) { return 1; }", "low/c.c": "int c(void) { return 2; }"}
 CASES = [  # what is changed, what is said
@@ -19,6 +19,7 @@ CASES = [  # what is changed, what is said
       "low/c.c": "int b(void); int c(void) { return b(); }"},
      "a circle of files: root/low/b.c, root/low/c.c"),
     ({"side/d.h": ""}, "root/side/d.h: its folder is not in directions.txt"),
+    ({"../other/e.h": '#include "root/top/a.h"'}, "other/e.h includes root/top/a.h: upwards"),
 ]
 
 
