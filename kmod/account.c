@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays. All that the module allocates for a user is counted against that user with its real size (what
+ * Who pays. Everything that the module allocates for a user is charged to that user at its real size (what
  * the allocator handed out, not what was asked for) until it is freed, and limited as io_uring limits what it
- * pins: by RLIMIT_MEMLOCK over all that the user has locked anywhere (user->locked_vm), unless he may lock
- * without limit (CAP_IPC_LOCK). A process's share shows as VmPin in /proc/PID/status. Control groups are
- * charged besides (GFP_KERNEL_ACCOUNT).
+ * pins: by RLIMIT_MEMLOCK, over everything that the user has locked anywhere (user->locked_vm), unless the
+ * user may lock without limit (CAP_IPC_LOCK). A process's share shows as VmPin in /proc/PID/status. Control
+ * groups are charged as well (GFP_KERNEL_ACCOUNT).
  *
  * Bytes are counted and whole pages charged, over all contexts of the user, so that fifty small procedures
- * cost what they take and not fifty pages. The contexts of a user are limited in number, as instances of
- * inotify are, but for whoever may exceed limits (CAP_SYS_RESOURCE).
+ * cost what they take and not fifty pages. A user's contexts are limited in number, as inotify instances are,
+ * unless the user may exceed limits (CAP_SYS_RESOURCE).
  *
  * Tested by tests/qemu/test_account.c.
  */
@@ -40,7 +40,10 @@ struct sysvm_account {
 	size_t limited;	   /* of these, what counts for RLIMIT_MEMLOCK */
 };
 
-/* Protects all accounts and their hash. Bottom halves off: also taken by what frees after a grace period. */
+/*
+ * Protects all accounts and their hash. Bottom halves off: callbacks that free after a grace period take it,
+ * too.
+ */
 static DEFINE_SPINLOCK(accounts_lock);
 static DEFINE_HASHTABLE(accounts, 6);
 
@@ -65,7 +68,7 @@ static struct sysvm_account *find(const struct user_struct *user)
 	return NULL;
 }
 
-/* Under accounts_lock. Returns what the caller frees with done_with() when he has let go of the lock. */
+/* Under accounts_lock. Returns what the caller frees with done_with() after unlocking. */
 static struct sysvm_account *put(struct sysvm_account *account)
 {
 	if (--account->refs)
@@ -82,7 +85,7 @@ static void done_with(struct sysvm_account *account)
 	kfree(account);
 }
 
-/* The caller's account, with one context more. -EMFILE: he has too many. */
+/* The caller's account, with one more context. -EMFILE: there are too many. */
 struct sysvm_account *sysvm_account_open(void)
 {
 	struct sysvm_account *account, *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
@@ -91,7 +94,7 @@ struct sysvm_account *sysvm_account_open(void)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_bh(&accounts_lock);
 	account = find(current_user());
-	/* Asked only where it matters: security modules log who is refused a capability. */
+	/* Asked only where it matters: security modules log each refusal of a capability. */
 	if (account && account->contexts >= READ_ONCE(max_contexts) && !capable(CAP_SYS_RESOURCE)) {
 		account = ERR_PTR(-EMFILE);
 		goto out;
@@ -133,7 +136,7 @@ static bool lock_pages(struct user_struct *user, unsigned long pages, unsigned l
 	return true;
 }
 
-/* The context holds so many bytes more, or less: what its process sees as pinned. */
+/* Adds to, or subtracts from, the bytes that the context holds: what its process sees as pinned. */
 static void context_holds(struct sysvm_context *context, long bytes)
 {
 	long more = pages_of(context->bytes + bytes) - pages_of(context->bytes);

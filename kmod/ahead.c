@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Half of a stat of a hot file is waiting for memory: its dentry and its inode lie anywhere. Who knows the
- * next names can have them fetched meanwhile. So names are taken sixteen at a time: each is looked up with
- * d_lookup(), and the three lines of its inode that a stat reads are prefetched; then they are worked on
- * one by one.
+ * Half the time of a stat of a hot file goes into waiting for memory: its dentry and its inode may lie
+ * anywhere. We know which names come next, so we can fetch their memory early. Names are taken sixteen at a
+ * time: each is looked up with d_lookup(), and the three cache lines of its inode that a stat reads are
+ * prefetched. Then the names are handled one by one.
  *
- * Nothing is decided ahead. When a name's turn has come it is read and copied again, the right to search
- * the directory is asked for, and of the dentry that was found is asked, under its lock, what d_lookup()
- * asks of each that it comes across: that it is still hashed, below this directory, by this name. There is
- * at most one such dentry, so it is the one that a lookup would find now. Any other answer, and the lookup
- * is made. What the dentry is (a file, a mount point ...) is checked after that, by names.c.
+ * Nothing is decided early. When a name's turn comes it is read and copied again, the right to search the
+ * directory is checked, and so is the dentry that was found: under its lock, by what d_lookup() checks, that
+ * it is still hashed, below this directory, under this name. There is at most one such dentry, so it is the
+ * one that a lookup would find now. If any check fails, the lookup is made. What the dentry is (a file, a
+ * mount point ...) is checked after that, by names.c.
  *
- * The program's memory is read ahead only where it is present: what is not is not fetched before its turn.
+ * The program's memory is read early only where it is mapped: no page fault is taken before a name's turn.
  *
  * Tested by tests/qemu/test_entries_race.c.
  */
@@ -58,7 +58,10 @@ static void prefetch_inode(const struct dentry *dentry)
 	prefetch(&inode->i_blocks);
 }
 
-/* A dentry that somebody could notice to be held (an unlink on NFS renames it then) is let go of at once. */
+/*
+ * If somebody could notice that we hold a dentry (an unlink on NFS then renames the file), we drop it right
+ * away.
+ */
 static struct dentry *look_up(struct dentry *parent, const char *text, unsigned int length)
 {
 	struct qstr name = QSTR_INIT(text, length);
@@ -96,7 +99,7 @@ static unsigned int add(struct sysvm_ahead *ahead, struct dentry *parent, u64 en
 		name->entry = entry;
 		ahead->count++;
 	}
-	/* Where the instruction is going to end, the program has other plans. */
+	/* The instruction ends at such a name, so nothing after it is needed. */
 	return present->kinds >> (dirent >> 16 & 15) & 1 ? 0 : size;
 }
 
@@ -106,7 +109,10 @@ void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const st
 	unsigned int most = min_t(unsigned int, READ_ONCE(names_ahead), SYSVM_AHEAD_MOST), i;
 	u64 entry = present->entry;
 
-	/* Each once, known or not; and for the last one alone there is nothing to be fetched meanwhile. */
+	/*
+	 * Each name once, known or not. A last name alone is not worth it: nothing could be done while it is
+	 * fetched.
+	 */
 	if (entry < ahead->until || present->end - present->next < DIRENT_SHORTEST)
 		return;
 	sysvm_ahead_drop(ahead);
@@ -136,7 +142,7 @@ static bool same_bytes(const unsigned char *a, const unsigned char *b, unsigned 
 	return true;
 }
 
-/* What d_lookup() asks of a dentry in its bucket. */
+/* What d_lookup() checks of a dentry in its bucket. */
 static bool is_still(struct dentry *dentry, const struct dentry *parent, const char *name,
 		     unsigned int length)
 {

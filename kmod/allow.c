@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a program may not ask of a call that it may make.
+ * What a program may not do with a call that it may make.
  *
  * 1. Our own device. The application does not know that it is open, so to a program its number is not an open
- *    one: -EBADF. (The run holds the file besides, so closing it behind our back does no harm.)
+ *    one: -EBADF. (The run holds the file besides, so closing it under our feet does no harm.)
  * 2. ioctl and fcntl commands that are not on the list. An ioctl can be anything: enter the machine again and
  *    nest without end, or ask for a restart by a route of its own. Such a call is left to user space.
  *
  * The lists are those rows of uapi/syscalls.inc that only read, or change what is private to the descriptor,
- * and a few more by name. A descriptor may change between the look and the call; then rule 2 still holds, and
+ * and a few more by name. A descriptor may change between the check and the call. Rule 2 still holds then;
  * rule 1 is a courtesy.
  *
  * Tested by tests/qemu/test_calls.c (own descriptor, denied commands).

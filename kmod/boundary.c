@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Between two calls a plain program is in user space, and on its way there the kernel does what it must:
- * delivers signals, runs deferred work, lets others run. A program in the machine is looked at here instead,
- * before every call and at every backward jump, and leaves when there is something to do.
+ * delivers signals, runs deferred work, lets others run. For a program in the machine this is checked here
+ * instead, before every call and at every backward jump, and the program leaves when there is something to
+ * do.
  *
  * - A seccomp filter, tracer, auditor or system call tracepoint judges calls where they enter the kernel,
  *   which inner calls do not: with any of them set on the task, the program stops and user space makes the
- *   calls plainly. Looked at before every call, because another thread can set a filter for all, and a tracer
- *   attach, in the middle of a run.
+ *   calls plainly. Checked before every call, because in the middle of a run another thread can set a filter
+ *   for all, and a tracer can attach.
  * - A signal stops it where a plain program would have taken it.
  * - close() leaves the last part of its work to the return to user space on kernels before 6.6 (a pipe's
  *   reader sees the end of file only then): that is done in place.
- * - One entry lasts about 5 ms: cond_resched() is nothing on preemptible kernels, and some of the kernel
- *   waits for each task to be seen in user space.
+ * - One entry lasts about 5 ms: cond_resched() does nothing on preemptible kernels, and some parts of the
+ *   kernel wait until each task has been in user space.
  *
  * Tested by tests/qemu/ (test_judged.c, test_midrun.c, test_observed.c, test_seccomp.c).
  */
@@ -44,8 +45,8 @@ void __init sysvm_boundary_init(void)
 }
 
 /*
- * Of others: a run under a filter has something queued itself, in case that its task ends inside (page.c).
- * That is compared by its address, and looked into only if it is ours, which nobody else takes away.
+ * Work of others: a run under a filter has queued something itself, in case its task ends inside (page.c). It
+ * is recognised by its address, and read only if it is ours, which nobody else removes.
  */
 static bool has_task_work(const struct sysvm_env *env)
 {
@@ -57,7 +58,7 @@ static bool has_task_work(const struct sysvm_env *env)
 
 /*
  * TIF_NOTIFY_RESUME alone says little: with restartable sequences, which the C library uses, every call that
- * slept raises it, and those only care about the return to user space itself.
+ * slept raises it, and they matter only at the return to user space itself.
  */
 static bool has_work_on_return(const struct sysvm_env *env)
 {
@@ -74,7 +75,10 @@ bool sysvm_boundary_has_news(void)
 	       READ_ONCE(current_thread_info()->syscall_work) != SYSCALL_WORK_SECCOMP;
 }
 
-/* Something may want this task to stop, or has just ceased to. Others run first: one may attach to it. */
+/*
+ * Something may want this task to stop, or did a moment ago. Let others run first: one of them may attach to
+ * it.
+ */
 noinline u32 sysvm_boundary_look(const struct sysvm_env *env)
 {
 	unsigned long work;
@@ -95,7 +99,7 @@ noinline u32 sysvm_boundary_look(const struct sysvm_env *env)
 	return work ? SYSVM_JUDGED : 0;
 }
 
-/* Behind a call that may have closed a file. Holds nothing. */
+/* After a call that may have closed a file. Holds nothing. */
 void sysvm_boundary_after_close(void)
 {
 	if (task_work_pending(current))

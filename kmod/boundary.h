@@ -22,7 +22,7 @@ struct sysvm_env;
 
 /* Not 0: the status to stop with, or SYSVM_JUDGED. */
 u32 sysvm_boundary_look(const struct sysvm_env *env);
-/* Somebody wants to see calls who did not when the task's filters were asked. */
+/* Somebody who did not want to see calls when the task's filters were asked now does. */
 bool sysvm_boundary_has_news(void);
 void sysvm_boundary_after_close(void);
 void sysvm_boundary_init(void);

@@ -14,7 +14,7 @@
 #include "context.h"
 
 LIST_HEAD(sysvm_contexts);
-DEFINE_MUTEX(sysvm_contexts_lock); /* sysvm_contexts: only for who looks at all of them */
+DEFINE_MUTEX(sysvm_contexts_lock); /* sysvm_contexts: needed only to go through all of them */
 
 int sysvm_open(struct inode *inode, struct file *file)
 {
@@ -43,7 +43,9 @@ int sysvm_open(struct inode *inode, struct file *file)
 	mutex_init(&context->procs_lock);
 	spin_lock_init(&context->pages_lock);
 	hash_init(context->pages);
-	/* The struct, not what it maps: exec and exit free memory as ever, no other mm gets its address. */
+	/*
+	 * The struct, not what it maps: exec and exit free memory as usual, and no other mm gets its address.
+	 */
 	mmgrab(current->mm);
 	context->mm = current->mm;
 	ret = sysvm_charge(context, &context->charge,

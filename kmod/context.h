@@ -33,24 +33,24 @@
 
 /*
  * In the saved ax of a task that is inside the machine, where a task that has just entered the kernel has
- * -ENOSYS: so a program that enters the machine again, by whatever way, is found out. Put over by the result
+ * -ENOSYS: so a program that enters the machine again, by whatever way, is detected. The result overwrites it
  * on the way out.
  */
 #define SYSVM_INSIDE 0
 
 struct sysvm_procedure {
 	refcount_t refs;
-	struct sysvm_program program; /* starts stands behind code; data_base is only ever a number */
+	struct sysvm_program program; /* starts comes after code; data_base is only ever a number */
 	atomic64_t runs;
 	struct sysvm_charge charge;
 	struct rcu_head rcu;
 	u8 code[]; /* verified; never changes */
 };
 
-/* Written by the thread that runs, read by whoever looks: each is a word of its own. */
+/* Written by the thread that runs, read by others without a lock: each is one word. */
 struct sysvm_counters {
 	u64 calls;
-	u64 names; /* of these, those made by the short way (names.c) */
+	u64 names; /* of these, those made by the short path (names.c) */
 	u64 stops[SYSVM_STATUSES]; /* by status: their sum is the number of entries */
 };
 
@@ -63,7 +63,7 @@ struct sysvm_context {
 
 	struct sysvm_account *account;
 	struct sysvm_charge charge; /* of the context itself */
-	bool unlimited;		    /* whoever opened it may lock memory without limit */
+	bool unlimited;		    /* its opener may lock memory without limit */
 	size_t bytes;		    /* of it and all that it has; written by account.c under its lock */
 
 	struct mutex procs_lock; /* writing procs, proc_bytes; never held across a run or user access */
@@ -79,7 +79,7 @@ struct sysvm_context {
 };
 
 enum sysvm_page_state {
-	SYSVM_PAGE_BUSY = 1, /* a run uses it, and frees it if it is GONE at the end */
+	SYSVM_PAGE_BUSY = 1, /* a run uses it, and frees it if it is GONE when the run ends */
 	SYSVM_PAGE_GONE = 2, /* unmapped, not to be found any more */
 };
 
@@ -89,7 +89,7 @@ struct sysvm_thread_page {
 	struct pid *owner;	 /* the thread that mapped it; held, so it is no other's address */
 	struct sysvm_page *mem;	 /* the page as the kernel sees it: hostile */
 	u64 interrupted;	 /* sequence number of a run that asked to be restarted, or 0 */
-	struct sysvm_env env;	 /* of the run; here and not on the stack, because it is the same each time */
+	struct sysvm_env env;	 /* of the run; here and not on the stack, as it is the same each time */
 	long restart;		 /* what a call returned that asks for a restart */
 	struct sysvm_counters counters;
 	unsigned int mappings;	 /* under pages_lock */
@@ -97,7 +97,7 @@ struct sysvm_thread_page {
 	struct sysvm_charge charge;
 	struct rcu_head rcu;
 
-	/* What a run holds, in case that its task ends inside. Valid while BUSY. */
+	/* What a run holds, in case its task ends inside. Valid while BUSY. */
 	struct file *file;
 	struct sysvm_procedure *procedure; /* or NULL */
 	struct callback_head at_exit;
@@ -120,7 +120,7 @@ int sysvm_release(struct inode *inode, struct file *file);
 
 /* page.c */
 int sysvm_mmap(struct file *file, struct vm_area_struct *vma);
-/* Nobody finds it any more, and no run uses it. The context is still there. */
+/* Nobody can find it any more, and no run uses it. The context still exists. */
 void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage);
 void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage);
 /* From now on the end of the task releases what the run holds. false: it cannot be arranged. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module is doing, for who administers it: /sys/kernel/debug/sysvm/contexts (root only), and what
- * the selftest found. One line for the module, one for each user who has a context open, one for each context
- * and each of its procedures. Counters are read while they change: each is right by itself.
+ * What the module is doing, for its administrator: /sys/kernel/debug/sysvm/contexts (root only), and what the
+ * selftest found. One line for the module, one for each user who has a context open, one for each context and
+ * each of its procedures. Counters are read while they change: each is correct by itself.
  *
  * Tested by tests/qemu/observe.sh.
  */
@@ -93,7 +93,7 @@ static int selftest_show(struct seq_file *file, void *data)
 }
 DEFINE_SHOW_ATTRIBUTE(selftest);
 
-/* The machine works without it: nobody looks at the results. */
+/* The machine works without it, so results are ignored. */
 void sysvm_debug_init(void)
 {
 	directory = debugfs_create_dir("sysvm", NULL);

@@ -234,7 +234,10 @@ noinline void sysvm_clear_branch_history(void)
 {
 	if (needs_bhb_loop)
 		static_call(sysvm_clear_bhb)();
-	/* Indirect branch history fence: where the processor isolates user from kernel history, ours too. */
+	/*
+	 * Indirect branch history fence: where the processor isolates user from kernel history, it isolates
+	 * ours, too.
+	 */
 	if (needs_bhb_fence)
 		asm volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xf8" ::: "memory");
 }
@@ -304,7 +307,7 @@ long sysvm_after_error(struct sysvm_env *env, long result)
 			env->stop = SYSVM_RESTART;
 			return result;
 		}
-		return -EINTR; /* No signal: nobody would turn the code into anything. */
+		return -EINTR; /* No signal is pending: nobody would turn the code into anything. */
 	case -ERESTART_RESTARTBLOCK:
 		return -EINTR; /* Its restart would not come back here. No row returns it. */
 	}

@@ -54,7 +54,7 @@ static __always_inline long sysvm_dispatch(struct pt_regs *regs, unsigned int in
 
 /* A call's error: what the program sees of it, or env->stop is set. */
 long sysvm_after_error(struct sysvm_env *env, long result);
-/* The same where something is to be looked at before or behind it. why: what sysvm_env_look() said. */
+/* The same where something is to be checked before or after it. why: what sysvm_env_look() returned. */
 long sysvm_dispatch_slowly(struct sysvm_env *env, unsigned int index, u32 why);
 void sysvm_run_task_work(void);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a run holds: how every entry gets hold of its page and its procedure, and lets go of them. Here and
- * inline, because it is a good part of what an entry costs; the same things are made and freed in page.c and
- * procedure.c.
+ * What a run holds: how every entry takes its page and its procedure, and releases them. Here and inline,
+ * because this is a good part of what an entry costs; page.c and procedure.c make and free the same things.
  *
  * Tested by tests/qemu/ (test_life.c, test_midrun.c).
  */
@@ -52,9 +51,8 @@ static __always_inline struct sysvm_procedure *sysvm_procedure_get(struct sysvm_
 }
 
 /*
- * Finds the calling thread's page, which is then BUSY until it is let go of, and holds the procedure of that
- * number or NULL. Not 0: -ENXIO, -EBUSY. Both are found with preemption off, which is what RCU readers cost
- * least with.
+ * Finds the calling thread's page, which is then BUSY until it is released, and holds the procedure of that
+ * number or NULL. Not 0: -ENXIO, -EBUSY. Both are found with preemption off, where RCU readers cost least.
  */
 static __always_inline int sysvm_page_hold(struct file *file, struct sysvm_context *context, u32 number,
 					   struct sysvm_thread_page **found,
@@ -84,7 +82,7 @@ static __always_inline void sysvm_page_let_go(struct sysvm_thread_page *tpage)
 	struct file *file = tpage->file;
 	int state = SYSVM_PAGE_BUSY;
 
-	OPTIMIZER_HIDE_VAR(tpage); /* No address in it is worth a place on the stack for the whole run. */
+	OPTIMIZER_HIDE_VAR(tpage); /* Not worth a place on the stack for the whole run. */
 	if (unlikely(tpage->waits_for_exit))
 		sysvm_page_not_at_exit(tpage);
 	if (likely(tpage->procedure))

@@ -5,25 +5,24 @@
  * filter. With it, the kernel's own function is asked about each inner call, with the call's number and
  * arguments in the task's own registers, as for a plain call. What comes out of it, by the filter's verdict:
  *
- *   ALLOW, LOG    the call is made
- *   ERRNO         its result is that error
- *   TRACE         nobody traces (else we would not be here): its result is ENOSYS, as for a plain call
- *   USER_NOTIF    the supervisor sees the inner call, and answers it or lets it go on; a signal ends the wait
- *   KILL_PROCESS  the fatal signal is pending: the run ends
- *   KILL_THREAD   the thread ends here and now, inside: its task work (page.c) releases what the run holds
- *   TRAP          a handler would find our registers in place of the application's. The signal is taken back
+ *   ALLOW, LOG    the call is made ERRNO         its result is that error TRACE         there is no tracer
+ *   (else we would not be here): the result is ENOSYS, as for a plain call USER_NOTIF    the supervisor sees
+ *   the inner call, and answers it or lets it go on; a signal ends the wait KILL_PROCESS  the fatal signal is
+ *   pending: the run ends KILL_THREAD   the thread ends here and now, inside: its task work (page.c) releases
+ *   what the run holds TRAP          a handler would find our registers in place of the application's. The
+ *   signal is taken back
  *                 and the program stops with FALLBACK: the plain call that follows is trapped as it should be
  *
  * All that is right for a call that the application makes, and wrong for one that it may never make: a trap
  * unblocks SIGSYS and resets its action before anybody can take the signal back, a kill kills, a supervisor
  * sees. So the programs of a context that runs ahead (SYSVM_CONTEXT_AHEAD) stop before a call that the
- * filters do not plainly allow: whatever its arguments are, without telling anybody. The kernel itself works
- * out which calls those are when a filter is set (since 5.11).
+ * filters do not plainly allow: whatever its arguments are. The kernel itself works out which calls those are
+ * when a filter is set (since 5.11).
  *
- * While a filter is asked, a supervisor or a tracer that has just come may change the call, or a filter or
- * tracer come that was not asked: then the program stops, and the plain call is judged anew.
+ * While a filter is asked, a supervisor or a new tracer may change the call, and a filter or tracer may
+ * arrive that was not asked. Then the program stops, and the plain call is judged anew.
  *
- * Strict mode is left alone: it allows neither of the ways into the machine. A filter that looks at the
+ * Strict mode needs no care: it allows neither of the two ways into the machine. A filter that checks the
  * instruction pointer sees that of the entry.
  *
  * Tested by tests/qemu/test_seccomp.c.
@@ -54,7 +53,7 @@ bool sysvm_may_judge(unsigned long work)
 	       current->seccomp.mode == SECCOMP_MODE_FILTER && sysvm_can_judge;
 }
 
-/* A task's own does not go away under it. */
+/* A task's own filter does not go away while it runs. */
 static struct sighand_struct *own_sighand(void)
 {
 	return rcu_dereference_protected(current->sighand, true);
@@ -135,7 +134,7 @@ bool sysvm_judge(struct sysvm_env *env, long *result, u32 *stop)
 	bool permitted;
 
 	*result = 0;
-	/* A trap that waits already (blocked) could not be told from one that is set now. */
+	/* A trap that is pending already (blocked) could not be told from one that is set now. */
 	if ((ahead && !is_plainly_allowed(nr)) || is_trapped() || !sysvm_page_release_at_exit(tpage)) {
 		*stop = SYSVM_FALLBACK;
 		return false;

@@ -4,9 +4,9 @@
  * inline, so that a call costs little more than itself. What is rarely needed is in boundary.c and allow.c.
  *
  * A call is made on the task's own registers, those that the kernel saved at entry: they hold the inner
- * call's number and arguments while it runs, so whatever looks at them (seccomp, security modules,
- * /proc/PID/syscall) sees what it would see of a plain call. They are put back when the run ends (run.c),
- * before the way out to user space looks at them.
+ * call's number and arguments while it runs, so whatever reads them (seccomp, security modules,
+ * /proc/PID/syscall) sees what it would see of a plain call. They are restored when the run ends (run.c),
+ * before the way out to user space reads them.
  */
 #ifndef SYSVM_KERNEL_ENV_H
 #define SYSVM_KERNEL_ENV_H
@@ -100,7 +100,7 @@ static __always_inline long sysvm_env_call(struct sysvm_env *env, SYSVM_ARGS *re
 	return result;
 }
 
-/* names.c has a short way for stat; statx is made as it is. */
+/* names.c has a short path for stat; statx is an ordinary call. */
 static inline bool sysvm_env_entry(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
 {
 	env->regs->orig_ax = entry->call->nr;

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's own way to make newfstatat() about one name after the other of a directory: what the call
- * does for a plain name and nothing else, without what all the names have in common.
+ * The module's own way to make newfstatat() for one name of a directory after the other: it does what the
+ * call does for a plain name, but only once what is the same for all names.
  *
  * For each name: the right to search the directory (inode_permission, which asks the file system and the
  * security modules), the dentry (d_lookup, which takes the locks that it takes in a path walk), and the
  * attributes (vfs_getattr, which asks the security modules, the file system, and maps ids). So each name is
- * decided at its turn, by what a path walk would decide by, and a race with a rename, an unlink or a change
- * of mode ends as it may end for separate calls. What is not done again for each name is to find the
- * directory: a descriptor of a process whose table nobody shares stays what it is for as long as this task
- * does not change it.
+ * decided at its turn, by what would decide a path walk, and a race with a rename, an unlink or a change of
+ * mode ends as it may end for separate calls. Only the directory is not looked up again for each name: in a
+ * process that shares its table of descriptors with nobody, a descriptor stays what it is as long as this
+ * task does not change it.
  *
- * The plain path: whatever else a name may be is left to the call's own code, with nothing done before it
- * that it does not do itself. That is
- *   - a process that shares its descriptors; AT_FDCWD; a descriptor that is none, or no directory;
+ * The plain path: anything else is left to the call's own code, before which we do nothing that it does not
+ * do itself. That is
+ *   - a process that shares its descriptors; AT_FDCWD; a descriptor that is not open, or not a directory;
  *   - flags other than AT_SYMLINK_NOFOLLOW and AT_NO_AUTOMOUNT;
- *   - a task that a filter, a tracer or an auditor looks at, or that has something else to do (boundary.c);
+ *   - a task that a filter, a tracer or an auditor watches, or that has something else to do (boundary.c);
  *   - names that are not one component: empty, "." and "..", with a slash, too long, not readable;
- *   - directories with hashing or comparing of their own (casefold), and dentries that want to be validated
- *     (network file systems, FUSE, some of overlayfs);
- *   - names that the kernel does not know, or knows not to be there;
- *   - mount points, automounts, links that are to be followed, block devices;
- *   - ESTALE, which the call answers by asking again.
+ *   - directories that hash or compare names in their own way (casefold), and dentries that must be
+ *     revalidated (network file systems, FUSE, some of overlayfs);
+ *   - names that are not in the dentry cache, or are there as negative dentries;
+ *   - mount points, automounts, links to be followed, block devices;
+ *   - ESTALE, after which the call tries again.
  *
  * struct stat is filled in as cp_new_stat() does it on x86-64, where nothing of it can overflow.
  *
- * The next names' memory is fetched meanwhile: ahead.c.
+ * While one name is handled, ahead.c fetches the memory of the next ones.
  *
  * Tested by tests/qemu/test_entries.c, row by row, and by tests/fuzz/engines/ against separate calls.
  */
@@ -50,7 +50,7 @@
 #include "uapi/syscalls.h"
 #include "user_words.h"
 
-/* Off until it has been through what the rest of the module has: docs/module.md. */
+/* Off until it has been tested as the rest of the module has: docs/module.md. */
 static bool wide;
 module_param(wide, bool, 0644);
 MODULE_PARM_DESC(wide,
@@ -72,13 +72,16 @@ void sysvm_directory_drop(struct sysvm_directory *directory)
 	directory->file = NULL;
 }
 
-/* The directory of that descriptor, held; NULL: not to be used. */
+/* The directory of that descriptor, held; NULL: take the plain path. */
 static const struct path *enter(struct sysvm_directory *directory, int fd)
 {
 	const unsigned int own_way = DCACHE_OP_HASH | DCACHE_OP_COMPARE;
 	struct dentry *dentry;
 
-	/* Of a shared table it may be another one for each name. Nobody but this task could share this. */
+	/*
+	 * In a shared table it could be another directory for each name. Only this task could begin to share
+	 * this table.
+	 */
 	if (atomic_read(&current->files->count) != 1)
 		return NULL;
 	if (directory->file && directory->fd != fd)
@@ -161,7 +164,7 @@ fault:
 	return -EFAULT;
 }
 
-/* noinline: its frame is not to lie below a call that is made by its own code. */
+/* noinline: its frame must not lie below a call that takes the plain path. */
 static noinline bool stat_name(struct sysvm_env *env, struct sysvm_entry *entry, long *result)
 {
 	struct sysvm_directory *directory = &env->directory;
@@ -217,7 +220,7 @@ bool sysvm_name_stat(struct sysvm_env *env, struct sysvm_entry *entry, long *res
 	if (entry->call->index != SYSVM_CALL_newfstatat)
 		return false;
 	if (!READ_ONCE(wide) || flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) || sysvm_env_look(env)) {
-		/* Whoever judges the call may end the task in it: nothing is held then. */
+		/* What judges the call may end the task in it, so nothing is held here. */
 		sysvm_directory_leave(&env->directory);
 		return false;
 	}

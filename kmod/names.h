@@ -13,7 +13,7 @@ struct file;
 struct sysvm_entry;
 struct sysvm_env;
 
-/* What is kept from one name to the next. Its thread's alone; empty but within an instruction. */
+/* What is kept from one name to the next. One thread's; empty except during an instruction. */
 struct sysvm_directory {
 	struct file *file; /* held, or NULL */
 	int fd;
@@ -22,8 +22,8 @@ struct sysvm_directory {
 };
 
 /*
- * Makes the newfstatat() in the task's registers and returns true, with *result and in entry what it has
- * shown; or does nothing and returns false, and the call, whichever it is, is to be made as any other.
+ * Makes the newfstatat() in the task's registers and returns true, with its result in *result and what it
+ * found in entry. Or does nothing and returns false: then the call, whichever it is, is made as any other.
  */
 bool sysvm_name_stat(struct sysvm_env *env, struct sysvm_entry *entry, long *result);
 void sysvm_directory_drop(struct sysvm_directory *directory);

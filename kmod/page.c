@@ -3,7 +3,7 @@
  * The page that a thread shares with the machine. mmap makes it, for the calling thread; it is found again by
  * that thread's struct pid, which is held, so a later thread with the same number does not inherit it.
  *
- * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked for,
+ * The mapping is shared, one page, never executable, not inherited by fork whatever madvise() is asked to do,
  * not dumped. The page is freed by its reference count, as any that is mapped.
  *
  * Tested by tests/qemu/ (test_calls.c, test_life.c, test_rules.c).
@@ -44,7 +44,7 @@ static void page_free(struct rcu_head *rcu)
 	kfree(tpage);
 }
 
-/* Nobody finds it any more, and no run uses it. The context is still there. */
+/* Nobody can find it any more, and no run uses it. The context still exists. */
 void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tpage)
 {
 	unsigned int i;
@@ -59,18 +59,17 @@ void sysvm_page_drop(struct sysvm_context *context, struct sysvm_thread_page *tp
 	call_rcu(&tpage->rcu, page_free);
 }
 
-/* What sysvm_page_let_go() (hold.h) finds rarely. */
+/* The rare part of sysvm_page_let_go() (hold.h). */
 void sysvm_page_not_at_exit(struct sysvm_thread_page *tpage)
 {
-	/* If the kernel is just running it, it is the one that sees a task that does not end. */
+	/* If the kernel is running it right now, it sees a task that is not ending. */
 	sysvm_cancel_task_work(tpage->at_exit.func);
 	tpage->waits_for_exit = false;
 }
 
 /*
- * Task work runs at the end of the task, and also whenever somebody runs what has gathered, the machine
- * itself behind a close: then there is nothing to do but to be queued again before the next time that it
- * matters.
+ * Task work runs when the task ends, and also whenever somebody runs what has gathered, as the machine does
+ * after a close. Then there is nothing to do but to queue it again before it matters next time.
  */
 static void run_at_exit(struct callback_head *work)
 {
@@ -82,7 +81,7 @@ static void run_at_exit(struct callback_head *work)
 	tpage->waits_for_exit = false;
 	if (!(current->flags & PF_EXITING))
 		return;
-	/* A filter that came between two looks at one name has killed it. */
+	/* A filter that came between two checks for one name has killed it. */
 	sysvm_directory_leave(&tpage->env.directory);
 	sysvm_page_let_go(tpage);
 	if (entry_holds_file)
@@ -101,7 +100,7 @@ bool sysvm_page_release_at_exit(struct sysvm_thread_page *tpage)
 	return tpage->waits_for_exit;
 }
 
-/* A mapping was moved: the new one is made before the old one goes. */
+/* A mapping is being moved: the new one is made before the old one goes. */
 static void vma_open(struct vm_area_struct *vma)
 {
 	struct sysvm_context *context = vma->vm_file->private_data;

@@ -67,7 +67,7 @@ out:
 	return ret;
 }
 
-/* Nobody finds it any more: the context's reference, on which finding it relied, goes now. */
+/* Nobody can find it any more: drop the context's reference, on which finding it relied. */
 static void put_rcu(struct rcu_head *rcu)
 {
 	sysvm_procedure_put(container_of(rcu, struct sysvm_procedure, rcu));
@@ -136,7 +136,7 @@ long sysvm_define_ioctl(struct sysvm_context *context, void __user *arg)
 		goto err_put;
 	ret = sysvm_verify(procedure->code, define.code_len, procedure->code + define.code_len,
 			   &define.error_at, message, sizeof(message));
-	sysvm_forget_branches(); /* The verifier's were the caller's to choose. */
+	sysvm_forget_branches(); /* The verifier's branches were the caller's to choose. */
 	if (ret) {
 		atomic64_inc(&context->rejected);
 		trace_sysvm_reject(define.code_len, define.error_at, message);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One entry: SYSVM_IOC_RUN finds the calling thread's page and the code, and lets the interpreter loose with
- * the kernel as its env, until the program ends or something wants it to stop.
+ * One entry: SYSVM_IOC_RUN finds the calling thread's page and the code, and runs the interpreter with the
+ * kernel as its env, until the program ends or something wants it to stop.
  *
  * The page and what the caller points to are hostile: the code in a page is copied once, verified, and the
  * copy is run; a stored procedure was copied when it was defined. No lock is held while the program runs.
@@ -57,8 +57,8 @@ static noinline const struct sysvm_program *page_program(struct sysvm_thread_pag
 }
 
 /*
- * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page
- * meanwhile, the state to go on from is lost, and to start again would make calls twice.
+ * The kernel repeats an interrupted entry after the signal's handler. If the handler has used the page since,
+ * the state to resume from is lost, and starting again would make calls twice.
  */
 static inline bool lost_its_state(struct sysvm_thread_page *tpage, u64 seq)
 {
@@ -81,7 +81,7 @@ static __always_inline int execute(struct sysvm_thread_page *tpage, const struct
 	regs->ax = SYSVM_INSIDE;
 	tpage->env.regs = regs;
 	status = sysvm_interpret(tpage->mem, program, proc, seq, &tpage->env, &tpage->restart);
-	sysvm_forget_branches(); /* The way out to user space has indirect ones. */
+	sysvm_forget_branches(); /* The way out to user space has indirect branches. */
 	regs->di = di;
 	regs->si = si;
 	regs->dx = dx;
@@ -100,8 +100,8 @@ static __always_inline int execute(struct sysvm_thread_page *tpage, const struct
 }
 
 /*
- * nr: the system call that must have brought us here: not a program of the machine, not another of the
- * kernel's ways.
+ * nr: the system call that must have brought us here: it is neither a program of the machine nor another path
+ * in the kernel.
  */
 static noinline int enter(struct file *file, u64 seq, u32 proc, unsigned long nr)
 {
@@ -153,9 +153,9 @@ long sysvm_run_ioctl(struct file *file, void __user *arg)
 }
 
 /*
- * posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest way to a driver's function that has three
- * arguments. Shorter also because no security module is asked (security_file_ioctl), so it is there only with
- * the parameter `fadvise`.
+ * posix_fadvise(fd, seq, proc, SYSVM_ADVICE_RUN): the shortest path to a driver's function with three
+ * arguments. One reason is that no security module is asked (security_file_ioctl), so it exists only with the
+ * parameter `fadvise`.
  */
 int sysvm_run_fadvise(struct file *file, loff_t seq, loff_t proc, int advice)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * insmod sysvm.ko selftest=1: before anybody can open the device the module looks at itself, as it was
- * compiled for this kernel: that the verifier accepts and refuses, that each instruction does what
+ * insmod sysvm.ko selftest=1: before anybody can open the device the module checks itself, as it was compiled
+ * for this kernel: that the verifier accepts and refuses what it should, that each instruction does what
  * uapi/opcodes.inc says, that each call index leads to its own row and rows make the call they are named
  * after. If anything is wrong it does not load. The result is in the log and in
  * /sys/kernel/debug/sysvm/selftest.
  *
- * Most tests are outside, where they can be written better (tests/qemu/); here is what differs from kernel to
- * kernel and from compiler to compiler, and what nobody outside can see. It is done by a kernel thread:
- * whoever loads the module may have a tracer, a filter, or work that waits for his return to user space, and
- * any of them would stop a run. Where auditing or a tracepoint would have to see kernel threads' calls too
- * they are left out, and that is said.
+ * Most tests are outside, where they are easier to write (tests/qemu/). Here is what differs from kernel to
+ * kernel and from compiler to compiler, and what cannot be seen from outside. A kernel thread does it: the
+ * task that loads the module may have a tracer, a filter, or work that waits for its return to user space,
+ * and any of them would stop a run. Where auditing or a tracepoint would have to see the calls of kernel
+ * threads, too, these tests are left out, and the log says so.
  *
  * Tested by tests/qemu/selftest.sh.
  */
@@ -32,7 +32,7 @@
 static bool selftest;
 module_param(selftest, bool, 0444);
 MODULE_PARM_DESC(selftest,
-		 "look at verifier, instructions and calls before serving anybody; do not load if they fail");
+		 "check verifier, instructions and calls before serving anybody; do not load if they fail");
 
 struct sysvm_selftest_result sysvm_selftest_result;
 
@@ -100,7 +100,7 @@ static const struct check checks[] __initconst = {
 	      OP(ST64), 2, 3, 0, 0),
 	STOPS("a loop without end", SYSVM_FUEL, 0, 0, 0, 0, 3, OP(JMP), 0xfd, 0xff),
 	STOPS("an error", SYSVM_ERROR, 0, EBADF, -1ull, 0, 3, CALL_OP(close), 4, 2),
-	DOES("an error behind goon", -EBADF, -1ull, 0, 4, OP(GOON), CALL_OP(close), 1, 2),
+	DOES("an error after goon", -EBADF, -1ull, 0, 4, OP(GOON), CALL_OP(close), 1, 2),
 	REFUSED("no code", 0, 0, 0),
 	REFUSED("an unknown opcode", 0, 2, 0, OP(END)),
 	REFUSED("an instruction that is cut off", 0, 2, OP(MOV), 1),
@@ -154,7 +154,7 @@ static void __init check_programs(struct machine *m, bool judged)
 	for (c = checks; c < checks + ARRAY_SIZE(checks); c++) {
 		u32 status;
 
-		/* Calls, and jumps backwards, at which such a task stops as well. */
+		/* Calls and backward jumps, at which such a task stops, too. */
 		if (judged && (c->error == EBADF || c->code[0] == OP(GOON) || c->status == SYSVM_FUEL))
 			continue;
 		m->page->reg[1] = 0;
@@ -167,7 +167,7 @@ static void __init check_programs(struct machine *m, bool judged)
 	}
 }
 
-/* Calls whose results the kernel knows otherwise. Both forms. */
+/* Calls whose results the kernel knows from elsewhere. Both forms. */
 static void __init check_calls(struct machine *m)
 {
 	const struct {
@@ -228,7 +228,7 @@ static void __init look(struct work_struct *work)
 	sysvm_selftest_result.skipped_calls = judged;
 }
 
-/* Behind the binding of the rows. 0, or an error that the load ends with. */
+/* After the rows are bound. 0, or the error with which the load ends. */
 int __init sysvm_selftest(void)
 {
 	struct machine *m;

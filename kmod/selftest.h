@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The module's look at itself when it is loaded with selftest=1. */
+/* The module's check of itself when it is loaded with selftest=1. */
 #ifndef SYSVM_SELFTEST_H
 #define SYSVM_SELFTEST_H
 

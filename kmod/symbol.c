@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Addresses of kernel functions that are not exported. A kprobe that is never armed resolves a name; all of
- * them are taken away together, because each removal alone waits for a grace period.
+ * Addresses of kernel functions that are not exported. A kprobe that is never armed resolves a name. All of
+ * them are removed together, because each removal alone waits for a grace period.
  *
  * A probe on a function that begins with ENDBR, or with what the kernel has put over it to seal it, sits
- * after that: where the function begins the kernel's table of symbols says. kallsyms_lookup_name is not used:
- * to call it through a pointer is fatal where it is sealed against indirect branches.
+ * after that; the kernel's symbol table says where the function begins. kallsyms_lookup_name is not used:
+ * calling it through a pointer is fatal where it is sealed against indirect branches.
  */
 #include <linux/kernel.h>
 #include <linux/kprobes.h>

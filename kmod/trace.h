@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints: events/sysvm/ in tracefs. Cost a no-op each while nobody listens. Tested by
+ * Tracepoints: events/sysvm/ in tracefs. Each costs a no-op while nobody listens. Tested by
  * tests/qemu/observe.sh.
  */
 #undef TRACE_SYSTEM
@@ -90,7 +90,7 @@ TRACE_EVENT(sysvm_stop,
 		  __entry->calls)
 );
 
-/* A call that was made by the short way for names (names.c), and so by no entry of a system call. */
+/* A call that was made by the short path for names (names.c), and so through no system call's entry. */
 TRACE_EVENT(sysvm_name,
 	TP_PROTO(int fd, const char *name, long result),
 	TP_ARGS(fd, name, result),

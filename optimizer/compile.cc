@@ -26,7 +26,7 @@ Shapes shapes_of(const StreamsByExe& by_exe, uint64_t min_count) {
   return shapes;
 }
 
-// Each line leaves less to the next: what a procedure answers is not offered again.
+// Each line leaves less for the next: what one procedure answers is not offered to another.
 Result<> make_procedures(const std::vector<Stream>& streams, const BuildNames& names,
                          const CompileOptions& options, Kept& kept) {
   StreamsByExe by_exe;

@@ -2,9 +2,9 @@
 /*
  * The ABI between a program and the sysvm machine: the shared page, the ioctls of /dev/sysvm, the numbers.
  *
- * Rules of this file: __u32/__u64 only, explicit padding, reserved fields are zero, unknown flags are -EINVAL,
- * numbers are explicit and never reused. Little-endian. Everything in a shared page is hostile to the kernel:
- * fetched once, checked at use.
+ * Rules of this file: __u32/__u64 only, explicit padding, reserved fields are zero, unknown flags are
+ * -EINVAL, numbers are explicit and never reused. Little-endian. Everything in a shared page is hostile to
+ * the kernel: fetched once, checked at use.
  *
  * Instructions: opcodes.inc. System calls: syscalls.inc. Tested by tests/uapi/.
  */
@@ -14,8 +14,10 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define SYSVM_ABI_VERSION 1	   /* of the machine: page, instructions, system calls. Procedure files name it */
-#define SYSVM_DEVICE_ABI_VERSION 2 /* of the ioctls. 1: other numbers (SYSVM_IOC_MAGIC_1), no SYSVM_IOC_CONTEXT */
+/* Of the machine: page, instructions, system calls. Procedure files name it. */
+#define SYSVM_ABI_VERSION 1
+/* Of the ioctls. Version 1 had other numbers (SYSVM_IOC_MAGIC_1) and no SYSVM_IOC_CONTEXT. */
+#define SYSVM_DEVICE_ABI_VERSION 2
 
 #define SYSVM_PAGE_SIZE 4096
 #define SYSVM_NREGS 256
@@ -34,7 +36,8 @@ enum sysvm_status {
 	SYSVM_FAULT = 3,    /* a load or store touched bad memory; error is EFAULT */
 	SYSVM_FUEL = 4,     /* fuel is spent; resumable */
 	SYSVM_SIGNAL = 5,   /* a signal is pending, nothing is half done; resumable */
-	SYSVM_FALLBACK = 6, /* a filter, tracer or auditor may judge this task: make the calls plainly from pc; resumable */
+	/* a filter, tracer or auditor may judge this task: make the calls plainly from pc; resumable */
+	SYSVM_FALLBACK = 6,
 	SYSVM_INVALID = 7,  /* the verifier refused the code; pc names the byte */
 	SYSVM_ARITH = 8,    /* division by zero */
 	SYSVM_RESTART = 9,  /* the call at pc was interrupted and asks to be restarted; resumable */
@@ -56,7 +59,7 @@ enum sysvm_entries_end {
 struct sysvm_page {
 	__u32 abi;       /*   0: SYSVM_ABI_VERSION */
 	__u32 status;    /*   4: enum sysvm_status */
-	__u32 pc;        /*   8: offset of the instruction that the machine stopped at (prefix included), in bytes */
+	__u32 pc;        /*   8: byte offset of the instruction that the machine stopped at, or its prefix */
 	__s32 error;     /*  12: errno of the stop as a positive number, or 0 */
 	__u64 fuel;      /*  16: in: instructions that this run may take; out: what is left */
 	__u64 run_seq;   /*  24: sequence number of the run that this state belongs to */
@@ -73,14 +76,16 @@ struct sysvm_page {
 };
 
 /*
- * ioctl(fd, SYSVM_IOC_RUN, &run): run the code of the page of the calling thread, or a stored procedure on that
- * page. Returns 0 whenever the machine itself stopped (see page->status). Other returns: EINTR (the inner call at
- * pc was interrupted by a handler that does not restart; status is SYSVM_RESTART), EINVAL, EFAULT, ENOENT (no such
- * procedure), ENXIO (the thread has no page), EBUSY (the page is already running), EPERM (not the mm that opened
- * the device), EBADF (not by a plain system call: a program cannot enter the machine).
+ * ioctl(fd, SYSVM_IOC_RUN, &run): run the code of the page of the calling thread, or a stored procedure on
+ * that page. Returns 0 whenever the machine itself stopped (see page->status). Other returns: EINTR (the
+ * inner call at pc was interrupted by a handler that does not restart; status is SYSVM_RESTART), EINVAL,
+ * EFAULT, ENOENT (no such procedure), ENXIO (the thread has no page), EBUSY (the page is already running),
+ * EPERM (not the mm that opened the device), EBADF (not by a plain system call: a program cannot enter the
+ * machine).
  *
- * A run starts at pc 0 unless page->run_seq == run.seq and page->status is resumable: then it goes on at page->pc.
- * So each new run takes a new seq (never 0), and a restart by the kernel, which repeats the same ioctl, resumes.
+ * A run starts at pc 0 unless page->run_seq == run.seq and page->status is resumable: then it goes on at
+ * page->pc. So each new run takes a new seq (never 0), and a restart by the kernel, which repeats the same
+ * ioctl, resumes.
  */
 struct sysvm_run {
 	__u32 flags; /* 0 */
@@ -90,17 +95,17 @@ struct sysvm_run {
 };
 
 /*
- * fadvise64(fd, seq, proc, SYSVM_ADVICE_RUN): the same as SYSVM_IOC_RUN, by a shorter way through the kernel, where
- * sysvm_query.features has SYSVM_FEATURE_FADVISE (module parameter fadvise, off by default: security modules that judge ioctls
- * do not see it). Same results; EINVAL also for any other advice.
+ * fadvise64(fd, seq, proc, SYSVM_ADVICE_RUN): the same as SYSVM_IOC_RUN, by a shorter path through the
+ * kernel, where sysvm_query.features has SYSVM_FEATURE_FADVISE (module parameter fadvise, off by default:
+ * security modules that judge ioctls do not see it). Same results; EINVAL also for any other advice.
  */
 #define SYSVM_ADVICE_RUN 0x7376 /* no advice of the kernel's */
 #define SYSVM_FEATURE_FADVISE 1u
 
 /*
- * ioctl(fd, SYSVM_IOC_DEFINE, &define): verify and copy a stored procedure; it never changes after that. On EINVAL
- * from the verifier the message (with a closing 0, cut to message_len) says which byte and what was expected.
- * Other errors: E2BIG, ENOSPC (too many procedures or bytes for this context), ENOMEM, EFAULT.
+ * ioctl(fd, SYSVM_IOC_DEFINE, &define): verify and copy a stored procedure; it never changes after that. On
+ * EINVAL from the verifier the message (with a closing 0, cut to message_len) says which byte and what was
+ * expected. Other errors: E2BIG, ENOSPC (too many procedures or bytes for this context), ENOMEM, EFAULT.
  */
 struct sysvm_define {
 	__u64 code; /* user address */
@@ -132,21 +137,25 @@ struct sysvm_query {
 };
 
 /*
- * ioctl(fd, SYSVM_IOC_CONTEXT, &settings): what the programs of this open are, where features has SYSVM_FEATURE_CONTEXT.
+ * ioctl(fd, SYSVM_IOC_CONTEXT, &settings): what the programs of this open file are, where features has
+ * SYSVM_FEATURE_CONTEXT.
  *
- * SYSVM_CONTEXT_AHEAD: they make calls that the application has not made and may never make. Under a seccomp filter such a program
- * stops with FALLBACK before a call that the filter does not plainly allow, also where the module asks filters (parameter
- * seccomp): nothing that a filter does is done for a call that the application has not made.
+ * SYSVM_CONTEXT_AHEAD: they make calls that the application has not made and may never make. Under a seccomp
+ * filter such a program stops with FALLBACK before a call that the filter does not plainly allow, even where
+ * the module asks filters (parameter seccomp): a filter takes no action for a call that the application has
+ * not made.
  */
 #define SYSVM_CONTEXT_AHEAD 1u
 #define SYSVM_FEATURE_CONTEXT 2u
-#define SYSVM_FEATURE_WIDE 4u /* wide instructions (opcodes.inc): a module without refuses procedures that have some */
+/* Wide instructions (opcodes.inc): a module without them refuses procedures that have some. */
+#define SYSVM_FEATURE_WIDE 4u
 struct sysvm_context_settings {
 	__u32 flags; /* SYSVM_CONTEXT_*; others are EINVAL */
 	__u32 reserved[3];
 };
 
-#define SYSVM_IOC_MAGIC 0xD5   /* nobody's in the kernel's Documentation/userspace-api/ioctl/ioctl-number.rst */
+/* Free in the kernel's Documentation/userspace-api/ioctl/ioctl-number.rst. */
+#define SYSVM_IOC_MAGIC 0xD5
 #define SYSVM_IOC_MAGIC_1 0xB7 /* of device ABI 1, and nsfs's: answered with ENOTTY */
 #define SYSVM_IOC_QUERY _IOR(SYSVM_IOC_MAGIC, 0x00, struct sysvm_query)
 #define SYSVM_IOC_RUN _IOW(SYSVM_IOC_MAGIC, 0x01, struct sysvm_run)

@@ -2,14 +2,14 @@
 /*
  * stat_entries and statx_entries: what `ls -l` and `du` do with a directory, one call for each name, as one
  * instruction. To the program it is the loop that it would have written: the same calls in the same order,
- * each with a record of its own. What an instruction more than a loop can do is the engine's affair: the
- * user engine makes the separate calls, the module's has a shorter way for most names (sysvm_env_entry) and
+ * each with its own record. What makes one instruction better than a loop is up to the engine: the user
+ * engine makes the separate calls; the module has a shorter path for most names (sysvm_env_entry) and makes
  * the call itself for all others.
  *
- * All that goes on from one name to the next is in the program's registers, and they are written when a
- * name is done. So the instruction can stop before any name, for fuel, time, a signal, a filter, as between
- * two calls, and be resumed at it. Each register is read once for each name, for another thread may write
- * to it; dirents and records are the program's memory, and nothing of them is believed but what was read.
+ * All state that passes from one name to the next is in the program's registers, which are written when a
+ * name is done. So the instruction can stop before any name as between two calls, for fuel, time, a signal or
+ * a filter, and resume there. Each register is read once for each name, for another thread may write to it;
+ * dirents and records are the program's memory, and nothing of them is believed but what was read.
  *
  * Does not look for the end of a name: the call does, as ever.
  * Tested by tests/cases/entries.case on every engine, tests/vm/ and tests/fuzz/engines/.
@@ -128,7 +128,7 @@ fault:
 	return 0;
 }
 
-/* Name by name, until there is a reason to end: which is returned, or env->stop is set. */
+/* Name by name, until there is a reason to end, which is returned, or env->stop is set. */
 static long each(const struct entries *e, struct sysvm_entry *name, __u64 *fuel)
 {
 	struct sysvm_env *env = e->env;

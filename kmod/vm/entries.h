@@ -10,9 +10,9 @@ extern "C" {
 #endif
 
 /*
- * The instruction at `at` (verified), which has taken 1 fuel; fuel: what is left. If it stops before a
- * name, env->stop is the status, and what that name took of the fuel is to be given back. Returns what the
- * call returned that asks for a restart, if that is why.
+ * The instruction at `at` (verified), which has taken 1 fuel; fuel: what is left. If it stops before a name,
+ * env->stop is the status, and the caller gives back the fuel that this name took. If it stops because a call
+ * asks to be restarted, returns what that call returned.
  */
 long sysvm_entries(struct sysvm_env *env, SYSVM_ARGS *args, volatile __u64 *r, const __u8 *at, __u64 *fuel);
 

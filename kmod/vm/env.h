@@ -14,7 +14,8 @@
 #include <linux/types.h>
 #include <linux/nospec.h>
 #define SYSVM_UNLIKELY(condition) unlikely(condition)
-#define SYSVM_INDEX(i, n) array_index_nospec(i, n) /* i, which is below n also when the check of it was mispredicted */
+/* i, which is below n even when the check of it was mispredicted */
+#define SYSVM_INDEX(i, n) array_index_nospec(i, n)
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +34,7 @@ struct sysvm_call_op {
 	__u8 index;
 	__u8 nargs;
 	__u8 size; /* bytes; 1: short form */
-	__u8 look; /* its arguments or what it leaves behind are looked at: kernel engine */
+	__u8 look; /* its arguments or its effects are checked: kernel engine */
 	__u8 reserved[2];
 };
 
@@ -50,16 +51,17 @@ struct sysvm_entry {
 
 #ifdef SYSVM_FIXED_ENV
 /*
- * One env for the whole program, known when it is compiled: its functions are called directly. It defines struct
- * sysvm_env, SYSVM_ARGS and the functions below (kmod/kernel_env.h).
+ * One env for the whole program, known when it is compiled: its functions are called directly. It defines
+ * struct sysvm_env, SYSVM_ARGS and the functions below (kmod/kernel_env.h).
  */
 #include SYSVM_FIXED_ENV
 #else
 struct sysvm_env {
 	/*
-	 * Make the call with this call index (syscalls.inc). Returns what the kernel returned (-errno on failure).
-	 * To stop the program before the call was made: set *stop to the status (FALLBACK, SIGNAL, YIELD) and return 0.
-	 * To stop because the call itself asks to be restarted: set *stop to SYSVM_RESTART and return its -ERESTART*.
+	 * Make the call with this call index (syscalls.inc). Returns what the kernel returned (-errno on
+	 * failure). To stop the program before the call was made: set *stop to the status (FALLBACK, SIGNAL,
+	 * YIELD) and return 0. To stop because the call itself asks to be restarted: set *stop to
+	 * SYSVM_RESTART and return its -ERESTART*.
 	 */
 	long (*call)(struct sysvm_env *env, unsigned int index, const __u64 args[6], __u32 *stop);
 	/* Copy n (1, 2, 4 or 8) bytes from or to a user address. Returns 0, or -EFAULT. */
@@ -73,7 +75,10 @@ struct sysvm_env {
 	__u32 nr;      /* of the call that is being made: the system call's number */
 };
 
-/* Where the arguments of a call are put, in order from the first; the kernel's keep what earlier calls left there. */
+/*
+ * Where the arguments of a call are put, in order from the first; the kernel's keep what earlier calls left
+ * there.
+ */
 #define SYSVM_ARGS __u64
 
 static inline SYSVM_ARGS *sysvm_env_args(struct sysvm_env *env)
@@ -87,8 +92,8 @@ static inline void sysvm_put_arg(SYSVM_ARGS *args, unsigned int i, __u64 value)
 }
 
 /* What call() says. */
-static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args, const struct sysvm_call_op *call,
-				  __u32 *stop)
+static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args,
+				  const struct sysvm_call_op *call, __u32 *stop)
 {
 	long result;
 	int i;
@@ -104,8 +109,8 @@ static inline long sysvm_env_call(struct sysvm_env *env, const SYSVM_ARGS *args,
 #define SYSVM_MAY_HAVE_STOPPED(result, stop) ((stop) || (unsigned long)(result) >= (unsigned long)-4095L)
 
 /*
- * An engine's own way to make a call about one of many names: true if it was made, with its result. False: nothing was
- * done. And what it has kept from one to the next is let go of.
+ * An engine's own way to make a call about one of many names. True: the call was made, with this result.
+ * False: nothing was done. At the end the engine releases what it kept from one name to the next.
  */
 static inline void sysvm_env_entries_end(struct sysvm_env *env)
 {

@@ -12,7 +12,7 @@
  * an effect (fuel, fault, arith, a call that was not made or that is to be restarted) is not counted, and pc
  * names it; resuming runs it again. A call that failed is counted, and its result is in its destination. A
  * taken backward jump is counted, then env->poll is asked: pc of that stop is the target, so a resumed
- * program always gets on. Wide instructions: entries.c.
+ * program always makes progress. Wide instructions: entries.c.
  *
  * Tested by tests/cases/ on every engine, and by tests/vm/ with random code and pages.
  */
@@ -107,7 +107,7 @@ static inline void put_args(SYSVM_ARGS *args, volatile __u64 *r, const __u8 *fro
 #undef PUT_ARG
 }
 
-/* Where to begin: at a stop of the same run, if the page is in one, else at the start. false: nowhere. */
+/* Where to begin: where the same run stopped, if the page says so, else at the start. false: nowhere. */
 static inline bool find_start(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc,
 			      __u64 seq, __u32 *pc)
 {
@@ -128,7 +128,7 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 	PUT(page->error, error);
 	PUT(page->proc, proc);
 	PUT(page->run_seq, seq);
-	page->runs++; /* Counters are for whoever looks: nothing depends on them. */
+	page->runs++; /* Counters are for observers: nothing depends on them. */
 	if (status == SYSVM_FALLBACK)
 		page->fallbacks++;
 	PUT(page->status, status);
@@ -136,8 +136,8 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 
 /*
  * How the next instruction is found. In user space each instruction ends with an indirect jump of its own,
- * which a processor predicts by what usually comes behind that instruction. In the kernel there is none that
- * a program could steer: all go back to one switch, of which the compiler makes compares there.
+ * which a processor predicts by what usually follows that instruction. In the kernel there is no indirect
+ * jump that a program could steer: all go back to one switch, which the compiler turns into compares there.
  */
 #ifdef SYSVM_FIXED_ENV
 #define LABEL(NAME) case SYSVM_OP_##NAME
@@ -160,7 +160,7 @@ void sysvm_set_stopped(struct sysvm_page *page, __u32 proc, __u64 seq, __u32 sta
 #endif
 
 /*
- * Fuel is taken when an instruction is looked at: what leaves by "not_made" had no effect, and gets it back.
+ * Fuel is taken before an instruction is executed: what leaves by "not_made" had no effect, and gets it back.
  * at is the instruction's first byte until it is done.
  */
 INTERPRET(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
@@ -321,7 +321,7 @@ registers:
 	from = operands + 1;
 	to = &r[*operands];
 	operands = from + call->nargs;
-call: /* operands: behind the instruction */
+call: /* operands: after the opcode */
 	put_args(args, r, from, call->nargs);
 	result = sysvm_env_call(env, args, call, &env->stop);
 	if (SYSVM_UNLIKELY(SYSVM_MAY_HAVE_STOPPED(result, env->stop))) {
@@ -387,7 +387,7 @@ fault:
 arith:
 	status = SYSVM_ARITH;
 not_made:
-	__asm__("" : "+r"(fuel)); /* Not to be worked out for each instruction, in case that it gets here. */
+	__asm__("" : "+r"(fuel)); /* Not computed for each instruction just in case. */
 	fuel++;
 stopped:
 	PUT(page->fuel, fuel);

@@ -50,9 +50,10 @@ enum sysvm_operands {
 
 /* Registers and bytes of immediate of each form; a call's registers depend on its number of arguments. */
 /* clang-format off */
-#define SYSVM_FORMS(X)                                                                                             \
-	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) X(RI64, 1, 8) \
-	X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) X(RD, 1, 2) \
+#define SYSVM_FORMS(X) \
+	X(NONE, 0, 0) X(R, 1, 0) X(RR, 2, 0) X(RRR, 3, 0) X(RI8, 1, 1) X(RI16, 1, 2) X(RI32, 1, 4) \
+	X(RI64, 1, 8) X(RRI32, 2, 4) X(LOAD, 2, 2) X(STORE, 2, 2) X(J, 0, 2) X(RJ, 1, 2) X(RRJ, 2, 2) \
+	X(RD, 1, 2) \
 	X(ENTRIES, 10, 6) X(ENTRIES_X, 11, 6)
 /* clang-format on */
 
@@ -86,7 +87,8 @@ struct sysvm_insn {
 	__u8 nregs;  /* registers in reg[] */
 	__u8 reg[11]; /* in the order of the encoding */
 	__u16 call;
-	__s64 imm; /* immediate, offset of a load or store, jump distance, data offset; of ENTRIES: all six bytes */
+	/* immediate, offset of a load or store, jump distance, data offset; of ENTRIES: all six bytes */
+	__s64 imm;
 };
 
 /* The immediates of a wide instruction over dirents (opcodes.inc). */
@@ -99,7 +101,8 @@ struct sysvm_entries_imm {
 
 static inline struct sysvm_entries_imm sysvm_entries_imm(__u64 imm)
 {
-	struct sysvm_entries_imm entries = {(__u16)imm, (__u8)(imm >> 16), (__u8)(imm >> 24), (__u16)(imm >> 32)};
+	struct sysvm_entries_imm entries = {(__u16)imm, (__u8)(imm >> 16), (__u8)(imm >> 24),
+					    (__u16)(imm >> 32)};
 
 	return entries;
 }

@@ -11,8 +11,8 @@
  *   - cannot run past its end: the last instruction is END or JMP.
  *
  * It does not prove termination (fuel ends every run), nor that addresses, descriptors or DATA offsets are
- * good: memory is checked at each access, calls check their arguments as always. It is a help for people and
- * a base for the interpreter, which runs only a private copy of what was verified here.
+ * good: memory is checked at each access, calls check their arguments as always. It helps people, and the
+ * interpreter relies on it: that runs only a private copy of what was verified here.
  *
  * Two passes in code order, no recursion, no allocation; the only memory is the caller's bitmap. The first
  * byte that is wrong is named, with its disassembly. Tested by tests/vm/ and tests/cases/.
@@ -87,7 +87,7 @@ static inline bool is_whole(struct verifier *v, __u32 at, unsigned int *op, unsi
 	return false;
 }
 
-/* The immediates of a wide instruction: what is of no use is not let through. */
+/* The immediates of a wide instruction: useless values are refused. */
 static int check_entries(struct verifier *v, __u32 at)
 {
 	struct sysvm_entries_imm entries;
@@ -134,7 +134,7 @@ static int check_instructions(struct verifier *v, unsigned int *last_op, __u32 *
 		*last_at = at;
 		if (op == SYSVM_OP_GOON) {
 			if (at + 1 == v->len) {
-				sysvm_text_str(refuse(v, at), "goon at the end, expected a call behind it");
+				sysvm_text_str(refuse(v, at), "goon at the end, expected a call after it");
 				return -EINVAL;
 			}
 			at++;

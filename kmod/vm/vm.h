@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The machine: verifier, interpreter, disassembler. What each promises stands at the top of its file.
+ * The machine: verifier, interpreter, disassembler. The top of each file says what it promises.
  *
  * Tested by tests/vm/ and, on every engine, by tests/cases/.
  */
@@ -35,7 +35,7 @@ int sysvm_verify(const __u8 *code, __u32 len, __u8 *starts, __u32 *error_at, cha
 /*
  * Run program on page, from the start or - if the page's state is a resumable one of the same seq and proc -
  * from where it stopped. Fuel is in the page. Returns the status, which the page holds too (but a shared page
- * is not to be believed). If it is SYSVM_RESTART, *restart is what the call returned.
+ * cannot be trusted). If it is SYSVM_RESTART, *restart is what the call returned.
  */
 __u32 sysvm_execute(struct sysvm_page *page, const struct sysvm_program *program, __u32 proc, __u64 seq,
 		    struct sysvm_env *env, long *restart);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A path is as the program gave it; lists have them without links (optimizer/lists). Links on the way are not
- * looked up here, since that could wait, but for those that most systems have in their root.
+ * looked up here, since that could wait, except those that most systems have in their root directory.
  */
 #define _GNU_SOURCE
 #include "asked.h"

@@ -3,14 +3,14 @@
  * The programs of code.h as text, assembled once when the prefetcher starts.
  *
  * Opening a directory: openat2 with O_PATH, never across a mount or through a link; fstat; then "." below it,
- * which is the same directory whatever happens to the name meanwhile. With O_NOATIME; where that is refused,
- * only if the read leaves the atime alone: the rule of the shim's guard (svp.h). Opening a file: the same,
- * then its name in /proc/self/fd. Its pages come by readahead, which changes no atime and does not wait. On
- * a slow disk any amount could be queued in that way, and the command's own reads would come after it: there
- * the last byte of the last file of a request is then read, wherever that changes no atime either.
+ * which is the same directory whatever happens to the name in the meantime. With O_NOATIME; where that is
+ * refused, only if the read leaves the atime alone: the rule of the shim's guard (svp.h). Opening a file: the
+ * same, then its name in /proc/self/fd. Its pages come by readahead, which changes no atime and does not
+ * wait. On a slow disk any amount could be queued in that way, and the command's own reads would come after
+ * it: there the last byte of the last file of a request is then read, wherever that changes no atime either.
  *
- * What is no directory gets a stat that starts no automount; a directory is opened by O_PATH, since a stat
- * would go over to what is mounted on it.
+ * Anything but a directory gets a stat that starts no automount; a directory is opened by O_PATH, since a
+ * stat would cross over to what is mounted on it.
  */
 #define _GNU_SOURCE
 #include "code.h"
@@ -103,7 +103,7 @@ static const char head[] =
 	"	ld8 r41, [r248+18]\n"
 	"	addi r42, r248, 19\n";
 
-static const char only_files[] = /* a list has no other types than code.h has */
+static const char only_files[] = /* a list has only the types of code.h */
 	"	movi8 r78, 12\n"
 	"	jeq r41, r78, dirents\n"
 	"	jeq r41, r66, through\n";
@@ -193,7 +193,7 @@ static const char body[] =
 	"	addi r100, r100, -1\n"
 	"	goon pread64 r104, r55, r10, r103, r100\n";
 
-/* Dirents of a directory, opened as in `enter`; nobody looks at them. */
+/* Dirents of a directory, opened as in `enter`; nobody reads them. */
 static const char dirents[] =
 	"	jmp read\n"
 	"dirents: goon openat2 r50, r20, r42, r2, r3\n"

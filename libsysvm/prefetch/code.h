@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The byte code that the prefetcher runs, and what its registers mean. Each program is made for one request
- * of libsysvm-async: a thread of its own runs it and blocks in it. Only the prefetcher's main thread (walk.c)
- * reads what the calls gave.
+ * The byte code that the prefetcher runs, and what its registers mean. Each run of a program is one request
+ * of libsysvm-async: a helper thread runs it and blocks in it. Only the prefetcher's main thread (walk.c)
+ * reads what the calls returned.
  *
- * These programs alone open files, each in the same way: by O_PATH without following anything, then by what
- * fstat says that it is. Nothing that could act is ever opened: O_PATH opens neither a FIFO nor a device and
- * starts no automount.
+ * Only these programs open files, all in the same way: first by O_PATH without following anything, then as
+ * fstat says what it is. Nothing whose opening has an effect is ever opened: O_PATH opens neither a FIFO nor
+ * a device and starts no automount.
  *
  * Tested by tests/prefetch.
  */
@@ -26,8 +26,10 @@ enum code_kind {
 	CODE_KINDS,
 };
 
-/* CODE_LIST: the type of a dirent, and what stands before its end: 8 bytes each: the size (all bits set: any),
-   the seconds and the nanoseconds of the mtime that a file must have. */
+/*
+ * CODE_LIST: the type of a dirent. Before its end stand, in 8 bytes each, the size that a file must have (all
+ * bits set: any), and the seconds and nanoseconds of its mtime.
+ */
 enum code_type {
 	CODE_TYPE_NAME = 4,
 	CODE_TYPE_FILE = 8,

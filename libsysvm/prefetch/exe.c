@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The executable is being executed, so what is read of it here lies in memory. The file may be anything: all
- * that it says of itself is bounded.
+ * The executable is being executed, so what is read of it here lies in memory. The file may be anything:
+ * everything it says about itself is bounded.
  */
 #define _GNU_SOURCE
 #include "exe.h"

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* The build-id of its executable. Returns its length, 0: it has none, or not to be known. */
+/* The build-id of its executable. Returns its length; 0: it has none, or it is not known. */
 unsigned int exe_build_id(int pid, uint8_t *id, unsigned int size);
 
 #endif

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * A process waits for storage if its state is D, or if it sleeps in a request to a FUSE server, which is
- * interruptible (S). Its first thread is looked at: who has several to look at files waits for many already,
- * and to look at them all takes processor time from it. One sample says little; of the latest eight, two must
- * have found it waiting. A process that computes, or that waits for a pipe, is never asked for more than its
- * state. Of one that waits, the call and the path that it names are read where we may (/proc/PID/syscall,
- * mem).
+ * interruptible (S). Only its first thread is sampled: a program that uses several threads for its files
+ * waits for many at once already, and sampling all of them would take processor time from it. One sample says
+ * little; of the latest eight, two must have found it waiting. A process that computes, or that waits for a
+ * pipe, is never sampled beyond its state. Of one that waits, the call and its path are read where we may
+ * (/proc/PID/syscall, mem).
  *
- * Does not see a process whose credentials or dumpable flag keep /proc/PID/fd from us: it gets nothing.
+ * Where credentials or the dumpable flag hide /proc/PID/fd from us, the process gets no help.
  */
 #define _GNU_SOURCE
 #include "feed.h"
@@ -276,7 +276,7 @@ bool path_is_below(const char *path, const char *root)
 	return !strncmp(path, root, n) && path[n] == '/' && path[n + 1];
 }
 
-/* One that holds another of them is the way to where the process is. */
+/* One that holds another of them is on the way to where the process is. */
 static void mark_ways(struct feed_seen *all, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the command does, seen from outside: whether it waits for storage, which directories and files it has
- * open then, what it was asked to do. Nothing is asked of the command, so any program will do: static ones,
- * threads, under seccomp.
+ * open then, what it was asked to do. The command does not have to cooperate, so any program will do: static,
+ * with threads, under seccomp.
  *
  * Reads /proc, nothing else.
  * Tested by tests/prefetch.
@@ -61,17 +61,16 @@ void feed_init(struct feed *feed, int pid);
 /* Samples each process. Returns whether one of them waits now. */
 bool feed_sample(struct feed *feed);
 
-/* Whether it has waited often enough for its files to be of interest, and waits now. */
+/* Whether it has waited often enough that its files matter, and waits now. */
 bool feed_waits(const struct feed_process *process);
 
-/* It has waited lately, and is not asleep for another reason: where it is may be of interest. */
+/* It has waited lately, and is not asleep for another reason: where it is may matter. */
 bool feed_works(const struct feed_process *process);
 
 /* What a process has open; its working directory first. */
 void feed_files(struct feed_process *process, void (*seen)(void *to, const struct feed_seen *what), void *to);
 
-/* The call that the process, its first thread, is in, as /proc has it. nr -1: none (a page is waited for), or not to be
-   known. */
+/* The call that the process's first thread is in, by /proc. nr -1: none (it waits for a page), or unknown. */
 struct feed_call {
 	long nr;
 	unsigned long long arg[6];

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * A program that reads one directory after the other, each below the one before or beside it, walks a tree:
- * the rest of the tree is next. One that has a directory on its command line and reads one below it does so
- * too. One directory alone is read ahead alone. A program that has two files of such a tree open for reading,
- * one after the other, in directories that it has been seen to read or below that word, reads files. Words of
- * the command line that are files, one of which is open: the words after it are next.
+ * the rest of the tree is next. So does one that has a directory on its command line and reads one below it.
+ * Of a single directory, only that one is read ahead. A program that has two files of such a tree open for
+ * reading, one after the other, in directories that it has been seen to read or below that word, reads files.
+ * Words of the command line that are files, one of which is open: the words after it are next.
  *
- * Files alone say nothing: git reads some of its own below the directory that it was given, and python reads
- * few of the many that lie where it imports from. A wrong guess costs little work, since what it may fetch
- * grows only with what the command was seen to use of it (walk_requests.c).
+ * Files alone are no evidence: git reads some of its own below the directory that it was given, and python
+ * reads few of the many where it imports from. A wrong guess costs little, since what it may fetch grows only
+ * with what the command was seen to use (walk_requests.c).
  */
 #define _GNU_SOURCE
 #include "guess.h"
@@ -154,7 +154,7 @@ static void walk_below(struct guess *g, int fd, const char *path, const char *ro
 		at[up] = 0;
 	}
 	for (int i = n - 1; i >= 0; i--) {
-		enum walk_place place = WALK_IN_FLIGHT; /* left alone: done, or nobody can tell */
+		enum walk_place place = WALK_IN_FLIGHT; /* left alone: done, or unknown */
 
 		if (look(fds[i], &d)) {
 			walk_reached(g->walk, d.dev, d.ino);
@@ -176,7 +176,7 @@ static void walk_below(struct guess *g, int fd, const char *path, const char *ro
 	walk_credit(g->walk); /* what lies ahead is counted from here */
 }
 
-/* The root of the tree that the command walks, as far as what was seen tells. */
+/* The root of the tree that the command walks, as far as we have seen. */
 static bool find_root(struct guess *g, const struct feed_seen *s, char *root, size_t size)
 {
 	const struct seen_directory *found = NULL;
@@ -213,7 +213,7 @@ static bool find_root(struct guess *g, const struct feed_seen *s, char *root, si
 	return false;
 }
 
-/* The number may be another directory's by now: then `..` of it would lead above the tree. */
+/* The number may stand for another directory by now, whose `..` would lead above the tree. */
 static int open_seen(const struct feed_seen *s)
 {
 	int fd = open(s->link, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -271,7 +271,7 @@ static void seen_directory(struct guess *g, const struct feed_seen *s)
 			walk_astray(g->walk, on_the_way);
 		walk_below(g, fd, s->path, root, atime);
 		if (on_the_way)
-			return; /* to look again soon would only take time from the walk */
+			return; /* sampling again soon would only take time from the walk */
 	}
 	g->news = true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what the command has open to what it will open next: the walk's next directories.
- * Tested by tests/prefetch.
+ * Guesses what the command will open next from what it has open: the walk's next directories. Tested by
+ * tests/prefetch.
  */
 #ifndef SYSVM_PREFETCH_GUESS_H
 #define SYSVM_PREFETCH_GUESS_H
@@ -13,8 +13,10 @@ struct guess;
 
 struct guess *guess_make(struct walk *walk, struct prefetch_stats *stats);
 
-/* feed_files's functions: `to` is a struct guess. Of a command that waits; and of one that does not: what was
-   fetched is seen to be used, and nothing follows from it. */
+/*
+ * feed_files's functions: `to` is a struct guess. For a command that waits; and for one that does not, where
+ * only what it used of what was fetched is noted.
+ */
 void guess_seen(void *to, const struct feed_seen *what);
 void guess_seen_working(void *to, const struct feed_seen *what);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Threads count against two limits that the command has too: the processes of its user (RLIMIT_NPROC, not for
- * root) and of its cgroups. Each must have room for four times the threads that are wanted, else there are
- * none at all.
+ * root) and of its cgroups. Each must have room for four times the threads that we want; otherwise we start
+ * none.
  *
  * Memory: the page cache that we fill is charged to the command's cgroup, as if it had read the files itself.
- * Where it has a limit and little room, or tasks of the machine wait for memory, nothing is fetched.
+ * Where the cgroup has a limit and little room, or tasks on this machine wait for memory, nothing is fetched.
  */
 #define _GNU_SOURCE
 #include "limits.h"
@@ -62,7 +62,7 @@ static unsigned long tasks_of_user(void)
 	return count;
 }
 
-/* Calls have(folder) for the cgroup of the controller and each above it; false as soon as one says so. */
+/* Calls have(folder) for the cgroup of the controller and each one above it, until one returns false. */
 static bool each_cgroup(const char *controller, bool (*have)(const char *folder, unsigned long want),
 			unsigned long want)
 {
@@ -131,8 +131,10 @@ bool limits_have_room(unsigned int threads)
 	return each_cgroup("pids", have_pids, want);
 }
 
-/* A cgroup is full of page cache most of the time, which is given up when memory is wanted: that part is
-   room. */
+/*
+ * A cgroup is full of page cache most of the time, which is given up when memory is needed: that counts as
+ * room.
+ */
 static unsigned long long cached(const char *folder)
 {
 	char path[4400], text[4096], *at;

@@ -7,7 +7,7 @@
 
 bool limits_have_room(unsigned int threads);
 
-/* Tasks wait for memory: nothing is to be brought into the page cache now. */
+/* Tasks wait for memory: nothing may be brought into the page cache now. */
 bool limits_memory_short(void);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One list at a time is followed, that of one process. Which one: made for its executable, and for the same
- * command line if there is such a one. The list of another command line of the same program (python with
- * another script) is trusted less: little of it is read before the program has been seen on it.
+ * One list at a time is followed, that of one process: one made for its executable, and if possible for the
+ * same command line. A list made for another command line (python with another script) is trusted less:
+ * little of it is read before the program has been seen to follow it.
  *
- * The main thread alone comes here: it opens nothing that could wait, the walk's threads do (code.c).
+ * Only the main thread runs this code: it opens nothing that could wait; the walk's threads do (code.c).
  */
 #define _GNU_SOURCE
 #include "lists.h"
@@ -253,7 +253,7 @@ static void look(struct lists *l, const struct feed_process *p)
 
 	asked_for(p, path, sizeof(path));
 	if (!*path) {
-		if (l->exact) /* a page, or not to be known: it waits, and nothing speaks against the list */
+		if (l->exact) /* it waits for a page, or something unknown: no evidence against the list */
 			l->ahead += BATCH;
 		return;
 	}
@@ -325,7 +325,7 @@ bool lists_probe(struct lists *l, int pid, struct walk *walk)
 	if (!lists_have(l, pid))
 		return false;
 	for (unsigned int i = 0; i < PROBES; i++) {
-		/* Not the first ones, which many programs read. */
+		/* Not by the first items, which many programs read. */
 		unsigned int number = (l->list->items - 1) / PROBES * i + l->list->items / (2 * PROBES);
 
 		if (!usable(l, path_of(l, number)))

@@ -8,14 +8,14 @@
  * PIDFD and STATS are numbers of descriptors (STATS -1: none), DEPTH 0 means by itself, PROCEDURES is a path
  * or "".
  *
- * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". It is
- * the first that a lack of memory ends. The main thread here waits for time to pass, for requests to end
- * (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
+ * It is no child of the command, has no descriptor of it, no terminal, and the working directory "/". When
+ * memory runs out, the kernel kills it first. The main thread here waits for time to pass, for requests to
+ * end (walk.c), and for the command's end (pidfd), with which it ends too, whatever its threads do.
  *
- * A command that does not wait is sampled ever more rarely, up to every 50 ms; one that does, every
- * millisecond, and up to every five while there is nothing new or it goes where it is expected; on slow storage
- * every four to twenty, every two while nothing may be asked (pace.h). Where directories have been read ahead,
- * it is looked at as well when it does not wait: it waits least where that was right.
+ * A command that does not wait is sampled less and less often, down to every 50 ms. One that waits is sampled
+ * every millisecond, or every five while there is nothing new or it goes where it is expected to; on slow
+ * storage, every four to twenty, or every two while nothing may be asked (pace.h). Where directories have been
+ * read ahead, the command is sampled even when it does not wait: it waits least where we were right.
  *
  * Tested by tests/prefetch.
  */
@@ -45,7 +45,7 @@
 #define TICK_FIRST_NS 500000
 #define TICK_MAX_NS 50000000
 #define TICK_WAITING_MAX_NS 5000000
-#define TICK_ON_TRACK_NS 4000000 /* a look takes 0.2 ms of processor time */
+#define TICK_ON_TRACK_NS 4000000 /* a sample takes 0.2 ms of processor time */
 #define AUTO_DEPTH 8
 #define AUTO_DEPTH_MAX 32
 #define ENTRIES_AHEAD 20000
@@ -60,7 +60,7 @@
 #define TICK_FOLLOW_NS 3000000
 #define TICK_HELD_NS 15000000
 #define FOLLOW_NS 100000000 /* after it has waited */
-#define QUIET_TICKS 20 /* with the command waiting, and not seen in what was read ahead: go on anyway */
+#define QUIET_TICKS 20 /* if the command waits, but not in what was read ahead: go on anyway */
 #define QUIET_TICKS_MAX 5000
 
 static struct prefetch_stats private_stats;
@@ -133,8 +133,10 @@ static bool sample(struct feed *feed)
 	return waits;
 }
 
-/* Nothing is made, and no thread, before the command has been seen to wait: most never are. Or before there is
-   a list for it. */
+/*
+ * Nothing is allocated and no thread started before the command has been seen to wait, or there is a list for
+ * it: most commands never wait.
+ */
 static void wait_for_waiting(struct feed *feed, struct lists *lists, int pidfd)
 {
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
@@ -289,7 +291,7 @@ int main(int argc, char **argv)
 				tick = TICK_FOLLOW_NS;
 			if (tick > TICK_WAITING_MAX_NS)
 				tick = TICK_WAITING_MAX_NS;
-			if (quiet >= patience) { /* as little as at first, and ever more rarely */
+			if (quiet >= patience) { /* as little as at first, and less and less often */
 				walk_astray(walk, false);
 				walk_go_on(walk);
 				quiet = 0;

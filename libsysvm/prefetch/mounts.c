@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * filesystems.inc lists the types that may be read ahead: an unknown one may have side effects even at a
- * stat, as /proc, /sys and autofs have. Network file systems and FUSE are in the list: the walk crosses no
- * mount by itself, so it comes there only after the command did.
+ * stat, as /proc, /sys and autofs have. Network file systems and FUSE are in the list: the walk never crosses
+ * a mount by itself, so it gets there only after the command has.
  */
 #define _GNU_SOURCE
 #include "mounts.h"

@@ -22,7 +22,7 @@ struct order {
 		uint64_t ino;
 	} latest[ORDER_PARENTS];
 	unsigned int next;
-	/* How often the next one in the same directory came later in an order, and whether one came earlier. */
+	/* How often the next one of its directory came later in an order, and whether one came earlier. */
 	struct {
 		unsigned int steps;
 		bool broken;
@@ -30,7 +30,7 @@ struct order {
 	enum walk_order order;
 };
 
-/* The command reads this directory. The walk is told when the order has become another one. */
+/* The command reads this directory. Tells the walk when the order has changed. */
 void order_see(struct order *order, const struct feed_seen *what, struct walk *walk);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What `sysvm run` and the prefetcher share: one page of counters in a file that `run` made. The prefetcher
- * adds, run reads when the command has ended. Nobody trusts it for more than a report.
+ * adds, run reads when the command has ended. It is used for nothing but a report.
  */
 #ifndef SYSVM_PREFETCH_SHARED_H
 #define SYSVM_PREFETCH_SHARED_H
@@ -23,8 +23,8 @@ struct prefetch_stats {
 	uint64_t listed;       /* paths of lists, and words of the command line */
 	uint64_t lists;	       /* lists of the procedure file that were followed */
 	uint64_t list_used;    /* of the latest: items up to the last one that the command was seen at */
-	uint64_t strayed;      /* lists that the command did not keep to */
-	uint64_t changed;      /* files on lists that are not what they were */
+	uint64_t strayed;      /* lists that the command strayed from */
+	uint64_t changed;      /* files on lists that have changed since */
 	uint64_t used;	       /* dirents of the directories that the command was seen in or past */
 	uint64_t astray;       /* how often it was where no guess had led */
 	uint64_t dropped;      /* directories left out: too many, no descriptors */
@@ -37,7 +37,7 @@ struct prefetch_stats {
 };
 
 enum prefetch_end {
-	PREFETCH_RUNNING = 0, /* still there, or gone without a report */
+	PREFETCH_RUNNING = 0, /* still running, or ended without a report */
 	PREFETCH_ENDED = 1,   /* with the command */
 	PREFETCH_FAILED = 2,  /* could not begin: no /proc, no memory */
 	PREFETCH_LIMITED = 3, /* the command's limits leave no room for it */

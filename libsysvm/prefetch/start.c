@@ -5,7 +5,7 @@
  * so that there is neither a signal nor a zombie, and what it used is not added to what children used, which
  * the command could read.
  *
- * It lets the command begin, and is not executed at all for one that is over at once.
+ * The prefetcher gives the command a head start, and is not executed at all if that has already ended.
  *
  * In process 1 of a container orphans become our own children: there is no prefetcher then.
  */
@@ -27,9 +27,10 @@
 #include "shared.h"
 
 #define END_MS 250
-#define SHORT_MS 3 /* a command that has ended by then has no prefetcher, which takes half as long to start */
+/* A command that has ended by then needs no prefetcher, which takes half that time to start. */
+#define SHORT_MS 3
 #define STACK (16u << 10)
-#define PROCESSES_LEAST 256 /* a limit below: somebody counts processes */
+#define PROCESSES_LEAST 256 /* below such a limit somebody counts processes */
 
 struct start {
 	char *argv[7];

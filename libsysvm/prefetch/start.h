@@ -25,13 +25,13 @@ int prefetch_configure(const char *program, unsigned int depth, const char *proc
 /*
  * In the process that becomes the command, with one thread, right before execve. Does nothing if there is no
  * configuration, if it was done before, or if the limits of the process, or its number (1), leave no room for
- * another one. Nothing is reported: the command runs without it as well.
+ * another one. Failures are not reported: the command runs without the prefetcher, too.
  */
 void prefetch_before_exec(void);
 
 /*
- * The command has ended: wait until the prefetcher is gone, which ends by itself then, so that it keeps no
- * file system busy; for a quarter of a second at most.
+ * The command has ended: waits, for at most a quarter of a second, until the prefetcher has ended by itself,
+ * so that it keeps no file system busy.
  */
 void prefetch_wait_end(int counters_fd);
 

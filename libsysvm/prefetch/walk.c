@@ -5,8 +5,9 @@
  *
  * Dirents come before directories, since a program stats the files of a directory before it goes below.
  * Directories that are found in one that is being read go to its place among those that wait, so that the
- * walk is the program's, depth first, however many are read at a time. What cannot be had is
- * left out (descriptors, memory, a directory that would show the read): the program makes the calls itself.
+ * walk is the program's, depth first, however many are read at a time. Where something is lacking
+ * (descriptors, memory), or a directory would show the read, it is left out: the program makes the calls
+ * itself.
  *
  * A directory's descriptor is open for as long as dirents or directories in it are to be done (struct
  * folder). Buffers of dirents lie in slots of one mapping, which the machine reads without a system call.

@@ -2,8 +2,8 @@
 /*
  * Directories, ahead of the command: which to read next, how many calls in flight, how far ahead.
  *
- * The main thread alone uses this; it makes no call here that could wait for storage. What waits is a program
- * of code.h that a thread of libsysvm-async runs.
+ * Only the main thread uses this, and makes no call here that could wait for storage. Programs of code.h do,
+ * on threads of libsysvm-async.
  */
 #ifndef SYSVM_PREFETCH_WALK_H
 #define SYSVM_PREFETCH_WALK_H
@@ -41,7 +41,7 @@ struct walk *walk_make(const struct walk_options *options, char *message, size_t
 /* Readable when walk_reap has something to do. */
 int walk_event_fd(const struct walk *walk);
 
-/* Begin what may be begun, and take note of what has ended. */
+/* Start what may be started, and handle what has ended. */
 void walk_pump(struct walk *walk);
 void walk_reap(struct walk *walk);
 bool walk_busy(const struct walk *walk);
@@ -71,12 +71,14 @@ enum walk_atime {
 void walk_push(struct walk *walk, int fd, enum walk_how how, enum walk_atime atime,
 	       const char *after);
 
-/* Whether the directory has been read ahead; if so, the command has come this far. What it came past has
-   proved useful, and by so much more may be fetched. */
+/*
+ * Whether the directory has been read ahead; if so, the command has come this far. What it has passed has
+ * proved useful, and that much more may be fetched.
+ */
 bool walk_reached(struct walk *walk, uint64_t dev, uint64_t ino);
 /* Whether it has been read ahead, and what is below it has been or will be. */
 bool walk_goes_below(struct walk *walk, uint64_t dev, uint64_t ino);
-/* The same as walk_reached, seen by a file that the command reads, one that it has not been seen to read before. */
+/* The same as walk_reached, seen by a file that the command reads for the first time that we know of. */
 bool walk_reached_file(struct walk *walk, uint64_t dev, uint64_t ino, uint64_t size);
 
 /* A directory: itself, and by the one above it and its name there (in_ino 0: not known). */
@@ -92,10 +94,13 @@ enum walk_place {
 	WALK_IN_FLIGHT,
 };
 enum walk_place walk_find(const struct walk *walk, const struct walk_directory *d);
-void walk_take_out(struct walk *walk, const struct walk_directory *d); /* one that waits: it is to be pushed */
+/* One that waits: it is to be pushed. */
+void walk_take_out(struct walk *walk, const struct walk_directory *d);
 
-/* The command is where no guess has led: what may be fetched without having proved useful is halved. Or where
-   the walk has not come yet, which counts as much only where it happens again and again. */
+/*
+ * The command is where no guess has led: what may be fetched without having proved useful is halved. The
+ * command being where the walk has not come yet counts as much only if it happens again and again.
+ */
 void walk_astray(struct walk *walk, bool on_the_way);
 
 /* Read files' contents too, at most part bytes of each: what the command has not passed yet is done again. */
@@ -126,7 +131,7 @@ struct walk_item {
 	uint32_t mtime_ns;
 };
 
-/* Below the directory fd, which stays the caller's. Returns how many were taken, and copied: the first ones. */
+/* Below the directory fd, which stays the caller's. Returns how many, of the first ones, were copied. */
 unsigned int walk_list(struct walk *walk, int fd, enum walk_atime atime, const struct walk_item *items,
 		       unsigned int count);
 bool walk_list_wanted(const struct walk *walk); /* there is room for more of a list */
@@ -139,7 +144,7 @@ uint32_t walk_generation(const struct walk *walk);
 
 /* What lies ahead is counted from here. */
 void walk_credit(struct walk *walk);
-/* The same, and go on although nobody saw how far the command is. */
+/* The same, and go on although it is not known how far the command is. */
 void walk_go_on(struct walk *walk);
 
 /* Files that somebody holds a lease of: opening one would break it. */
@@ -150,7 +155,7 @@ struct walk_file {
 /* Which files are not opened. all: none is. The memory stays the caller's. */
 void walk_leases(struct walk *walk, const struct walk_file *files, size_t count, bool all);
 
-/* Whether files' contents are wanted, so that leases are of interest. */
+/* Whether files' contents are wanted, so that leases matter. */
 bool walk_reads_files(const struct walk *walk);
 
 #endif

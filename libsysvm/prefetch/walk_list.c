@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Lists, for the walk: items of walk.h as dirents that the byte code of code.c goes through, in place of
- * those that a directory has given. What little is done about a name is done for many in one request. Tested
- * by tests/prefetch.
+ * those that a directory has given. Little is done for each name, so one request has many. Tested by
+ * tests/prefetch.
  */
 #define _GNU_SOURCE
 #include "walk_state.h"

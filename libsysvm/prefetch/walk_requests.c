@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The requests of a walk: what waits is begun, as far ahead and as many at a time as it may be. How far, the
- * command decides: a guess that it has not been seen to follow is worth a few directories, one that it
- * follows as much again as it has come past.
- * Tested by tests/prefetch.
+ * The requests of a walk: starts what waits, as far ahead and as many at a time as allowed. The command
+ * decides how far: a guess that it has not been seen to follow is worth a few directories; one that it
+ * follows, as much again as it has passed. Tested by tests/prefetch.
  */
 #define _GNU_SOURCE
 #include "walk_state.h"
@@ -15,7 +14,7 @@
 
 #define DAY (24 * 60 * 60)
 
-/* At first little, a quarter of it where guesses fail; then twice as much again as has proved useful. */
+/* At first little, or a quarter of that where guesses fail; then twice what has proved useful. */
 static uint64_t allowed(const struct walk *w, uint64_t first, uint64_t proved, uint64_t max)
 {
 	unsigned int astray = w->astray / ASTRAY_WHOLE;

@@ -48,7 +48,7 @@ static int by_inode(const void *a, const void *b)
 
 /*
  * Directories into the queue before `at`, which is returned as it is then: the first of them. In a directory
- * of many batches those of earlier ones may wait there, in the same order: they are merged.
+ * of many batches, those of earlier batches may wait there, in the same order: they are merged.
  */
 static struct pending *add_before(struct walk *w, struct pending *at, struct folder *f, struct names *names,
 				  const struct child *child, unsigned int n,
@@ -71,8 +71,8 @@ static struct pending *add_before(struct walk *w, struct pending *at, struct fol
 }
 
 /*
- * The directories in a batch of entries, to the place of the one that they are in. What lies before f->after
- * the command has passed: it comes last, or, where the command goes by an order of its own, not at all.
+ * The directories in a batch of entries, to the place of the one that they are in. The command has passed
+ * what lies before f->after: that comes last, or not at all where the command follows an order of its own.
  */
 static void add_children(struct walk *w, struct folder *f, struct pending *place, uint64_t from, uint64_t to,
 			 bool more)
@@ -131,8 +131,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /*
- * By inode, which is roughly where they lie on a disk that seeks: a few hundred at a time, so that the command
- * does not wait for long for the one that it takes first.
+ * By inode, which is roughly where they lie on a disk that seeks: a few hundred at a time, so that the
+ * command does not wait for long for the one that it takes first.
  */
 static void sort_entries(uint64_t from, uint64_t to)
 {

@@ -33,8 +33,8 @@ void walk_names_put(struct names *n)
 }
 
 /* NULL: there are too many; `after` is gone then. */
-struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
-				 const char *name, uint64_t ino, char *after)
+struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in,
+				 struct names *names, const char *name, uint64_t ino, char *after)
 {
 	struct pending *p = w->waiting < PENDING_MAX ? malloc(sizeof(*p)) : NULL;
 
@@ -98,7 +98,7 @@ struct record *walk_record_find(struct walk *w, uint64_t dev, uint64_t ino)
 		if (!r->generation || (r->dev == dev && r->ino == ino))
 			return r;
 	}
-	/* The table is full around here: the oldest knowledge goes. */
+	/* The table is full here: drop the oldest entry. */
 	return &w->records[at & (RECORDS_MAX - 1)];
 }
 

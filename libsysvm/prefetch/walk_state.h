@@ -32,7 +32,8 @@ struct folder {
 	enum walk_how how;
 	enum walk_atime atime;
 	struct pending *place; /* while its dirents are not all read */
-	char *after;	       /* owned: the dirent that has not been read yet, of those after which are first */
+	/* owned: the dirent that has not been read yet, of those after which are first */
+	char *after;
 };
 
 /* A directory that waits, or (in is NULL) the place of one that is being read: what is found in it goes
@@ -106,8 +107,10 @@ struct walk {
 	uint64_t entries, bytes, directories;			/* begun */
 	uint64_t entries_seen, bytes_seen, directories_seen;	/* the command is there */
 	uint64_t bytes_proved, directories_proved; /* it came there through what was fetched */
-	uint64_t clock_ns, unproved_ns; /* for so long something was in flight since it was last seen to do so */
-	unsigned int astray; /* places where it was and that no guess led to, since one did: see walk_astray */
+	/* for how long something was in flight since it was last seen to do so */
+	uint64_t clock_ns, unproved_ns;
+	/* places where it was that no guess led to, since one did: see walk_astray */
+	unsigned int astray;
 
 	enum walk_order order;
 	bool data, lists;
@@ -138,8 +141,8 @@ struct dirent_at {
 uint64_t walk_now_ns(void);
 void walk_folder_put(struct walk *w, struct folder *f);
 void walk_names_put(struct names *n);
-struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in, struct names *names,
-				 const char *name, uint64_t ino, char *after);
+struct pending *walk_pending_add(struct walk *w, struct pending *before, struct folder *in,
+				 struct names *names, const char *name, uint64_t ino, char *after);
 struct pending *walk_pending_first(struct walk *w); /* NULL: none waits */
 void walk_pending_put(struct walk *w, struct pending *p);
 struct slot *walk_slot_get(struct walk *w);

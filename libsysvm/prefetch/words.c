@@ -113,8 +113,9 @@ bool words_seen(struct words *w, const struct feed_seen *s)
 	return false;
 }
 
-/* The next words, as a list for the walk. An absolute one is looked up from "/", in whose mount it must be.
-   */
+/*
+ * The next words, as a list for the walk. An absolute one is looked up from "/", and must be on that mount.
+ */
 static bool go_on(struct words *w, struct walk *walk)
 {
 	struct walk_item items[LIST_BATCH];

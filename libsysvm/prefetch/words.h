@@ -26,8 +26,10 @@ struct words {
 /* Of that process, whose working directory is cwd; read anew now and then. */
 void words_take(struct words *w, int pid, const char *cwd);
 
-/* The word that names a directory above path, as an absolute path; of several the lowest. For a path that is
-   a word itself there is none: whether the command goes below it is not known yet. */
+/*
+ * The word that names a directory above path, as an absolute path; of several the lowest. None for a path
+ * that is itself a word: it is not known yet whether the command goes below it.
+ */
 bool words_above(const struct words *w, const char *path, char *root, size_t size);
 
 /* One of the words is this file: those after it are next. */

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// Many short rows of values that live as long as the arena: a row costs what is in it and nothing else.
-// Tested by tests/optimizer/event_set_test.cc.
+// SPDX-License-Identifier: MIT Many short rows of values that live as long as the arena: a row costs only
+// what is in it. Tested by tests/optimizer/event_set_test.cc.
 #pragma once
 
 #include <algorithm>

@@ -2,8 +2,8 @@
 // One system call as the optimizer sees it: the table's row, with the command of fcntl and ioctl taken into
 // account, and by-flags exceptions (an open for writing changes the world).
 //
-// Everything comes from kmod/uapi/syscalls.inc; nothing about a call is typed here twice.
-// Tested by tests/optimizer/dataflow_test.cc (Streams, Legality).
+// Everything comes from kmod/uapi/syscalls.inc; nothing about a call is repeated here. Tested by
+// tests/optimizer/dataflow_test.cc (Streams, Legality).
 #pragma once
 
 #include <array>
@@ -43,8 +43,8 @@ bool is_struct_stat(uint32_t nr);
 enum class Gives : uint8_t { kNothing, kDescriptor, kCopy };
 Gives gives_descriptor(const PackedEvent& e);
 
-// It carries no news of others, so an outstanding log survives it: the QUIET calls of the table, and changes
-// of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/known/rules.c).
+// It carries no news from others, so an outstanding log survives it: the QUIET calls of the table, and
+// changes of memory that nobody else sees. The same rule as the runtime's (libsysvm/shim/known/rules.c).
 bool is_quiet(const PackedEvent& e);
 
 // The machine can make the call in the same crossing with what is made again after it: reads at the end of

@@ -4,9 +4,9 @@
 // A sequence may only be learned where the recording is whole. So each thread's calls are cut where something
 // may have happened that the recording or the shim does not follow: a hole in the thread's numbering (lost
 // events), a delivered signal, fork, exec and exit, a call whose entry or return was not seen, a restarted
-// call, an open by the dynamic loader (loader.h). From a second thread on the shim makes plain calls for
-// ever, so nothing is learned from a process after its second thread.
-// Tested by tests/optimizer/streams_test.cc and dataflow_test.cc (Streams).
+// call, an open by the dynamic loader (loader.h). Once a process has a second thread the shim makes only
+// plain calls, so nothing is learned from it after that. Tested by tests/optimizer/streams_test.cc and
+// dataflow_test.cc (Streams).
 #pragma once
 
 #include <cstdint>

@@ -2,9 +2,9 @@
 // Which procedures no longer match what programs do.
 //
 // A procedure was made from a recording. Its program is updated, its configuration or its data change, and
-// one day it asks something else: the procedure bets in vain and is switched off, or never begins. Recordings
-// of today say so: each procedure's counts in a replay (replay.h), against those that were noted when it was
-// compiled. Tested by tests/optimizer/drift_test.cc.
+// one day it asks something else: the procedure bets in vain and is switched off, or never starts. Newer
+// recordings show it: each procedure's counts in a replay (replay.h), compared with those that were noted
+// when it was compiled. Tested by tests/optimizer/drift_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ namespace sysvm {
 
 enum class DriftState : uint8_t {
   kFits,      // it does what it did
-  kDiverges,  // it runs, and answers less than it did
-  kIdle,      // its program runs, and never comes to its trigger
+  kDiverges,  // it runs, but answers less than it did
+  kIdle,      // its program runs, but never comes to its trigger
   kReplaced,  // its program's file is another one by now: it is not tried
   kAbsent,    // its program is not in the recordings
 };

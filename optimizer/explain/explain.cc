@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "common/numbers.h"
 #include "optimizer/base/calls.h"
 #include "optimizer/base/cost.h"
 #include "optimizer/explain/lists_text.h"

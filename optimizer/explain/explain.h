@@ -2,9 +2,9 @@
 // A procedure file for people: each procedure beside the calls that it replaces, with where every argument
 // comes from.
 //
-// Only the file is read: what is said here is what the runtime will do, not what the compiler meant. Counts,
-// and the calls of a real occurrence (example.h), come from the file's notes, if it has any; text of a file
-// is printed escaped and bounded, whoever made it. Tested by tests/optimizer/explain_test.cc.
+// Only the file is read: this says what the runtime will do, not what the compiler meant. Counts, and the
+// calls of a real occurrence (example.h), come from the file's notes, if it has any; text of a file is
+// printed escaped and bounded, whoever made it. Tested by tests/optimizer/explain_test.cc.
 #pragma once
 
 #include <string>

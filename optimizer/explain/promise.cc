@@ -11,7 +11,7 @@
 namespace sysvm {
 namespace {
 
-constexpr double kMost = 1e15;  // calls, nanoseconds: what a file says is not believed
+constexpr double kMost = 1e15;  // calls, nanoseconds: a file is not trusted
 
 struct Field {
   const char* name;
@@ -25,7 +25,7 @@ constexpr Field kFields[] = {{"processes", &ReplayCounts::processes}, {"calls", 
                              {"used", &ReplayCounts::used},           {"inner", &ReplayCounts::inner},
                              {"shimmed", &ReplayCounts::shimmed},     {"too_old", &ReplayCounts::too_old}};
 
-// False: it is there and no number that makes sense.
+// False: it is there, but is no number that makes sense.
 bool number(const nlohmann::json& from, const char* name, double& to) {
   const auto at = from.find(name);
   if (at == from.end()) return true;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "common/numbers.h"
 #include "optimizer/base/calls.h"
 #include "optimizer/prove/example.h"
 

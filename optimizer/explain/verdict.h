@@ -3,9 +3,9 @@
 // nothing to gain, by how much, with the engine that this machine has now; with the module; and why not, by
 // name.
 //
-// Times are the program's own: the recording's wall time with what tracing added taken out. What starting the
-// shim costs is part of the answer. An answer is "faster" or "slower" only if the whole interval says so and
-// it is 1 % of the wall time at least. Tested by tests/optimizer/verdict_test.cc.
+// Times are the program's own: the recording's wall time less what tracing added. It includes what starting
+// the shim costs. An answer is "faster" or "slower" only if the whole interval says so and it is 1 % of the
+// wall time at least. Tested by tests/optimizer/verdict_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,10 @@
 // Stage 4b: triggers -> classes, each of which is offered one procedure.
 //
 // Opens are one class for each set of flags; a path that is the same thing each time and comes back again and
-// again ("..", an absolute path) is a class of its own, for what follows it is seldom what follows the
-// others. Locks are one for each place in a row of locks: they are never made ahead, but what a program
-// checks under them may be, after the last of the row. Reads are what the procedures of the opens leave over:
-// long files, one run of reads after a read. Tested by tests/optimizer/compile_test.cc.
+// again ("..", an absolute path) is a class of its own, as what follows it seldom follows the others. Locks
+// are one for each place in a row of locks: they are never made ahead, but what a program checks under them
+// may be, after the last of the row. Reads are what the procedures for opens leave: long files, one run of
+// reads after a read. Tested by tests/optimizer/compile_test.cc.
 #pragma once
 
 #include <deque>

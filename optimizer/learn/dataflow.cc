@@ -87,7 +87,7 @@ ArgSource source_of(const FlowContext& context, const PackedEvent& call, const C
     }
     case SYSVM_KIND_FLAGS:
     case SYSVM_KIND_MODE:
-    case SYSVM_KIND_CMD:  // 32 bits; what a program leaves above them means nothing
+    case SYSVM_KIND_CMD:  // 32 bits; the upper half of the register means nothing
       source.from = From::kConst;
       source.value = value & 0xffffffffu;
       break;

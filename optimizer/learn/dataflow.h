@@ -64,7 +64,7 @@ struct StepSources {
   std::shared_ptr<const LoopShape> loop;  // not null: the calls for each entry of a directory (directories.h)
 };
 
-// What has been seen of the present occurrence when `call` comes.
+// What has been seen of the current occurrence when `call` comes.
 struct FlowContext {
   const Stream* stream = nullptr;
   const PackedEvent* trigger = nullptr;

@@ -7,7 +7,6 @@
 #include <unordered_map>
 
 #include "optimizer/base/calls.h"
-#include "optimizer/base/streams.h"
 
 namespace sysvm {
 

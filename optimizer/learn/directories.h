@@ -10,8 +10,7 @@
 //
 // Names are followed in two forms: NAME, one component below the directory's own descriptor (fts, tar), and
 // UNDER, the path that the directory was opened by, '/', and the name (ls). The recording need not hold the
-// names of directories: the calls that lie in one are what counts. Tested by
-// tests/optimizer/directories_test.cc.
+// names in directories: what counts is the calls about them. Tested by tests/optimizer/directories_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -2,11 +2,10 @@
 // Stage 3: may this call be made ahead of the application?
 //
 // The table says what a call may do (its effect and AHEAD flag); this adds what depends on the arguments. The
-// rules (docs/semantics.md, docs/mining.md): followers change nothing that others see, never
-// block, are never an open; a path follower names what the trigger has just opened, without following a link;
-// directories are read from their start only; a position is asked for, never set. What the code must check
-// when it runs (regular file, good device, atime) is emit.cc's part. Tested by
-// tests/optimizer/dataflow_test.cc (Legality).
+// rules (docs/semantics.md, docs/mining.md): followers change nothing that others see, never block, are never
+// an open; a path follower names what the trigger has just opened, without following a link; directories are
+// read from their start only; a position is queried, never set. emit.cc writes the checks that only a run can
+// make (regular file, good device, atime). Tested by tests/optimizer/dataflow_test.cc (Legality).
 #pragma once
 
 #include <string>

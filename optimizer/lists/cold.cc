@@ -15,8 +15,8 @@
 namespace sysvm {
 namespace {
 
-// Of each second that was waited, so much remains where the calls are made ahead: what several of them take
-// side by side, and what nobody could guess. docs/benchmarks.md has what was measured.
+// The share of waiting time that remains where calls are made ahead: what several of them take side by side,
+// and what could not be guessed. docs/benchmarks.md has the measurements.
 constexpr double kRemains = 0.3;
 constexpr double kLeast = 0.1;  // of the run: less is not said
 
@@ -26,7 +26,7 @@ bool is_file(std::string_view path) {
          !path.starts_with("/proc/");
 }
 
-// Looks at or reads what lies on storage, and changes nothing.
+// Looks up or reads what lies on storage, and changes nothing.
 bool could_be_made_ahead(const Event& e, const Descriptors& fds) {
   const sysvm_syscall_info* row = sysvm_syscall_by_nr(static_cast<uint32_t>(e.nr));
   if (!row) return false;
@@ -61,7 +61,7 @@ ColdOutlook cold_outlook(const std::vector<const PackedTrace*>& traces) {
     }
     const uint64_t wall = trace->stats ? trace->stats->wall_ns : 0;
     out.wall_ns += wall;
-    out.waited_ns += std::min(waited, wall);  // of several processes at once: no more than there was
+    out.waited_ns += std::min(waited, wall);  // several may wait at once: no more than the run's own time
   }
   return out;
 }

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// What a recording says of waiting for storage: how long its calls waited that could have been made ahead by
-// the prefetcher, and what the run would take then. Of a hot recording: nothing.
+// SPDX-License-Identifier: MIT How long a recorded program waited for storage in calls that the prefetcher
+// could have made ahead, and how long the run would take then. Nothing for a recording made with hot caches.
 // Tested by tests/optimizer/lists_test.cc.
 #pragma once
 

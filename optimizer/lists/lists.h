@@ -1,15 +1,14 @@
-// SPDX-License-Identifier: MIT
-// Traces -> lists for the prefetcher (procedures/svp_lists.h): of each program that was executed, what it
-// looked at and read, in order, each path once.
+// SPDX-License-Identifier: MIT Traces -> lists for the prefetcher (procedures/svp_lists.h): for each program
+// that was executed, what it looked up and read, in order, each path once.
 //
 // Sizes and mtimes are those of the files now, and links on the way are resolved now: a list is made where
-// and soon after it was recorded. What has gone since is left out or only looked at. A program that looks at
-// what directories hold in the order of their dirents needs no list: that is guessed (libsysvm/prefetch).
-// Of files that were mapped the recording does not say which pages were touched; those that lie in memory
-// now are taken, which is right soon after a recording from cold caches.
-// What further threads of a process do is left out: who uses threads to look at files waits for many at once
-// already (git), and one more process that does so only takes processor time from them.
-// Tested by tests/optimizer/lists_test.cc.
+// and soon after it was recorded. What has been removed since is left out or only looked up. A program that
+// visits what directories hold in the order of their dirents needs no list: the prefetcher guesses that
+// (libsysvm/prefetch). The recording does not say which pages of a mapped file were touched. Those that lie
+// in memory now are taken, which is right soon after a recording from cold caches. What further threads of a
+// process do is left out: a program that uses threads for its files waits for many at once already (git), and
+// one more process that does so would only take processor time from them. Tested by
+// tests/optimizer/lists_test.cc.
 #pragma once
 
 #include <string>

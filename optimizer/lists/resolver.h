@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Paths of a recording as files of now: without links, and what they are. Each directory is asked about once,
-// and so is each file of programs that ran again and again, as long as there are not too many of them.
+// Paths of a recording resolved to today's files: without links, and what they are. Each directory is looked
+// up once, and so is each file of programs that ran again and again, unless there are too many of them.
 // Tested by tests/optimizer/lists_test.cc.
 #pragma once
 
@@ -28,8 +28,8 @@ struct FilePart {
   auto operator<=>(const FilePart&) const = default;
 };
 
-// Which parts of a file's part lie in memory now, small gaps included. All of it where that is not told: to
-// who does not own the file and could not write to it.
+// Which parts of a file's part lie in memory now, small gaps included. All of it where the kernel does not
+// say, because we neither own the file nor may write to it.
 std::vector<FilePart> in_memory(const std::string& path, FilePart part);
 
 class Resolver {

@@ -3,11 +3,10 @@
 //
 // The shape of every run-ahead procedure:
 //
-//     late closes   the descriptors that the application closed last are given back first (not with --strict)
-//     trigger       with the application's own arguments; an error stops here
-//     constants     one register each
-//     guard         fstat of the new descriptor: good device, right kind of file (procedures/svp.h)
-//     followers     in the order of the application; before the first that reads data: not empty, atime stays
+//     late closes   the descriptors that the application closed last are closed first (not with --strict)
+//     trigger       with the application's own arguments; an error stops here constants     one register each
+//     guard         fstat of the new descriptor: good device, right kind of file (procedures/svp.h) followers
+//     in the order of the application; before the first that reads data: not empty, atime stays
 //
 // The guard is the application's own fstat where that may be moved to the front (nothing before it changes
 // what it shows); else it is one call more, with a register of its own. A run of reads is unrolled: a short

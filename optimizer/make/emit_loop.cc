@@ -162,7 +162,7 @@ void Emitter::loop(const LoopShape& shape, uint8_t directory, uint32_t capacity)
   }
   line(fmt::format("addi r{0}, r{0}, {1}", record, stride));
   line(fmt::format("addi r{0}, r{0}, -1", window));
-  if (shape.row) {  // what lies beyond a link, or is not there, is not asked about
+  if (shape.row) {  // what lies beyond a link, or does not exist, is not asked about
     const std::string stay = label();
     line(fmt::format("ld8 r{}, [r{}+{}]", t, +SVP_REG_ENTRY, kEntryType));
     line(fmt::format("jz r{}, {}", t, stay));

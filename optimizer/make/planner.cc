@@ -109,8 +109,8 @@ Bet bet_on_call(PlannedStep& step, const Members& members, size_t depth, uint64_
              cost);
 }
 
-// A loop over the entries: what is asked for and not there in the end is not known; the runtime learns how
-// many entries a run should take.
+// A loop over the dirents: how many calls will be in vain is not known; the runtime learns how many dirents a
+// run should take.
 Bet bet_on_loop(PlannedStep& step, const Members& members, size_t depth, uint64_t staging,
                 const CostModel& cost) {
   // What comes after it needs room, too: most often the getdents64 that finds the end.

@@ -3,9 +3,9 @@
 //
 // The occurrences form a prefix tree of steps. The machine cannot know which branch the application will
 // take, and the log is used in order, so a procedure is one path from the root: at each node the branch that
-// most occurrences take. Each further step is a bet: who takes it saves an entry, who does not has paid for a
-// call made for nothing, and perhaps for taking it back. The path is cut where the sum of the bets is
-// highest.
+// most occurrences take. Each further step is a bet: an occurrence that takes it saves a crossing; one that
+// does not has paid for a call made in vain, and perhaps for undoing it. The path is cut where the sum of the
+// bets is highest.
 //
 // Two branches are data that the machine sees itself: what kind of file was opened (a plan is for regular
 // files or for directories, whichever is worth more) and how long a run of reads is (unrolled; a short read

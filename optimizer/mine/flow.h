@@ -7,8 +7,8 @@
 // epoll_wait found ready, the next entry of a directory, the same as or a fixed step from the round before.
 // Every other occurrence strikes out those that it contradicts; one is enough. What an inner loop's rounds
 // after the first say is kept apart, so that a loop of closes does not hide that the first is of the file.
-// The last fifth is held out: it must not take an argument's last source away, and how often it did is told.
-// Tested by tests/optimizer/mine_test.cc and entry_names_test.cc (Flow).
+// The last fifth is held out as a test: if it removes an argument's last source, that is counted and
+// reported. Tested by tests/optimizer/mine_test.cc and entry_names_test.cc (Flow).
 #pragma once
 
 #include <string>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "optimizer/mine/mine.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <unordered_map>

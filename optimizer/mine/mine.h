@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Which call sequences repeat in recordings, and what of their arguments is known when they begin.
 //
-// This is the view for people (`sysvm mine`): all calls, also those that could never be made ahead, so that
-// one sees where the entries go. The compiler does not start from it; it asks what follows each trigger
+// This is the view for people (`sysvm mine`): all calls, even those that could never be made ahead, so that
+// one sees where the crossings go. The compiler does not start from it; it asks what follows each trigger
 // (planner.h).
 //
 // Sequences are found in each recording by itself (repeats.h) and explained by all their occurrences
 // (flow.h). What comes out is a MinePart: counts, and for each argument the sources that no occurrence
 // contradicts. Parts of several recordings merge: counts are added, sources that one of them contradicts are
-// dropped (and it is told), so the order does not matter and a part may have been made on another machine.
-// Only then the rare are left out and the best shown. Tested by tests/optimizer/mine_test.cc.
+// dropped (and counted), so the order does not matter and a part may have been made on another machine. Only
+// then are rare sequences left out and the best shown. Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -70,7 +70,7 @@ struct MinePart {
 };
 
 MinePart mine_part(const Trace& trace, const MineOptions& options = {});
-// Reads chunk by chunk: some 100 bytes of memory for each event. look: is shown what the file says of itself.
+// Reads chunk by chunk: some 100 bytes of memory for each event. look: gets what the file says about itself.
 Result<MinePart> mine_part(const std::string& path, const MineOptions& options = {},
                            const std::function<void(const TraceInfo&)>& look = {});
 void merge(MinePart& into, const MinePart& other);

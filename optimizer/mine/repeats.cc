@@ -136,7 +136,7 @@ uint32_t Repeats::end_of(uint32_t stream, size_t i) const {
   return i + 1 < f.begin.size() ? f.begin[i + 1] : static_cast<uint32_t>(recording_.streams()[stream].size());
 }
 
-// Behind the part that stands at `at`, or kNowhere if it does not stand there.
+// The place after the part at `at`, or kNowhere if it is not there.
 uint32_t Repeats::skip(uint32_t part, uint32_t stream, uint32_t at, uint32_t end) const {
   if (part < base_) return at < end && base_token(stream, at) == part ? at + 1 : kNowhere;
   const std::vector<uint32_t>& body = loops_[part - base_].body;

@@ -1,17 +1,15 @@
-// SPDX-License-Identifier: MIT
-// The contiguous sequences of tokens that repeat: loops, and what is repeated otherwise.
+// SPDX-License-Identifier: MIT The contiguous sequences of tokens that repeat: loops, and other repeats.
 //
-// First loops are folded: a body that stands there again and again, k times and not always as often, becomes
-// one token, from short bodies to long ones, so a body may hold shorter loops. (Two equal calls in a row,
-// always two, are no loop.) Then the suffix array of what is left gives every sequence that occurs twice, the
-// intervals of its common prefixes how often and how long. The one that saves most entries - calls in it less
-// occurrences - is taken, its occurrences are marked, what is left of the others is counted again. A sequence
-// that ends as it begins is refused: it is more than one round of something. Time and memory grow in
-// proportion to the tokens. Tested by tests/optimizer/mine_test.cc.
+// First loops are folded: a body that is repeated, a varying number of times, becomes one token, from short
+// bodies to long ones, so a body may hold shorter loops. (Two equal calls in a row, always two, are no loop.)
+// Then the suffix array of what is left gives every sequence that occurs twice, the intervals of its common
+// prefixes how often and how long. The one that saves most entries - calls in it less occurrences - is taken,
+// its occurrences are marked, what is left of the others is counted again. A sequence that ends as it begins
+// is refused: it is more than one round of something. Time and memory grow in proportion to the tokens.
+// Tested by tests/optimizer/mine_test.cc.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "optimizer/mine/compact.h"

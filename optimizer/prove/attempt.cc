@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/numbers.h"
 #include "optimizer/make/emit.h"
 #include "procedures/assembler.h"
 #include "procedures/text.h"

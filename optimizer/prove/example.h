@@ -4,9 +4,9 @@
 //
 // The compiler takes it from the replay (the first occurrence that most of the followers answered), bounded
 // in length, and keeps it in the file's notes; so a procedure file carries path names of the recording,
-// unless it was compiled with
-// --no-examples. What is read back is text that anybody may have written: bounded again, and what a terminal
-// would obey is escaped. Tested by tests/optimizer/example_test.cc, explain_test.cc (golden text).
+// unless it was compiled with --no-examples. What is read back is text that anybody may have written: bounded
+// again, and control characters are escaped. Tested by tests/optimizer/example_test.cc, explain_test.cc
+// (golden text).
 #pragma once
 
 #include <bit>

@@ -2,7 +2,6 @@
 #include "optimizer/prove/kept.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace sysvm {
 namespace {

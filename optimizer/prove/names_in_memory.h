@@ -3,9 +3,9 @@
 //
 // A shim that follows names in a row (libsysvm/shim/names/name_pool.c) reads on after the name that the
 // program passes. A recording has the addresses of the names that the program did pass, and no others, so
-// that is what lies here, each from the beginning on as it was first passed. That a name was there before it
-// was passed cannot be seen in a recording: a program that writes each name just before it asks is promised
-// more here than it will get. Addresses far from all others (one buffer that is used again and again) share a
+// that is what lies here, each from the beginning on as it was first passed. A recording cannot show that a
+// name was there before it was passed: for a program that writes each name just before it asks, this promises
+// more than it will get. Addresses far from all others (one buffer that is used again and again) share a
 // place with nothing after it. Tested by tests/optimizer/rows_test.cc.
 #pragma once
 

@@ -3,10 +3,10 @@
 // made later, or not at all?
 //
 // First the recording is read once: which open each descriptor number stands for at each call, how long each
-// file was, what each directory gave. Then a call made at some moment is answered, in this order: the call
-// that the program is making now, as recorded; a file or a directory, from its length and position; else the
-// next call of the program that is the same in every argument, as long as the descriptor is still the same
-// one; else what most such calls say. Positions are kept as the kernel would, reads ahead and seeks back
+// file was, what each directory gave. A call made at some moment is then answered from, in this order: the
+// call that the program is making now, as recorded; a file or a directory, from its length and position; else
+// the next call of the program that is the same in every argument, as long as the descriptor is still the
+// same one; else what most such calls say. Positions are kept as the kernel would, reads ahead and seeks back
 // included. Where a recording lacks the names in a directory (an import), they are those that the program
 // asks about. Tested by tests/optimizer/replay_test.cc and trial_test.cc.
 #pragma once
@@ -38,7 +38,7 @@ class RecordedKernel {
   void restart();           // before the first call again
   // A call by the shim, inside a run or for itself.
   long call(long nr, const uint64_t args[6]);
-  // The program's present call is made plainly: moves what it moves, fills what the shim will check.
+  // Makes the program's current call plainly: moves what it moves, fills what the shim will check.
   void made_plainly() { present(args_.data()); }
   bool made() const { return made_; }  // the present call has been made, by the program or by the shim
   uint64_t here_device() const { return here_device_ ? here_device_ : kGoodDevice; }

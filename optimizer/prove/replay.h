@@ -4,7 +4,7 @@
 // Each process of a recording is played past the shim's own code (libsysvm/shim/replay/) with a procedure
 // file: every call as the program made it, answers by the recording (recorded_kernel.h). Give it a recording
 // that the procedures were not made from - another tree, other keys - and the figure says what they are worth
-// there. Left out: buffers in memory that the shim would not touch. Tested by
+// there. Not modelled: buffers in memory that the shim would not touch. Tested by
 // tests/optimizer/replay_test.cc.
 #pragma once
 

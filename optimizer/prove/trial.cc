@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <span>
 #include <unordered_map>
 
@@ -111,8 +110,8 @@ class Trials::Stage {
     if (begun_ && replay_next_process()) return;
     if (begun_) end();
     shim_settings settings = settings_for(proc_->exe, svp_, svp_size_, !late_close_);
-    // How long the recorded calls took is the tracer's doing as much as the program's: no answer is too old
-    // here. The replay of all procedures together counts what is dropped for its age.
+    // The tracer has slowed the recorded calls down, so no answer counts as too old here. The replay of all
+    // procedures together counts what is dropped for its age.
     settings.age_ms = UINT32_MAX;
     begun_ = true;
     const int off = replay_begin(&settings, &script_, &stats_);
@@ -243,7 +242,7 @@ class Trials::Stage {
     occurred_ = {stream_, &trigger};
   }
 
-  // What nobody asked for is what was made and not answered; the log is used in order.
+  // The calls made and not answered were in vain; the log is used in order.
   void end_run() {
     if (!run_.active) return;
     run_.active = false;

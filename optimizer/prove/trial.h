@@ -5,10 +5,10 @@
 // program's calls are made past it, the recording in the place of the kernel (recorded_kernel.h). That proves
 // three things before anybody runs the procedure: the shim accepts it, what it would answer equals what the
 // kernel answered (else it is dropped), and how many crossings it saves. Each run is priced by the costs of
-// this machine, so that a candidate which bets in vain is dropped although it saves some.
+// this machine, so that a candidate that bets in vain too often is dropped although it saves some crossings.
 //
 // A process begins with what its first run would teach the shim: that the file system is good, and which
-// paths come back. That this takes a run for each process is part of a replay (replay.h), not of a trial.
+// paths come back. A replay (replay.h) counts the run that this takes in each process; a trial does not.
 // Tested by tests/optimizer/trial_test.cc.
 #pragma once
 
@@ -33,7 +33,7 @@ struct TrialTotals {
   uint64_t undone = 0;  // calls that take back what was made in vain
   uint64_t inner = 0;   // calls made inside runs, triggers included
   uint64_t unused = 0;  // calls made ahead that were not asked for
-  // Each run saves so many crossings and costs so much besides: time = crossings * what one costs - besides.
+  // Each run saves some crossings and has other costs: time saved = crossings * cost of one - other costs.
   double crossings = 0, besides_ns = 0;
   double saved_ns = 0, saved_squares = 0;  // sums over the runs, by the costs given
   double break_even_ns() const { return crossings > 0 ? besides_ns / crossings : 0; }  // cost of a crossing

@@ -36,7 +36,7 @@ TEST(Verifier, NamesTheByteAndQuotesTheInstruction) {
       {"goon mov r1, r2\nend", "byte 1: goon stands before it, expected a call (mov r1, r2)"},
       {"goon goon getpid.s\nend", "byte 1: goon stands before it, expected a call (goon getpid.s)"},
       {"goon end", "byte 1: goon stands before it, expected a call (end)"},
-      {"end\ngoon", "byte 1: goon at the end, expected a call behind it"},
+      {"end\ngoon", "byte 1: goon at the end, expected a call after it"},
       {"add r1, r2, r3", "byte 0: the program runs past its end, expected end or jmp last (add r1, r2, r3)"},
       {"end\ngoon close.s", "byte 1: the program runs past its end, expected end or jmp last (goon close.s)"},
       {"a: end\njz r1, a", "byte 1: the program runs past its end, expected end or jmp last (jz r1, -5)"},

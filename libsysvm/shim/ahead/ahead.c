@@ -14,7 +14,7 @@
  * these are served (2) when cat makes them; its write withdraws what is left (5); close waits (4), and rides
  * on the next crossing (6).
  *
- * No sequence is known here: what follows what is in the procedure file alone.
+ * No sequence of calls is built in: only the procedure file says what follows what.
  *
  * Tested by tests/shim/.
  */
@@ -124,7 +124,7 @@ static void learn(const struct shim_call *c)
 		descriptors_mapped(c->arg[4]);
 }
 
-/* The call is made in one crossing with the late closes, and with what is to be renewed. */
+/* The call is made in one crossing with the late closes and with the answers to be renewed. */
 static bool make_riding(struct shim_call *c, uint8_t rule, bool renew)
 {
 	if (!(late_waiting() || renew) || !(rule & RULE_RIDE) || !quick_on_main_stack(c) || !ride(c, renew))
@@ -170,9 +170,8 @@ static int make_keeping(struct shim_call *c, uint8_t rule)
 }
 
 /*
- * A copy of a descriptor. Its number is the lowest free one, which depends on this process alone, so a copy
- * that is made is no news, and records survive it. One that fails is news: the limit may be another process's
- * doing.
+ * A copy of a descriptor. Its number is the lowest free one, which depends on this process alone, so making a
+ * copy is no news, and records survive it. A copy that fails is news: another process may have set the limit.
  */
 static bool copies_descriptor(const struct shim_call *c)
 {
@@ -292,7 +291,7 @@ int ahead_before(struct shim_call *c)
 		return SHIM_WATCH;
 	}
 	quick.busy_sp = c->sp;
-	__asm__ volatile("" : : : "memory"); /* the mark stands before anything is touched */
+	__asm__ volatile("" : : : "memory"); /* the mark is set before anything is touched */
 	verdict = decide(c);
 	if (verdict == SHIM_ANSWERED && machine_retry(c))
 		names_after(c);

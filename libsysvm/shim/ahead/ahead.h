@@ -3,11 +3,10 @@
  * The ahead half decides which calls are answered, from procedures only; process/ sees every call of the
  * application and asks here. The folders, each of which uses those after it and never those before it:
  *
- *   ahead/    the order of the rules, and what a trigger starts
- *   answers/  what a run has made and the application has not asked for yet
- *   names/    which files the application is likely to ask about next
- *   known/    facts: descriptors, memory, devices, mounts, clock, the rules of each call
- *   base/     calls, counters, and what entry.S reads
+ *   ahead/    the order of the rules, and what a trigger starts answers/  what a run has fetched and the
+ *   application has not asked for yet names/    which files the application is likely to ask about next
+ *   known/    facts: descriptors, memory, devices, mounts, clock, the rules of each call base/     calls,
+ *   counters, and what entry.S reads
  *
  * All of it runs inside the application's system calls: no libc call, no allocation, no lock, no errno,
  * general registers only, at most 512 bytes of stack on the path of a call (some 900 where a procedure runs:
@@ -32,7 +31,7 @@ struct shim_settings {
 	int engine;	/* enum sysvm_engine */
 	int strict;	/* no late close */
 	uint32_t age_ms; /* how long an outstanding result lives */
-	int relaxed_age; /* calls that only read, answered by nobody ahead, leave it alone */
+	int relaxed_age; /* calls that only read and are not answered ahead leave it alone */
 	struct shim_stats *stats; /* never null */
 	uint64_t vdso;	/* where it is mapped, 0: nowhere */
 	uint8_t exe_build_id[SVP_BUILD_ID_MAX];
@@ -46,8 +45,10 @@ int ahead_init(const struct shim_settings *settings);
 bool ahead_is_on(void);
 int ahead_before(struct shim_call *call); /* enum shim_verdict */
 void ahead_after(struct shim_call *call);
-/* Before the process changes in a way that nothing outstanding must survive (fork, exec, vfork): withdraws,
-   makes the late closes. */
+/*
+ * Before a change of the process that nothing outstanding may survive (fork, exec, vfork): withdraws, and
+ * makes the late closes.
+ */
 void ahead_settle(void);
 /* Settle, and make plain calls from now on. */
 void ahead_stop(enum shim_reason reason);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whether a procedure keeps the rules at all (docs/semantics.md), asked of each at start-up. One that does
- * not is off in this process. The conditions of the moment are trigger.c's.
- * Tested by tests/shim/ahead.
+ * Whether a procedure keeps the rules at all (docs/semantics.md): each is checked at start-up, and one that
+ * does not is off in this process. What can only be checked at the moment of a run is in trigger.c. Tested by
+ * tests/shim/ahead.
  */
 #include "libsysvm/shim/ahead/check.h"
 
@@ -41,7 +41,7 @@ static bool follower_allowed(const struct svp_proc *p, uint32_t trigger_nr, cons
 	}
 	if (!follows_trigger_fd(p, open, &f->arg[0]))
 		return false;
-	/* To undo it, the state before must be known: it is for a descriptor that the trigger made. */
+	/* To undo it, the state before must be known, as it is for a descriptor that the trigger made. */
 	if ((rule->undo == UNDO_CLOEXEC || rule->undo == UNDO_CLOSE || f->nr == SYS_getdents64) && !open)
 		return false;
 	/* After a lock on a descriptor that may be written to: only what leaves nothing to undo. */

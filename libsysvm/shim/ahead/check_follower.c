@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which followers may be run ahead at all: the conditions that depend on the follower alone
- * (docs/semantics.md), and what is compared when the application makes the call. Asked of each follower at
- * start-up; the conditions on its descriptor are in check.c.
- * Tested by tests/shim/ahead.
+ * (docs/semantics.md), and what is compared when the application makes the call. Each follower is checked at
+ * start-up; the conditions on its descriptor are in check.c. Tested by tests/shim/ahead.
  */
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "libsysvm/shim/ahead/check.h"

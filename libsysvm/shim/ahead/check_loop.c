@@ -2,11 +2,9 @@
 /*
  * Which loops over the dirents of a directory may run ahead at all: those whose calls change nothing, follow
  * no link (unless the call before has shown that there is none), and ask about nothing but the dirents, or a
- * kept path. Asked of each procedure at start-up.
- * Tested by tests/shim/ahead/directory_test.cc.
+ * kept path. Each procedure is checked at start-up. Tested by tests/shim/ahead/directory_test.cc.
  */
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "libsysvm/shim/ahead/check.h"

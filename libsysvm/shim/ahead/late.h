@@ -19,7 +19,7 @@ void late_close_all(void);
 /* All closes that wait, as one word (late_count, late_fd). 0: none. */
 uint64_t late_waiting(void);
 
-/* The caller makes these closes now. False: what waits is not `all` any more, since a handler has made them. */
+/* The caller makes these closes now. False: what waits is no longer `all`, as a handler has made them. */
 bool late_take(uint64_t all);
 
 static inline uint32_t late_count(uint64_t all)

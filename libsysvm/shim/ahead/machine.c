@@ -2,8 +2,9 @@
 /*
  * The machine: made at the first run, dropped where its descriptor could be noticed.
  *
- * open() gives the lowest free number, as it does without us. So our descriptor must lie above all that the
- * application uses. Where the limit does not allow that, or the application comes near, there is no engine.
+ * open() gives the lowest free number, as it does without us. So our descriptor must lie above all those that
+ * the application uses. Where the limit does not allow that, or the application's descriptors come near,
+ * there is no engine.
  *
  * Tested by tests/shim/hazards (limits, directories).
  */

@@ -29,8 +29,10 @@ void machine_run(uint32_t proc, uint64_t fuel, uint64_t late);
 
 /* The machine's descriptor is not the application's: whatever it does to that number, it is not there. */
 void machine_make_way(const struct shim_call *call);
-/* The call has failed because the table of descriptors is full, perhaps of ours: made again without it. True:
-   it was. */
+/*
+ * The call has failed because the table of descriptors is full, perhaps because of ours: closes ours and
+ * makes the call again. True: that was why.
+ */
 bool machine_retry(struct shim_call *call);
 /* The application's descriptors come near ours: no engine from now on. */
 bool machine_too_near(const struct shim_call *call);

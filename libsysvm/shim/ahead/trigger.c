@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * From a trigger to a log: find the procedure, see whether it may run now, run it, note what it has made.
+ * From a trigger to a log: find the procedure, check whether it may run now, run it, note what it has
+ * fetched.
  *
  * In `cat file`, the open is the trigger. The application's own open, with its own arguments, is the first
  * call of the run; fstat, fadvise64 and read follow, made by the byte code. The open's result goes to the
@@ -187,7 +188,7 @@ static bool run_at_dirent(uint32_t number, struct shim_call *c)
 	return true;
 }
 
-/* The guard is the first thing that a run after an open, or on a descriptor, finds out about the file. */
+/* After an open, or on a descriptor, a run first asks about the file: the guard. */
 static void take_guard(uint32_t number, int fd, const uint64_t *guard)
 {
 	struct procedure *state = &procedures[number];
@@ -215,7 +216,7 @@ static void take_followers(uint32_t number, const __u64 *reg)
 		log_hide(before_loop);
 }
 
-/* Apart: what it keeps on the stack is more than other calls have room for. */
+/* A function of its own: it keeps more on the stack than other calls have room for. */
 __attribute__((noinline)) static bool run_trigger(uint32_t number, uint32_t t, struct shim_call *c)
 {
 	const struct svp_proc *p = &svp.procs[number];
@@ -255,7 +256,7 @@ __attribute__((noinline)) static bool run_trigger(uint32_t number, uint32_t t, s
 	take_guard(number, check_is_open(c->nr) ? (int)c->result : (int)c->arg[0], guard);
 	outstanding_made();
 	take_followers(number, reg);
-	if (shim_signals != signals) /* a handler ran meanwhile: it must not be followed by older results */
+	if (shim_signals != signals) /* a handler has run in between: older results must not follow it */
 		withdraw();
 	procedures_judge(number);
 	return true;

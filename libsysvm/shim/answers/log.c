@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The log: what a run has made and the application has not asked for yet.
+ * The log: what a run has fetched and the application has not asked for yet.
  *
  * The running example is `cat file`: it opens the file, then calls fstat, fadvise64, read, read and close.
  * The open is the trigger, and its run has made the four calls after it. Their answers stand in the log, in
  * that order. The application's fstat is answered if it is the next one, with the same arguments, strings
  * compared by content; so is the fadvise64 after it. Each answer is used once, by the thread that made it.
  *
- * The log is dropped at the first call that is not the next one and may carry news, at any signal handler,
- * and when it is too old. What an unused answer has changed (a position, a descriptor, a flag) is undone
- * before the next call enters the kernel: a read ahead has moved the file's position, so lseek moves it back.
+ * The log is dropped when it is too old, at any signal handler, and at the first call that is not the
+ * expected one and may carry news. What an unused answer has changed (a position, a descriptor, a flag) is
+ * undone before the next call enters the kernel: a read ahead has moved the file's position, so lseek moves
+ * it back.
  *
  * A signal handler may run between any two instructions here and make calls of its own (ahead.c lets them
  * through after taking the log back). So an answer is claimed before it is used (outstanding.h). A handler
@@ -256,7 +257,7 @@ void log_wipe_used(void)
 		wipe(&svp.followers[i], &follower_rules[i]);
 }
 
-/* All that is outstanding, and none of it served. */
+/* Everything is still outstanding, and nothing was served. */
 static bool claim_rest(struct staged *from, struct staged *to)
 {
 	if (from >= to)

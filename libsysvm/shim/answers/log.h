@@ -27,12 +27,12 @@ static inline bool log_outstanding(void)
 uint32_t log_due(void); /* the follower that is next, as an index into the file's; 0: not known */
 
 bool log_serve(struct shim_call *call); /* true: answered from the next one */
-void log_count(void);			/* what entry.S has served goes into the counters */
+void log_count(void);			/* adds what entry.S has served to the counters */
 void log_take_back(void);		/* undoes what is outstanding, and forgets it */
 
 /*
- * The descriptor goes away without a crossing, so there is no news: what is outstanding on it needs no undo
- * and is forgotten, what is outstanding on others stays. False: all must be taken back.
+ * The descriptor is closed without a crossing, so there is no news: what is outstanding on it needs no undo
+ * and is forgotten, and what is outstanding on others stays. False: everything must be undone.
  */
 bool log_closed(int fd);
 

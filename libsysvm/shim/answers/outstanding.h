@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run has made and the application has not asked for yet. There is one run's worth of it at a time, in
- * two shapes: the log (log.c), a list of calls, and the records (records.c), the same few calls for each
- * dirent. Both claim an answer, compare and size it, and count it with the functions here.
+ * What a run has fetched and the application has not asked for yet. It is that of one run at a time, in two
+ * shapes: the log (log.c), a list of calls, and the records (records.c), the same few calls for each dirent.
+ * Both claim an answer, compare and size it, and count it with the functions here.
  */
 #ifndef SYSVM_SHIM_OUTSTANDING_H
 #define SYSVM_SHIM_OUTSTANDING_H
@@ -23,7 +23,7 @@ uint32_t outstanding_proc(void);
 
 /*
  * Takes the answers [from, to) by moving the mark of the next one. A signal handler may run between any two
- * instructions and claim them first, on this thread only, hence no lock prefix. Whoever loses makes the plain
+ * instructions and claim them first, on this thread only, hence no lock prefix. The loser makes the plain
  * call.
  */
 static inline bool outstanding_claim(volatile void *mark, uint64_t from, uint64_t to)

@@ -6,13 +6,13 @@
  * log (log.c) holds for them: each is used once, in the order in which the kernel was asked, by the thread
  * that asked, while it is fresh, and only for the same call, names compared by content. The order matters
  * even for calls that change nothing. Another process renames a away and then makes b: a program that stats b
- * and then a may see both, but never b and the old a. So the application may leave dirents out, whose records
- * are void then, but what it asks for out of order is asked of the kernel again. A program that sorts names
- * before it asks gains nothing from here.
+ * and then a may see both, but never b and the old a. So the application may skip dirents, whose records are
+ * void then; but when it asks out of order, the kernel is asked again. A program that sorts names before it
+ * asks gains nothing from here.
  *
- * Dropped like the log: at the first call that may carry news, at a signal handler, and of age. The listing
- * remains (names/listing.c), so the next call about a dirent starts the loop again.
- * Tested by tests/shim/ahead/directory_test.cc and tests/shim/hazards (entries, mounts).
+ * Dropped like the log: at the first call that may carry news, at a signal handler, and when too old. The
+ * listing remains (names/listing.c), so the next call about a dirent starts the loop again. Tested by
+ * tests/shim/ahead/directory_test.cc and tests/shim/hazards (entries, mounts).
  */
 #include "libsysvm/shim/answers/records.h"
 
@@ -187,7 +187,7 @@ bool records_survive_close(int fd)
 
 /* --- after a run ---------------------------------------------------------------------------------------- */
 
-/* The code wrote the record, and the code is the procedure file's: nothing in it is believed. */
+/* The code wrote the record, and the code comes from the procedure file: nothing in it is trusted. */
 static bool sound(const uint64_t *record)
 {
 	const struct svp_follower *f = records.followers;
@@ -220,7 +220,7 @@ static uint64_t device_of_file(const struct svp_follower *f, const unsigned char
 
 /*
  * The loop has ended at a file on another device: is that how its overlay shows files? Then the next run
- * knows. The record is one that does not count, so nothing in it is believed: the file is asked by its name.
+ * knows. This record does not count, so nothing in it is trusted: the file is looked up by its name.
  */
 static void ended_at(const uint64_t *record, const __u64 *reg)
 {

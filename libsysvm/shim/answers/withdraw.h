@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* All that is outstanding, in whichever shape. */
+/* Everything that is outstanding, in either shape. */
 #ifndef SYSVM_SHIM_WITHDRAW_H
 #define SYSVM_SHIM_WITHDRAW_H
 
@@ -17,8 +17,10 @@ static inline bool loop_outstanding(void)
 void withdraw(void);	  /* undoes what is outstanding, and forgets it */
 void withdraw_loop(void); /* only the records; what the log hides after them is outstanding again */
 
-/* The application closes that descriptor, without a crossing: what has to be withdrawn is. shared: others
-   have the file. */
+/*
+ * The application closes that descriptor without a crossing: withdraws what must be. shared: others have the
+ * file, too.
+ */
 void withdraw_for_close(int fd, bool shared);
 
 #endif

@@ -89,8 +89,7 @@ extern volatile uint64_t shim_signals;
 
 /*
  * A machine run takes some 900 bytes of stack. The main stack has them; an alternate signal stack may be as
- * small as the application dared. On any other stack calls are answered from what is there, and no run is
- * made.
+ * small as the application dared. On any other stack, calls may be answered, but nothing is run.
  */
 static inline bool quick_on_main_stack(const struct shim_call *c)
 {

@@ -4,12 +4,13 @@
 #define SYSVM_SHIM_BUNDLE_CHECK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "libsysvm/shim/bundle/bundle.h"
 
-/* FNV's idea on words, four at a time: 100 KiB are checked at every exec, and bytes would take 150 us. */
+/*
+ * FNV on words, four at a time: 100 KiB are checked at every exec, and byte by byte that would take 150 us.
+ */
 static inline uint64_t bundle_checksum(const struct sysvm_bundle *b, uint64_t size)
 {
 	const uint64_t prime = 0x100000001b3ull, *w = (const uint64_t *)(const void *)b;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Opens and checks the bundle. It may be hostile (anybody can set an environment variable): every offset is
- * checked against the size before it is used, the checksum covers all of it, and whatever is not right means:
- * stay off, say nothing, since the program's own output must not change.
- * Tested by tests/run/bundle_test.cc.
+ * checked against the size before it is used, the checksum covers all of it, and if anything is wrong the
+ * shim stays off and says nothing, since the program's own output must not change. Tested by
+ * tests/run/bundle_test.cc.
  */
 #include "libsysvm/shim/bundle/open.h"
 
@@ -15,8 +15,10 @@
 #include "libsysvm/shim/base/count.h"
 #include "libsysvm/shim/bundle/bundle_check.h"
 
-/* Asked with no call that the loader has not just made. What else is in the bundle is checked when it is
-   opened. */
+/*
+ * Read by calls that the loader has just made, and no others. What else is in the bundle is checked when it
+ * is opened.
+ */
 bool bundle_allows_filter(const char *path)
 {
 	static struct sysvm_bundle head;

@@ -8,7 +8,7 @@
 
 #include "libsysvm/shim/base/quick.h"
 
-#define CLOCK_NEVER ~0ull /* seconds of a mark that nothing is fresh for */
+#define CLOCK_NEVER ~0ull /* seconds of a mark with which nothing is fresh */
 
 void clock_reset(uint64_t vdso); /* vdso: where it is mapped, 0: nowhere */
 bool clock_works(void);

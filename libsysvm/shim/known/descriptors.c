@@ -139,7 +139,7 @@ static void fcntl_after(const struct shim_call *c, struct descriptor *f)
 		if (f)
 			f->getfl = -1;
 		break;
-	case F_SETLK: /* the lock is the process's own, and changes nothing about the descriptor */
+	case F_SETLK: /* the lock belongs to the process, and changes nothing about the descriptor */
 	case F_SETLKW:
 		locks = true;
 		if (f)
@@ -182,7 +182,7 @@ void descriptors_mapped(uint64_t fd)
 		not_ours(f);
 }
 
-/* A call that does something to its descriptors that is not followed here. */
+/* A call whose effect on its descriptors is not followed here. */
 static void not_followed(const struct shim_call *c)
 {
 	const struct sysvm_syscall_info *info = sysvm_syscall_by_nr((unsigned int)c->nr);

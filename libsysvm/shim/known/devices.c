@@ -3,11 +3,10 @@
  * Which file systems may be read ahead.
  *
  * On FUSE, autofs, network file systems, procfs, sysfs or devices a read ahead would be a request that the
- * application did not make, and somebody there can tell. So only the types that filesystems.inc lists are
+ * application did not make, and the other side can tell. So only the types that filesystems.inc lists are
  * read ahead. One fstatfs for each st_dev decides, and the answer is remembered for a second: st_dev is not
- * reused while a descriptor of the file system is open, and a device number that comes back with another type
- * is found out when it is asked about again.
- * Tested by tests/shim/hazards (directories) and tests/shim/ahead.
+ * reused while a descriptor of the file system is open, and when a device number comes back with another
+ * type, the next fstatfs shows it. Tested by tests/shim/hazards (directories) and tests/shim/ahead.
  */
 #include "libsysvm/shim/known/devices.h"
 

@@ -2,11 +2,11 @@
 /*
  * Which memory of the application may be touched.
  *
- * The kernel answers EFAULT for a bad buffer; a copy made in user space would die of SIGSEGV (or of SIGBUS,
- * on a mapped file that was truncated). So the shim copies only to and from memory that it knows to be there:
+ * For a bad buffer the kernel returns EFAULT; a copy in user space would die of SIGSEGV (or of SIGBUS, on a
+ * mapped file that was truncated). So the shim copies only to and from memory that it knows to be mapped:
  * private anonymous mappings, the heap, the stack above the stack pointer, and the segments of the objects
  * that the process started with. Mappings change only by calls that the shim sees. What it cannot follow is
- * taken out of the table, and for an address that is not in the table the plain call is made.
+ * removed from the table, and for an address that is not in the table the plain call is made.
  *
  * Tested by tests/shim/hazards (half-mapped buffer, truncated mapping, bad path pointer).
  */
@@ -149,7 +149,7 @@ bool memory_after(const struct shim_call *c)
 		    c->arg[2] != MADV_HUGEPAGE && c->arg[2] != MADV_NOHUGEPAGE)
 			range_remove(low, high);
 		break;
-	default: /* remap_file_pages, shmdt ...: whatever touches mappings and is not followed */
+	default: /* remap_file_pages, shmdt ...: calls that touch mappings and are not followed */
 		range_remove(0, ~0ull);
 	}
 	return take_constants_gone();

@@ -6,12 +6,12 @@
  * point, the stat goes to the file system mounted there: a FUSE daemon, an NFS server, an automounter that
  * mounts. The dirent does not show it, since getdents64 gives the type and the inode number of what is
  * covered. So the mount table is read, at most once a second. Directories that hold a mount point of a type
- * that may not be read ahead are avoided by their inode number (on any device: an accidental match costs a
- * gain, nothing else). A mount younger than the table is found out by its device number, after one stat of
- * it; docs/semantics.md says so.
+ * that may not be read ahead are avoided by their inode number (on any device: an accidental match only loses
+ * some speed). A mount younger than the table is recognised by its device number, after one stat of it;
+ * docs/semantics.md says so.
  *
- * Reading the table must not walk into anything either: the directory of a mount point is asked for its inode
- * number only if no part of its path lies under a file system where that could wait.
+ * Reading the table must not wait for anything either: the directory of a mount point is asked for its inode
+ * number only if no part of its path lies on a file system where that could wait.
  *
  * Tested by tests/shim/ahead/directory_test.cc (Mounts).
  */
@@ -81,7 +81,7 @@ static char *skip_fields(char *p, unsigned int n)
 	return p;
 }
 
-/* The text of a field, ended and with \040 and the like undone. Returns what follows it. */
+/* The text of a field, terminated, with \040 and the like replaced. Returns what follows it. */
 static char *take_field(char *p)
 {
 	char *to = p;

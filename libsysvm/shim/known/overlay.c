@@ -3,10 +3,9 @@
  * overlayfs: files show another device than their directory.
  *
  * A loop over a directory ends at the first name on another device, for that may be a mount. On an overlay
- * every file is on another one. So which device the files of an overlay show is learned, once for each
- * overlay, by asking a file itself. The byte code lets that device pass for what is no directory
- * (SVP_REG_DEVICE2); nothing else is believed.
- * Tested by tests/shim/ahead/directory_test.cc (FilesOfAnOverlay).
+ * every file is on another device than its directory. So the shim learns which device the files of an overlay
+ * show, once for each overlay, by asking about one file. The byte code accepts that device for what is no
+ * directory (SVP_REG_DEVICE2), and no other. Tested by tests/shim/ahead/directory_test.cc (FilesOfAnOverlay).
  */
 #include "libsysvm/shim/known/overlay.h"
 

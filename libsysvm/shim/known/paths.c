@@ -42,9 +42,9 @@ static bool may_be_followed(const struct stat *st, const char *directory)
 }
 
 /*
- * The path is walked part by part, as the kernel would: each part is looked up only when what stands before
- * it has been found to be no link and under no mount of another type. A part that does not exist ends the
- * walk well, since the application's own walk ends there, too.
+ * Walks the path part by part, as the kernel would: each part is looked up only when those before it have
+ * been found to be no link and under no mount of another type. A part that does not exist ends the walk with
+ * success, since the application's own walk ends there, too.
  */
 bool paths_harmless(const char *path)
 {

@@ -4,9 +4,8 @@
  * start-up.
  *
  * Say the answers to fstat and read are outstanding. madvise is silent: it changes nothing that another
- * process could see or show, so they stay. write is not: whoever reads what it wrote may change the file in
- * turn, so they are dropped.
- * Tested by tests/shim/hazards (news) and tests/shim/ahead.
+ * process could see or show, so they stay. write is not: a process that reads what was written may change the
+ * file in turn, so they are dropped. Tested by tests/shim/hazards (news) and tests/shim/ahead.
  */
 #include "libsysvm/shim/known/rules.h"
 
@@ -48,7 +47,7 @@ bool rules_memory(uint64_t nr)
 	}
 }
 
-/* The descriptors, paths and mappings of this process are another matter after these. */
+/* These change the descriptors, paths or mappings of this process. */
 static bool watched(unsigned int nr)
 {
 	switch (nr) {

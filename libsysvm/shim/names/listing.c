@@ -14,7 +14,6 @@
  */
 #include "libsysvm/shim/names/listing.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -147,7 +146,7 @@ static bool well_formed(const unsigned char *p, uint32_t n)
 	return true;
 }
 
-/* Of a descriptor whose open was no trigger, so no run has found out what it is. */
+/* Of a descriptor whose open was no trigger, so no run has asked what it is. */
 __attribute__((noinline)) static bool ask_kind(const struct shim_call *c)
 {
 	struct stat st;

@@ -6,8 +6,8 @@
  * of its command line. The pointers that it passes follow from each other: the next name lies after this one,
  * its 0, and a gap that is the same each time, rounded up. A procedure says which relation holds
  * (SVP_ARG_ROW, learned from the pointers of a recording). Where it has just held, the names that lie further
- * on are a prediction of what is asked about next, like the dirents of a directory, and never an answer. An
- * answer is a call that was made, for a string that the application passes then.
+ * on predict what is asked about next, as the dirents of a directory do. They are never an answer: an answer
+ * is a call that was made, for the string that the application then passes.
  *
  * "src/lib/a.c" leads through directories that nobody has checked. So each of them ("src", "src/lib") becomes
  * a dirent of its own before the first name in it, in each run anew: the byte code goes on only if it is a
@@ -16,9 +16,8 @@
  * point, and are answered.
  *
  * Bounded: the window of the procedure, names of at most 255 bytes, LISTING_BYTES in all. What is copied are
- * bytes of the application that need not be names, so the list ends at the first that cannot be one, and the
- * copy is zeroed when its run's records are used or dropped; it is not dumped into a core, and empty in a
- * child.
+ * bytes of the application that need not be names, so the list ends at the first that cannot be one. The copy
+ * is zeroed when its run's records are used or dropped; it is left out of core dumps, and empty in a child.
  * Tested by tests/shim/ahead/rows_test.cc and tests/shim/hazards (rows).
  */
 #include "libsysvm/shim/names/name_pool.h"

@@ -3,12 +3,11 @@
 #ifndef SYSVM_SHIM_NAMES_H
 #define SYSVM_SHIM_NAMES_H
 
-#include <stdbool.h>
 
 #include "libsysvm/shim/base/call.h"
 #include "libsysvm/sysvm.h"
 
-void names_reset(void); /* the procedures are there; those that need memory that is not there go off */
+void names_reset(void); /* after the procedures are known; switches off those for which there is no memory */
 void names_trust(struct sysvm_vm *vm); /* the machine may touch what its loops read */
 
 /* The one place that learns from a call: it has been made, by itself or inside a run, and is not about

@@ -22,9 +22,9 @@ static bool known(uint64_t address, unsigned long n, uint64_t sp)
 }
 
 /*
- * Between the application's pieces and n bytes of ours. Its pieces stand on the side that is local to the
- * call, which the kernel accesses as it would access any argument; the other side wants a mapping that is
- * marked readable, and what is mapped for writing only can be read as well.
+ * Between the application's pieces and n bytes of ours. Its pieces are on the side that is local to the call,
+ * which the kernel accesses as it would any argument. The other side must be in a mapping marked readable,
+ * and memory that is mapped only for writing can be read, too.
  */
 __attribute__((noinline)) static long move(long nr, const struct iovec *theirs, unsigned long pieces,
 					   const void *ours, unsigned long n)
@@ -69,8 +69,10 @@ int copy_starts(char (*to)[COPY_START], const uint64_t *from, unsigned int strin
 	unsigned long total = 0;
 	unsigned int left = 0;
 
-	/* What is not known to be there by one call, each cut at the end of its page: what follows may not be
-	   there. */
+	/*
+	 * One call for what is not known to be mapped, each piece cut at the end of its page: the next page
+	 * may be missing.
+	 */
 	for (unsigned int i = 0; i < strings; i++) {
 		unsigned long room = 4096 - from[i] % 4096, n = room < COPY_START ? room : COPY_START;
 

@@ -52,7 +52,7 @@ static int prctl_before(struct shim_call *call)
 		plain_stop(SHIM_OFF_SECCOMP);
 		return confined_before(call);
 	}
-	/* what it runs could not be patched, and would only be seen to try */
+	/* what it runs could not be patched, and others would see the attempt */
 	if (call->arg[0] == PR_SET_MDWE)
 		return confined_before(call);
 	return LET;
@@ -64,7 +64,7 @@ static int seccomp_before(struct shim_call *call)
 	return confined_before(call);
 }
 
-/* A tracer too: it runs the programs that it traces, and shows what they were given. */
+/* So would a tracer: it runs the programs that it traces, and shows what they were given. */
 static int ptrace_before(struct shim_call *call)
 {
 	plain_stop(SHIM_OFF_TRACED);
@@ -195,7 +195,7 @@ void dispatch_init(void)
 		shim_plain_looks[i] = rows[i].plain;
 }
 
-/* Apart, and jumped to: the rows need the stack that it would take. */
+/* A function of its own, reached by a jump: the rows need the stack that it would take. */
 __attribute__((noinline)) static int ask_ahead(struct shim_call *call)
 {
 	int verdict;

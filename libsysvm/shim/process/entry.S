@@ -83,10 +83,12 @@ shim_slots:
 	mov 48(%rsp), %r9
 .endm
 
-	/* The next outstanding answer, if it is a plain one and this call's: served here, without saving and
-	   asking. The rules are those of log_serve() in answers/log.c; whatever is not plainly so goes the
-	   slow way and is decided there. rcx, r11 and, since it is known, rax are free; flags are saved, xmm0
-	   is put back. */
+	/*
+	 * The next outstanding answer, if it is a plain one and this call's: served here, without saving and
+	 * asking. The rules are those of log_serve() in answers/log.c; anything less simple takes the slow
+	 * path and is decided there. rcx, r11 and, since it is known, rax are free; flags are saved, xmm0 is
+	 * put back.
+	 */
 	.type shim_entry, @function
 	.p2align 6
 shim_entry:
@@ -152,7 +154,7 @@ shim_entry:
 	cmp quick+QUICK_STACK_LOW(%rip), %rax
 	jb .Lgive_up
 2:
-	/* Claim it: a handler that comes now has lost it, one that came before has taken it back. */
+	/* Claim it: a handler that comes now cannot, and one that came before has withdrawn it. */
 	mov %r11, %rax
 	add $STAGED_SIZE, %r11
 	cmpxchg %r11, quick+QUICK_NEXT(%rip)
@@ -282,7 +284,7 @@ shim_entry:
 .Lother:
 	cmp $VERDICT_VFORK, %eax
 	je .Lvfork
-	/* Made here, because something is to be done with its result. */
+	/* Made here, because something is done with its result. */
 	mov %eax, VERDICT(%rsp)
 	restore_args
 	mov (%rsp), %rax

@@ -2,8 +2,8 @@
 /*
  * Whether the process's limits have room for us. Our library and its data count against RLIMIT_AS and
  * RLIMIT_DATA, our variables against the stack that a new program starts with, our files against the
- * descriptors: where a limit is so low that it could matter, a program must have all of it for itself. Asked
- * at the start and before each exec, since a limit may also be set from outside, or by the child of a vfork.
+ * descriptors: where a limit is so low that it could matter, the program must have all of it. Checked at the
+ * start and before each exec, since a limit may also be set from outside, or by the child of a vfork.
  *
  * Tested by tests/shim/entry (limits).
  */

@@ -16,7 +16,6 @@
 
 #include <elf.h>
 #include <link.h>
-#include <stddef.h>
 
 #include "libsysvm/shim/base/bytes.h"
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which object files this process consists of, and what the bundle knows about each. The ahead half runs only
- * if every byte that the process could execute is known to make no system call that the shim does not see
+ * if no byte that the process could execute makes a system call that the shim does not see
  * (docs/semantics.md, 1).
  *
- * What is mapped is asked of the kernel (known/maps.c), not of the loader: it names the file itself, by
- * device and inode. A record of the bundle is believed only for the very file that it was made from: device,
- * inode, size, time of change of contents and of status, all equal. A build-id proves nothing: a copy with
- * other bytes keeps it. The path only leads to that file; whether it still does (a package may have been
- * replaced since exec) the inode shows.
+ * The kernel is asked what is mapped (known/maps.c), not the loader: it names the file itself, by device and
+ * inode. A record of the bundle counts only for the very file that it was made from: device, inode, size,
+ * time of change of contents and of status, all equal. A build-id proves nothing: a copy with other bytes
+ * keeps it. The path only leads to that file; the inode shows whether it still does (a package may have been
+ * replaced since exec).
  *
- * Code that is writable, shared, or of no file is not known. Later mappings are judged when they are made.
+ * Code that is writable, shared, or not from a file is unknown. Later mappings are judged when they are made.
  *
  * Tested by tests/shim/entry (an object with an own syscall, dlopen, dlmopen, anonymous code, segments,
  * identity).

@@ -127,8 +127,9 @@ int patch_mapping(uint64_t low, uint64_t high, uint64_t offset, const struct sys
 		if ((!done || s->flags & SITE_LEAKY) && !(s->flags & SITE_HARMLESS))
 			unseen++;
 	}
-	/* What is given back was there before, in one piece; a kernel that refuses leaves nothing else to be
-	   done. */
+	/*
+	 * What is restored was there before, in one piece; if the kernel refuses, nothing else can be done.
+	 */
 	restored = protect(low, length, PROT_READ | PROT_EXEC);
 	if (protect((uint64_t)process.slot_memory, slots, PROT_READ | PROT_EXEC) != 0 || restored != 0)
 		return -1;

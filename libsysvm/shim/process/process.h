@@ -51,8 +51,10 @@ extern uint8_t shim_vfork_mode;		    /* shim_mode for the parent when it returns
 extern uint8_t shim_plain_looks[PLAIN_CALLS]; /* calls that come to shim_dispatch even while plain */
 extern uint64_t *shim_plain_counter;	    /* the first of its lines */
 
-/* Another process of this run may write the statistics from now on. While plain, forks are not seen: so also
-   called then. */
+/*
+ * Another process of this run may write the statistics from now on. Also called on going plain, after which
+ * forks are not seen.
+ */
 void process_not_alone(void);
 
 static inline void bump_n(uint64_t *counter, uint64_t n)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * Signal handlers are entered through a stub that counts (shim_signals) and jumps on, so that the ahead half
- * sees that one ran: what it learned may be news. The application must not notice: a query shows its own
- * handler, and a change of handler is one step. Each signal has two stubs, used in turns: the new handler's
- * address is stored in the stub that is not installed, before the kernel gets it. A handler that interrupts
- * such a change or query and changes the same signal's handler itself finds both stubs in use
+ * knows that one ran: what the handler learned may be news. The application must not notice: a query shows
+ * its own handler, and a change of handler is one step. Each signal has two stubs, used in turns: the new
+ * handler's address is stored in the stub that is not installed, before the kernel gets it. A handler that
+ * interrupts such a change or query and changes the same signal's handler itself finds both stubs in use
  * (signals_changing), so the process goes plain.
  *
- * Handlers of SIGSEGV and SIGBUS are no reason to stop (grep, diff and gawk have them). They would matter if
- * the shim's copies could fault where the kernel would return EFAULT, and memory.c touches only what it knows
- * to be there with the right protection, following every mprotect that such a program makes.
+ * Handlers of SIGSEGV and SIGBUS are no obstacle (grep, diff and gawk have them). They would matter if the
+ * shim's copies could fault where the kernel would return EFAULT, and memory.c touches only what it knows to
+ * be there with the right protection, following every mprotect that such a program makes.
  *
  * A child of vfork has its own table of handlers in the kernel but shares ours: it installs without a stub. A
  * process that goes plain gets its own handlers back (signals_stop): from then on the shim has nothing to do

@@ -80,8 +80,10 @@ static int clone_like(struct shim_call *call, uint64_t flags, uint64_t stack)
 	if ((flags & (CLONE_VM | CLONE_VFORK)) == (CLONE_VM | CLONE_VFORK) &&
 	    !(flags & (CLONE_FILES | CLONE_FS | CLONE_SIGHAND)))
 		return tasks_vfork(call);
-	/* A copy on another stack would come back to a frame that is not there; it is rare enough to stop
-	   for. */
+	/*
+	 * A copy on another stack would return to a frame that is not there; it is rare enough that we go
+	 * plain.
+	 */
 	if (flags & (CLONE_VM | CLONE_FILES | CLONE_FS) || stack) {
 		plain_stop(SHIM_OFF_THREADS);
 		return -1;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What takes the place of the files that touch a real process: memory.c, clock.c, mounts.c and paths.c of
- * known/, and objects.c, exec.c, signals.c, copy.c and init.c of process/.
- * Tested by tests/optimizer/replay_test.cc.
+ * Stands in for the files that touch a real process: memory.c, clock.c, mounts.c and paths.c of known/, and
+ * objects.c, exec.c, signals.c, copy.c and init.c of process/. Tested by tests/optimizer/replay_test.cc.
  */
 #include "libsysvm/shim/replay/replay.h"
 
@@ -193,7 +192,7 @@ bool paths_harmless(const char *path)
 
 const struct sysvm_object *objects_by_fd(int fd, uint64_t offset)
 {
-	/* Which objects have calls of their own is the script's to say (replay_stop). */
+	/* The script says which objects have calls of their own (replay_stop). */
 	static const struct sysvm_object clean = { .verdict = OBJECT_CLEAN };
 
 	(void)fd;

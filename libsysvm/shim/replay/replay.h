@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /*
- * What stands outside of the shim. Pointers in arguments are real: the script gives the shim real strings and
+ * What is outside of the shim. Pointers in arguments are real: the script gives the shim real strings and
  * buffers, and where a procedure follows names in a name pool (SVP_ARG_ROW) there is memory for two gaps
  * after each.
  */
@@ -67,7 +67,7 @@ int replay_try(struct shim_call *call, int32_t *follower);
 /* Made before; the calls of followers with a kept path, in their order. Nothing may be outstanding. */
 void replay_know_path(const struct shim_call *call, bool first);
 void replay_hold(bool hold); /* the procedure does not run */
-void replay_drop(void); /* nothing more is asked for: what is outstanding is taken back */
+void replay_drop(void); /* nothing more is asked for: what is outstanding is withdrawn */
 void replay_counts_of(uint32_t proc, struct replay_counts *to); /* since replay_begin */
 const struct sysvm_page *replay_page(void); /* as the latest run has left it; null: none yet */
 
