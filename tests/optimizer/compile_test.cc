@@ -67,7 +67,8 @@ TEST(Compile, SedUnrollsItsReads) {
 
 TEST(Compile, WhatIsLookedAtUnderALockFollowsTheLastLockInARow) {
   const Compiled c = compiled("openat(AT_FDCWD, \"/var/t.db\", O_RDWR) = 3\n" + repeated(20, kSelect));
-  EXPECT_EQ(names(c), (Names{"run_ahead fcntl F_SETLK no. 3 in a row: newfstatat pread64 newfstatat newfstatat"}));
+  EXPECT_EQ(names(c),
+            (Names{"run_ahead fcntl F_SETLK no. 3 in a row: newfstatat pread64 newfstatat newfstatat"}));
   ASSERT_EQ(c.file.procs.size(), 1u);
   EXPECT_EQ(trigger_text(c.file.procs[0].triggers[0]), "fcntl(_, 6, _) streak 3");
   EXPECT_EQ(c.predicted_entries, 1 + 20u * 5);
@@ -86,8 +87,8 @@ TEST(Compile, APathThatComesWithEachEntryBelongsToTheLoop) {
   EXPECT_THAT(names(c), testing::Contains("run_ahead each(newfstatat newfstatat)"));
 }
 
-// git status reads a directory's end behind all that lies below it: taken back each time, it would cost more than the
-// rest saves.
+// git status reads a directory's end behind all that lies below it: taken back each time, it would cost more
+// than the rest saves.
 TEST(Compile, APlanThatDoesNotPayIsTriedShorter) {
   const Compiled c = compiled(repeated(20, R"(
 openat(AT_FDCWD, "d%d/", O_RDONLY|O_DIRECTORY) = 4

@@ -32,8 +32,8 @@ TEST(Cost, TakesWhatWasMeasuredAndKeepsTheRest) {
   ASSERT_TRUE(cost) << cost.message();
   EXPECT_EQ(cost->crossing_ns, 100);
   EXPECT_EQ(cost->serve_ns, 14);
-  EXPECT_EQ(cost->insn_ns, 4);   // the kernel's was not measured
-  EXPECT_EQ(cost->run_ns, 40);   // without its entry
+  EXPECT_EQ(cost->insn_ns, 4);  // the kernel's was not measured
+  EXPECT_EQ(cost->run_ns, 40);  // without its entry
   EXPECT_EQ(cost->watch_ns, CostModel{}.watch_ns);
   EXPECT_EQ(cost->inner_ns(0), 150);  // read
 }
@@ -46,18 +46,21 @@ TEST(Cost, RefusesWhatIsNoCosts) {
 
 // A file that says what no machine has would make every prediction nonsense.
 TEST(Cost, RefusesFiguresThatNoMachineHas) {
-  for (const char* lie : {R"({"crossing_ns": 1e99})", R"({"crossing_ns": 0})", R"({"crossing_ns": -5})", R"({"crossing_ns": 1e999})",
-                          R"({"crossing_ns": 150, "shim_hit_ns": 1e7})", R"({"crossing_ns": 150, "start_ns": 1e12})"}) {
+  for (const char* lie : {R"({"crossing_ns": 1e99})", R"({"crossing_ns": 0})", R"({"crossing_ns": -5})",
+                          R"({"crossing_ns": 1e999})", R"({"crossing_ns": 150, "shim_hit_ns": 1e7})",
+                          R"({"crossing_ns": 150, "start_ns": 1e12})"}) {
     const Result<CostModel> cost = costs_from_json(lie);
     EXPECT_FALSE(cost) << lie;
   }
-  EXPECT_THAT(costs_from_json(R"({"crossing_ns": 2e6})").message(), testing::HasSubstr("crossing_ns is 2000000"));
+  EXPECT_THAT(costs_from_json(R"({"crossing_ns": 2e6})").message(),
+              testing::HasSubstr("crossing_ns is 2000000"));
 }
 
 TEST(Cost, SaysHowOldItIs) {
   const std::string path = std::filesystem::temp_directory_path() / "sysvm-costs-test.json";
   std::ofstream(path) << R"({"crossing_ns": 150})";
-  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - std::chrono::hours(73));
+  std::filesystem::last_write_time(path,
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(73));
   const Result<CostModel> cost = read_costs(path);
   ASSERT_TRUE(cost) << cost.message();
   EXPECT_EQ(cost->source_and_age(), "measured 3 days ago: " + path);
@@ -85,9 +88,10 @@ TEST(Cost, AtTheBreakEvenNothingIsSaved) {
 }
 
 TEST(Cost, RunsThatDifferWidenTheInterval) {
-  const std::string stops_early = "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
-                                  "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
-                                  "close(3) = 0\n";
+  const std::string stops_early =
+      "openat(4, \"g\", O_RDONLY|O_NOCTTY|O_NONBLOCK|O_NOFOLLOW) = 3\n"
+      "newfstatat(3, \"\", {st_mode=S_IFREG|0644, st_size=10}, AT_EMPTY_PATH) = 0\n"
+      "close(3) = 0\n";
   const Compiled c = compiled(repeated(40, kGrepFile) + repeated(4, stops_early));
   ASSERT_FALSE(c.emitted.empty());
   EXPECT_LT(c.emitted[0].saved_low_ns, c.emitted[0].saved_ns);
@@ -96,7 +100,8 @@ TEST(Cost, RunsThatDifferWidenTheInterval) {
 
 // --- what has run
 
-CompileOptions after(const std::string& name, uint64_t runs, uint64_t hits, uint64_t misses, bool off = false) {
+CompileOptions after(const std::string& name, uint64_t runs, uint64_t hits, uint64_t misses,
+                     bool off = false) {
   CompileOptions options;
   options.profile.push_back({name, runs, hits, misses, 0, off});
   return options;
@@ -139,12 +144,15 @@ TEST(Profile, IsReadFromTheCountersOfARun) {
 TEST(Compile, NothingOneCallAndAGapAreNoProcedures) {
   EXPECT_TRUE(compiled("").emitted.empty());
   EXPECT_TRUE(compiled("getppid() = 1\n").emitted.empty());
-  EXPECT_TRUE(compiled(repeated(20, "openat(4, \"f\", O_RDONLY) = 3\n..\nfcntl(3, F_GETFD) = 0\n..\n")).emitted.empty());
+  EXPECT_TRUE(compiled(repeated(20, "openat(4, \"f\", O_RDONLY) = 3\n..\nfcntl(3, F_GETFD) = 0\n..\n"))
+                  .emitted.empty());
 }
 
 TEST(Compile, RecordingsThatContradictEachOtherMakeNoProcedure) {
-  const Trace one = recording(repeated(20, "openat(4, \"f%d\", O_RDONLY) = 3\npread64(3, buf, 64, 0) = 64\nclose(3) = 0\n"));
-  const Trace two = recording(repeated(60, "openat(4, \"f%d\", O_RDONLY) = 3\ngetcwd(buf, 99) = 4\nclose(3) = 0\n"));
+  const Trace one = recording(
+      repeated(20, "openat(4, \"f%d\", O_RDONLY) = 3\npread64(3, buf, 64, 0) = 64\nclose(3) = 0\n"));
+  const Trace two =
+      recording(repeated(60, "openat(4, \"f%d\", O_RDONLY) = 3\ngetcwd(buf, 99) = 4\nclose(3) = 0\n"));
   const Result<Compiled> c = compile(std::vector<const Trace*>{&one, &two}, {});
   ASSERT_TRUE(c) << c.message();
   for (const EmittedInfo& e : c->emitted) EXPECT_NE(e.mode, "run_ahead") << e.name;
@@ -158,8 +166,8 @@ std::vector<Advice> advice(const std::string& calls) {
 }
 
 TEST(Advice, SetTzWhereLocaltimeIsAskedForAgain) {
-  const std::vector<Advice> a =
-      advice(repeated(50, "newfstatat(AT_FDCWD, \"/etc/localtime\", buf, 0) = 0\ngetppid() = 1\ngetpgrp() = 1\n"));
+  const std::vector<Advice> a = advice(
+      repeated(50, "newfstatat(AT_FDCWD, \"/etc/localtime\", buf, 0) = 0\ngetppid() = 1\ngetpgrp() = 1\n"));
   ASSERT_FALSE(a.empty());
   EXPECT_EQ(a[0].text.find("set TZ"), 0u) << a[0].text;
   EXPECT_NE(a[0].text.find("33 %"), std::string::npos) << a[0].text;
@@ -170,7 +178,8 @@ TEST(Advice, SaysNothingWhereNothingIsRedundant) { EXPECT_TRUE(advice(repeated(5
 TEST(Advice, IsAtMostThree) {
   std::string calls;
   for (const char* name : {"a", "b", "c", "d", "e"})
-    calls += repeated(40, std::string("newfstatat(AT_FDCWD, \"/etc/") + name + "\", buf, 0) = 0\ngetppid() = 1\n");
+    calls +=
+        repeated(40, std::string("newfstatat(AT_FDCWD, \"/etc/") + name + "\", buf, 0) = 0\ngetppid() = 1\n");
   EXPECT_EQ(advice(calls).size(), 3u);
 }
 

@@ -107,7 +107,8 @@ TEST(Directories, ACopyOfTheDescriptorIsTheSameDirectory) {
   ASSERT_EQ(f.shapes.size(), 1u);
 }
 
-// All of a directory in one entry: the open, the loop, and what comes behind it. Replayed with the machine itself.
+// All of a directory in one entry: the open, the loop, and what comes behind it. Replayed with the machine
+// itself.
 TEST(Directories, TheLoopStandsBehindTheOpen) {
   const Trace trace = recording(repeated(20, kOpen + looks("3", "S_IFREG") + kEnd + kClose));
   const Result<Compiled> compiled = compile({&trace}, {});
@@ -120,19 +121,20 @@ TEST(Directories, TheLoopStandsBehindTheOpen) {
   EXPECT_EQ(compiled->predicted_entries, 20u);
 }
 
-// One instruction makes the first call of each name; it ends at links, for which there is one more to make, and goes on.
+// One instruction makes the first call of each name; it ends at links, for which there is one more to make,
+// and goes on.
 TEST(Directories, WhatOnlySomeKindsGetIsMadeBetweenTwoWideInstructions) {
   const std::string link =
       "newfstatat(3, \"link\", {st_mode=S_IFLNK|0777, st_size=3}, AT_SYMLINK_NOFOLLOW) = 0\n"
       "readlinkat(3, \"link\", buf, 4) = 3\n";
   const std::string last =
       "newfstatat(3, \"z\", {st_mode=S_IFREG|0644, st_size=9}, AT_SYMLINK_NOFOLLOW) = 0\n";
-  const Trace trace =
-      recording(repeated(20, kOpen + looks("3", "S_IFREG") + link + last + kEnd + kClose));
+  const Trace trace = recording(repeated(20, kOpen + looks("3", "S_IFREG") + link + last + kEnd + kClose));
   const Result<Compiled> compiled = compile({&trace}, {});
   ASSERT_TRUE(compiled) << compiled.message();
   ASSERT_FALSE(compiled->emitted.empty());
-  EXPECT_EQ(compiled->emitted[0].name, "openat: newfstatat getdents64 each(newfstatat readlinkat)*512 getdents64");
+  EXPECT_EQ(compiled->emitted[0].name,
+            "openat: newfstatat getdents64 each(newfstatat readlinkat)*512 getdents64");
   EXPECT_EQ(compiled->emitted[0].hits, 20u * 9);
   EXPECT_EQ(compiled->emitted[0].misses, 0u);
   const std::string text = to_text(compiled->file.procs[0]);

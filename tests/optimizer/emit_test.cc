@@ -87,7 +87,9 @@ TEST(Emit, OpenStatReadToTheEnd) {
 TEST(Emit, DirectoryWithADup) {
   EXPECT_EQ(
       first_procedure(kGrepDirectory, true),
-      R"(procedure "openat: newfstatat fcntl F_GETFL fcntl F_SETFD newfstatat fcntl F_DUPFD_CLOEXEC getdents64+end" run_ahead {
+      R"(procedure )"
+      R"("openat: newfstatat fcntl F_GETFL fcntl F_SETFD newfstatat fcntl F_DUPFD_CLOEXEC getdents64+end" )"
+      R"(run_ahead {
   seen 20
   exe aabb
   staging 65920

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Record four programs over small files, compile, run them under the shim with what was compiled.
 
-Asserts that the output is the same, that the entries fall by the factor that the project promises, and that the shim
-knows no sequence by itself: with one follower taken out of the text of a procedure the hits fall, with an empty
-procedure file nothing is answered.
+Asserts that the output is the same, that the entries fall by the factor that the project promises, and that
+the shim knows no sequence by itself: with one follower taken out of the text of a procedure the hits fall,
+with an empty procedure file nothing is answered.
 
 usage: end_to_end_test.py SYSVM   (exit status 77: recording is not possible here, the reason is printed)
 """
@@ -60,8 +60,8 @@ def entries(stats):
 
 def check(name, command, factor):
     with open(f"{name}.plain", "wb") as out:  # programs behave differently on /dev/null
-        subprocess.run([SYSVM, "record", "-o", f"{name}.trace", "--", *command], stdout=out, stderr=subprocess.PIPE,
-                       check=True)
+        subprocess.run([SYSVM, "record", "-o", f"{name}.trace", "--", *command], stdout=out,
+                       stderr=subprocess.PIPE, check=True)
     with open(f"{name}.plain", "rb") as f:
         plain = f.read()
     compiled = json.loads(sysvm("compile", "--json", f"{name}.trace", "-o", f"{name}.svp"))
@@ -69,9 +69,11 @@ def check(name, command, factor):
     got = stats["seen"] / max(1, entries(stats))
     replayed = json.loads(sysvm("replay", "--json", "-P", f"{name}.svp", f"{name}.trace"))
     promised = replayed["entries"] - replayed["unseen"] - replayed["plain"]
-    assert abs(promised - entries(stats)) <= 0.05 * entries(stats), f"{name}: replay said {promised}, {entries(stats)} made"
-    print(f"{name}: {stats['seen']} calls seen, {entries(stats)} entries ({got:.2f} times fewer, {factor} promised), "
-          f"{hits(stats)} hits; replay said {compiled['calls']} -> {compiled['predicted_entries']}")
+    assert abs(promised - entries(stats)
+               ) <= 0.05 * entries(stats), f"{name}: replay said {promised}, {entries(stats)} made"
+    print(
+        f"{name}: {stats['seen']} calls seen, {entries(stats)} entries ({got:.2f} times fewer, {factor} promised), "
+        f"{hits(stats)} hits; replay said {compiled['calls']} -> {compiled['predicted_entries']}")
     assert output == plain, f"{name}: the output differs"
     assert got >= factor, f"{name}: {got:.2f} times fewer entries, expected {factor}; {stats}"
     return hits(stats)

@@ -12,7 +12,8 @@
 namespace sysvm {
 namespace {
 
-// What the nth getdents64 of the recording gave, as the recorder keeps it: {u8 d_type, name, 0} for each entry.
+// What the nth getdents64 of the recording gave, as the recorder keeps it: {u8 d_type, name, 0} for each
+// entry.
 void gives(Trace& trace, size_t nth, const std::vector<std::string>& names) {
   for (Event& e : trace.events) {
     if (call_name(static_cast<uint32_t>(e.nr)) != "getdents64" || nth--) continue;
@@ -37,20 +38,23 @@ std::string asked(const Trace& trace) {
   return out;
 }
 
-constexpr const char* kOpen = "openat(AT_FDCWD, \"d\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 24\n";
+constexpr const char* kOpen =
+    "openat(AT_FDCWD, \"d\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 24\n";
 
 TEST(EntryNames, InTheirOrderEachAsOftenAsOneLikes) {
-  Trace trace = recording(std::string(kOpen) +
-                          "newfstatat(3, \"a\", buf, 0) = 0\nopenat(3, \"a\", O_RDONLY) = 4\nnewfstatat(3, \"c\", buf, 0) = 0\n"
-                          "newfstatat(3, \"b\", buf, 0) = 0\nnewfstatat(3, \"x\", buf, 0) = 0\nnewfstatat(3, \".\", buf, 0) = 0\n");
+  Trace trace = recording(
+      std::string(kOpen) +
+      "newfstatat(3, \"a\", buf, 0) = 0\nopenat(3, \"a\", O_RDONLY) = 4\nnewfstatat(3, \"c\", buf, 0) = 0\n"
+      "newfstatat(3, \"b\", buf, 0) = 0\nnewfstatat(3, \"x\", buf, 0) = 0\nnewfstatat(3, \".\", buf, 0) = 0\n");
   gives(trace, 0, {".", "..", "a", "b", "c"});
   EXPECT_EQ(asked(trace), "nyyynnn");
 }
 
 TEST(EntryNames, BelowThePathThatWasOpened) {
-  Trace trace = recording(std::string(kOpen) +
-                          "close(3) = 0\nlstat(\"d/a\", buf) = 0\nlstat(\"a\", buf) = 0\nlstat(\"e/b\", buf) = 0\n"
-                          "newfstatat(3, \"b\", buf, 0) = 0\nchdir(\"e\") = 0\nlstat(\"d/b\", buf) = 0\n");
+  Trace trace =
+      recording(std::string(kOpen) +
+                "close(3) = 0\nlstat(\"d/a\", buf) = 0\nlstat(\"a\", buf) = 0\nlstat(\"e/b\", buf) = 0\n"
+                "newfstatat(3, \"b\", buf, 0) = 0\nchdir(\"e\") = 0\nlstat(\"d/b\", buf) = 0\n");
   gives(trace, 0, {"a", "b"});
   EXPECT_EQ(asked(trace), "nynnnnn");
 }
@@ -79,7 +83,9 @@ TEST(EntryNames, FromAnotherDescriptorOfTheSameDirectory) {
 }
 
 TEST(EntryNames, ADirectoryThatIsReadAgain) {
-  Trace trace = recording(std::string(kOpen) + "newfstatat(3, \"b\", buf, 0) = 0\ngetdents64(3, buf, 100) = 24\nnewfstatat(3, \"a\", buf, 0) = 0\n");
+  Trace trace = recording(
+      std::string(kOpen) +
+      "newfstatat(3, \"b\", buf, 0) = 0\ngetdents64(3, buf, 100) = 24\nnewfstatat(3, \"a\", buf, 0) = 0\n");
   gives(trace, 0, {".", "..", "a", "b"});
   Trace more = trace;
   gives(trace, 1, {".", "..", "a", "b"});
@@ -89,17 +95,19 @@ TEST(EntryNames, ADirectoryThatIsReadAgain) {
 }
 
 TEST(EntryNames, ADirectoryThatIsReadInParts) {
-  Trace trace = recording(std::string(kOpen) +
-                          "newfstatat(3, \"a\", buf, 0) = 0\ngetdents64(3, buf, 100) = 24\nnewfstatat(3, \"b\", buf, 0) = 0\n"
-                          "newfstatat(3, \"a\", buf, 0) = 0\n");
+  Trace trace = recording(
+      std::string(kOpen) +
+      "newfstatat(3, \"a\", buf, 0) = 0\ngetdents64(3, buf, 100) = 24\nnewfstatat(3, \"b\", buf, 0) = 0\n"
+      "newfstatat(3, \"a\", buf, 0) = 0\n");
   gives(trace, 0, {"a"});
   gives(trace, 1, {"b"});
   EXPECT_EQ(asked(trace), "nyyn");
 }
 
 TEST(EntryNames, WhatMayHaveBeenCutOffIsNoCounterExample) {
-  const std::string text = "openat(AT_FDCWD, \"d\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 48\n"
-                           "newfstatat(3, \"b\", buf, 0) = 0\nnewfstatat(3, \"c\", buf, 0) = 0\nnewfstatat(3, \"a\", buf, 0) = 0\n";
+  const std::string text =
+      "openat(AT_FDCWD, \"d\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 48\n"
+      "newfstatat(3, \"b\", buf, 0) = 0\nnewfstatat(3, \"c\", buf, 0) = 0\nnewfstatat(3, \"a\", buf, 0) = 0\n";
   Trace whole = recording(text), cut = recording(text);
   gives(whole, 0, {"a", "b"});  // two records of 24 bytes
   EXPECT_EQ(asked(whole), "nynn");
@@ -120,9 +128,10 @@ TEST(EntryNames, EachThreadHasReadItsOwn) {
 Trace listing(const std::vector<std::string>& order) {
   std::string text;
   for (int i = 0; i < 10; ++i) {
-    text += "openat(AT_FDCWD, \"d" + std::to_string(i) + "\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 24\n" +
-            "getdents64(3, buf, 100) = 0\n";
-    for (const std::string& name : order) text += "newfstatat(3, \"" + name + std::to_string(i) + "\", buf, 0) = 0\n";
+    text += "openat(AT_FDCWD, \"d" + std::to_string(i) +
+            "\", O_RDONLY|O_DIRECTORY) = 3\ngetdents64(3, buf, 100) = 24\n" + "getdents64(3, buf, 100) = 0\n";
+    for (const std::string& name : order)
+      text += "newfstatat(3, \"" + name + std::to_string(i) + "\", buf, 0) = 0\n";
     text += "close(3) = 0\n";
   }
   Trace trace = recording(text);
@@ -143,7 +152,8 @@ TEST(Flow, TheNextEntryOfADirectory) {
   EXPECT_LT(other.known, r.known);
 }
 
-// The first round of the inner loop says where the descriptor is from; the others are asked too before they count.
+// The first round of the inner loop says where the descriptor is from; the others are asked too before they
+// count.
 TEST(Flow, TheRoundsOfAnInnerLoopAreLookedAt) {
   std::string same, varying;
   for (int i = 0; i < 12; ++i) {
@@ -168,7 +178,8 @@ TEST(Flow, TheRoundsOfAnInnerLoopAreLookedAt) {
 TEST(Flow, TheSameAsInTheRoundBefore) {
   std::string text;
   for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 4 + i; ++j) text += "lseek(" + std::to_string(5 + i) + ", " + std::to_string(i * 100 + j * 8) + ", 0) = 1\n";
+    for (int j = 0; j < 4 + i; ++j)
+      text += "lseek(" + std::to_string(5 + i) + ", " + std::to_string(i * 100 + j * 8) + ", 0) = 1\n";
     text += "-- a signal\n";
   }
   const Trace trace = recording(text);
@@ -179,7 +190,8 @@ TEST(Flow, TheSameAsInTheRoundBefore) {
 }
 
 TEST(Flow, TheModeThatStatTold) {
-  Trace trace = recording(repeated(12, "newfstatat(AT_FDCWD, \"%d\", {st_mode=S_IFREG, st_size=3}, 0) = 0\nfchmod(3, 0) = 0\n"));
+  Trace trace = recording(
+      repeated(12, "newfstatat(AT_FDCWD, \"%d\", {st_mode=S_IFREG, st_size=3}, 0) = 0\nfchmod(3, 0) = 0\n"));
   for (size_t i = 0; i < trace.events.size(); i += 2) {
     trace.events[i].st_mode = S_IFREG | (i % 4 ? 0644 : 0755);
     trace.events[i + 1].args[1] = i % 4 ? 0644 : 0755;

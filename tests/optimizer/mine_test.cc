@@ -55,8 +55,9 @@ TEST(Mine, AVaryingNameIsNotKnown) {
 
 // Equal to an argument of an earlier call says nothing if that one is not known.
 TEST(Mine, WhatIsEqualToSomethingUnknownIsNotKnown) {
-  const MineReport r = mined(
-      repeated(50, "newfstatat(4, \"a%d\", buf, 0) = 0\nnewfstatat(4, \"b%d\", buf, 0) = 0\nlgetxattr(\"b%d\", \"user.x\", buf, 9) = -61\n"));
+  const MineReport r = mined(repeated(
+      50,
+      "newfstatat(4, \"a%d\", buf, 0) = 0\nnewfstatat(4, \"b%d\", buf, 0) = 0\nlgetxattr(\"b%d\", \"user.x\", buf, 9) = -61\n"));
   ASSERT_FALSE(r.sequences.empty());
   EXPECT_EQ(r.sequences[0].calls[2].args[0], "=1.1");
   EXPECT_FALSE(r.sequences[0].calls[2].known);
@@ -105,7 +106,8 @@ TEST(Mine, TwoEqualCallsInARowAreNoLoop) {
 }
 
 TEST(Mine, ARoundBeginsWithItsOpen) {
-  const MineReport r = mined("close(3) = 0\n" + repeated(30, "openat(4, \"d\", O_RDONLY) = 3\nclose(3) = 0\n"));
+  const MineReport r =
+      mined("close(3) = 0\n" + repeated(30, "openat(4, \"d\", O_RDONLY) = 3\nclose(3) = 0\n"));
   ASSERT_FALSE(r.sequences.empty());
   EXPECT_EQ(r.sequences[0].calls[0].name, "openat");
 }
@@ -140,16 +142,17 @@ std::vector<std::string> flow(const std::string& calls) {
 TEST(Flow, TheSizeThatStatTold) {
   std::string calls;
   for (int i = 0; i < 30; ++i)
-    calls += "openat(4, \"d\", O_RDONLY) = 3\nfstat(3, {st_mode=S_IFREG, st_size=" + std::to_string(100 + i * 7) +
-             "}) = 0\nread(3, buf, " + std::to_string(101 + i * 7) + ") = " + std::to_string(100 + i * 7) + "\n";
+    calls +=
+        "openat(4, \"d\", O_RDONLY) = 3\nfstat(3, {st_mode=S_IFREG, st_size=" + std::to_string(100 + i * 7) +
+        "}) = 0\nread(3, buf, " + std::to_string(101 + i * 7) + ") = " + std::to_string(100 + i * 7) + "\n";
   EXPECT_THAT(flow(calls), testing::Contains("read(#0, buf, #1.st_size+1) = n"));
 }
 
 TEST(Flow, WhatIsLeftOfARequest) {
   std::string calls;
   for (int i = 1; i < 30; ++i)
-    calls += "openat(4, \"d\", O_RDONLY) = 3\nread(3, buf, 1000) = " + std::to_string(i * 3) + "\nread(3, buf, " +
-             std::to_string(1000 - i * 3) + ") = 0\n";
+    calls += "openat(4, \"d\", O_RDONLY) = 3\nread(3, buf, 1000) = " + std::to_string(i * 3) +
+             "\nread(3, buf, " + std::to_string(1000 - i * 3) + ") = 0\n";
   EXPECT_THAT(flow(calls), testing::Contains("read(#0, buf, =1.2-#1) = 0"));
 }
 
@@ -160,7 +163,8 @@ TEST(Flow, AFixedStep) {
   EXPECT_THAT(flow(calls), ElementsAre("pread64(3, buf, 512, +512) = 512", "getppid() = 1"));
 }
 
-// epoll_wait gave descriptor 5 or 7; what it gave is read. {u32 events, u64 data}, packed, as the kernel has it.
+// epoll_wait gave descriptor 5 or 7; what it gave is read. {u32 events, u64 data}, packed, as the kernel has
+// it.
 TEST(Flow, TheDescriptorThatIsReady) {
   std::string calls;
   for (int i = 0; i < 30; ++i) {
@@ -215,7 +219,8 @@ TEST(Flow, ASourceThatFailsOnWhatWasHeldOutIsTold) {
 // --- several recordings
 
 TEST(Merge, OrderDoesNotMatterAndTextKeepsEverything) {
-  const Trace a = recording(repeated(20, kGrepFile)), b = recording(repeated(30, kMd5sum) + repeated(9, kGrepFile)),
+  const Trace a = recording(repeated(20, kGrepFile)),
+              b = recording(repeated(30, kMd5sum) + repeated(9, kGrepFile)),
               c = recording(repeated(5, kGrepDirectory));
   const MinePart pa = mine_part(a), pb = mine_part(b), pc = mine_part(c);
   MinePart left, right;

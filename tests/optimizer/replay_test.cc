@@ -35,7 +35,8 @@ TEST(Replay, CountsTheEntriesOfAnotherRecording) {
   EXPECT_EQ(r.ahead - r.used, 1u);  // what that open's guard has looked at is asked for once more
 }
 
-// The shim opens, reads and closes each file that the program maps: two crossings more for each. grep maps four.
+// The shim opens, reads and closes each file that the program maps: two crossings more for each. grep maps
+// four.
 TEST(Replay, AStartCostsByTheFilesThatAreMapped) {
   Trace trace = recording(repeated(20, kGrepFile));
   std::vector<uint64_t> own;
@@ -52,7 +53,8 @@ TEST(Replay, AStartCostsByTheFilesThatAreMapped) {
       << "as measured; once it asks what the file system is, and the last close is its own";
 }
 
-// What is made ahead waits for 10 ms at most. Time for which the recorder held the program is none that it waited.
+// What is made ahead waits for 10 ms at most. Time for which the recorder held the program is none that it
+// waited.
 TEST(Replay, ResultsDoNotGrowOldWhileTheRecorderHoldsTheProgram) {
   Trace other = recording(repeated(50, kMd5sum));
   const Replay before = replayed(repeated(20, kMd5sum), other);

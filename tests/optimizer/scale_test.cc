@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: MIT
-// Work grows with the recording and no faster: each stage on a recording and on one that is eight times as long. What
-// grows with the square takes 64 times as long, what does not about 8; 20 is where this test draws the line. Processor
-// time of this thread is compared with itself, the least of several turns, so a busy machine does not matter.
+// SPDX-License-Identifier: MIT Work grows with the recording and no faster: each stage on a recording and on
+// one that is eight times as long. What grows with the square takes 64 times as long, what does not about 8;
+// 20 is where this test draws the line. Processor time of this thread is compared with itself, the least of
+// several turns, so a busy machine does not matter.
 #include <gtest/gtest.h>
 #include <time.h>
 
@@ -23,7 +23,8 @@ constexpr double kMost = 20;
 enum class Rounds { kOneProcess, kAProcessEach, kAnImageEach, kAProgramEach };
 
 // The calls again and again. fresh: other names in each round.
-Trace grown(const std::string& once, const std::string& round, size_t rounds, bool fresh, Rounds how = Rounds::kOneProcess) {
+Trace grown(const std::string& once, const std::string& round, size_t rounds, bool fresh,
+            Rounds how = Rounds::kOneProcess) {
   Trace out = recording(once), one = recording(round);
   one.events.shrink_to_fit();
   const size_t known = out.strings.size();
@@ -43,11 +44,13 @@ Trace grown(const std::string& once, const std::string& round, size_t rounds, bo
       if (how == Rounds::kAProgramEach) image.exe = "/usr/bin/" + image.build_id;
       out.processes.push_back(image);
       for (uint64_t m = 0; m < 4; ++m)
-        out.mappings.push_back({pid, now, 0x10000 * m, 0x10000 * (m + 1), 0, "/usr/lib/lib" + std::to_string(m), "aa0" + std::to_string(m)});
+        out.mappings.push_back({pid, now, 0x10000 * m, 0x10000 * (m + 1), 0,
+                                "/usr/lib/lib" + std::to_string(m), "aa0" + std::to_string(m)});
     }
     const size_t names = out.strings.size();
     if (fresh)
-      for (size_t i = 1; i < one.strings.size(); ++i) out.strings.push_back(one.strings[i].empty() ? "" : one.strings[i] + std::to_string(r));
+      for (size_t i = 1; i < one.strings.size(); ++i)
+        out.strings.push_back(one.strings[i].empty() ? "" : one.strings[i] + std::to_string(r));
     for (Event e : one.events) {
       e.pid = e.tid = pid;
       e.seq = seq++;
@@ -69,7 +72,8 @@ double least_ns(Work work) {
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
     work();
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-    least = std::min(least, 1e9 * static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec));
+    least = std::min(least, 1e9 * static_cast<double>(after.tv_sec - before.tv_sec) +
+                                static_cast<double>(after.tv_nsec - before.tv_nsec));
   }
   return least;
 }
@@ -108,7 +112,8 @@ class Scale : public testing::TestWithParam<Kind> {
       large = std::min(large, least_ns([&] { work(large_); }));
     }
     EXPECT_LT(large, kMost * small) << small / static_cast<double>(small_.events.size()) << " and "
-                                    << large / static_cast<double>(large_.events.size()) << " ns for each event";
+                                    << large / static_cast<double>(large_.events.size())
+                                    << " ns for each event";
   }
 };
 
@@ -138,11 +143,14 @@ TEST_P(Scale, OfReplayWithForeignProcedures) {
   none.empty = true;
   const Result<Compiled> empty = compile({&other}, none);
   ASSERT_TRUE(empty);
-  const auto with = [&](const Compiled& c) { return least_ns([&] { ASSERT_TRUE(replay(c.svp, {&large_}, {})); }); };
+  const auto with = [&](const Compiled& c) {
+    return least_ns([&] { ASSERT_TRUE(replay(c.svp, {&large_}, {})); });
+  };
   EXPECT_LT(with(*compiled), 4 * with(*empty)) << "procedures that no process of the recording can use";
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Scale, testing::ValuesIn(kKinds), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Kinds, Scale, testing::ValuesIn(kKinds),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace sysvm

@@ -134,7 +134,8 @@ std::string problem(const std::string& text) {
 }
 
 TEST(SvpFile, BadTextIsNamedWithItsLine) {
-  EXPECT_EQ(problem("; nothing\n\nhello\n"), "t:3: 'hello': expected procedure \"NAME\" MODE {, list \"NAME\" prefetch { or notes \"...\"");
+  EXPECT_EQ(problem("; nothing\n\nhello\n"),
+            "t:3: 'hello': expected procedure \"NAME\" MODE {, list \"NAME\" prefetch { or notes \"...\"");
   EXPECT_EQ(problem("notes {}\n"), "t:1: expected '\"' at '{}'");
   EXPECT_EQ(problem("procedure \"x\" fast {\n}\n"),
             "t:1: 'fast' is not a mode; expected run_ahead, answer, late_close or defer");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the machine costs, counted in instructions: under QEMU's -icount shift=0 the time stamp counter counts exactly
- * what the processor executes, kernel and user alike, so a difference of two reads is the length of the path between
- * them. No time is measured: emulation says nothing about it.
+ * What the machine costs, counted in instructions: under QEMU's -icount shift=0 the time stamp counter counts
+ * exactly what the processor executes, kernel and user alike, so a difference of two reads is the length of
+ * the path between them. No time is measured: emulation says nothing about it.
  *
  *   guest_cost            prints "name instructions", one on a line; bench/kernel_cost reads it
  *
- * Each figure is the minimum of many rounds (a timer's interrupt only ever adds). Costs of one call and of one
- * instruction are differences between programs that differ in nothing else.
+ * Each figure is the minimum of many rounds (a timer's interrupt only ever adds). Costs of one call and of
+ * one instruction are differences between programs that differ in nothing else.
  */
 #include "harness.h"
 
@@ -30,22 +30,25 @@ static inline long enter(long nr, long a, long b, long c, long d)
 	register long r10 __asm__("r10") = d;
 	long ret;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
 	return ret;
 }
 
 /* The length of `statement`, without that of reading the counter. */
-#define LENGTH_OF(result, statement)                                                                                  \
-	do {                                                                                                          \
-		uint64_t best_ = ~0ull, start_, took_;                                                                \
-		for (int round_ = 0; round_ < ROUNDS; round_++) {                                                     \
-			start_ = count();                                                                             \
-			statement;                                                                                    \
-			took_ = count() - start_;                                                                     \
-			if (took_ < best_)                                                                            \
-				best_ = took_;                                                                        \
-		}                                                                                                     \
-		(result) = best_ - nothing;                                                                           \
+#define LENGTH_OF(result, statement) \
+	do { \
+		uint64_t best_ = ~0ull, start_, took_; \
+		for (int round_ = 0; round_ < ROUNDS; round_++) { \
+			start_ = count(); \
+			statement; \
+			took_ = count() - start_; \
+			if (took_ < best_) \
+				best_ = took_; \
+		} \
+		(result) = best_ - nothing; \
 	} while (0)
 
 static uint64_t nothing;
@@ -116,7 +119,8 @@ int main(void)
 	finish(&reads);
 	run = length_of_run(&m, define(&m, &empty));
 	print("run", run);
-	LENGTH_OF(ioctl_run, enter(SYS_ioctl, m.fd, SYSVM_IOC_RUN, (long)&(struct sysvm_run){ .seq = ++m.seq }, 0));
+	LENGTH_OF(ioctl_run,
+		  enter(SYS_ioctl, m.fd, SYSVM_IOC_RUN, (long)&(struct sysvm_run){ .seq = ++m.seq }, 0));
 	print("run_by_ioctl", ioctl_run);
 	print("insn", (double)(length_of_run(&m, define(&m, &adds)) - run) / CALLS);
 	print("inner_getppid", (double)(length_of_run(&m, define(&m, &calls)) - run) / CALLS);

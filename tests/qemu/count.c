@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts kernel entries from outside the program that makes them: what the shim claims to have saved must be missing
- * from the kernel's own count.
+ * Counts kernel entries from outside the program that makes them: what the shim claims to have saved must be
+ * missing from the kernel's own count.
  *
  *   guest_count [-o FILE] [-c COMM] CMD [ARG...]     "entries N" on standard error (or in FILE); exits as CMD does
  *
- * The count is a perf event on a kprobe of x64_sys_call, through which every 64-bit system call enters and no inner call
- * of the module goes. It is inherited by every thread and child, and enabled by CMD's exec, so it is the process
- * tree's entries from exec (not counted itself) to the last exit. A tracepoint would not do: it sets the task's
- * syscall_work, and the module makes no calls where somebody looks on.
+ * The count is a perf event on a kprobe of x64_sys_call, through which every 64-bit system call enters and no
+ * inner call of the module goes. It is inherited by every thread and child, and enabled by CMD's exec, so it
+ * is the process tree's entries from exec (not counted itself) to the last exit. A tracepoint would not do:
+ * it sets the task's syscall_work, and the module makes no calls where somebody looks on.
  *
- * With -c only entries of tasks with that name (/proc/PID/comm) count. The name changes in exec, so for a CMD that executes
- * another program (`guest_count -c grep sysvm run -- grep ...`) that is the other program from its exec to its end.
+ * With -c only entries of tasks with that name (/proc/PID/comm) count. The name changes in exec, so for a CMD
+ * that executes another program (`guest_count -c grep sysvm run -- grep ...`) that is the other program from
+ * its exec to its end.
  *
- * Needs root, CONFIG_KPROBE_EVENTS and a kernel that dispatches through x64_sys_call (6.9, and 6.1 with its fixes).
- * Does not count 32-bit calls. Tested by guest.entries_are_counted_exactly (count_known.c).
+ * Needs root, CONFIG_KPROBE_EVENTS and a kernel that dispatches through x64_sys_call (6.9, and 6.1 with its
+ * fixes). Does not count 32-bit calls. Tested by guest.entries_are_counted_exactly (count_known.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,8 +50,8 @@ static void edit_probes(const char *line)
 }
 
 /*
- * A probe with a name, because one without cannot be inherited: its symbol is a string in our memory, which a child's
- * child does not have.
+ * A probe with a name, because one without cannot be inherited: its symbol is a string in our memory, which a
+ * child's child does not have.
  */
 static int open_counter(pid_t pid, const char *probe, const char *comm)
 {

@@ -4,8 +4,10 @@
  *
  *   1000 getppid, fork, in the child 100 getppid and exit, wait, exit: 1104 entries
  *
- * With an argument it also opens /dev/sysvm, maps its page and makes 200 calls in the machine: open, mmap and ioctl, three
- * entries more, and one for each time that the machine yields. Its exit status is then the number of ioctls. guest.entries_are_counted_exactly and guest.inner_calls_are_no_entries compare with what guest_count says.
+ * With an argument it also opens /dev/sysvm, maps its page and makes 200 calls in the machine: open, mmap and
+ * ioctl, three entries more, and one for each time that the machine yields. Its exit status is then the
+ * number of ioctls. guest.entries_are_counted_exactly and guest.inner_calls_are_no_entries compare with what
+ * guest_count says.
  */
 #include <asm/unistd.h>
 #include <linux/fcntl.h>

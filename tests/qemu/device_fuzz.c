@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everybody does anything with the device: ioctl, mmap, munmap, mremap, madvise, mprotect, mlock, fadvise64, fcntl, dup, read, write,
- * pages and code rewritten, with random and boundary arguments, by processes that come and go - threads, children that inherited
- * the descriptor, other credentials, programs that were exec'd with it, calls by the 32-bit entry. No result is expected but that
- * the limits hold meanwhile, that everything is given back at the end, and that the kernel says nothing (run.py).
+ * Everybody does anything with the device: ioctl, mmap, munmap, mremap, madvise, mprotect, mlock, fadvise64,
+ * fcntl, dup, read, write, pages and code rewritten, with random and boundary arguments, by processes that
+ * come and go - threads, children that inherited the descriptor, other credentials, programs that were exec'd
+ * with it, calls by the 32-bit entry. No result is expected but that the limits hold meanwhile, that
+ * everything is given back at the end, and that the kernel says nothing (run.py).
  *
  *   guest_device_fuzz SECONDS [SEED]     prints the seed; the same seed gives each worker the same acts
  *
@@ -48,9 +49,10 @@ static unsigned int below(struct worker *w, unsigned int n)
 /* A number that something may be compared with, or anything. */
 static uint64_t number(struct worker *w)
 {
-	static const uint64_t edges[] = { 0, 1, 2, 3, 255, 256, 1919, 1920, 1921, 4095, 4096, 4097, 8192, 16383, 16384, 16385,
-					  0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x100000000, 0x7ffffffff000,
-					  0x800000000000, 0xffff800000000000, -4096ull, -1ull, SYSVM_ADVICE_RUN, SYSVM_PROC_PAGE };
+	static const uint64_t edges[] = { 0, 1, 2, 3, 255, 256, 1919, 1920, 1921, 4095, 4096, 4097, 8192,
+					  16383, 16384, 16385, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
+					  0x100000000, 0x7ffffffff000, 0x800000000000, 0xffff800000000000,
+					  -4096ull, -1ull, SYSVM_ADVICE_RUN, SYSVM_PROC_PAGE };
 
 	return below(w, 4) ? edges[below(w, sizeof(edges) / sizeof(edges[0]))] : next(w);
 }
@@ -83,13 +85,15 @@ static unsigned int write_code(struct worker *w, uint8_t *code, unsigned int roo
 
 static unsigned long some_ioctl(struct worker *w)
 {
-	static const unsigned long commands[] = { SYSVM_IOC_QUERY, SYSVM_IOC_RUN, SYSVM_IOC_DEFINE, SYSVM_IOC_UNDEFINE, SYSVM_IOC_CONTEXT };
+	static const unsigned long commands[] = { SYSVM_IOC_QUERY, SYSVM_IOC_RUN, SYSVM_IOC_DEFINE,
+						  SYSVM_IOC_UNDEFINE, SYSVM_IOC_CONTEXT };
 
 	switch (below(w, 8)) {
 	case 0:
 		return number(w);
 	case 1:
-		return _IOC(below(w, 4), below(w, 2) ? SYSVM_IOC_MAGIC : 0xB7, below(w, 256), below(w, 16384));
+		return _IOC(below(w, 4), below(w, 2) ? SYSVM_IOC_MAGIC : 0xB7, below(w, 256),
+			    below(w, 16384));
 	}
 	return commands[below(w, 5)];
 }
@@ -104,22 +108,26 @@ static void do_ioctl(struct worker *w, int fd)
 
 		memset(d, 0, sizeof(*d));
 		d->code = (uintptr_t)memory + 4096;
-		d->code_len = below(w, 4) ? write_code(w, (uint8_t *)memory + 4096, below(w, 4) ? 200 : 16384) : number(w);
+		d->code_len = below(w, 4) ? write_code(w, (uint8_t *)memory + 4096, below(w, 4) ? 200 : 16384)
+					  : number(w);
 		d->message = (uintptr_t)address(w);
 		d->message_len = number(w);
 		d->data_base = number(w);
 	} else if (command == SYSVM_IOC_RUN && below(w, 4)) {
 		struct sysvm_run *r = argument = memory + 1024;
 
-		*r = (struct sysvm_run){ .proc = below(w, 2) ? SYSVM_PROC_PAGE : below(w, 8), .seq = 1 + below(w, 4) };
+		*r = (struct sysvm_run){ .proc = below(w, 2) ? SYSVM_PROC_PAGE : below(w, 8),
+					 .seq = 1 + below(w, 4) };
 	}
 	if (below(w, 16)) {
 		ioctl(fd, command, argument);
 	} else {
 		long ret; /* the 32-bit entry */
 
-		__asm__ volatile("int $0x80" : "=a"(ret) : "a"(54), "b"(fd), "c"(command), "d"(argument) : "memory", "r8", "r9",
-				 "r10", "r11");
+		__asm__ volatile("int $0x80"
+				 : "=a"(ret)
+				 : "a"(54), "b"(fd), "c"(command), "d"(argument)
+				 : "memory", "r8", "r9", "r10", "r11");
 	}
 }
 
@@ -136,7 +144,8 @@ static void do_mapping(struct worker *w, int fd)
 	case 0:
 	case 1:
 		if (!w->pages[i]) {
-			at = mmap(NULL, size, below(w, 8), below(w, 8) ? MAP_SHARED : MAP_PRIVATE, fd, below(w, 8) ? 0 : number(w) & ~4095ull);
+			at = mmap(NULL, size, below(w, 8), below(w, 8) ? MAP_SHARED : MAP_PRIVATE, fd,
+				  below(w, 8) ? 0 : number(w) & ~4095ull);
 			w->pages[i] = at == MAP_FAILED ? NULL : at;
 			break;
 		}
@@ -148,7 +157,8 @@ static void do_mapping(struct worker *w, int fd)
 		break;
 	case 3:
 		if (w->pages[i]) {
-			at = mremap(w->pages[i], below(w, 2) ? 4096 : 0, below(w, 2) ? 4096 : size, below(w, 8) & ~MREMAP_FIXED);
+			at = mremap(w->pages[i], below(w, 2) ? 4096 : 0, below(w, 2) ? 4096 : size,
+				    below(w, 8) & ~MREMAP_FIXED);
 			if (at != MAP_FAILED)
 				w->pages[i] = at;
 		}
@@ -171,7 +181,8 @@ static void do_mapping(struct worker *w, int fd)
 		if (w->pages[i]) {
 			struct iovec here = { memory, 64 }, there = { w->pages[i], 64 };
 
-			syscall(below(w, 2) ? SYS_process_vm_readv : SYS_process_vm_writev, getpid(), &here, 1, &there, 1, 0);
+			syscall(below(w, 2) ? SYS_process_vm_readv : SYS_process_vm_writev, getpid(), &here,
+				1, &there, 1, 0);
 		}
 		break;
 	}
@@ -320,7 +331,8 @@ static void start(struct worker *w, uint64_t seed, bool exec)
 
 	*w = (struct worker){ .random = seed * 0x9e3779b97f4a7c15ull | 1 };
 	for (int i = 0; i < 8; i++)
-		w->fds[i] = exec ? 3 + i : i < 3 ? open("/dev/sysvm", O_RDWR) : -1; /* 3 and so on: whatever was kept */
+		/* 3 and so on: whatever was kept */
+		w->fds[i] = exec ? 3 + i : i < 3 ? open("/dev/sysvm", O_RDWR) : -1;
 	setrlimit(RLIMIT_MEMLOCK, &memlock);
 }
 
@@ -340,7 +352,9 @@ static void check_limits(void)
 		unsigned int uid, contexts;
 		size_t bytes, limited;
 
-		CHECK_EQ(sscanf(line, "user uid=%u contexts=%u bytes=%zu limited=%zu", &uid, &contexts, &bytes, &limited), 4);
+		CHECK_EQ(sscanf(line, "user uid=%u contexts=%u bytes=%zu limited=%zu", &uid, &contexts,
+				&bytes, &limited),
+			 4);
 		if (uid && limited > MEMLOCK)
 			FAIL("user %u has %zu bytes, limit %u", uid, limited, MEMLOCK);
 	}

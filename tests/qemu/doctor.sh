@@ -1,7 +1,6 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# What `sysvm doctor` says of a module that is there, that this user or this process cannot use, and that is gone. $1: the
-# folder of the programs. Leaves the module loaded as it was.
+# SPDX-License-Identifier: MIT What `sysvm doctor` says of a module that is there, that this user or this
+# process cannot use, and that is gone. $1: the folder of the programs. Leaves the module loaded as it was.
 set -eu
 bin=$1
 fail() { echo "expected: $*"; cat /tmp/doctor; exit 1; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of wide instructions share: names as dirents, a run of stat_entries over them, and how many of its
- * calls the module made by its short way.
+ * What the tests of wide instructions share: names as dirents, a run of stat_entries over them, and how many
+ * of its calls the module made by its short way.
  */
 #ifndef SYSVM_TESTS_QEMU_ENTRIES_H
 #define SYSVM_TESTS_QEMU_ENTRIES_H
@@ -16,7 +16,10 @@
 #define RECORDS_MOST 120000
 
 /* Registers of the instruction, in its order. */
-enum { R_RESULT = 10, R_DIR, R_FLAGS, R_ENTRY, R_END, R_WINDOW, R_RECORD, R_LIMIT, R_DEVICE, R_DEVICE2, R_MASK };
+enum {
+	R_RESULT = 10, R_DIR, R_FLAGS, R_ENTRY, R_END, R_WINDOW, R_RECORD, R_LIMIT, R_DEVICE, R_DEVICE2,
+	R_MASK
+};
 
 struct record {
 	uint64_t dirent;
@@ -92,7 +95,8 @@ static inline struct program entries_program(bool x, uint16_t kinds)
 }
 
 /* Where the run begins; the program is in the page. */
-static inline void entries_set(struct machine *m, int fd, uint64_t flags, const struct names *n, void *records, size_t room)
+static inline void entries_set(struct machine *m, int fd, uint64_t flags, const struct names *n,
+			       void *records, size_t room)
 {
 	uint64_t *r = (uint64_t *)m->page->reg;
 	struct stat st = { 0 };
@@ -129,8 +133,8 @@ static inline uint64_t short_calls(void)
 }
 
 /*
- * Runs over all names, through whatever stops it on the way; a name on another device is passed over as its record is
- * looked at. Returns the records.
+ * Runs over all names, through whatever stops it on the way; a name on another device is passed over as its
+ * record is looked at. Returns the records.
  */
 static inline struct record *entries_run(struct machine *m, int fd, uint64_t flags, const struct names *n)
 {
@@ -158,8 +162,8 @@ static inline struct record *entries_run(struct machine *m, int fd, uint64_t fla
 }
 
 /*
- * Each record is what the separate call gives now, and so many of the calls were made by the short way. Looked at
- * first: a name that was not looked up before is not known to the kernel.
+ * Each record is what the separate call gives now, and so many of the calls were made by the short way.
+ * Looked at first: a name that was not looked up before is not known to the kernel.
  */
 static inline void entries_compare(int fd, uint64_t flags, const struct names *n, uint64_t by_short_way)
 {
@@ -170,14 +174,16 @@ static inline void entries_compare(int fd, uint64_t flags, const struct names *n
 	size_t at = 0;
 
 	for (size_t i = 0; i < n->count; i++, at += dirent_length(n->bytes + at))
-		results[i] = syscall(SYS_newfstatat, fd, n->bytes + at + 19, &expected[i], flags) ? -errno : 0;
+		results[i] =
+			syscall(SYS_newfstatat, fd, n->bytes + at + 19, &expected[i], flags) ? -errno : 0;
 	records = entries_run(&m, fd, flags, n);
 	for (size_t i = 0; i < n->count; i++) {
 		if (records[i].result != results[i])
-			FAIL("\"%s\" gave %lld, expected %lld", name_of(&records[i]), (long long)records[i].result,
-			     (long long)results[i]);
+			FAIL("\"%s\" gave %lld, expected %lld", name_of(&records[i]),
+			     (long long)records[i].result, (long long)results[i]);
 		if (!results[i] && memcmp(&records[i].stat, &expected[i], sizeof(struct stat)))
-			FAIL("\"%s\" has another struct stat than the separate call gave", name_of(&records[i]));
+			FAIL("\"%s\" has another struct stat than the separate call gave",
+			     name_of(&records[i]));
 	}
 	CHECK_EQ(short_calls(), by_short_way);
 	munmap(m.page, SYSVM_PAGE_SIZE);

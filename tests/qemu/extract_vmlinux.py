@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Takes the uncompressed kernel out of a bzImage.
 
-A guest without hardware support spends most of its boot decompressing the kernel; QEMU can start the uncompressed
-ELF file through its PVH entry instead. The setup header says where it is (payload_offset and payload_length,
-Documentation/x86/boot.rst), its first bytes say how it is compressed. Does not handle bzip2, lzma, lzo and lz4, which
-Debian's kernels do not use. Tested by tests/qemu/guest_test.py.
+A guest without hardware support spends most of its boot decompressing the kernel; QEMU can start the
+uncompressed ELF file through its PVH entry instead. The setup header says where it is (payload_offset and
+payload_length, Documentation/x86/boot.rst), its first bytes say how it is compressed. Does not handle bzip2,
+lzma, lzo and lz4, which Debian's kernels do not use. Tested by tests/qemu/guest_test.py.
 
     extract_vmlinux.py BZIMAGE VMLINUX
 """
@@ -27,7 +27,8 @@ def payload(image: bytes) -> bytes:
         raise BadImage("byte 0x202: expected the magic HdrS of a bzImage")
     (version,) = struct.unpack_from("<H", image, 0x206)
     if version < 0x0208:
-        raise BadImage(f"boot protocol {version:#06x}: expected 0x0208 or later, which knows the payload's place")
+        raise BadImage(
+            f"boot protocol {version:#06x}: expected 0x0208 or later, which knows the payload's place")
     setup_sectors = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
     start = (setup_sectors + 1) * 512 + offset
@@ -43,7 +44,8 @@ def decompress(data: bytes) -> bytes:
     if data.startswith(b"\x1f\x8b"):
         return zlib.decompressobj(wbits=31).decompress(data)
     if data.startswith(b"\x28\xb5\x2f\xfd"):
-        # No zstd in Debian 12's Python; the program stops with an error at the 4 bytes behind, having written it all.
+        # No zstd in Debian 12's Python; the program stops with an error at the 4 bytes behind, having written
+        # it all.
         return subprocess.run(["zstd", "-dcq"], input=data[:-4], stdout=subprocess.PIPE, check=True).stdout
     if data.startswith(b"\x7fELF"):
         return data

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fault injection: the Nth allocation of this thread from now on fails. Needs a kernel with CONFIG_FAULT_INJECTION
- * (scripts/kasan-kernel).
+ * Fault injection: the Nth allocation of this thread from now on fails. Needs a kernel with
+ * CONFIG_FAULT_INJECTION (scripts/kasan-kernel).
  */
 #ifndef SYSVM_TESTS_QEMU_FAULTS_H
 #define SYSVM_TESTS_QEMU_FAULTS_H

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation of a load of the module, made to fail, one after the other. What must come out is a load that is refused with
- * nothing left behind, or one that is complete: all calls there, and gone again when it is removed. kmemleak and the
- * sanitizers look at the rest.
+ * Every allocation of a load of the module, made to fail, one after the other. What must come out is a load
+ * that is refused with nothing left behind, or one that is complete: all calls there, and gone again when it
+ * is removed. kmemleak and the sanitizers look at the rest.
  *
- * Begins where the kernel's own loader is done: a load with a bad parameter ends before the module has allocated
- * anything, and says how many that took.
+ * Begins where the kernel's own loader is done: a load with a bad parameter ends before the module has
+ * allocated anything, and says how many that took.
  *
- *   guest_faults_load [STEP]    where the calls are looked up, one after the other and all in the same way, only each
- *                               STEPth allocation fails: a load takes seconds there (1)
+ *   guest_faults_load [STEP]    where the calls are looked up, one after the other and all in the same way,
+ *                               only each STEPth allocation fails: a load takes seconds there (1)
  *
  * Needs a kernel with fault injection (scripts/kasan-kernel). Leaves the module loaded as it was.
  */
@@ -53,21 +53,24 @@ static void expect_nothing_left(int n)
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (access(places[i], F_OK) == 0)
-			FAIL("allocation %d of the load failed, and so did the load, but %s is there", n, places[i]);
+			FAIL("allocation %d of the load failed, and so did the load, but %s is there", n,
+			     places[i]);
 }
 
 static int incomplete, refused;
 
 /*
- * Some failures the kernel tells with a backtrace, which run.py would take for a complaint. So the console is kept quiet
- * meanwhile, and what the kernel complains of is looked for here.
+ * Some failures the kernel tells with a backtrace, which run.py would take for a complaint. So the console is
+ * kept quiet meanwhile, and what the kernel complains of is looked for here.
  */
 enum { READ_AND_CLEAR = 4, CONSOLE_LEVEL = 8 };
 
 static void expect_no_complaint(int n)
 {
-	static const char *const complaints[] = { "WARNING:", "BUG:",	      "KASAN",		"UBSAN",
-						  "Oops",     "suspicious RCU", "locking dependency", "corruption" };
+	static const char *const complaints[] = {
+		"WARNING:",	      "BUG:",	   "KASAN", "UBSAN", "Oops", "suspicious RCU",
+		"locking dependency", "corruption"
+	};
 	static char log[1 << 20];
 	int len = klogctl(READ_AND_CLEAR, log, sizeof(log) - 1);
 
@@ -155,6 +158,7 @@ int main(int argc, char **argv)
 	CHECK_EQ(klogctl(CONSOLE_LEVEL, NULL, 5), 0);
 	write_file("/sys/kernel/rcu_expedited", "0");
 	CHECK_EQ(incomplete, 0);
-	CHECK(refused && failures > 2 * SLACK); /* most are made up for: by vmalloc, or by a probe of the plain kind */
+	/* most are made up for: by vmalloc, or by a probe of the plain kind */
+	CHECK(refused && failures > 2 * SLACK);
 	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does this kernel's struct seccomp_filter begin as kmod/judge.c says (struct filter_start)? By the kernel's own type information,
- * read here in full: it has a hundred thousand types, and bpftool's text of them takes minutes in the guest.
+ * Does this kernel's struct seccomp_filter begin as kmod/judge.c says (struct filter_start)? By the kernel's
+ * own type information, read here in full: it has a hundred thousand types, and bpftool's text of them takes
+ * minutes in the guest.
  */
 #include "harness.h"
 
@@ -43,13 +44,15 @@ static long place_of(const char *structure, const char *member)
 
 	for (const char *at = types; at < types_end; at += sizeof(*type) + behind(type)) {
 		type = (const struct btf_type *)at;
-		if (BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT || strcmp(strings + type->name_off, structure))
+		if (BTF_INFO_KIND(type->info) != BTF_KIND_STRUCT ||
+		    strcmp(strings + type->name_off, structure))
 			continue;
 		const struct btf_member *m = (const struct btf_member *)(type + 1);
 
 		for (unsigned int i = 0; i < BTF_INFO_VLEN(type->info); i++)
 			if (!strcmp(strings + m[i].name_off, member))
-				return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset) : m[i].offset;
+				return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BIT_OFFSET(m[i].offset)
+								  : m[i].offset;
 	}
 	return -1;
 }

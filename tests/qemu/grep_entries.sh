@@ -1,10 +1,9 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# In the guest: grep -r over a real tree, plainly and under the shim with the kernel engine. The output must be the
-# same, and the entries that the guest's own kernel counted (a kprobe on x64_sys_call) must fall by the factor that the
-# shim claims, within 2 %. Procedures come from a recording of the same grep over a part of the tree.
-# Results of the emulated processor are slow, so the age bound is raised: it is about time, and time here is not.
-# usage: grep_entries.sh BIN_DIR TREE PART
+# SPDX-License-Identifier: MIT In the guest: grep -r over a real tree, plainly and under the shim with the
+# kernel engine. The output must be the same, and the entries that the guest's own kernel counted (a kprobe on
+# x64_sys_call) must fall by the factor that the shim claims, within 2 %. Procedures come from a recording of
+# the same grep over a part of the tree. Results of the emulated processor are slow, so the age bound is
+# raised: it is about time, and time here is not. usage: grep_entries.sh BIN_DIR TREE PART
 set -eu
 bin=$1 tree=$2 part=$3
 work=$(mktemp -d)
@@ -25,8 +24,8 @@ python3 - "$plain" "$shim" <<'P'
 import json, sys
 plain, shim = int(sys.argv[1]), int(sys.argv[2])
 s = json.load(open("stats.json"))
-# What the shim says: its entries are what it forwarded, its runs and its own calls; what it does not see (the loader
-# before it is there) is in both runs.
+# What the shim says: its entries are what it forwarded, its runs and its own calls; what it does not see (the
+# loader before it is there) is in both runs.
 unseen = plain - s["seen"]
 claimed = plain / (s["forwarded"] + s["runs"] + s["own"] + unseen)
 counted = plain / shim

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The parts of the guest's harness that can be wrong without a boot: what counts as passed, as a complaint, as a kernel."""
+"""The parts of the guest's harness that can be wrong without a boot: what counts as passed, as a complaint,
+as a kernel."""
 
 import gzip
 import lzma
@@ -36,7 +37,8 @@ class ExtractVmlinux(unittest.TestCase):
             self.assertEqual(extract_vmlinux.extract(image)[: len(self.kernel)], self.kernel)
 
     def test_says_what_is_wrong_with_an_image(self):
-        for image, message in ((bzimage(b"", magic=b"XXXX"), "HdrS"), (bzimage(b"abc", length=99), "past the end"),
+        for image, message in ((bzimage(b"", magic=b"XXXX"), "HdrS"),
+                               (bzimage(b"abc", length=99), "past the end"),
                                (bzimage(b"BZh9"), "425a6839"), (bzimage(gzip.compress(b"text")), "ELF")):
             with self.assertRaisesRegex(extract_vmlinux.BadImage, message):
                 extract_vmlinux.extract(image)
@@ -44,7 +46,8 @@ class ExtractVmlinux(unittest.TestCase):
 
 class Report(unittest.TestCase):
     def test_only_exit_status_0_passes(self):
-        for end, passed in (("exit 0 5", True), ("exit 1 5", False), ("signal 9 5", False), ("timeout 5", False)):
+        for end, passed in (("exit 0 5", True), ("exit 1 5", False), ("signal 9 5", False),
+                            ("timeout 5", False)):
             got = run.parse_report(f"guest x\nbegin a\n| text\nend a {end}\ndone\n")["a"]
             self.assertEqual((got.passed, got.output), (passed, "text"), end)
 
@@ -73,22 +76,31 @@ class Report(unittest.TestCase):
     def test_incomplete_names_what_is_missing(self):
         jobs = "module\t/m.ko\t\ntest\ta\t5\ttrue\n"
         self.assertEqual(run.incomplete("guest x\nmodule ok /m.ko\ndone\n", jobs), [])
-        self.assertRegex(" ".join(run.incomplete("guest x\nmodule Exec format error /m.ko\ndone\n", jobs)), "Exec format")
-        self.assertRegex(" ".join(run.incomplete("guest x\nmodule ok /m.ko\nbegin a\n", jobs)), "last line: begin a")
+        self.assertRegex(" ".join(run.incomplete("guest x\nmodule Exec format error /m.ko\ndone\n", jobs)),
+                         "Exec format")
+        self.assertRegex(" ".join(run.incomplete("guest x\nmodule ok /m.ko\nbegin a\n", jobs)),
+                         "last line: begin a")
         self.assertRegex(" ".join(run.incomplete("fatal /host: No such device\n", "")), "No such device")
 
 
 class Console(unittest.TestCase):
     def test_finds_each_kind_of_complaint(self):
-        for line in ("[    1.2] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2", "[    1.2] BUG: KASAN: use-after-free in f",
-                     "[    1.2] BUG: unable to handle page fault for address: ffff", "Oops: 0002 [#1] PREEMPT SMP",
-                     "WARNING: possible circular locking dependency detected", "[ 3.1] rcu: INFO: rcu_preempt self-detected stall",
-                     "[ 9.0] INFO: task read:77 blocked for more than 120 seconds.", "Kernel panic - not syncing: x"):
+        for line in ("[    1.2] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2",
+                     "[    1.2] BUG: KASAN: use-after-free in f",
+                     "[    1.2] BUG: unable to handle page fault for address: ffff",
+                     "Oops: 0002 [#1] PREEMPT SMP", "WARNING: possible circular locking dependency detected",
+                     "[ 3.1] rcu: INFO: rcu_preempt self-detected stall",
+                     "[ 9.0] INFO: task read:77 blocked for more than 120 seconds.",
+                     "Kernel panic - not syncing: x"):
             self.assertEqual(run.complaints(f"fine\n{line}\nfine\n"), [line])
 
     def test_a_quiet_console_has_none(self):
-        self.assertEqual(run.complaints("[    0.0] RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable\n"), [])
-        self.assertEqual(run.complaints("[    0.1] ACPI: PM-Timer IO Port\n[ 1.0] sysvm: loading out-of-tree module taints kernel.\n"), [])
+        self.assertEqual(
+            run.complaints("[    0.0] RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable\n"), [])
+        self.assertEqual(
+            run.complaints(
+                "[    0.1] ACPI: PM-Timer IO Port\n[ 1.0] sysvm: loading out-of-tree module taints kernel.\n"
+            ), [])
 
 
 class Initrd(unittest.TestCase):
@@ -108,7 +120,8 @@ class Mutations(unittest.TestCase):
     def test_each_finds_the_rule_that_it_takes_out(self):
         for mutation in mutate.MUTATIONS:
             with self.subTest(mutation.rule):
-                self.assertTrue(mutate.changed_files(mutation))  # raises when a text is not there exactly once
+                self.assertTrue(
+                    mutate.changed_files(mutation))  # raises when a text is not there exactly once
 
     def test_each_names_tests_that_there_are(self):
         for name in {name for mutation in mutate.MUTATIONS for name in mutation.tests}:

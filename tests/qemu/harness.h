@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guest's test programs share: a table of tests of which one runs in each process, checks that say what was
- * expected, a machine (device and page), and a small assembler for programs written in C.
+ * What the guest's test programs share: a table of tests of which one runs in each process, checks that say
+ * what was expected, a machine (device and page), and a small assembler for programs written in C.
  *
  *   test_calls NAME      runs that test; exit status 0 if it passed
  */
@@ -34,35 +34,35 @@ struct test {
 
 #define TEST(name) { #name, name }
 
-#define FAIL(...)                                                                                                     \
-	do {                                                                                                          \
-		printf("%s:%d: ", __FILE_NAME__, __LINE__);                                                           \
-		printf(__VA_ARGS__);                                                                                  \
-		printf("\n");                                                                                         \
-		exit(1);                                                                                              \
+#define FAIL(...) \
+	do { \
+		printf("%s:%d: ", __FILE_NAME__, __LINE__); \
+		printf(__VA_ARGS__); \
+		printf("\n"); \
+		exit(1); \
 	} while (0)
 
-#define CHECK(condition)                                                                                              \
-	do {                                                                                                          \
-		if (!(condition))                                                                                     \
-			FAIL("expected %s (errno %d: %s)", #condition, errno, strerror(errno));                       \
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) \
+			FAIL("expected %s (errno %d: %s)", #condition, errno, strerror(errno)); \
 	} while (0)
 
-#define CHECK_EQ(got, expected)                                                                                       \
-	do {                                                                                                          \
-		long long got_ = (long long)(got), expected_ = (long long)(expected);                                 \
-		if (got_ != expected_)                                                                                \
-			FAIL("%s is %lld, expected %lld (%s)", #got, got_, expected_, #expected);                     \
+#define CHECK_EQ(got, expected) \
+	do { \
+		long long got_ = (long long)(got), expected_ = (long long)(expected); \
+		if (got_ != expected_) \
+			FAIL("%s is %lld, expected %lld (%s)", #got, got_, expected_, #expected); \
 	} while (0)
 
 /* A call fails with this errno. */
-#define CHECK_FAILS(call, error)                                                                                      \
-	do {                                                                                                          \
-		errno = 0;                                                                                            \
-		long long ret_ = (long long)(call);                                                                   \
-		if (ret_ != -1 || errno != (error))                                                                   \
-			FAIL("%s gave %lld, errno %d (%s), expected -1, %s", #call, ret_, errno, strerror(errno),      \
-			     #error);                                                                                 \
+#define CHECK_FAILS(call, error) \
+	do { \
+		errno = 0; \
+		long long ret_ = (long long)(call); \
+		if (ret_ != -1 || errno != (error)) \
+			FAIL("%s gave %lld, errno %d (%s), expected -1, %s", #call, ret_, errno, \
+			     strerror(errno), #error); \
 	} while (0)
 
 static inline int run_test(int argc, char **argv, const struct test *tests, size_t n)
@@ -80,10 +80,10 @@ static inline int run_test(int argc, char **argv, const struct test *tests, size
 	return 2;
 }
 
-#define TEST_MAIN(tests)                                                                                              \
-	int main(int argc, char **argv)                                                                               \
-	{                                                                                                             \
-		return run_test(argc, argv, tests, sizeof(tests) / sizeof((tests)[0]));                               \
+#define TEST_MAIN(tests) \
+	int main(int argc, char **argv) \
+	{ \
+		return run_test(argc, argv, tests, sizeof(tests) / sizeof((tests)[0])); \
 	}
 
 /* ---- a machine ---- */
@@ -166,15 +166,15 @@ static inline void emit_call(struct program *p, unsigned int index)
 
 	emit(p, op, sysvm_put_call_op(op, index));
 }
-#define CALL(p, name, ...)                                                                                            \
-	do {                                                                                                          \
-		emit_call(p, SYSVM_CALL_##name);                                                                      \
-		EMIT(p, __VA_ARGS__);                                                                                 \
+#define CALL(p, name, ...) \
+	do { \
+		emit_call(p, SYSVM_CALL_##name); \
+		EMIT(p, __VA_ARGS__); \
 	} while (0)
-#define CALL_GO_ON(p, name, ...)                                                                                      \
-	do {                                                                                                          \
-		EMIT(p, SYSVM_OP_GOON);                                                                               \
-		CALL(p, name, __VA_ARGS__);                                                                           \
+#define CALL_GO_ON(p, name, ...) \
+	do { \
+		EMIT(p, SYSVM_OP_GOON); \
+		CALL(p, name, __VA_ARGS__); \
 	} while (0)
 
 static inline void jump_back(struct program *p, uint32_t to)
@@ -205,7 +205,9 @@ static inline int machine_run(struct machine *m, const struct program *p)
 	return machine_enter(m, SYSVM_PROC_PAGE, ++m->seq);
 }
 
-/* As machine_run, and entered again where time ended the entry, as everybody does: to a stop of another kind. */
+/*
+ * As machine_run, and entered again where time ended the entry, as everybody does: to a stop of another kind.
+ */
 static inline int machine_run_on(struct machine *m, const struct program *p)
 {
 	int ret = machine_run(m, p);
@@ -238,22 +240,22 @@ static inline void machine_complete(struct machine *m, const struct program *p)
 	int ret = machine_run_on(m, p);
 
 	if (ret || m->page->status != SYSVM_DONE)
-		FAIL("run gave %d, status %u, pc %u, error %d; expected 0 and DONE", ret, m->page->status, m->page->pc,
-		     m->page->error);
+		FAIL("run gave %d, status %u, pc %u, error %d; expected 0 and DONE", ret, m->page->status,
+		     m->page->pc, m->page->error);
 }
 
 /* A program's calls in a child process, so that what they do to it stays there. */
-#define IN_CHILD(statement)                                                                                           \
-	do {                                                                                                          \
-		int status_;                                                                                          \
-		pid_t pid_ = fork();                                                                                  \
-		CHECK(pid_ >= 0);                                                                                     \
-		if (!pid_) {                                                                                          \
-			statement;                                                                                    \
-			_exit(0);                                                                                     \
-		}                                                                                                     \
-		CHECK_EQ(waitpid(pid_, &status_, 0), pid_);                                                           \
-		CHECK_EQ(status_, 0);                                                                                 \
+#define IN_CHILD(statement) \
+	do { \
+		int status_; \
+		pid_t pid_ = fork(); \
+		CHECK(pid_ >= 0); \
+		if (!pid_) { \
+			statement; \
+			_exit(0); \
+		} \
+		CHECK_EQ(waitpid(pid_, &status_, 0), pid_); \
+		CHECK_EQ(status_, 0); \
 	} while (0)
 
 #endif

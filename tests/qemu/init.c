@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The first and only process that the guest's kernel starts: it makes the host's files visible, loads the module,
- * runs the tests, reports, and switches the guest off.
+ * The first and only process that the guest's kernel starts: it makes the host's files visible, loads the
+ * module, runs the tests, reports, and switches the guest off.
  *
- * The idea is WireGuard's: a tiny static init is the whole test system, and what it has to say goes to a second
- * serial port, so nobody reads the console to decide whether a test passed. The host's root comes in read-only by
- * 9p below an overlay: every program and every built file is found at the path that it has on the host, and writes
- * go to memory.
+ * The idea is WireGuard's: a tiny static init is the whole test system, and what it has to say goes to a
+ * second serial port, so nobody reads the console to decide whether a test passed. The host's root comes in
+ * read-only by 9p below an overlay: every program and every built file is found at the path that it has on
+ * the host, and writes go to memory.
  *
  * /jobs in the initrd says what to do, a line each, fields separated by tabs:
  *   module PATH             load it (finit_module), with the rest of the line as parameters; tests see
@@ -92,7 +92,8 @@ __attribute__((noreturn)) static void fatal(const char *what)
 	power_off();
 }
 
-static void must_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
+static void must_mount(const char *source, const char *target, const char *type, unsigned long flags,
+		       const char *data)
 {
 	mkdir(target, 0755);
 	if (mount(source, target, type, flags, data) < 0)
@@ -122,7 +123,10 @@ static int load_module(const char *path, const char *parameters)
 	return ret;
 }
 
-/* The initrd's own modules, in the order of their names: run.py numbers them so that each finds what it needs. */
+/*
+ * The initrd's own modules, in the order of their names: run.py numbers them so that each finds what it
+ * needs.
+ */
 static void load_initrd_modules(void)
 {
 	struct dirent **entries;
@@ -154,11 +158,13 @@ static void bring_loopback_up(void)
 
 static void enter_host_root(void)
 {
-	must_mount("host", "/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose,msize=512000");
+	must_mount("host", "/host", "9p", MS_RDONLY,
+		   "trans=virtio,version=9p2000.L,cache=loose,msize=512000");
 	must_mount("upper", "/upper", "tmpfs", 0, "size=80%");
 	mkdir("/upper/data", 0755);
 	mkdir("/upper/work", 0755);
-	must_mount("overlay", "/guest", "overlay", 0, "lowerdir=/host,upperdir=/upper/data,workdir=/upper/work");
+	must_mount("overlay", "/guest", "overlay", 0,
+		   "lowerdir=/host,upperdir=/upper/data,workdir=/upper/work");
 	must_mount("proc", "/guest/proc", "proc", 0, NULL);
 	must_mount("sysfs", "/guest/sys", "sysfs", 0, NULL);
 	must_mount("devtmpfs", "/guest/dev", "devtmpfs", 0, NULL);
@@ -169,8 +175,8 @@ static void enter_host_root(void)
 	must_mount("tracefs", "/guest/sys/kernel/tracing", "tracefs", 0, NULL);
 	must_mount("cgroup2", "/guest/sys/fs/cgroup", "cgroup2", 0, NULL);
 	/*
-	 * It takes the place of the initrd's root, as switch_root does: a task whose root is not that of its mount
-	 * namespace cannot make a user namespace, so there would be no containers.
+	 * It takes the place of the initrd's root, as switch_root does: a task whose root is not that of its
+	 * mount namespace cannot make a user namespace, so there would be no containers.
 	 */
 	if (chdir("/guest") < 0)
 		fatal("/guest");
@@ -232,7 +238,10 @@ static void run_test(const char *name, int seconds, const char *command)
 	close(output[1]);
 	for (;;) {
 		struct pollfd wait = { .fd = output[0], .events = POLLIN };
-		/* What a test leaves running may hold the pipe open: after the exit only what is there is read. */
+		/*
+		 * What a test leaves running may hold the pipe open: after the exit only what is there is
+		 * read.
+		 */
 		int ready = poll(&wait, 1, exited ? 0 : 10);
 		ssize_t n = ready > 0 ? read(output[0], buffer, sizeof(buffer)) : -1;
 

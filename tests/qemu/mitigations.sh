@@ -1,8 +1,8 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# In the guest: what this kernel works around, and that what it was booted for is on (guest.py's MITIGATIONS). On a kernel that clears
-# the branch history in software for its own entry, so must the module: the key that switches it on is looked at by its effect,
-# calls of sysvm_clear_branch_history. $1: the folder of the guest's programs.
+# SPDX-License-Identifier: MIT In the guest: what this kernel works around, and that what it was booted for is
+# on (guest.py's MITIGATIONS). On a kernel that clears the branch history in software for its own entry, so
+# must the module: the key that switches it on is looked at by its effect, calls of
+# sysvm_clear_branch_history. $1: the folder of the guest's programs.
 set -eu
 grep . /sys/devices/system/cpu/vulnerabilities/spectre_v2 /sys/devices/system/cpu/vulnerabilities/retbleed
 tracing=/sys/kernel/tracing

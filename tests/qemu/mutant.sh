@@ -1,8 +1,7 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# In the guest: one test on another build of the module. $1: its sysvm.ko; $2: the test's command. Exit status: the test's
-# own; or 96: something is left that holds the module; 97: the kernel complained; 98: it cannot be loaded; 99: the one
-# before cannot be removed.
+# SPDX-License-Identifier: MIT In the guest: one test on another build of the module. $1: its sysvm.ko; $2:
+# the test's command. Exit status: the test's own; or 96: something is left that holds the module; 97: the
+# kernel complained; 98: it cannot be loaded; 99: the one before cannot be removed.
 export SYSVM_MODULE=$1
 leave() {
 	for _ in $(seq 30); do

@@ -5,9 +5,9 @@
     mutate.py BUILD            all of them; exit status 0: every test failed that had to; 77: no guest here
     mutate.py BUILD PATTERN    those whose rule matches
 
-The module is built once for each, a few seconds; all are tried in one boot of the guest, the unchanged one first, on which
-every test must pass. A mutant that kills the guest, or holds on to the module, costs another boot. Run by
-scripts/check-mutations.
+The module is built once for each, a few seconds; all are tried in one boot of the guest, the unchanged one
+first, on which every test must pass. A mutant that kills the guest, or holds on to the module, costs another
+boot. Run by scripts/check-mutations.
 """
 
 import os
@@ -24,8 +24,10 @@ from mutations import MUTATIONS, NOT_SEEN_HERE, Mutation  # noqa: E402
 
 MUTANT_SH = Path(__file__).resolve().parent / "mutant.sh"
 CANNOT_SWAP = "exit status 99"
-BOOTS_IN_VAIN = 4  # in a row: on a busy machine the emulator may not get as far as init, and an hour's results would be lost
-OF_MUTANTS = "get_rid_of_the_device_in_mid_run"  # a test that the unchanged module cannot pass: it is not asked to
+# in a row: on a busy machine the emulator may not get as far as init, and an hour's results would be lost
+BOOTS_IN_VAIN = 4
+# a test that the unchanged module cannot pass: it is not asked to
+OF_MUTANTS = "get_rid_of_the_device_in_mid_run"
 HOW = {"exit status 96": "something is left that holds the module", "exit status 97": "the kernel complained",
        "exit status 98": "the module cannot be loaded"}
 
@@ -72,22 +74,26 @@ def job(number: int, module: Path, name: str, tests: dict[str, tuple[int, str]])
 
 
 def look(report: str, told: set[str]) -> None:
-    """Says how each test ended, once; what that means is said when all have. For whoever waits, or gives up waiting."""
+    """Says how each test ended, once; what that means is said when all have. For whoever waits, or gives up
+    waiting."""
     for key, result in run.parse_report(report).items():
         if result.ended and key not in told:
             told.add(key)
             print(f"{key}: {HOW.get(result.how, result.how)}", file=sys.stderr, flush=True)
 
 
-def try_all(build_dir: Path, kernel: Path, work: Path, mutations: list[Mutation], modules: list[Path]) -> dict[str, run.Result]:
+def try_all(build_dir: Path, kernel: Path, work: Path, mutations: list[Mutation],
+            modules: list[Path]) -> dict[str, run.Result]:
     """What became of each NUMBER/TEST; 0 is the unchanged module."""
     tests = known_tests(build_dir)
-    left = [(0, name) for name in dict.fromkeys(name for m in mutations for name in m.tests) if name != OF_MUTANTS]
+    left = [(0, name) for name in dict.fromkeys(name for m in mutations for name in m.tests)
+            if name != OF_MUTANTS]
     left += [(number, name) for number, m in enumerate(mutations, 1) for name in m.tests]
     results: dict[str, run.Result] = {}
     in_vain = 0
     while left:
-        jobs = f"module\t{modules[0]}\t{guest.MODULE_PARAMETERS}\n" + "".join(job(number, modules[number], name, tests) for number, name in left)
+        jobs = f"module\t{modules[0]}\t{guest.MODULE_PARAMETERS}\n" + "".join(
+            job(number, modules[number], name, tests) for number, name in left)
         timeout = sum(tests[name][0] + 10 for _, name in left) * guest.SLOW
         told: set[str] = set()
         got = guest.boot_with_retry(kernel, build_dir / "bin/guest_init", jobs, work / "run", timeout,
@@ -119,7 +125,9 @@ def judge(mutations: list[Mutation], results: dict[str, run.Result]) -> int:
                 print(f"{'holds ' if mutation.passes else 'caught'}  {mutation.rule}: {name}: {how}")
             else:
                 wrong += 1
-                print(f"{'BROKEN' if mutation.passes else 'MISSED'}  {mutation.rule}: {name}: {how}\n{result.output}")
+                print(
+                    f"{'BROKEN' if mutation.passes else 'MISSED'}  {mutation.rule}: {name}: {how}\n{result.output}"
+                )
     for rule, reason in NOT_SEEN_HERE.items():
         print(f"unseen  {rule}: {reason}")
     print(f"{len(mutations)} mutations, {wrong} not as expected")

@@ -1,7 +1,6 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# What an administrator sees: the tracepoints of a run and of a refused definition, and the debugfs view while a context
-# is open. $1: the folder of the guest's programs.
+# SPDX-License-Identifier: MIT What an administrator sees: the tracepoints of a run and of a refused
+# definition, and the debugfs view while a context is open. $1: the folder of the guest's programs.
 set -eu
 tracing=/sys/kernel/tracing
 fail() { echo "$*"; cat "$tracing/trace"; exit 1; }

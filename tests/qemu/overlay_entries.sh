@@ -1,9 +1,9 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# In the guest: ls -l of a directory on overlayfs whose files show another device than the directory, plainly and under the
-# shim with the kernel engine. The output must be the same, and the loop must go on over the files: the first run learns
-# how the overlay shows them (libsysvm/shim/known/overlay.c), the next look at most of the files without an entry for each.
-# usage: overlay_entries.sh BIN_DIR
+# SPDX-License-Identifier: MIT In the guest: ls -l of a directory on overlayfs whose files show another device
+# than the directory, plainly and under the shim with the kernel engine. The output must be the same, and the
+# loop must go on over the files: the first run learns how the overlay shows them
+# (libsysvm/shim/known/overlay.c), the next look at most of the files without an entry for each. usage:
+# overlay_entries.sh BIN_DIR
 set -eu
 bin=$1
 work=$(mktemp -d)
@@ -16,7 +16,7 @@ mount -t tmpfs high high
 mkdir -p high/upper high/work
 for d in 1 2 3 4 5 6; do
 	mkdir low/$d
-	for f in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do echo $f >low/$d/$f; done
+	for f in $(seq 30); do echo $f >low/$d/$f; done
 done
 mount -t overlay top top -o "lowerdir=$work/low,upperdir=$work/high/upper,workdir=$work/high/work,xino=off"
 if [ "$(stat -c %d top/1)" = "$(stat -c %d top/1/1)" ]; then
@@ -34,6 +34,7 @@ import json
 s = json.load(open("stats.json"))
 print("seen %d, answered %d, runs %d, off %s" % (s["seen"], s["answered"], s["runs"], s["off"]))
 assert not s["off"], "went plain"
-# 180 files in 6 directories: without the second device each run ends at its first file, and next to none is answered.
+# 180 files in 6 directories: without the second device each run ends at its first file, and next to none is
+# answered.
 assert s["answered"] >= 120, "the loops ended at the first file"
 P

@@ -1,7 +1,6 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# Parameters that are read when the module is loaded, with values in and out of their bounds. $1: the folder of the
-# guest's programs. Leaves the module loaded as it was.
+# SPDX-License-Identifier: MIT Parameters that are read when the module is loaded, with values in and out of
+# their bounds. $1: the folder of the guest's programs. Leaves the module loaded as it was.
 set -eu
 limits=$1/guest_test_limits
 fail() { echo "$*"; exit 1; }
@@ -19,7 +18,8 @@ expect_fuel 0 1
 expect_fuel 1048576 1048576
 expect_fuel 4294967295 1048576
 
-# Milliseconds: the shortest entry takes at most $3, the longest at least $2. Emulation may be slow; a tick may be nearly over.
+# Milliseconds: the shortest entry takes at most $3, the longest at least $2. Emulation may be slow; a tick
+# may be nearly over.
 expect_ms() {
 	load "entry_ms=$1"
 	got=$("$limits" print_ms_of_an_entry)
@@ -32,7 +32,8 @@ expect_ms 65535 80 1000
 
 # The other parameters of the load: refused, not bent.
 rmmod sysvm
-for bad in mode=0777 mode=01600 mode=-1 max_fuel=many entry_ms=65536 clear_history=perhaps seccomp=perhaps wide=perhaps; do
+for bad in mode=0777 mode=01600 mode=-1 max_fuel=many entry_ms=65536 clear_history=perhaps seccomp=perhaps \
+	   wide=perhaps; do
 	if insmod "$SYSVM_MODULE" "$bad" 2>/dev/null; then fail "$bad was taken"; fi
 done
 insmod "$SYSVM_MODULE" mode=0440 && [ "$(stat -c %a /dev/sysvm)" = 440 ] || fail "mode=0440: $(stat -c %a /dev/sysvm)"

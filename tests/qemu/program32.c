@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A 32-bit program, without a C library: it may not open the device. Exit status: the errno of its open of argv[1], or 0 if
- * that succeeded.
+ * A 32-bit program, without a C library: it may not open the device. Exit status: the errno of its open of
+ * argv[1], or 0 if that succeeded.
  */
 static int call3(int nr, int a, int b, int c)
 {

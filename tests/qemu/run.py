@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Boots the guest once, runs all its tests, and says for each whether it passed.
 
-A boot costs seconds and a test milliseconds, so `boot` runs every test of the list in one guest and keeps the report
-(written by init to a second serial port); `check NAME` then answers for one test from it. ctest runs `boot` as the
-fixture of all the `check`s. A kernel that complains on its console fails `console`, whatever the tests thought.
+A boot costs seconds and a test milliseconds, so `boot` runs every test of the list in one guest and keeps the
+report (written by init to a second serial port); `check NAME` then answers for one test from it. ctest runs
+`boot` as the fixture of all the `check`s. A kernel that complains on its console fails `console`, whatever
+the tests thought.
 
-    run.py boot BUILD        exit status 0: init was reached; 77: the guest cannot run here, the reason is printed
-                             Says how each test ended as soon as it has.
+    run.py boot BUILD        exit status 0: init was reached; 77: the guest cannot run here, and why. Says how
+                             each test ended as soon as it has.
     run.py check BUILD NAME  0: passed; 1: failed; 77: the guest did not run
     run.py console BUILD     0: every job was done and the kernel never complained
     run.py sparse BUILD      0: `make -C kmod check` finds nothing; 77: no sparse or no kernel headers here
-    run.py all BUILD [RE]    boot, check of every test (whose name matches), and console in one: 0 if all are well
+    run.py all BUILD [RE]    boot, check of every test (whose name matches), and console: 0 if all are well
     run.py dkms BUILD        0: DKMS builds the module from kmod/ for the guest's kernel, in a tree of its own
                              With SYSVM_GUEST_KASAN=1 these work on the sanitizer kernel.
     run.py exec BUILD CMD    one command in a guest of its own: prints its output, exits with its status
@@ -40,19 +41,22 @@ SKIP = 77
 BOOT_TIMEOUT = int(os.environ.get("SYSVM_GUEST_SECONDS", 1200 * guest.SLOW))
 FUZZ_PARTS, FUZZ_PART = 20, 500  # random programs of the sanitizer kernel's run: 10,000
 
-# eBPF programs need the kernel's type information; the entries of a whole grep take an hour, containers with one
-# as long; no x32 there.
+# eBPF programs need the kernel's type information; the entries of a whole grep take an hour, containers with
+# one as long; no x32 there.
 NOT_ON_KASAN = ("the_tracer_sees_every_call_on_this_kernel", "grep_makes_as_few_entries_as_the_shim_claims",
-                "containers_use_the_module_where_it_asks_filters", "podman_uses_the_module_where_it_asks_filters",
-                "an_x32_call_does_not_get_in", "a_filter_begins_as_the_module_thinks")
+                "containers_use_the_module_where_it_asks_filters",
+                "podman_uses_the_module_where_it_asks_filters", "an_x32_call_does_not_get_in",
+                "a_filter_begins_as_the_module_thinks")
 
 # Lines by which the kernel says that something is wrong; each of them fails the run.
 COMPLAINT = re.compile(
     r"WARNING:|BUG:|kernel BUG|Oops|general protection fault|KASAN|KCSAN|UBSAN|kmemleak|lockdep|possible recursive locking"
     r"|circular locking|suspicious RCU|INFO: task .* blocked|rcu: INFO|soft lockup|hard LOCKUP|Kernel panic"
-    r"|scheduling while atomic|sleeping function called|unable to handle|refcount_t|list_(add|del) corruption|Call Trace")
+    r"|scheduling while atomic|sleeping function called|unable to handle|refcount_t|list_(add|del) corruption|Call Trace"
+)
 
-# What it thinks of the workarounds that it was booted with (guest.py, MITIGATIONS) says nothing about the module.
+# What it thinks of the workarounds that it was booted with (guest.py, MITIGATIONS) says nothing about the
+# module.
 OF_THE_BOOT = re.compile(r"(Spectre V2 ?|RETBleed|ITS|SRSO|Speculative Return Stack Overflow): WARNING: ")
 
 
@@ -109,7 +113,8 @@ def incomplete(report: str, jobs: str) -> list[str]:
         if job.startswith("module\t") and f"module ok {job.split(chr(9))[1]}" not in lines:
             wrong.append(f"not loaded: {job.split(chr(9))[1]}")
     if "done" not in lines:
-        wrong.append("the guest ended before all jobs were done; last line: " + (lines[-1] if lines else "none"))
+        wrong.append("the guest ended before all jobs were done; last line: " +
+                     (lines[-1] if lines else "none"))
     return wrong
 
 
@@ -136,8 +141,10 @@ class Progress:
 
 
 def prepare(build: Path, guest_dir: Path) -> tuple[Path, Path, str]:
-    """Kernel folder, init, and the job that loads the module. And what a test needs that the guest cannot fetch."""
-    subprocess.run([guest.SOURCE / "scripts/fetch-seccomp-profiles", build / "seccomp"], stdout=sys.stderr, check=False)
+    """Kernel folder, init, and the job that loads the module. And what a test needs that the guest cannot
+    fetch."""
+    subprocess.run([guest.SOURCE / "scripts/fetch-seccomp-profiles", build / "seccomp"], stdout=sys.stderr,
+                   check=False)
     kernel = guest.fetch_kernel(guest_dir)
     module = guest.build_module(guest_dir, kernel)
     return kernel, build / "bin/guest_init", f"module\t{module}\t{guest.MODULE_PARAMETERS}\n"
@@ -154,7 +161,8 @@ def those_that_match(jobs: str, pattern: str) -> str:
 
 
 def for_this_kernel(jobs: str, build: Path) -> str:
-    """The tests as the sanitizer kernel can do them: slower, without its missing type information, and two more."""
+    """The tests as the sanitizer kernel can do them: slower, without its missing type information, and two
+    more."""
     if not guest.KASAN:
         return jobs
     out = ""
@@ -244,8 +252,9 @@ def do_all(build: Path, guest_dir: Path, pattern: str = "") -> int:
     clean = do_console(run) == 0
     if not pattern:
         note_for_matrix(guest_dir, passed, len(results), clean)
-    print(f"{passed} of {len(results)} tests passed on {guest.read_report(run / 'report').splitlines()[0][6:]}, "
-          f"the kernel {'said nothing' if clean else 'COMPLAINED'}; {(time.monotonic() - start) / 60:.0f} min")
+    print(
+        f"{passed} of {len(results)} tests passed on {guest.read_report(run / 'report').splitlines()[0][6:]}, "
+        f"the kernel {'said nothing' if clean else 'COMPLAINED'}; {(time.monotonic() - start) / 60:.0f} min")
     for name in skipped_tests:
         print(f"SKIPPED {name}: {results[name].output.strip().removeprefix('SKIPPED: ')}")
     for name in failed:
@@ -260,7 +269,8 @@ def note_for_matrix(guest_dir: Path, passed: int, of: int, clean: bool) -> None:
     kernel = guest.fetch_kernel(guest_dir)
     kind = "kasan" if guest.KASAN else os.environ.get("SYSVM_GUEST_MITIGATIONS", "") or "plain"
     said = "the kernel said nothing" if clean else "the kernel complained"
-    (notes / f"{kernel.name}.{kind}").write_text(f"{passed} of {of} tests, {said}, {time.strftime('%Y-%m-%d')}\n")
+    (notes /
+     f"{kernel.name}.{kind}").write_text(f"{passed} of {of} tests, {said}, {time.strftime('%Y-%m-%d')}\n")
 
 
 def do_exec(build: Path, guest_dir: Path, command: str) -> int:
@@ -290,26 +300,31 @@ def do_sparse(guest_dir: Path) -> int:
 
 
 def do_dkms(guest_dir: Path) -> int:
-    """As an administrator's `dkms build` would, but with nothing of this machine's: source, results and headers lie below."""
+    """As an administrator's `dkms build` would, but with nothing of this machine's: source, results and
+    headers lie below."""
     if shutil.which("dkms") is None:
         raise guest.Unavailable("no dkms here: apt-get install dkms")
     kernel = guest.fetch_kernel(guest_dir)
-    settings = dict(line.split("=", 1) for line in (guest.SOURCE / "kmod/dkms.conf").read_text().splitlines() if "=" in line)
+    settings = dict(
+        line.split("=", 1) for line in (guest.SOURCE / "kmod/dkms.conf").read_text().splitlines()
+        if "=" in line)
     name, version = (settings[f"PACKAGE_{what}"].strip('"') for what in ("NAME", "VERSION"))
     release = (kernel / "release").read_text().strip()
     trees = guest_dir / "dkms"
     shutil.rmtree(trees, ignore_errors=True)
     (trees / "tree").mkdir(parents=True)
     shutil.copytree(guest.SOURCE / "kmod", trees / f"source/{name}-{version}")
-    got = subprocess.run(["dkms", "build", "-m", name, "-v", version, "-k", release, "-a", "x86_64", "--dkmstree", trees / "tree",
-                          "--sourcetree", trees / "source", "--kernelsourcedir", kernel / "headers"],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    got = subprocess.run([
+        "dkms", "build", "-m", name, "-v", version, "-k", release, "-a", "x86_64", "--dkmstree",
+        trees / "tree", "--sourcetree", trees / "source", "--kernelsourcedir", kernel / "headers"
+    ], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     log = trees / f"tree/{name}/{version}/{release}/x86_64/log/make.log"
     said = got.stdout + (log.read_text() if log.exists() else "")
     built = trees / f"tree/{name}/{version}/{release}/x86_64/module/sysvm.ko"
     if got.returncode or not built.exists():
         raise guest.Broken(f"dkms build: exit status {got.returncode}, expected 0 and {built}\n{said}")
-    if f"vermagic={release} ".encode() not in built.read_bytes() or f"version={version}\0".encode() not in built.read_bytes():
+    if f"vermagic={release} ".encode() not in built.read_bytes() or f"version={version}\0".encode(
+    ) not in built.read_bytes():
         raise guest.Broken(f"{built}: not version {version} for {release}\n{said}")
     print(f"{name} {version} built for {release}")
     return 0
@@ -318,7 +333,8 @@ def do_dkms(guest_dir: Path) -> int:
 def do_shell(build: Path, guest_dir: Path) -> int:
     with guest.Lock(guest_dir):
         kernel, init, jobs = prepare(build, guest_dir)
-    print("The host's files are here, read-only below; the module is loaded. `exit` ends the guest.", file=sys.stderr)
+    print("The host's files are here, read-only below; the module is loaded. `exit` ends the guest.",
+          file=sys.stderr)
     return guest.shell(kernel, init, jobs + "shell\n", guest_dir / "shell")
 
 

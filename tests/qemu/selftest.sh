@@ -1,7 +1,7 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT
-# The module looks at itself: all is well, says so in the log and in debugfs, whoever loads it; with a tracepoint on system
-# calls it leaves the calls out and says that too; without selftest=1 it says that it did not. Leaves the module loaded as it was.
+# SPDX-License-Identifier: MIT The module looks at itself: all is well, says so in the log and in debugfs,
+# whoever loads it; with a tracepoint on system calls it leaves the calls out and says that too; without
+# selftest=1 it says that it did not. Leaves the module loaded as it was.
 set -eu
 result=/sys/kernel/debug/sysvm/selftest
 fail() { echo "$*"; dmesg | tail -n 5; exit 1; }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once, for as long as it is told: generations of a process with 8 threads that run programs and check
- * what they get, under timers at 1 kHz, with forks, a tracer that attaches and leaves, a seccomp filter for all
- * threads in mid-run, and an end that is an exit or SIGKILL at a random point.
+ * Everything at once, for as long as it is told: generations of a process with 8 threads that run programs
+ * and check what they get, under timers at 1 kHz, with forks, a tracer that attaches and leaves, a seccomp
+ * filter for all threads in mid-run, and an end that is an exit or SIGKILL at a random point.
  *
  *   guest_soak SECONDS      prints what it did; exit status 0 if no result was wrong
  *
@@ -111,7 +111,10 @@ static void *work(void *shared)
 			wrong("entry", ret);
 		} else if (m.page->status == SYSVM_FALLBACK) {
 			add(&done->fallbacks);
-			/* Half of the work may be done: a descriptor may be open. The plain calls go on from there. */
+			/*
+			 * Half of the work may be done: a descriptor may be open. The plain calls go on from
+			 * there.
+			 */
 			if (m.page->pc && m.page->reg[20] < 1000 && (int64_t)m.page->reg[23])
 				continue;
 			if (filtered)
@@ -120,7 +123,8 @@ static void *work(void *shared)
 				close(fd);
 		} else if (m.page->status != SYSVM_DONE) {
 			wrong("status", m.page->status);
-		} else if (st.st_size != sizeof(text) || m.page->reg[22] != sizeof(text) || memcmp(buffer, text, sizeof(text))) {
+		} else if (st.st_size != sizeof(text) || m.page->reg[22] != sizeof(text) ||
+			   memcmp(buffer, text, sizeof(text))) {
 			wrong("content, read", m.page->reg[22]);
 		}
 		if (round % 64 == 0) { /* a page of its own again */
@@ -256,9 +260,11 @@ int main(int argc, char **argv)
 			ptrace(PTRACE_DETACH, pid, 0, 0);
 		seed++;
 	}
-	printf("runs %llu fallbacks %llu stops %llu forks %llu generations %llu killed %llu traced %llu wrong %llu\n",
-	       (unsigned long long)done->runs, (unsigned long long)done->fallbacks, (unsigned long long)done->stops,
-	       (unsigned long long)done->forks, (unsigned long long)done->generations, (unsigned long long)done->killed,
+	printf("runs %llu fallbacks %llu stops %llu forks %llu generations %llu killed %llu traced %llu "
+	       "wrong %llu\n",
+	       (unsigned long long)done->runs, (unsigned long long)done->fallbacks,
+	       (unsigned long long)done->stops, (unsigned long long)done->forks,
+	       (unsigned long long)done->generations, (unsigned long long)done->killed,
 	       (unsigned long long)done->traced, (unsigned long long)done->wrong);
 	return done->wrong || done->runs < 100;
 }

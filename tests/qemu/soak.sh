@@ -15,8 +15,8 @@ slabs() {
 scan() { for _ in 1 2; do echo scan >$leak; sleep 6; done; }
 
 if [ -e $leak ]; then
-	# Its thread walks all objects within one RCU read section, at nice 10: beside eight busy threads that takes minutes, in
-	# which nothing is freed by RCU, until memory is used up.
+	# Its thread walks all objects within one RCU read section, at nice 10: beside eight busy threads that
+	# takes minutes, in which nothing is freed by RCU, until memory is used up.
 	echo scan=off >$leak
 	scan
 	cat $leak # of the kernel itself, before anything of ours has run
@@ -34,8 +34,8 @@ cat /sys/kernel/debug/sysvm/contexts
 if grep -q '^context' /sys/kernel/debug/sysvm/contexts; then echo "expected no context"; exit 1; fi
 rmmod sysvm # waits for all that is freed by RCU, which a slow kernel may be behind with
 slabs >/tmp/slabs.after
-# A leak of one object for each of thousands of runs would be megabytes. With KASAN what is freed is in use until its
-# quarantine (1/32 of memory) is full: there kmemleak judges.
+# A leak of one object for each of thousands of runs would be megabytes. With KASAN what is freed is in use
+# until its quarantine (1/32 of memory) is full: there kmemleak judges.
 join /tmp/slabs.before /tmp/slabs.after | awk -v most=$([ -e $leak ] && echo 67108864 || echo 1048576) '
 	{ printf "%s %+d bytes\n", $1, $3 - $2; if ($3 - $2 > most) bad = bad " " $1 }
 	END { if (bad) { print "expected at most " most " bytes more:" bad; exit 1 } }'

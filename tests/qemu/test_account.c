@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who pays for what the module allocates: a user without rights gets no more contexts than max_contexts and no more memory than
- * RLIMIT_MEMLOCK, all of his processes together and counted as the allocator counts; and everything is given back. Limits of
- * one context are test_limits.c's.
+ * Who pays for what the module allocates: a user without rights gets no more contexts than max_contexts and
+ * no more memory than RLIMIT_MEMLOCK, all of his processes together and counted as the allocator counts; and
+ * everything is given back. Limits of one context are test_limits.c's.
  */
 #include "harness.h"
 
@@ -52,7 +52,8 @@ static bool look(unsigned int *contexts, size_t *bytes, size_t *limited)
 	line = strstr(text, start);
 	if (!line)
 		return false;
-	CHECK_EQ(sscanf(line + strlen(start), "contexts=%u bytes=%zu limited=%zu", contexts, bytes, limited), 3);
+	CHECK_EQ(sscanf(line + strlen(start), "contexts=%u bytes=%zu limited=%zu", contexts, bytes, limited),
+		 3);
 	return true;
 }
 
@@ -147,7 +148,10 @@ static void max_contexts_is_the_users_over_all_his_processes(void)
 	CHECK_EQ(status, 0);
 }
 
-/* 16 KiB of code and its bitmap take 32 KiB of the allocator, or 20 where it has no such piece and gives whole pages. */
+/*
+ * 16 KiB of code and its bitmap take 32 KiB of the allocator, or 20 where it has no such piece and gives
+ * whole pages.
+ */
 static void memory_is_bounded_by_RLIMIT_MEMLOCK(void)
 {
 	enum { LIMIT = 1 << 20 };
@@ -166,12 +170,14 @@ static void memory_is_bounded_by_RLIMIT_MEMLOCK(void)
 	}
 	CHECK(n > 0);
 	CHECK(look(&contexts, &bytes, &limited));
-	printf("%u procedures of 16 KiB in %u contexts: %zu bytes, VmPin %lu kB\n", n, contexts, bytes, pinned_kib());
+	printf("%u procedures of 16 KiB in %u contexts: %zu bytes, VmPin %lu kB\n", n, contexts, bytes,
+	       pinned_kib());
 	CHECK_EQ(contexts, opened);
 	CHECK_EQ(bytes, limited);
 	CHECK(limited <= LIMIT);
 	CHECK(limited + 40960 > LIMIT); /* and not refused before it is reached */
-	CHECK(limited >= n * 20480ul); /* what the allocator gave is counted, not the 18.5 KiB that were asked for */
+	/* what the allocator gave is counted, not the 18.5 KiB that were asked for */
+	CHECK(limited >= n * 20480ul);
 	CHECK(pinned_kib() * 1024 >= limited && pinned_kib() * 1024 < limited + opened * 4096 + 4096);
 	/* A page costs as well, and there is no room for one; nor has another process of his room. */
 	CHECK(mmap(NULL, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0) == MAP_FAILED ||
@@ -250,7 +256,10 @@ static void many_opens_take_no_more_than_one_may(void)
 	CHECK(bytes <= LIMIT);
 }
 
-/* A program that defines and forgets cannot run ahead of what is given back: what waits to be freed is charged too. */
+/*
+ * A program that defines and forgets cannot run ahead of what is given back: what waits to be freed is
+ * charged too.
+ */
 static void what_waits_to_be_freed_is_charged(void)
 {
 	static uint8_t code[SYSVM_PROC_CODE_MAX];

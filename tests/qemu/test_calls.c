@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the module's programs may call and what they get: whole sequences in one entry, results as plain calls give
- * them, our own device and denied commands, stored procedures and their limits.
+ * What the module's programs may call and what they get: whole sequences in one entry, results as plain calls
+ * give them, our own device and denied commands, stored procedures and their limits.
  */
 #include "harness.h"
 
@@ -71,7 +71,8 @@ static void an_error_stops_at_its_call_and_go_on_does_not(void)
 
 static void kernel_addresses_are_faults(void)
 {
-	static const uint64_t bad[] = { 0, 0xffffffff81000000, 0xffff888000000000, 0x7ffffffff000, 0x8000000000000000 };
+	static const uint64_t bad[] = { 0, 0xffffffff81000000, 0xffff888000000000, 0x7ffffffff000,
+					0x8000000000000000 };
 	struct machine m = machine_open();
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -132,8 +133,9 @@ static void own_device_is_not_open_to_a_program(void)
 static void denied_commands_are_left_to_user_space(void)
 {
 	struct machine m = machine_open(), other = machine_open();
-	static const uint64_t ioctls[] = { SYSVM_IOC_RUN, SYSVM_IOC_DEFINE, SYSVM_IOC_UNDEFINE, SYSVM_IOC_QUERY,
-					   0x12345678, TIOCSTI, 0 };
+	static const uint64_t ioctls[] = {
+		SYSVM_IOC_RUN, SYSVM_IOC_DEFINE, SYSVM_IOC_UNDEFINE, SYSVM_IOC_QUERY, 0x12345678, TIOCSTI, 0
+	};
 	static const uint64_t fcntls[] = { F_NOTIFY, F_SETLEASE, F_SETSIG, F_SETOWN, 9999 };
 	struct sysvm_run run = { .proc = SYSVM_PROC_PAGE, .seq = 7 };
 
@@ -183,7 +185,10 @@ static void allowed_commands_work(void)
 	CHECK_EQ((int64_t)m.page->reg[23], -ENOTTY);
 }
 
-/* close() finishes a pipe's end on the way to user space on older kernels: without help the read waits for ever. */
+/*
+ * close() finishes a pipe's end on the way to user space on older kernels: without help the read waits for
+ * ever.
+ */
 static void closing_a_pipe_then_reading_it_sees_the_end(void)
 {
 	struct machine m = machine_open();
@@ -318,10 +323,11 @@ static void every_row_of_the_table_is_bound_here(void)
 	CHECK_EQ(ioctl(m.fd, SYSVM_IOC_QUERY, &query), 0);
 	CHECK_EQ(query.abi, SYSVM_ABI_VERSION);
 	CHECK_EQ(query.page_size, SYSVM_PAGE_SIZE);
-#define SYSVM_SYSCALL(nr, name, index, ...)                                                                           \
-	if (index >= 0 && !(query.supported[(index & 255) / 64] >> ((index & 255) % 64) & 1) && !is_newer(nr)) {      \
-		printf("not bound: %s\n", #name);                                                                     \
-		missing++;                                                                                            \
+#define SYSVM_SYSCALL(nr, name, index, ...) \
+	if (index >= 0 && !(query.supported[(index & 255) / 64] >> ((index & 255) % 64) & 1) && \
+	    !is_newer(nr)) { \
+		printf("not bound: %s\n", #name); \
+		missing++; \
 	}
 #include "uapi/syscalls.inc"
 	CHECK_EQ(missing, 0);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The branch history is cleared wherever the kernel's own code follows branches that a program chose. Emulation has no
- * history, but that the clearing happens, and how often, a probe on it counts; the module is loaded with clear_history=1
- * (CMakeLists.txt). Each program differs from the next by one thing, and so does its count.
+ * The branch history is cleared wherever the kernel's own code follows branches that a program chose.
+ * Emulation has no history, but that the clearing happens, and how often, a probe on it counts; the module is
+ * loaded with clear_history=1 (CMakeLists.txt). Each program differs from the next by one thing, and so does
+ * its count.
  */
 #include "harness.h"
 
@@ -54,18 +55,19 @@ static unsigned int cleared(void)
 }
 
 /* The fewest of some rounds: an interrupt in between makes for one more. */
-#define EXPECT_CLEARED(expected, statement)                                                                           \
-	do {                                                                                                          \
-		unsigned int fewest_ = ~0u;                                                                           \
-		for (int round_ = 0; round_ < 8; round_++) {                                                          \
-			write_file(TRACING "trace", "\n");                                                            \
-			statement;                                                                                    \
-			unsigned int times_ = cleared();                                                              \
-			if (times_ < fewest_)                                                                         \
-				fewest_ = times_;                                                                     \
-		}                                                                                                     \
-		if (fewest_ != (expected))                                                                            \
-			FAIL("cleared %u times, expected %u: %s", fewest_, (unsigned int)(expected), #statement);      \
+#define EXPECT_CLEARED(expected, statement) \
+	do { \
+		unsigned int fewest_ = ~0u; \
+		for (int round_ = 0; round_ < 8; round_++) { \
+			write_file(TRACING "trace", "\n"); \
+			statement; \
+			unsigned int times_ = cleared(); \
+			if (times_ < fewest_) \
+				fewest_ = times_; \
+		} \
+		if (fewest_ != (expected)) \
+			FAIL("cleared %u times, expected %u: %s", fewest_, (unsigned int)(expected), \
+			     #statement); \
 	} while (0)
 
 static uint32_t define(struct machine *m, const struct program *p)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stat_entries: what each name of a directory gives is what the separate call gives, and which names take the short
- * way of kmod/names.c and which the call's own: row by row, for the rows that its head lists.
+ * stat_entries: what each name of a directory gives is what the separate call gives, and which names take the
+ * short way of kmod/names.c and which the call's own: row by row, for the rows that its head lists.
  */
 #include "entries.h"
 
@@ -145,7 +145,8 @@ static void other_flags_take_the_plain_path(void)
 
 static void descriptors_that_are_no_directory_take_the_plain_path(void)
 {
-	int fd = fresh_directory(3), file = openat(fd, "f0", O_RDONLY), path = open(HERE, O_PATH | O_DIRECTORY);
+	int fd = fresh_directory(3), file = openat(fd, "f0", O_RDONLY),
+	    path = open(HERE, O_PATH | O_DIRECTORY);
 	struct names n = { 0 };
 
 	names_add(&n, "f0");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stat_entries while something happens to its task: time, signals, a filter, a tracer. It stops before the next name, what
- * was made until then is whole, and nothing is made twice.
+ * stat_entries while something happens to its task: time, signals, a filter, a tracer. It stops before the
+ * next name, what was made until then is whole, and nothing is made twice.
  */
 #include "entries.h"
 
@@ -33,7 +33,8 @@ static void check_many(const struct record *records, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (records[i].result || records[i].stat.st_size != 1000 * (long)(i % 100))
 			FAIL("record %zu has result %lld and size %lld, expected 0 and %zu", i,
-			     (long long)records[i].result, (long long)records[i].stat.st_size, 1000 * (i % 100));
+			     (long long)records[i].result, (long long)records[i].stat.st_size,
+			     1000 * (i % 100));
 }
 
 static void a_hundred_thousand_names_take_as_many_entries_as_their_time(void)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stat_entries while other processes rename, unlink, make and mount what it looks at. The criterion: each record is a state
- * that its name was in at some moment of the run, never a mixture of two and never another name's. Each name has few states,
- * and each can be told by its struct stat. Separate calls are put to the same test in between: what they could not have
- * passed would be no criterion.
+ * stat_entries while other processes rename, unlink, make and mount what it looks at. The criterion: each
+ * record is a state that its name was in at some moment of the run, never a mixture of two and never another
+ * name's. Each name has few states, and each can be told by its struct stat. Separate calls are put to the
+ * same test in between: what they could not have passed would be no criterion.
  *
  * And a later name is not seen at an earlier moment than the name before it (sizes_only_grow).
  */
@@ -114,13 +114,14 @@ static enum state state_of(unsigned int i, int64_t result, const struct stat *st
 	return S_ISLNK(st->st_mode) && st->st_size == 1 + i ? A_LINK : STATES;
 }
 
-static void check(const char *who, unsigned int i, int64_t result, const struct stat *st, dev_t device, unsigned int *seen)
+static void check(const char *who, unsigned int i, int64_t result, const struct stat *st, dev_t device,
+		  unsigned int *seen)
 {
 	enum state state = state_of(i, result, st, device);
 
 	if (state == STATES)
-		FAIL("%s: %s gave %lld, mode %o, size %lld: no state of it", who, name(i), (long long)result, st->st_mode,
-		     (long long)st->st_size);
+		FAIL("%s: %s gave %lld, mode %o, size %lld: no state of it", who, name(i), (long long)result,
+		     st->st_mode, (long long)st->st_size);
 	seen[state]++;
 }
 
@@ -150,7 +151,8 @@ static void racing_processes_show_only_states_that_a_name_was_in(void)
 			check("stat_entries", i, records[i].result, &records[i].stat, here.st_dev, seen);
 		munmap(records, STRIDE * (n.count + 1));
 		for (unsigned int i = 0; i < NAMES && rounds % 8 == 0; i++) {
-			int64_t result = syscall(SYS_newfstatat, fd, name(i), &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+			int64_t result =
+				syscall(SYS_newfstatat, fd, name(i), &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 
 			check("newfstatat", i, result, &st, here.st_dev, plainly);
 		}
@@ -178,9 +180,9 @@ static void set_size(int directory, const char *name, long size, bool by_rename)
 }
 
 /*
- * Another process gives all files the size 1, then 2, and so on, each time from the last name to the first: who asks
- * from the first to the last never sees a size below the one before, whatever is looked up ahead. Every second name is
- * one that is not.
+ * Another process gives all files the size 1, then 2, and so on, each time from the last name to the first:
+ * who asks from the first to the last never sees a size below the one before, whatever is looked up ahead.
+ * Every second name is one that is not.
  */
 static void sizes_only_grow(bool by_rename)
 {

@@ -63,7 +63,10 @@ static void *set_filter_between_two_bytes(void *pipes)
 	return NULL;
 }
 
-/* Exit status 0: the call behind the one that waited was not made, 3: it was, 2: the entry's time was over, which says nothing. */
+/*
+ * Exit status 0: the call behind the one that waited was not made, 3: it was, 2: the entry's time was over,
+ * which says nothing.
+ */
 static int wait_for_a_filter(void)
 {
 	struct machine m = machine_open();

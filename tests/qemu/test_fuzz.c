@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random pages: what is in them is anybody's, so whatever they hold the kernel answers with a status and is well
- * afterwards (the console is looked at by run.py). Half of the pages are noise, half are made of real instructions with
- * random operands, most of which the verifier accepts. The seed is printed (SYSVM_FUZZ_SEED repeats it); a page that
- * does harm is the one whose number is on the last line.
+ * Random pages: what is in them is anybody's, so whatever they hold the kernel answers with a status and is
+ * well afterwards (the console is looked at by run.py). Half of the pages are noise, half are made of real
+ * instructions with random operands, most of which the verifier accepts. The seed is printed (SYSVM_FUZZ_SEED
+ * repeats it); a page that does harm is the one whose number is on the last line.
  *
- * Calls that would end, block or bend the test itself (a wait on a socket, a lower limit, a truncated log) are left
- * out of what it makes. The rest run for real, so it runs in a namespace and a folder of its own.
+ * Calls that would end, block or bend the test itself (a wait on a socket, a lower limit, a truncated log)
+ * are left out of what it makes. The rest run for real, so it runs in a namespace and a folder of its own.
  */
 #include "harness.h"
 
@@ -34,8 +34,9 @@ static uint32_t random32(void)
 
 static uint64_t random_value(void)
 {
-	static const uint64_t interesting[] = { 0, 1, 2, 3, 4, 8, 4096, -1, -100, 0x7fffffff, 0x80000000, 0xffffffff,
-						0xffffffff81000000, 0x7ffffffff000, 0x8000000000000000 };
+	static const uint64_t interesting[] = { 0, 1, 2, 3, 4, 8, 4096, -1, -100, 0x7fffffff, 0x80000000,
+						0xffffffff, 0xffffffff81000000, 0x7ffffffff000,
+						0x8000000000000000 };
 
 	switch (random32() % 4) {
 	case 0:
@@ -88,7 +89,8 @@ static uint32_t random_program(uint8_t *code, uint32_t room)
 		if (op >= SYSVM_OP_CALL_FULL && is_left_out(sysvm_call_ops[op].index))
 			continue;
 		size = sysvm_insn_size(op) + prefix;
-		if (bytes[0] >= SYSVM_OP_JMP && bytes[0] <= SYSVM_OP_JBE) { /* a short way, often an instruction's start */
+		/* a short way, often an instruction's start */
+		if (bytes[0] >= SYSVM_OP_JMP && bytes[0] <= SYSVM_OP_JBE) {
 			int16_t distance = random32() % 4 ? 0 : (int)(random32() % 60) - 40;
 
 			memcpy(bytes + size - 2, &distance, 2);
@@ -177,12 +179,16 @@ static void random_pages_do_no_harm(void)
 			outcomes[m.page->status]++;
 		}
 	}
-	dprintf(log, "%u pages: done %u, error %u, fault %u, fuel %u, signal %u, invalid %u, arith %u, yield %u; not run %u\n",
-		pages, outcomes[SYSVM_DONE], outcomes[SYSVM_ERROR], outcomes[SYSVM_FAULT], outcomes[SYSVM_FUEL],
-		outcomes[SYSVM_SIGNAL], outcomes[SYSVM_INVALID], outcomes[SYSVM_ARITH], outcomes[SYSVM_YIELD], other);
+	dprintf(log,
+		"%u pages: done %u, error %u, fault %u, fuel %u, signal %u, invalid %u, arith %u, yield %u; "
+		"not run %u\n",
+		pages, outcomes[SYSVM_DONE], outcomes[SYSVM_ERROR], outcomes[SYSVM_FAULT],
+		outcomes[SYSVM_FUEL], outcomes[SYSVM_SIGNAL], outcomes[SYSVM_INVALID], outcomes[SYSVM_ARITH],
+		outcomes[SYSVM_YIELD], other);
 	/* Enough of them, and not all refused at the door. */
 	if (pages < 1000 || outcomes[SYSVM_DONE] + outcomes[SYSVM_ERROR] < pages / 20) {
-		dprintf(log, "expected 1000 pages at least, a twentieth of them done or stopped by an error\n");
+		dprintf(log,
+			"expected 1000 pages at least, a twentieth of them done or stopped by an error\n");
 		_exit(1);
 	}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What handlers may do to a program, and how a program may end: a handler that runs a machine of its own, that jumps
- * away, that comes ten thousand times a second; SIGKILL and SIGSTOP at any point. Each against the same calls made
- * plainly.
+ * What handlers may do to a program, and how a program may end: a handler that runs a machine of its own,
+ * that jumps away, that comes ten thousand times a second; SIGKILL and SIGSTOP at any point. Each against the
+ * same calls made plainly.
  */
 #include "ways.h"
 
@@ -151,7 +151,10 @@ static long now_us(void)
 	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* 10 kHz; where a signal alone costs a good part of 100 us (sanitizers, emulation) as often as leaves time for more. */
+/*
+ * 10 kHz; where a signal alone costs a good part of 100 us (sanitizers, emulation) as often as leaves time
+ * for more.
+ */
 static long interval(void)
 {
 	struct sigaction action = { .sa_handler = count };
@@ -168,8 +171,8 @@ static long interval(void)
 #define ROUNDS 10000
 
 /*
- * ROUNDS times: read a byte at a position, add it up, write the sum's lowest byte to another file. In the end sum and file
- * say whether a call was lost, made twice, or made with a register of before.
+ * ROUNDS times: read a byte at a position, add it up, write the sum's lowest byte to another file. In the end
+ * sum and file say whether a call was lost, made twice, or made with a register of before.
  */
 static void add_up_plainly(int from, int to, uint64_t *sum)
 {
@@ -207,8 +210,8 @@ static void add_up_in_the_machine(struct sysvm_vm *vm, int from, int to, uint64_
 	load_into_page(vm, &p);
 	err = sysvm_run_through(vm, SYSVM_PROC_PAGE, 100 * ROUNDS);
 	if (err || sysvm_page(vm)->status != SYSVM_DONE)
-		FAIL("run gave %d, status %u, pc %u, error %d", err, sysvm_page(vm)->status, sysvm_page(vm)->pc,
-		     sysvm_page(vm)->error);
+		FAIL("run gave %d, status %u, pc %u, error %d", err, sysvm_page(vm)->status,
+		     sysvm_page(vm)->pc, sysvm_page(vm)->error);
 	*sum = sysvm_page(vm)->reg[7];
 	CHECK_EQ(sysvm_page(vm)->reg[5], ROUNDS);
 	CHECK_EQ(sysvm_page(vm)->calls, 2 * ROUNDS);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls that wait, and what interrupts them: each call that can wait for another task, against a handler, a handler
- * with SA_RESTART, stop and continue, and a signal that is blocked. What comes out must be what the same calls give
- * plainly, EINTR or not: nothing here knows which it is.
+ * Calls that wait, and what interrupts them: each call that can wait for another task, against a handler, a
+ * handler with SA_RESTART, stop and continue, and a signal that is blocked. What comes out must be what the
+ * same calls give plainly, EINTR or not: nothing here knows which it is.
  */
 #include "ways.h"
 
@@ -119,7 +119,8 @@ static void connect_to_a_full_listener(struct step *s)
 	ends[1] = socket(AF_UNIX, SOCK_STREAM, 0);
 	connect_to_it();
 	others[0] = socket(AF_UNIX, SOCK_STREAM, 0);
-	*s = (struct step){ SYSVM_CALL_connect, { others[0], (uintptr_t)&address, message.msg_hdr.msg_namelen } };
+	*s = (struct step){ SYSVM_CALL_connect,
+			    { others[0], (uintptr_t)&address, message.msg_hdr.msg_namelen } };
 }
 
 static void accept_one(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may judge a process's calls sees all of them: with a seccomp filter, a tracer or a system call tracepoint the
- * machine makes no call itself, also when they come in the middle of a run.
+ * Who may judge a process's calls sees all of them: with a seccomp filter, a tracer or a system call
+ * tracepoint the machine makes no call itself, also when they come in the middle of a run.
  */
 #include "harness.h"
 
@@ -90,7 +90,8 @@ static void a_filter_set_in_the_middle_of_a_run_stops_it(void)
 	jump_back(&p, loop);
 	CHECK_EQ(machine_run(&m, &p), 0);
 	while (m.page->status != SYSVM_FALLBACK) {
-		CHECK(m.page->status == SYSVM_YIELD || m.page->status == SYSVM_FUEL || m.page->status == SYSVM_SIGNAL);
+		CHECK(m.page->status == SYSVM_YIELD || m.page->status == SYSVM_FUEL ||
+		      m.page->status == SYSVM_SIGNAL);
 		m.page->fuel = SYSVM_FUEL_MAX;
 		CHECK_EQ(machine_resume(&m), 0);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Contexts, pages and the module over their lives: fork, exec, threads, unmapping in mid-run, limits, bad arguments,
- * other address spaces, unloading.
+ * Contexts, pages and the module over their lives: fork, exec, threads, unmapping in mid-run, limits, bad
+ * arguments, other address spaces, unloading.
  */
 #include "harness.h"
 
@@ -73,8 +73,8 @@ static void exec_closes_the_context(void)
 		struct machine m = machine_open();
 
 		expect_run(&m);
-		execl("/bin/sh", "sh", "-c", "! ls -l /proc/self/fd /proc/$$/fd | grep sysvm && ! grep sysvm /proc/$$/maps",
-		      NULL);
+		execl("/bin/sh", "sh", "-c",
+		      "! ls -l /proc/self/fd /proc/$$/fd | grep sysvm && ! grep sysvm /proc/$$/maps", NULL);
 		_exit(127);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
@@ -263,7 +263,8 @@ static void bad_arguments_are_refused(void)
 	struct sysvm_run run = { .seq = 1, .proc = SYSVM_PROC_PAGE };
 	struct sysvm_define define = { .code = (uintptr_t) "\x01", .code_len = 1 };
 	void *bad = (void *)0xffffffff81000000, *null = NULL;
-	const unsigned int commands[] = { SYSVM_IOC_RUN, SYSVM_IOC_DEFINE, SYSVM_IOC_UNDEFINE, SYSVM_IOC_QUERY };
+	const unsigned int commands[] = { SYSVM_IOC_RUN, SYSVM_IOC_DEFINE, SYSVM_IOC_UNDEFINE,
+					  SYSVM_IOC_QUERY };
 
 	for (int i = 0; i < 4; i++) {
 		CHECK_FAILS(ioctl(m.fd, commands[i], bad), EFAULT);
@@ -409,7 +410,10 @@ static void expect_it_runs(struct machine *m)
 	CHECK_EQ(m->page->reg[1], getpid());
 }
 
-/* What VM_DONTCOPY and VM_DONTEXPAND keep from a child and from a second mapping cannot be undone by the program itself. */
+/*
+ * What VM_DONTCOPY and VM_DONTEXPAND keep from a child and from a second mapping cannot be undone by the
+ * program itself.
+ */
 static void nothing_undoes_what_the_mapping_is(void)
 {
 	struct machine m = machine_open();
@@ -419,8 +423,10 @@ static void nothing_undoes_what_the_mapping_is(void)
 	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DOFORK), EINVAL);
 	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DODUMP), EINVAL);
 	CHECK_FAILS(mprotect(page, SYSVM_PAGE_SIZE, PROT_READ | PROT_EXEC), EACCES);
-	CHECK(mremap(page, 0, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE) == MAP_FAILED); /* a second mapping of a shared one */
-	CHECK(mremap(page, SYSVM_PAGE_SIZE, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) == MAP_FAILED);
+	/* a second mapping of a shared one */
+	CHECK(mremap(page, 0, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE) == MAP_FAILED);
+	CHECK(mremap(page, SYSVM_PAGE_SIZE, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP) ==
+	      MAP_FAILED);
 	CHECK(madvise(page, SYSVM_PAGE_SIZE, MADV_DONTFORK) == 0);
 	CHECK_FAILS(madvise(page, SYSVM_PAGE_SIZE, MADV_DOFORK), EINVAL);
 	m.page->reg[7] = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bounds: what the module's parameters limit, also when they are set to nonsense, and that what a user makes the module
- * allocate is charged to his memory control group, and given back. Parameters that are read when the module is loaded
- * are parameters.sh's.
+ * Bounds: what the module's parameters limit, also when they are set to nonsense, and that what a user makes
+ * the module allocate is charged to his memory control group, and given back. Parameters that are read when
+ * the module is loaded are parameters.sh's.
  */
 #include "harness.h"
 
@@ -307,8 +307,9 @@ static void print_fuel_of_an_entry(void)
 }
 
 /*
- * The shortest and the longest of some entries, in milliseconds: time sharing and emulation make one longer, and work that the
- * kernel has for the return to user space ends it early (since 6.3 the scheduler has some every 100 ms).
+ * The shortest and the longest of some entries, in milliseconds: time sharing and emulation make one longer,
+ * and work that the kernel has for the return to user space ends it early (since 6.3 the scheduler has some
+ * every 100 ms).
  */
 static void print_ms_of_an_entry(void)
 {

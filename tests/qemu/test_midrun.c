@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What others do to a program while it runs: they exit, exec, fork, unmap and move its page, put another file over its
- * descriptor, pass the descriptor away. The run goes on with what it holds, or ends with its task; what it held is gone
- * afterwards (the debugfs view, and the module can be removed).
+ * What others do to a program while it runs: they exit, exec, fork, unmap and move its page, put another file
+ * over its descriptor, pass the descriptor away. The run goes on with what it holds, or ends with its task;
+ * what it held is gone afterwards (the debugfs view, and the module can be removed).
  */
 #include "harness.h"
 
@@ -50,7 +50,10 @@ static void *run_without_end(void *arg)
 	r->m.page = mmap(NULL, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, r->m.fd, 0);
 	CHECK(r->m.page != MAP_FAILED);
 	count_in_page(&r->m, r->count);
-	/* The page may be gone, so nothing is read from it: each entry is a new run, by the one way, then by the other. */
+	/*
+	 * The page may be gone, so nothing is read from it: each entry is a new run, by the one way, then by
+	 * the other.
+	 */
 	do {
 		if (r->page_stays)
 			r->m.page->fuel = SYSVM_FUEL_MAX;
@@ -173,7 +176,9 @@ static void *run_and_leave(void *arg)
 	return m.page;
 }
 
-/* A page is its thread's: another thread may unmap it when that has ended, and can do nothing else with it. */
+/*
+ * A page is its thread's: another thread may unmap it when that has ended, and can do nothing else with it.
+ */
 static void a_page_outlives_its_thread_and_is_nobodys(void)
 {
 	struct machine m = machine_open();
@@ -207,7 +212,8 @@ static void a_fork_in_mid_run_gives_the_child_nothing(void)
 			CHECK(mincore(r.m.page, SYSVM_PAGE_SIZE, &in_core) != 0);
 			CHECK_EQ(machine_enter(&r.m, SYSVM_PROC_PAGE, 9), -EPERM);
 			CHECK_EQ(machine_enter(&r.m, SYSVM_PROC_PAGE, 10), -EPERM);
-			while (*(volatile uint64_t *)r.count == there) /* the parent's run goes on meanwhile */
+			/* the parent's run goes on meanwhile */
+			while (*(volatile uint64_t *)r.count == there)
 				usleep(100);
 		});
 	__atomic_store_n(r.stop, 1, __ATOMIC_RELEASE);
@@ -241,7 +247,8 @@ static void another_thread_may_move_the_page_in_mid_run(void)
 	for (int i = 0; i < 2; i++)
 		places[i] = mmap(NULL, SYSVM_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (int i = 0; i < 200; i++) {
-		page = mremap(page, SYSVM_PAGE_SIZE, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, places[i % 2]);
+		page = mremap(page, SYSVM_PAGE_SIZE, SYSVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      places[i % 2]);
 		CHECK_EQ((uintptr_t)page, (uintptr_t)places[i % 2]);
 		if (i % 50 == 0)
 			expect_progress(&r, page);
@@ -273,7 +280,8 @@ static void another_thread_may_map_over_the_page_in_mid_run(void)
 	unsigned char *over;
 
 	start_runner(&r);
-	over = mmap(r.m.page, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	over = mmap(r.m.page, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	CHECK(over == (void *)r.m.page);
 	CHECK_EQ(pthread_join(r.thread, NULL), 0);
 	CHECK_EQ(r.result, -ENXIO);
@@ -320,10 +328,14 @@ static void send_descriptor(int channel, int fd)
 {
 	char space[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 0;
 	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)
+	};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
-	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
+	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof(int)) };
 	memcpy(CMSG_DATA(head), &fd, sizeof(int));
 	CHECK_EQ(sendmsg(channel, &message, 0), 1);
 }
@@ -332,7 +344,9 @@ static int receive_descriptor(int channel)
 {
 	char space[CMSG_SPACE(sizeof(int))], byte;
 	struct iovec data = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)
+	};
 	int fd;
 
 	CHECK_EQ(recvmsg(channel, &message, 0), 1);

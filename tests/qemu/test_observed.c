@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who watches a process sees its calls: a tracer that attaches in the middle of a run, auditd, system call tracepoints, a
- * dispatcher in user space (PR_SET_SYSCALL_USER_DISPATCH). Each is counted against what the program says that it did. And
- * who comes with another convention of arguments (32-bit, x32) does not get in.
+ * Who watches a process sees its calls: a tracer that attaches in the middle of a run, auditd, system call
+ * tracepoints, a dispatcher in user space (PR_SET_SYSCALL_USER_DISPATCH). Each is counted against what the
+ * program says that it did. And who comes with another convention of arguments (32-bit, x32) does not get in.
  *
- * The programs run by SYSVM_ENGINE_BEST, as the library's users have it: what the module leaves to user space is
- * made there.
+ * The programs run by SYSVM_ENGINE_BEST, as the library's users have it: what the module leaves to user space
+ * is made there.
  */
 #include "ways.h"
 
@@ -50,8 +50,8 @@ static void until_above(const volatile uint64_t *count, uint64_t n)
 {
 	for (int i = 0; *count <= n; i++) {
 		if (i == 20000)
-			FAIL("the program counted to %llu, expected more than %llu", (unsigned long long)*count,
-			     (unsigned long long)n);
+			FAIL("the program counted to %llu, expected more than %llu",
+			     (unsigned long long)*count, (unsigned long long)n);
 		usleep(1000);
 	}
 }
@@ -297,8 +297,9 @@ static void run_20_getppid(uint64_t expected_fallbacks)
 }
 
 /*
- * Auditing is on and has no rule, as auditd leaves it that nobody has told what to watch. Then too a denial is recorded
- * with its call, by what the kernel noted when that entered: so the call must be the one that enters.
+ * Auditing is on and has no rule, as auditd leaves it that nobody has told what to watch. Then too a denial
+ * is recorded with its call, by what the kernel noted when that entered: so the call must be the one that
+ * enters.
  */
 static void audit_without_rules_makes_it_fall_back_too(void)
 {
@@ -430,7 +431,8 @@ static void a_32_bit_call_does_not_get_in(void)
 	CHECK_EQ(int80(54, m.fd, SYSVM_IOC_QUERY, (long)&run, 0, 0, 0), -ENOTTY);
 	CHECK_EQ(int80(250 /* fadvise64 */, m.fd, 9, 0, -1, SYSVM_ADVICE_RUN, 0) < 0, 1);
 	CHECK_EQ(int80(272 /* fadvise64_64 */, m.fd, 9, 0, -1, 0, SYSVM_ADVICE_RUN), -EBADF);
-	CHECK_EQ(int80(192 /* mmap2 */, 0, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, unused.fd, 0), -ENODEV);
+	CHECK_EQ(int80(192 /* mmap2 */, 0, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, unused.fd, 0),
+		 -ENODEV);
 	CHECK_EQ(m.page->runs, 0);
 	CHECK_EQ(machine_enter(&m, SYSVM_PROC_PAGE, 9), 0);
 	CHECK_EQ(m.page->runs, 1);
@@ -447,7 +449,9 @@ static void an_x32_call_does_not_get_in(void)
 	CHECK_FAILS(syscall(X32(SYS_open), "/dev/sysvm", O_RDWR), ENODEV);
 	CHECK_FAILS(syscall(X32(514) /* ioctl */, m.fd, SYSVM_IOC_RUN, &run), ENOTTY);
 	CHECK_FAILS(syscall(X32(SYS_fadvise64), m.fd, 9, SYSVM_PROC_PAGE, SYSVM_ADVICE_RUN), EBADF);
-	CHECK_FAILS(syscall(X32(SYS_mmap), 0, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, unused.fd, 0), ENODEV);
+	CHECK_FAILS(
+		syscall(X32(SYS_mmap), 0, SYSVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, unused.fd, 0),
+		ENODEV);
 	CHECK_EQ(m.page->runs, 0);
 	CHECK_EQ(machine_enter(&m, SYSVM_PROC_PAGE, 9), 0);
 	CHECK_EQ(m.page->runs, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rules of the module that no other test would miss: each of these is here because scripts/check-mutations took a rule
- * out and nothing failed.
+ * Rules of the module that no other test would miss: each of these is here because scripts/check-mutations
+ * took a rule out and nothing failed.
  */
 #include "harness.h"
 
@@ -34,7 +34,8 @@ static void no_opcode_has_code_but_the_tables(void)
 		CHECK_FAILS(ioctl(m.fd, SYSVM_IOC_DEFINE, &d), EINVAL);
 		known = !(d.error_at == 0 && strstr(message, "unknown opcode"));
 		if (known != in_table)
-			FAIL("opcode %#x is %sin the table; the module says \"%s\"", op, in_table ? "" : "not ", message);
+			FAIL("opcode %#x is %sin the table; the module says \"%s\"", op,
+			     in_table ? "" : "not ", message);
 	}
 }
 
@@ -88,7 +89,10 @@ static void a_call_that_this_kernel_lacks_is_absent(void)
 	printf("%u calls are absent\n", absent);
 }
 
-/* On tmpfs, where a mapping holds the file that was opened. The last reference to an open file goes with its mapping, and with it the lock: by work that waits for the way out. */
+/*
+ * On tmpfs, where a mapping holds the file that was opened. The last reference to an open file goes with its
+ * mapping, and with it the lock: by work that waits for the way out.
+ */
 static void what_munmap_leaves_undone_is_done_before_the_next_call(void)
 {
 	struct machine m = machine_open();
@@ -287,9 +291,9 @@ static void a_resume_is_of_the_program_that_stopped(void)
 }
 
 /*
- * No test by itself: scripts/check-mutations takes out the rule that to a program its device is not open, and sees that the
- * run still holds the file; then takes out that, too. The device is closed from inside, the page is gone before; what
- * is left is looked at while the program runs.
+ * No test by itself: scripts/check-mutations takes out the rule that to a program its device is not open, and
+ * sees that the run still holds the file; then takes out that, too. The device is closed from inside, the
+ * page is gone before; what is left is looked at while the program runs.
  */
 static void get_rid_of_the_device_in_mid_run(void)
 {
@@ -370,8 +374,8 @@ static char state_of(pid_t tid)
 }
 
 /*
- * Its registers are written after the wait: to a page that is still its own, or to what somebody else has there now. A
- * pipe's pages come from where the module's do.
+ * Its registers are written after the wait: to a page that is still its own, or to what somebody else has
+ * there now. A pipe's pages come from where the module's do.
  */
 static void a_page_is_the_runs_until_its_end(void)
 {
@@ -399,7 +403,8 @@ static void a_page_is_the_runs_until_its_end(void)
 			CHECK_EQ(read(pipes[i][0], bytes, PIPE_BYTES), PIPE_BYTES);
 			for (int at = 0; at < PIPE_BYTES; at++)
 				if (bytes[at] != 0xa5)
-					FAIL("the run wrote %#x to a page that was not its own any more", bytes[at]);
+					FAIL("the run wrote %#x to a page that was not its own any more",
+					     bytes[at]);
 		}
 	}
 }
@@ -415,7 +420,10 @@ static void note_calls(int signal)
 	calls_when_handled = pipes_machine->page->calls;
 }
 
-/* SIGPIPE is there when write() comes back: its handler runs before the next call, without anything else to stop for. */
+/*
+ * SIGPIPE is there when write() comes back: its handler runs before the next call, without anything else to
+ * stop for.
+ */
 static void a_signal_that_a_call_raises_is_taken_before_the_next(void)
 {
 	struct sigaction action = { .sa_handler = note_calls };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module parameter seccomp=1: a task with a filter keeps the machine, and each inner call gets from the filter
- * what the plain call would have got. Each test makes the call both ways under the same filter.
+ * The module parameter seccomp=1: a task with a filter keeps the machine, and each inner call gets from the
+ * filter what the plain call would have got. Each test makes the call both ways under the same filter.
  */
 #include "harness.h"
 
@@ -68,9 +68,9 @@ static void allowed_calls_are_made(void)
 }
 
 /*
- * Sleeping makes the task look as if it had work to do on its way out (restartable sequences), and a run that is judged has some
- * queued itself. The entry's time may be over on a busy machine, so one of many is enough; with the work taken for
- * another's there is none.
+ * Sleeping makes the task look as if it had work to do on its way out (restartable sequences), and a run that
+ * is judged has some queued itself. The entry's time may be over on a busy machine, so one of many is enough;
+ * with the work taken for another's there is none.
  */
 static void a_call_that_sleeps_does_not_end_a_run_that_is_judged(void)
 {
@@ -211,9 +211,9 @@ static void *be_killed(void *unused)
 }
 
 /*
- * The thread ends inside the entry, by do_exit(): the file, the page and the procedure that its run held are let go,
- * and the reference that the system call itself had taken. the_module_can_be_removed_and_loaded_again sees what is
- * left.
+ * The thread ends inside the entry, by do_exit(): the file, the page and the procedure that its run held are
+ * let go, and the reference that the system call itself had taken. the_module_can_be_removed_and_loaded_again
+ * sees what is left.
  */
 static void killing_one_thread_leaves_the_others_and_nothing_held(void)
 {
@@ -312,7 +312,9 @@ static void run_ahead(struct machine *m, unsigned int flags)
 	CHECK_EQ(ioctl(m->fd, SYSVM_IOC_CONTEXT, &settings), 0);
 }
 
-/* getpid is made, which is plainly allowed; then the program stops before getppid, and has changed nothing. */
+/*
+ * getpid is made, which is plainly allowed; then the program stops before getppid, and has changed nothing.
+ */
 static void expect_stop_before_getppid(struct machine *m)
 {
 	m->page->calls = 0;
@@ -326,8 +328,10 @@ static void expect_stop_before_getppid(struct machine *m)
 /* Nothing of what a filter does to the application may come from a call that it has not made. */
 static void what_runs_ahead_stops_before_what_is_not_plainly_allowed(void)
 {
-	static const unsigned int verdicts[] = { SECCOMP_RET_LOG, SECCOMP_RET_TRACE, SECCOMP_RET_ERRNO | ENOTTY, SECCOMP_RET_TRAP,
-						 SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS };
+	static const unsigned int verdicts[] = {
+		SECCOMP_RET_LOG,  SECCOMP_RET_TRACE,	   SECCOMP_RET_ERRNO | ENOTTY,
+		SECCOMP_RET_TRAP, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS
+	};
 
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
 		IN_CHILD({
@@ -441,8 +445,9 @@ static void be_traced_while_a_filter_is_asked(void)
 }
 
 /*
- * A tracer attaches while the machine asks the filter: what it could change (the call, as PTRACE_EVENT_SECCOMP lets it) or wants
- * to see is no longer what was looked at. The call is left to user space, where it is judged, and seen, anew.
+ * A tracer attaches while the machine asks the filter: what it could change (the call, as
+ * PTRACE_EVENT_SECCOMP lets it) or wants to see is no longer what was looked at. The call is left to user
+ * space, where it is judged, and seen, anew.
  */
 static void a_tracer_that_comes_while_a_filter_is_asked_gets_the_call(void)
 {

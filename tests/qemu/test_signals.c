@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Signals, time and fuel: a program in the machine is interrupted where a plain one would be, ends when it is killed,
- * and goes on from its page when it was stopped.
+ * Signals, time and fuel: a program in the machine is interrupted where a plain one would be, ends when it is
+ * killed, and goes on from its page when it was stopped.
  */
 #include "harness.h"
 
@@ -26,7 +26,8 @@ static void catch_alarm(int flags)
 
 static void alarm_in(long first_us, long then_us)
 {
-	struct itimerval timer = { { then_us / 1000000, then_us % 1000000 }, { first_us / 1000000, first_us % 1000000 } };
+	struct itimerval timer = { { then_us / 1000000, then_us % 1000000 },
+				   { first_us / 1000000, first_us % 1000000 } };
 
 	CHECK_EQ(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
@@ -50,8 +51,8 @@ static uint32_t blocking_read(struct program *p, int fd, void *to)
 static int feed_fd;
 
 /*
- * Runs it with an alarm in its read: getppid, read, getpid, in one entry but for the restart. Tried again where time ended the
- * entry: the signal would no longer find the read.
+ * Runs it with an alarm in its read: getppid, read, getpid, in one entry but for the restart. Tried again
+ * where time ended the entry: the signal would no longer find the read.
  */
 static int run_with_alarm_in_read(struct machine *m, char *byte, uint32_t *at)
 {
@@ -135,7 +136,10 @@ static void run_in_handler(int signal)
 	machine_complete(handlers_machine, &handlers_program);
 }
 
-/* A handler that uses the page takes the interrupted run's state away; starting again would make its calls twice. */
+/*
+ * A handler that uses the page takes the interrupted run's state away; starting again would make its calls
+ * twice.
+ */
 static void a_restart_after_the_page_was_used_is_refused(void)
 {
 	struct sigaction action = { .sa_handler = run_in_handler, .sa_flags = SA_RESTART };
@@ -218,7 +222,9 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-/* What the module was told, 5 ms; a tick more or less, and an emulated processor that may itself be waiting. */
+/*
+ * What the module was told, 5 ms; a tick more or less, and an emulated processor that may itself be waiting.
+ */
 static void one_entry_lasts_milliseconds(void)
 {
 	struct machine m = machine_open();

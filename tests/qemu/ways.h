@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A sequence of calls made in two ways, plainly one by one, or as one program of the machine, so that a test can say
- * "equal" instead of repeating what the kernel does. The engine is the module's, or with SYSVM_TEST_ENGINE=user the
- * library's: the same tests hold for both.
+ * A sequence of calls made in two ways, plainly one by one, or as one program of the machine, so that a test
+ * can say "equal" instead of repeating what the kernel does. The engine is the module's, or with
+ * SYSVM_TEST_ENGINE=user the library's: the same tests hold for both.
  */
 #ifndef SYSVM_TESTS_QEMU_WAYS_H
 #define SYSVM_TESTS_QEMU_WAYS_H
@@ -55,7 +55,8 @@ static inline void make_plainly(const struct step *steps, unsigned int n, struct
 {
 	for (unsigned int i = 0; i < n; i++) {
 		const uint64_t *a = steps[i].args;
-		long result = syscall(sysvm_syscall_by_index(steps[i].call)->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+		long result = syscall(sysvm_syscall_by_index(steps[i].call)->nr, a[0], a[1], a[2], a[3], a[4],
+				      a[5]);
 
 		out->results[i] = result == -1 ? -errno : result;
 		if (result == -1)
@@ -92,9 +93,10 @@ static inline void make_in_the_machine(struct sysvm_vm *vm, const struct step *s
 	for (unsigned int i = 0; i < n && err == -EINTR; i++)
 		if (sysvm_page(vm)->pc >= at[i] && sysvm_page(vm)->pc < at[i + 1])
 			out->results[i] = -EINTR;
-	if (err != -EINTR && (err || (sysvm_page(vm)->status != SYSVM_DONE && sysvm_page(vm)->status != SYSVM_ERROR)))
-		FAIL("run gave %d, status %u, pc %u, error %d", err, sysvm_page(vm)->status, sysvm_page(vm)->pc,
-		     sysvm_page(vm)->error);
+	if (err != -EINTR &&
+	    (err || (sysvm_page(vm)->status != SYSVM_DONE && sysvm_page(vm)->status != SYSVM_ERROR)))
+		FAIL("run gave %d, status %u, pc %u, error %d", err, sysvm_page(vm)->status,
+		     sysvm_page(vm)->pc, sysvm_page(vm)->error);
 }
 
 /* vm: NULL makes them plainly. */
@@ -129,20 +131,20 @@ static inline void expect_equal(const char *what, const struct outcome out[WAYS]
 }
 
 /*
- * body in a process of its own for each way; the outcomes must be equal. vm is NULL for the plain one, which has a
- * descriptor where the other has the machine's.
+ * body in a process of its own for each way; the outcomes must be equal. vm is NULL for the plain one, which
+ * has a descriptor where the other has the machine's.
  */
-#define IN_BOTH_WAYS(what, body)                                                                                      \
-	do {                                                                                                          \
-		struct outcome *outcomes_ = shared_memory(WAYS * sizeof(struct outcome));                             \
-		for (int way_ = 0; way_ < WAYS; way_++)                                                               \
-			IN_CHILD({                                                                                    \
-				struct sysvm_vm *vm = way_ == PLAINLY ? NULL : new_machine();                         \
-				struct outcome *out = &outcomes_[way_];                                               \
-				body;                                                                                 \
-			});                                                                                           \
-		expect_equal(what, outcomes_);                                                                        \
-		munmap(outcomes_, WAYS * sizeof(struct outcome));                                                     \
+#define IN_BOTH_WAYS(what, body) \
+	do { \
+		struct outcome *outcomes_ = shared_memory(WAYS * sizeof(struct outcome)); \
+		for (int way_ = 0; way_ < WAYS; way_++) \
+			IN_CHILD({ \
+				struct sysvm_vm *vm = way_ == PLAINLY ? NULL : new_machine(); \
+				struct outcome *out = &outcomes_[way_]; \
+				body; \
+			}); \
+		expect_equal(what, outcomes_); \
+		munmap(outcomes_, WAYS * sizeof(struct outcome)); \
 	} while (0)
 
 #endif

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Procedure files for the suites: a suite's own, and foreign ones.
 
-A compiled procedure is bound to the executable it was seen in, and is off in every other program: as foreign procedures such a
-file would test nothing. So the foreign file is made from recordings of other programs, as text, without the line that binds
-(`exe`) and the places of calls (`site`, `caller`); every program may then run it, and what it predicts is mostly wrong.
-Tested by tests/suites/harness_test.py.
+A compiled procedure is bound to the executable it was seen in, and is off in every other program: as foreign
+procedures such a file would test nothing. So the foreign file is made from recordings of other programs, as
+text, without the line that binds (`exe`) and the places of calls (`site`, `caller`); every program may then
+run it, and what it predicts is mostly wrong. Tested by tests/suites/harness_test.py.
 """
 import os
 import re
@@ -37,12 +37,16 @@ FOREIGN = (
 
 
 def sysvm(program: str, *args: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """Runs a subcommand of sysvm; what it says on standard output. All of it ends after SECONDS, a recorded command too."""
+    """Runs a subcommand of sysvm; what it says on standard output. All of it ends after SECONDS, a recorded
+    command too."""
     mark = f"SYSVM_SUITE_STEP={os.getpid()}"
     name, value = mark.split("=")
-    with tempfile.TemporaryFile("w+", errors="replace") as out, tempfile.TemporaryFile("w+", errors="replace") as err:
-        child = subprocess.Popen([program, *args], stdout=out, stderr=err, cwd=cwd, env={**(env or os.environ), name: value},
-                                 stdin=subprocess.DEVNULL, start_new_session=True)
+    with tempfile.TemporaryFile("w+",
+                                errors="replace") as out, tempfile.TemporaryFile("w+",
+                                                                                 errors="replace") as err:
+        child = subprocess.Popen([program, *args], stdout=out, stderr=err, cwd=cwd,
+                                 env={**(env or os.environ), name: value}, stdin=subprocess.DEVNULL,
+                                 start_new_session=True)
         try:
             status = child.wait(SECONDS)
         except subprocess.TimeoutExpired:
@@ -82,7 +86,8 @@ def foreign(program: str, folder: Path) -> Path:
 
 
 def own(program: str, suite: Suite, units: list[Unit], folder: Path, env: dict[str, str]) -> Path:
-    """Procedures compiled from recordings of some of the suite's units, spread over all; one that takes too long is left out."""
+    """Procedures compiled from recordings of some of the suite's units, spread over all; one that takes too
+    long is left out."""
     folder.mkdir(parents=True, exist_ok=True)
     n = min(suite.recorded, len(units))
     traces, why = [], "no unit"
@@ -93,7 +98,8 @@ def own(program: str, suite: Suite, units: list[Unit], folder: Path, env: dict[s
         if unit.before:
             unit.before()
         try:
-            sysvm(program, "record", "-q", "-o", str(trace), "--", *unit.argv, cwd=unit.cwd, env={**env, **unit.env})
+            sysvm(program, "record", "-q", "-o", str(trace), "--", *unit.argv, cwd=unit.cwd,
+                  env={**env, **unit.env})
             traces.append(str(trace))
         except Unavailable as reason:
             why = f"{unit.name}: {reason}"

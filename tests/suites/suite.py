@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What a suite is to the harness: something that can be prepared once, and then units, each a command that gives verdicts.
+"""What a suite is to the harness: something that can be prepared once, and then units, each a command that
+gives verdicts.
 
-A unit is the smallest thing that is run by itself (a script, a module, a stressor); a case is what it gives a verdict on. The
-units of a suite must not disturb each other; one unit's runs follow each other in the same place.
-Tested by tests/suites/harness_test.py.
+A unit is the smallest thing that is run by itself (a script, a module, a stressor); a case is what it gives a
+verdict on. The units of a suite must not disturb each other; one unit's runs follow each other in the same
+place. Tested by tests/suites/harness_test.py.
 """
 import os
 import re
@@ -46,7 +47,8 @@ class Suite:
     prepare: Callable[[Path], list[Unit]]  # in a folder of its own; may take its time the first time
     recorded: int = 3  # units whose recording gives the suite's own procedures
     timeout: float = 120  # seconds for one plain run of a unit
-    # What runs when not all of it was asked for (--whole): each Nth unit, and those whose name matches `always`.
+    # What runs when not all of it was asked for (--whole): each Nth unit, and those whose name matches
+    # `always`.
     every: int = 1
     always: str = r"$^"
     weight: float = 1  # its share of the time, beside that of the others

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Perl's core tests against the installed perl, busybox's against the installed busybox, GLib's installed tests."""
+"""Perl's core tests against the installed perl, busybox's against the installed busybox, GLib's installed
+tests."""
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +10,9 @@ from sources import Sources, must, text_of
 from suite import Suite, Unavailable, Unit
 
 # About the build tree, minutes long, or about what a terminal or a network says.
-PERL_LEFT = re.compile(r"uniprops|re/pat_psycho|op/alarm|op/time|op/sselect|io/shm|op/getppid|porting|lib/commonsense|bigmem|op/sleep|re/speed|op/threads")
+PERL_LEFT = re.compile(
+    r"uniprops|re/pat_psycho|op/alarm|op/time|op/sselect|io/shm|op/getppid|porting|lib/commonsense|bigmem|op/sleep|re/speed|op/threads"
+)
 
 
 def prepare_perl(folder: Path) -> list[Unit]:
@@ -27,9 +30,14 @@ def prepare_perl(folder: Path) -> list[Unit]:
         (folder / "t/perl").symlink_to("/usr/bin/perl")
         (folder / "made").touch()
     t = folder / "t"
-    scripts = sorted(str(s.relative_to(t)) for part in ("base", "cmd", "comp", "io", "op", "re", "run", "uni") for s in (t / part).glob("*.t"))
-    return [Unit(s, ("./perl", s), t, verdicts.tap, {"PERL_CORE": "1", "PERL_SKIP_TTY_TEST": "1", "PERL_HASH_SEED": "0"})
-            for s in scripts if not PERL_LEFT.search(s)]
+    scripts = sorted(
+        str(s.relative_to(t)) for part in ("base", "cmd", "comp", "io", "op", "re", "run", "uni")
+        for s in (t / part).glob("*.t"))
+    return [
+        Unit(s, ("./perl", s), t, verdicts.tap,
+             {"PERL_CORE": "1", "PERL_SKIP_TTY_TEST": "1", "PERL_HASH_SEED": "0"}) for s in scripts
+        if not PERL_LEFT.search(s)
+    ]
 
 
 # Servers and init systems; what counts processes or disks.
@@ -43,7 +51,10 @@ def prepare_busybox(folder: Path) -> list[Unit]:
     if not program or not config.exists():
         raise Unavailable(f"no busybox, or no {config}")
     tests = source / "testsuite"
-    names = sorted({p.name.removesuffix(".tests") for p in tests.iterdir() if p.suffix == ".tests" or p.is_dir() and "runtest" not in p.name} - BUSYBOX_LEFT)
+    names = sorted({
+        p.name.removesuffix(".tests")
+        for p in tests.iterdir() if p.suffix == ".tests" or p.is_dir() and "runtest" not in p.name
+    } - BUSYBOX_LEFT)
     units = []
     scripts = folder / "scripts"  # where the tests look for the sources of their helpers
     if not scripts.exists():
@@ -56,11 +67,15 @@ def prepare_busybox(folder: Path) -> list[Unit]:
             (bin_dir / "busybox").symlink_to(program)
         if not place.exists():
             shutil.copytree(tests, place, symlinks=True)  # runtest makes and removes folders in it
-        units.append(Unit(name, ("sh", "./runtest", name), place, verdicts.dejagnu, {"bindir": str(bin_dir), "tsdir": str(place)}))
+        units.append(
+            Unit(name, ("sh", "./runtest", name), place, verdicts.dejagnu,
+                 {"bindir": str(bin_dir), "tsdir": str(place)}))
     return units
 
 
-GLIB_LEFT = re.compile(r"gdbus|slow|network|resolver|socket|proxy|monitor|timer|appinfo|desktop|mainloop|thread-pool-slow|credentials|portal")
+GLIB_LEFT = re.compile(
+    r"gdbus|slow|network|resolver|socket|proxy|monitor|timer|appinfo|desktop|mainloop|thread-pool-slow|credentials|portal"
+)
 
 
 def prepare_glib(folder: Path) -> list[Unit]:
@@ -68,14 +83,17 @@ def prepare_glib(folder: Path) -> list[Unit]:
     if not listed:
         raise Unavailable("libglib2.0-tests is not installed: see scripts/packages-suites.txt")
     units = []
-    # The one that only contends for locks takes the processors for a while: last, so that no recording is made of it.
+    # The one that only contends for locks takes the processors for a while: last, so that no recording is
+    # made of it.
     for test in sorted(listed, key=lambda t: t.name.startswith("1bit-mutex")):
         command = re.search(r"^Exec=(.*)$", test.read_text(), re.M)
         if not command or GLIB_LEFT.search(test.name):
             continue
         place = folder / "work" / test.name
         place.mkdir(parents=True, exist_ok=True)
-        units.append(Unit(test.name.removesuffix(".test"), ("sh", "-c", f"exec {command[1]}"), place, verdicts.tap, {"XDG_RUNTIME_DIR": str(place)}))
+        units.append(
+            Unit(test.name.removesuffix(".test"), ("sh", "-c", f"exec {command[1]}"), place, verdicts.tap,
+                 {"XDG_RUNTIME_DIR": str(place)}))
     return units
 
 

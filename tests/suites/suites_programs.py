@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Programs with threads, and servers: each does a bounded piece of work, and what it prints must be the same line by line.
+"""Programs with threads, and servers: each does a bounded piece of work, and what it prints must be the same
+line by line.
 
-Every line of output is a case. The data are made once: a git repository of 1,200 files (enough that git starts threads for its
-index), and a text of some 5 MB. Servers listen on a socket in their own folder, or on a free port of the loopback, serve a bounded
-load, and are stopped by the number of their process. Servers that would be started by being installed are only unpacked.
-The thread tests of tests/shim/threads are `make check-threads`.
+Every line of output is a case. The data are made once: a git repository of 1,200 files (enough that git
+starts threads for its index), and a text of some 5 MB. Servers listen on a socket in their own folder, or on
+a free port of the loopback, serve a bounded load, and are stopped by the number of their process. Servers
+that would be started by being installed are only unpacked. The thread tests of tests/shim/threads are `make
+check-threads`.
 """
 import shutil
 import subprocess
@@ -31,12 +33,14 @@ awk 'BEGIN { srand(7); for (i = 0; i < 120000; i++) print int(rand() * 1e9), "so
 
 GIT = "rm -rf r; cp -r ../data/repo r; cd r; git update-index -q --refresh || true\n"
 PROGRAMS = {
-    "git gc": GIT + "for d in d*; do echo x >> $d/f7.txt; done; git commit -qam more --date=@0; git gc -q --prune=now; git fsck; git rev-parse HEAD^; git count-objects -v | grep -E 'count|in-pack|garbage'",
+    "git gc": GIT +
+    "for d in d*; do echo x >> $d/f7.txt; done; git commit -qam more --date=@0; git gc -q --prune=now; git fsck; git rev-parse HEAD^; git count-objects -v | grep -E 'count|in-pack|garbage'",
     "git grep": "git -C ../data/repo -c grep.threads=4 grep -c 'commit 2' | md5sum",
     "git status with preload": GIT + "for d in d*; do echo x >> $d/f7.txt; done; rm d3/f9.txt; touch new; "
-                               "for i in 1 2 3; do git -c core.preloadIndex=true status --porcelain; done",
+    "for i in 1 2 3; do git -c core.preloadIndex=true status --porcelain; done",
     "git repack": GIT + "git repack -adfq --threads=4 --depth=20; git fsck; git log --format=%H | md5sum",
-    "git checkout with workers": GIT + "git -c checkout.workers=4 -c checkout.thresholdForParallelism=10 checkout -q HEAD~1; git status --porcelain | wc -l",
+    "git checkout with workers": GIT +
+    "git -c checkout.workers=4 -c checkout.thresholdForParallelism=10 checkout -q HEAD~1; git status --porcelain | wc -l",
     "xz -T": "xz -T4 -1 --block-size=1MiB -c ../data/text > t.xz; xz -T4 -dc t.xz | md5sum; xz -l --robot t.xz | cut -f 1-4",
     "zstd -T": "zstd -q -T4 -3 -B1MiB -c ../data/text > t.zst; zstd -q -dc t.zst | md5sum; md5sum < t.zst",
     "pigz": "pigz -p 4 -nc ../data/text > t.gz; pigz -dc t.gz | md5sum; md5sum < t.gz",
@@ -213,18 +217,24 @@ s.sendall(b'get total\\r\\n'); print(s.recv(200)); print(sorted(got.items()))
 }
 
 # Programs that a unit begins with, where they may be missing; servers come unpacked.
-NEEDS = {"pigz": "pigz", "ripgrep": "rg", "fd": "fdfind", "node": "node", "java": "javac", "redis": "redis-server", "memcached": "memcached",
-         "postgres": "initdb", "mariadb": "mariadbd"}
+NEEDS = {
+    "pigz": "pigz", "ripgrep": "rg", "fd": "fdfind", "node": "node", "java": "javac", "redis": "redis-server",
+    "memcached": "memcached", "postgres": "initdb", "mariadb": "mariadbd"
+}
 UNPACKED = ("redis-server", "memcached", "mariadb-server-core", "mariadb-client-core", "postgresql-15")
 
 def unpack(folder: Path) -> Path:
-    """Packages with a service, and what they depend on and is not installed, below the folder and nowhere else: the root of it."""
+    """Packages with a service, and what they depend on and is not installed, below the folder and nowhere
+    else: the root of it.
+    """
     root, archives = folder / "root", folder / "archives"
     wanted = " ".join(UNPACKED)
     if not (root / "complete").exists() or (root / "complete").read_text() != wanted:
         (archives / "partial").mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "-y", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}", "-o",
-                        "APT::Sandbox::User=", "install", *UNPACKED], capture_output=True)
+        subprocess.run([
+            "apt-get", "-q", "-y", "--no-install-recommends", "--download-only", "-o",
+            f"Dir::Cache::archives={archives}", "-o", "APT::Sandbox::User=", "install", *UNPACKED
+        ], capture_output=True)
         root.mkdir(exist_ok=True)
         for package in sorted(archives.glob("*.deb")):
             subprocess.run(["dpkg-deb", "-x", package, root], check=True)
@@ -245,8 +255,10 @@ def prepare(folder: Path) -> list[Unit]:
     root = unpack(folder)
     postgres = [*root.glob("usr/lib/postgresql/*/bin"), *Path("/usr/lib/postgresql").glob("*/bin")]
     where = ":".join([f"{root}/usr/bin", f"{root}/usr/sbin", PATH, *map(str, postgres)])
-    env = {**SCRIPTS, "PATH": where, "LD_LIBRARY_PATH": f"{root}/usr/lib/x86_64-linux-gnu", "UNPACKED_ROOT": str(root),
-           "GIT_CONFIG_NOSYSTEM": "1"}
+    env = {
+        **SCRIPTS, "PATH": where, "LD_LIBRARY_PATH": f"{root}/usr/lib/x86_64-linux-gnu",
+        "UNPACKED_ROOT": str(root), "GIT_CONFIG_NOSYSTEM": "1"
+    }
     units = []
     for name, script in PROGRAMS.items():
         if name in NEEDS and not shutil.which(NEEDS[name], path=where):

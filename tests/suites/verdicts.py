@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Verdicts out of what test suites print: one function for each form, each gives case -> verdict.
 
-A case keeps the name that its suite gives it, without what differs from run to run (times, addresses, process numbers). Where a
-suite says a name twice the second gets a number. What is not understood is no case: harness_test.py shows what each form is.
+A case keeps the name that its suite gives it, without what differs from run to run (times, addresses, process
+numbers). Where a suite says a name twice the second gets a number. What is not understood is no case:
+harness_test.py shows what each form is.
 """
 import re
 import xml.etree.ElementTree as ElementTree

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Runs a unit in every way and compares the verdicts: plainly twice, then under the shim with no procedures, with the suite's
-own, and with foreign ones.
+"""Runs a unit in every way and compares the verdicts: plainly twice, then under the shim with no procedures,
+with the suite's own, and with foreign ones.
 
-What two plain runs do not agree on is left out. A difference under the shim is tried again, three times in turn with plain
-runs, and then plainly on one processor, where races of the suite's own processes end otherwise: if a plain run shows the same it
-was not repeatable after all, else it is a difference, however rare. A run that takes ten times as long as the plain one, and a
-minute at least, hangs. Tested by tests/suites/harness_test.py.
+What two plain runs do not agree on is left out. A difference under the shim is tried again, three times in
+turn with plain runs, and then plainly on one processor, where races of the suite's own processes end
+otherwise: if a plain run shows the same it was not repeatable after all, else it is a difference, however
+rare. A run that takes ten times as long as the plain one, and a minute at least, hangs. Tested by
+tests/suites/harness_test.py.
 """
 import collections
 import json
@@ -25,7 +26,8 @@ AGAIN = 3  # pairs of runs that decide whether a difference is one
 ON_ONE = 10  # plain runs on one processor that do, too
 SLOWER, AT_LEAST = 10, 60  # a hang: this many times the plain run's seconds, and no less than these
 WAYS = ("none", "own", "foreign")  # procedures
-# `sysvm run --stats` stays the command's parent, so that the command leads no session: plainly somebody stays, too.
+# `sysvm run --stats` stays the command's parent, so that the command leads no session: plainly somebody
+# stays, too.
 BESIDE = ["timeout", "--foreground", "0"]
 WARNING = re.compile(r"^sysvm: warning: .*\n", re.M)
 
@@ -83,8 +85,8 @@ class Runner:
             unit.before()
         started = time.monotonic()
         with open(place / "output", "wb") as out:
-            child = subprocess.Popen([*prefix, *unit.argv], cwd=unit.cwd, stdin=subprocess.DEVNULL, stdout=out,
-                                     stderr=subprocess.STDOUT, start_new_session=True,
+            child = subprocess.Popen([*prefix, *unit.argv], cwd=unit.cwd, stdin=subprocess.DEVNULL,
+                                     stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                                      env={**environment(self.home), **unit.env, name: value})
             try:
                 status = child.wait(limit)
@@ -94,7 +96,8 @@ class Runner:
                 hang.end(child, mark)
         seconds = time.monotonic() - started
         output = (place / "output").read_text(errors="replace")
-        # What the tool itself says (that it runs the command plainly, and why) is no part of what the program does.
+        # What the tool itself says (that it runs the command plainly, and why) is no part of what the program
+        # does.
         said = WARNING.findall(output)
         return Run(unit.read(Finished(status, WARNING.sub("", output))), seconds, warnings=said)
 
@@ -113,7 +116,9 @@ class Runner:
             counts = json.loads(stats.read_text())
             run.answered, run.seen, run.processes = counts["answered"], counts["seen"], counts["processes"]
         except (OSError, ValueError, KeyError):
-            pass  # killed, or the statistics do not work: a way in which no process was met is a failure of the suite
+            # killed, or the statistics do not work: a way in which no process was met is a failure of the
+            # suite
+            pass
         return run
 
     def check(self, unit: Unit) -> Result:
@@ -135,7 +140,8 @@ class Runner:
             if way not in self.procedures:
                 continue
             run = self.under(unit, way, first.seconds)
-            result.answered[way], result.seen[way], result.processes[way] = run.answered, run.seen, run.processes
+            result.answered[way], result.seen[way], result.processes[
+                way] = run.answered, run.seen, run.processes
             result.seconds[way] = run.seconds
             result.warnings += run.warnings
             if run.verdicts is None:
@@ -146,11 +152,13 @@ class Runner:
 
     def leave_out(self, result: Result, cases: Verdicts, other: Verdicts) -> None:
         """Takes the cases out on which another plain run says something else."""
-        for case in different(cases, other) + [c for c in other if c not in cases and c not in result.left_out]:
+        for case in different(cases,
+                              other) + [c for c in other if c not in cases and c not in result.left_out]:
             cases.pop(case, None)
             result.left_out.append(case)
 
-    def confirm(self, unit: Unit, way: str, cases: Verdicts, verdicts: Verdicts, seconds: float, result: Result) -> None:
+    def confirm(self, unit: Unit, way: str, cases: Verdicts, verdicts: Verdicts, seconds: float,
+                result: Result) -> None:
         suspects = {case: 1 for case in different(cases, verdicts)}
         for _ in range(AGAIN):
             plain = self.plain(unit)
@@ -163,7 +171,8 @@ class Runner:
             for case in different(cases, again.verdicts):
                 suspects[case] = suspects.get(case, 0) + 1
         for _ in range(ON_ONE):
-            if not (left := [case for case in suspects if case in cases and verdicts.get(case) != cases[case]]):
+            if not (left :=
+                    [case for case in suspects if case in cases and verdicts.get(case) != cases[case]]):
                 break
             if (plain := self.plain(unit, pinned=True)).verdicts is None:
                 continue
@@ -174,7 +183,8 @@ class Runner:
         for case, times in suspects.items():
             if case in cases:
                 result.differences.setdefault(way, []).append(
-                    f"{case}: {cases[case]} / {verdicts.get(case, 'absent, or equal again')} ({times} of {AGAIN + 1} runs)")
+                    f"{case}: {cases[case]} / {verdicts.get(case, 'absent, or equal again')} ({times} of {AGAIN + 1} runs)"
+                )
 
 
 def different(cases: Verdicts, other: Verdicts) -> list[str]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The programs that must not be able to tell whether they run under sysvm: one row each.
 
-A row's command runs in the top of a fresh copy of the corpus (corpus.py): it reads tree/, makes things in out/. A row
-with more than one process, a redirection or a pipe is a bash command line; the others are executed directly.
+A row's command runs in the top of a fresh copy of the corpus (corpus.py): it reads tree/, makes things in
+out/. A row with more than one process, a redirection or a pipe is a bash command line; the others are
+executed directly.
 
-`none` says why no call of this program is expected to be answered; without it, a run with no hit is a failure.
-`ignore` names files whose content differs from copy to copy (git's index holds inode numbers).
+`none` says why no call of this program is expected to be answered; without it, a run with no hit is a
+failure. `ignore` names files whose content differs from copy to copy (git's index holds inode numbers).
 """
 from dataclasses import dataclass
 
@@ -92,7 +93,8 @@ COMMANDS = [
     direct("find -printf", "find", "tree", "-type", "f", "-size", "+1k", "-printf", "%p %s %m %T@\n"),
     direct("find -newer", "find", "-L", "tree/src", "tree/edge", "-newer", "tree/edge/one"),
     direct("ls -lR", "ls", "-lR", "tree"),
-    direct("ls --sort", "ls", "-la", "--time-style=full-iso", "--sort=size", "tree/edge", "tree/nothing-there"),
+    direct("ls --sort", "ls", "-la", "--time-style=full-iso", "--sort=size", "tree/edge",
+           "tree/nothing-there"),
     direct("du", "du", "-a", "--apparent-size", "tree"),
     direct("du -s", "du", "-sk", "--apparent-size", "tree/src", "tree/twin"),
     shell("wc", f"wc {TEXT} tree/edge/[!f]*"),
@@ -102,25 +104,33 @@ COMMANDS = [
     shell("sort", f"sort -u {TEXT} tree/edge/large"),
     direct("diff -r", "diff", "-r", "tree/src", "tree/twin"),
     direct("cmp", "cmp", "tree/edge/buffer", "tree/edge/over-buffer"),
-    shell("tar", "tar -cf out/x.tar tree/src tree/edge tree/twin; mkdir out/x && tar -xf out/x.tar -C out/x; "
-          "tar -tvf out/x.tar"),
+    shell(
+        "tar", "tar -cf out/x.tar tree/src tree/edge tree/twin; mkdir out/x && tar -xf out/x.tar -C out/x; "
+        "tar -tvf out/x.tar"),
     direct("cp -r", "cp", "-r", "tree/src", "out/copy"),
-    # Named one by one: cp walks a directory by inode number, which differs from copy to copy; there are two errors.
+    # Named one by one: cp walks a directory by inode number, which differs from copy to copy; there are two
+    # errors.
     shell("cp -a", "cp -a tree/src tree/edge/* out"),
-    shell("gzip", "cp -r tree/src out/z && gzip -rn out/z && gzip -dc $(find out/z -name '*.gz' | sort) | md5sum"),
+    shell("gzip",
+          "cp -r tree/src out/z && gzip -rn out/z && gzip -dc $(find out/z -name '*.gz' | sort) | md5sum"),
     shell("md5sum", f"md5sum {TEXT} tree/edge/[!f]*"),
-    shell("md5sum -c", f"md5sum {TEXT} > out/sums; for f in tree/src/part[34]/*.c; do echo x >> $f; done; "
-          "md5sum -c out/sums"),
+    shell(
+        "md5sum -c", f"md5sum {TEXT} > out/sums; for f in tree/src/part[34]/*.c; do echo x >> $f; done; "
+        "md5sum -c out/sums"),
     shell("sha256sum", f"sha256sum {TEXT} tree/edge/large"),
-    shell("awk", "gawk '{ n += NF; w[$1]++ } FNR == 1 { print FILENAME } END { print n, length(w) }' " + TEXT),
+    shell("awk",
+          "gawk '{ n += NF; w[$1]++ } FNR == 1 { print FILENAME } END { print n, length(w) }' " + TEXT),
     shell("sed", f"sed -n -e '/define/p' -e '$=' {TEXT}"),
     shell("sed -i", "cp -r tree/src out/s; sed -i -e 's/define/DEFINE/' $(find out/s -type f | sort)"),
     direct("perl", "perl", "-e", PERL),
     direct("python3", "python3", "-c", PYTHON),
     direct("git status", "git", "-C", "tree/repo", "status", ignore=INDEX),
-    # The first finds that inode numbers differ, and writes the index; the others ask about name after name in memory.
-    shell("git status again", "s='git -C tree/repo -c core.preloadindex=false status'; $s; rm tree/repo/d3/f7; ln -s d0 tree/repo/link; "
-          "for i in $(seq 20); do $s; done", ignore=INDEX),
+    # The first finds that inode numbers differ, and writes the index; the others ask about name after name in
+    # memory.
+    shell(
+        "git status again",
+        "s='git -C tree/repo -c core.preloadindex=false status'; $s; rm tree/repo/d3/f7; ln -s d0 tree/repo/link; "
+        "for i in $(seq 20); do $s; done", ignore=INDEX),
     direct("git log", "git", "-C", "tree/repo", "log", "-p"),
     direct("git diff", "git", "-C", "tree/repo", "diff", ignore=INDEX),
     shell("sqlite3", "cat tree/src/*/*.csv > out/all.csv; sqlite3 out/db", stdin=SQL),
@@ -128,8 +138,10 @@ COMMANDS = [
     shell("make with gcc", "cp -r tree/project out/p && make -C out/p test"),
     shell("xargs", "find tree/src -type f -print0 | sort -z | xargs -0 -n 20 wc -c"),
     shell("file", f"file tree/edge/* {TEXT}"),
-    shell("rm, mv, chmod", "cp -r tree/src out/m; mv out/m/part1 out/m/moved; chmod -R go-rwx out/m; rm -rf out/m/part2; "
-          "ln -s moved out/m/link; touch out/m/new; mkdir -p out/m/a/b/c; rmdir out/m/a/b/c"),
+    shell(
+        "rm, mv, chmod",
+        "cp -r tree/src out/m; mv out/m/part1 out/m/moved; chmod -R go-rwx out/m; rm -rf out/m/part2; "
+        "ln -s moved out/m/link; touch out/m/new; mkdir -p out/m/a/b/c; rmdir out/m/a/b/c"),
     shell("stdin", "cat; echo; md5sum < tree/edge/large; wc -l", stdin="from standard input\n" * 50),
     shell("killed", "cat tree/src/part1/*.c; kill -KILL $$"),
     shell("no such program", "cat tree/edge/one; nothing-of-that-name"),

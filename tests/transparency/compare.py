@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What a run did - output, status, and the file tree it left - as one value, and the differences of two such values.
+"""What a run did - output, status, and the file tree it left - as one value, and the differences of two such
+values.
 
-Times: a modification time that was set by the run itself is only "new" (its value differs from run to run); one that
-lies before the run is compared exactly. Of access times only whether the run moved them. Inode numbers, change times
-and allocated blocks are not compared. Tested by tests/transparency/compare_test.py.
+Times: a modification time that was set by the run itself is only "new" (its value differs from run to run);
+one that lies before the run is compared exactly. Of access times only whether the run moved them. Inode
+numbers, change times and allocated blocks are not compared. Tested by tests/transparency/compare_test.py.
 """
 import hashlib
 import os

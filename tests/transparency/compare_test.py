@@ -66,7 +66,8 @@ BREAKAGES = {
     "atime": (lambda w: read_it(w / "tree/edge/one"), "atime"),
     "missing": (lambda w: os.unlink(w / "tree/edge/empty"), "only after the plain run"),
     "extra": (lambda w: (w / "out/new").touch(), "only under sysvm"),
-    "link": (lambda w: (os.unlink(w / "tree/edge/link-file"), os.symlink("one", w / "tree/edge/link-file")), "target"),
+    "link": (lambda w:
+             (os.unlink(w / "tree/edge/link-file"), os.symlink("one", w / "tree/edge/link-file")), "target"),
 }
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The file tree that every program of the transparency test works on.
 
-Problem: a shim that answers calls wrongly does so at edges - an empty file, a hole, a buffer's end, a name that is no
-file. Idea: one small tree that has all of them, the same bytes each time, so that two runs can be compared to the
-last byte. It does not have: devices, mounts, other owners. Tested by tests/transparency/compare_test.py.
+Problem: a shim that answers calls wrongly does so at edges - an empty file, a hole, a buffer's end, a name
+that is no file. Idea: one small tree that has all of them, the same bytes each time, so that two runs can be
+compared to the last byte. It does not have: devices, mounts, other owners. Tested by
+tests/transparency/compare_test.py.
 
     tree/src/      a few hundred small text files in a few directories, C sources, headers
-    tree/edge/     empty, one byte, exactly 4096 and 131072 bytes, larger, sparse, unreadable, odd names, FIFO, links
+    tree/edge/     empty, one byte, exactly 4096 and 131072 bytes, larger, sparse, unreadable, odd names,
+                   FIFO, links
     tree/twin/     a copy of part of src with differences, for diff and cmp
     tree/project/  a small C program with a Makefile
     tree/repo/     a git repository with three commits and local changes
@@ -18,12 +20,14 @@ import subprocess
 import time
 from pathlib import Path
 
-WORDS = ("define include static struct return inline const void page thread kernel entry open read close stat number "
-         "table buffer offset size name path file error value index first last next").split()
+WORDS = (
+    "define include static struct return inline const void page thread kernel entry open read close stat number "
+    "table buffer offset size name path file error value index first last next").split()
 
 
 def text(rng: random.Random, lines: int) -> str:
-    return "".join(" ".join(rng.choice(WORDS) for _ in range(rng.randint(0, 12))) + "\n" for _ in range(lines))
+    return "".join(" ".join(rng.choice(WORDS) for _ in range(rng.randint(0, 12))) + "\n"
+                   for _ in range(lines))
 
 
 def make_sources(src: Path, rng: random.Random, count: int) -> None:
@@ -33,7 +37,8 @@ def make_sources(src: Path, rng: random.Random, count: int) -> None:
         kind = ("c", "h", "txt", "csv")[i % 4]
         body = text(rng, rng.randint(1, 120))
         if kind == "csv":
-            body = "".join(f"{n},{rng.choice(WORDS)},{rng.randint(0, 999)}\n" for n in range(rng.randint(1, 60)))
+            body = "".join(f"{n},{rng.choice(WORDS)},{rng.randint(0, 999)}\n"
+                           for n in range(rng.randint(1, 60)))
         elif i % 3 == 0:
             body = f"#define NAME_{i} {i}\n" + body
         (folder / f"file{i:03}.{kind}").write_text(body)
@@ -91,9 +96,10 @@ def make_project(project: Path) -> None:
         (project / f"{n}.c").write_text(
             f'#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include "{n}.h"\n'
             f"int {n}_size(int n) {{ return n * {len(n)} + (int)strlen(\"{n}\"); }}\n")
-    (project / "main.c").write_text(
-        "#include <stdio.h>\n" + "".join(f'#include "{n}.h"\n' for n in names[1:]) +
-        "int main(void) { printf(\"%d\\n\", " + " + ".join(f"{n}_size(3)" for n in names[1:]) + "); return 0; }\n")
+    (project / "main.c").write_text("#include <stdio.h>\n" + "".join(f'#include "{n}.h"\n'
+                                                                     for n in names[1:]) +
+                                    "int main(void) { printf(\"%d\\n\", " +
+                                    " + ".join(f"{n}_size(3)" for n in names[1:]) + "); return 0; }\n")
     objects = " ".join(f"{n}.o" for n in names)
     (project / "Makefile").write_text(
         f"prog: {objects}\n\tgcc -o $@ $^\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\ntest: prog\n\t./prog\n")
@@ -123,8 +129,8 @@ def make_repo(repo: Path, rng: random.Random) -> None:
 
 
 def make_corpus(top: Path, count: int = 240) -> None:
-    """Makes the tree below top, which must not exist. The same bytes, names and mtimes each time. The unreadable file
-    and the closed directory are still open here; copy_corpus closes them."""
+    """Makes the tree below top, which must not exist. The same bytes, names and mtimes each time. The
+    unreadable file and the closed directory are still open here; copy_corpus closes them."""
     rng = random.Random(20080110)
     tree = top / "tree"
     tree.mkdir(parents=True)
@@ -147,7 +153,8 @@ def walk(top: Path):
 
 def set_times(top: Path) -> None:
     """Modification times in the past, the same for each path in every copy. Access times: newer than the
-    modification for most (reading them changes nothing under relatime), older for every fifth (a reader marks them)."""
+    modification for most (reading them changes nothing under relatime), older for every fifth (a reader marks
+    them)."""
     now = int(time.time()) - 3600
     for path in walk(top):
         number = sum(os.path.relpath(path, top).encode())

@@ -78,7 +78,8 @@ TEST_F(Ahead, ReadsAFileInOneEntry) {
 }
 
 TEST_F(Ahead, KnowsNoSequenceByItself) {
-  Application app("procedure \"close\" late_close {\n staging 0\n result r7\n trigger close(_)\n code {\n end\n }\n}\n");
+  Application app(
+      "procedure \"close\" late_close {\n staging 0\n result r7\n trigger close(_)\n code {\n end\n }\n}\n");
   struct stat st;
   for (int i = 0; i < 3; ++i) {
     const long fd = app.open(path("data"));
@@ -329,12 +330,13 @@ TEST_F(Ahead, StagedDataIsGoneWhenItWasUsedOrDropped) {
   Application app(procedures("read.svp.txt"));
   warm_up(app);
   auto staged = [&] {
-    return std::string(reinterpret_cast<char*>(areas.staging), STAGING_BYTES).find("hello, world") != std::string::npos;
+    return std::string(reinterpret_cast<char*>(areas.staging), STAGING_BYTES).find("hello, world") !=
+           std::string::npos;
   };
   long fd = app.open(path("data"));
   EXPECT_TRUE(staged()) << "nothing was staged";
   app.read(fd, buffer_, 100);
-  app.call(SYS_fsync, static_cast<uint64_t>(fd)); // the next entry
+  app.call(SYS_fsync, static_cast<uint64_t>(fd));  // the next entry
   EXPECT_FALSE(staged());
   app.close(fd);
   fd = app.open(path("data"));
@@ -368,7 +370,8 @@ TEST(AheadContract, AProcedureThatBreaksARuleIsNotRun) {
        "trigger newfstatat(_, _, _, _)\n code {\n newfstatat r7, r0, r1, r2, r3\n end\n }"},
   };
   for (const Refused& r : table) {
-    Application app(std::string("procedure \"p\" run_ahead {\n staging 256\n result r7\n ") + r.procedure + "\n}\n");
+    Application app(std::string("procedure \"p\" run_ahead {\n staging 256\n result r7\n ") + r.procedure +
+                    "\n}\n");
     EXPECT_NE(app.started(), SHIM_ON) << r.why;
   }
 }

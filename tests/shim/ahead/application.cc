@@ -46,13 +46,15 @@ Application::Application(const std::string& text, bool strict, uint32_t age_ms, 
 
 Application::~Application() { ahead_stop(SHIM_OFF_DISABLED); }
 
-long Application::call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+long Application::call(long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                       uint64_t a5) {
   uint64_t here = 0;
   shim_call c{};
   c.nr = static_cast<uint64_t>(nr);
   const uint64_t args[6] = {a0, a1, a2, a3, a4, a5};
   for (int i = 0; i < 6; ++i) c.arg[i] = args[i];
-  c.sp = reinterpret_cast<uint64_t>(&here) & ~4095ull;  // what lies above is the stack, what lies below is not asked for
+  c.sp = reinterpret_cast<uint64_t>(&here) &
+         ~4095ull;  // what lies above is the stack, what lies below is not asked for
   const int verdict = ahead_before(&c);
   if (verdict == SHIM_ANSWERED) return c.result;
   ++forwarded_;

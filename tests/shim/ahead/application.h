@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: MIT
-// A small application whose calls go through the ahead half, in this very process: real calls, real engine, and every
-// decision in the open. What libsysvm/shim/process/ does for a patched site is done here by hand.
+// SPDX-License-Identifier: MIT A small application whose calls go through the ahead half, in this very
+// process: real calls, real engine, and every decision in the open. What libsysvm/shim/process/ does for a
+// patched site is done here by hand.
 #pragma once
 
 #include <fcntl.h>
@@ -41,11 +41,14 @@ class Application {
                 reinterpret_cast<uint64_t>(st), AT_EMPTY_PATH);
   }
   long lseek(long fd, long offset, int whence) {
-    return call(SYS_lseek, static_cast<uint64_t>(fd), static_cast<uint64_t>(offset), static_cast<uint64_t>(whence));
+    return call(SYS_lseek, static_cast<uint64_t>(fd), static_cast<uint64_t>(offset),
+                static_cast<uint64_t>(whence));
   }
   long close(long fd) { return call(SYS_close, static_cast<uint64_t>(fd)); }
 
-  int started() const { return started_; }  // what ahead_init returned; OFF_ENGINE: svp_check refused the file
+  int started() const {
+    return started_;
+  }  // what ahead_init returned; OFF_ENGINE: svp_check refused the file
   uint64_t forwarded() const { return forwarded_; }
   const shim_stats& stats();  // flushed
   uint64_t hits();            // of all procedures

@@ -237,7 +237,8 @@ TEST_F(Directory, FilesOfAnOverlayAreLookedAt) {
   for (const std::string& d : {top, low, high}) umount2(d.c_str(), MNT_DETACH);
 }
 
-// A file that was mounted over an entry since the table was read shows another device, too. It is no overlay's.
+// A file that was mounted over an entry since the table was read shows another device, too. It is no
+// overlay's.
 TEST_F(Directory, AFileThatIsMountedThereIsNoOverlays) {
   std::filesystem::create_directories(path("elsewhere"));
   if (unshare(CLONE_NEWNS) || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) ||
@@ -440,7 +441,8 @@ TEST_F(Directory, ADescriptorWithTheSameNumberIsAnotherDirectory) {
   app.close(other);
 }
 
-// --- A file made on purpose: the verifier takes the code of a loop, so what it writes into its records may be anything.
+// --- A file made on purpose: the verifier takes the code of a loop, so what it writes into its records may
+// be anything.
 
 class Hostile : public Directory {
  protected:
@@ -489,7 +491,8 @@ TEST_F(Hostile, ANameThatDoesNotEndInsideIsVoid) {
   app.close(fd);
 }
 
-// A result says how many bytes are wiped when the record is used or dropped; what lies behind the staging area is not the loop's.
+// A result says how many bytes are wiped when the record is used or dropped; what lies behind the staging
+// area is not the loop's.
 TEST_F(Hostile, AResultLargerThanItsPlaceIsVoid) {
   Application app(with("st64 [r8+16], r15", "movi32 r60, 264000\nst64 [r8+16], r60"));
   ASSERT_EQ(app.started(), SHIM_ON);

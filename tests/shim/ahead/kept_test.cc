@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// Paths that are kept (kept.c), behind a lock as a database takes it: the journal is looked for each time, the file is
-// open for writing.
+// SPDX-License-Identifier: MIT Paths that are kept (kept.c), behind a lock as a database takes it: the
+// journal is looked for each time, the file is open for writing.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -19,7 +18,8 @@ extern "C" {
 namespace sysvm {
 namespace {
 
-// Behind the second F_SETLK in a row: fstat as guard, a look at a kept path, 16 bytes at 24, a look at another one.
+// Behind the second F_SETLK in a row: fstat as guard, a look at a kept path, 16 bytes at 24, a look at
+// another one.
 const char kProcedure[] = R"(
 procedure "lock" run_ahead {
   seen 1
@@ -80,7 +80,8 @@ class Kept : public testing::Test {
     lock(app, fd, F_RDLCK);
     lock(app, fd, F_UNLCK);
     EXPECT_EQ(look(app, first_), journal ? 0 : -ENOENT);
-    EXPECT_EQ(app.call(SYS_pread64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(buffer_), 16, 24), 16);
+    EXPECT_EQ(app.call(SYS_pread64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>(buffer_), 16, 24),
+              16);
     EXPECT_EQ(look(app, second_), -ENOENT);
     app.call(SYS_getppid);
     return app.hits() - hits;
@@ -154,7 +155,8 @@ TEST_F(Kept, ADescriptorThatWasWrittenToOrSharedIsNotReadAhead) {
     Application app(kProcedure);
     const long fd = database(app);
     for (int i = 0; i < 3; ++i) question(app, fd);
-    if (*how == 'w') app.call(SYS_pwrite64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>("x"), 1, 100);
+    if (*how == 'w')
+      app.call(SYS_pwrite64, static_cast<uint64_t>(fd), reinterpret_cast<uint64_t>("x"), 1, 100);
     if (*how == 's') app.call(SYS_dup, static_cast<uint64_t>(fd));
     if (*how == 'm') app.call(SYS_mmap, 0, 4096, 1, 2, static_cast<uint64_t>(fd), 0);
     const uint64_t runs = app.stats().runs;
@@ -164,13 +166,15 @@ TEST_F(Kept, ADescriptorThatWasWrittenToOrSharedIsNotReadAhead) {
   }
 }
 
-// What a path means depends on the root (and, for the mounts below it, on it too): nothing that was passed before counts.
+// What a path means depends on the root (and, for the mounts below it, on it too): nothing that was passed
+// before counts.
 TEST_F(Kept, PathsAreForgottenAtChroot) {
   Application app(kProcedure);
   const long fd = database(app);
   for (int i = 0; i < 2; ++i) question(app, fd);
   ASSERT_EQ(question(app, fd), 3u);
-  app.call(SYS_chroot, reinterpret_cast<uint64_t>("/"));  // by its own name: nothing changes but what is known
+  app.call(SYS_chroot,
+           reinterpret_cast<uint64_t>("/"));  // by its own name: nothing changes but what is known
   EXPECT_EQ(question(app, fd), 0u);
   EXPECT_EQ(question(app, fd), 3u) << "what was passed since";
   app.close(fd);

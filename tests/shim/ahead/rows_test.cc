@@ -46,7 +46,8 @@ class Rows : public testing::Test {
 
   // Files of these names, and the names in a row in memory that the shim has seen being mapped.
   void list(Application& app, const std::vector<std::string>& names, bool make = true) {
-    const long p = app.call(SYS_mmap, 0, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0);
+    const long p =
+        app.call(SYS_mmap, 0, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0);
     ASSERT_GT(p, 0);
     pool_ = reinterpret_cast<char*>(p);
     char* at = pool_ + 16;
@@ -62,7 +63,8 @@ class Rows : public testing::Test {
     }
   }
   long look(Application& app, const char* path, uint64_t fd = static_cast<uint64_t>(AT_FDCWD)) {
-    return app.call(SYS_newfstatat, fd, reinterpret_cast<uint64_t>(path), reinterpret_cast<uint64_t>(&st_), AT_SYMLINK_NOFOLLOW);
+    return app.call(SYS_newfstatat, fd, reinterpret_cast<uint64_t>(path), reinterpret_cast<uint64_t>(&st_),
+                    AT_SYMLINK_NOFOLLOW);
   }
   // The first shows nothing, the second is what a run begins with.
   void start(Application& app) {
@@ -70,10 +72,12 @@ class Rows : public testing::Test {
     EXPECT_EQ(look(app, name_[1]), 0);
   }
   static const std::vector<std::string>& eight() {
-    static const std::vector<std::string> names = {"a/1", "a/22", "a/b/3", "a/b/4444", "c/5", "d/e/f/6", "d/e/g/77", "h"};
+    static const std::vector<std::string> names = {"a/1", "a/22",    "a/b/3",    "a/b/4444",
+                                                   "c/5", "d/e/f/6", "d/e/g/77", "h"};
     return names;
   }
-  // Without mounts_known()'s memory of another test's table; the second that it takes to be asked again has just begun.
+  // Without mounts_known()'s memory of another test's table; the second that it takes to be asked again has
+  // just begun.
   static void real_mounts() {
     mounts_known();
     std::stringstream table;
@@ -120,7 +124,8 @@ TEST_F(Rows, DirectoriesOnTheWayAreAnsweredToo) {
   real_mounts();
   start(app);
   const uint64_t entries = app.forwarded() + app.stats().runs;
-  for (const char* path : {"a/b", "a/b/3", "a/b/4444", "c", "c/5", "d", "d/e", "d/e/f", "d/e/f/6", "d/e/g", "d/e/g/77", "h"})
+  for (const char* path :
+       {"a/b", "a/b/3", "a/b/4444", "c", "c/5", "d", "d/e", "d/e/f", "d/e/f/6", "d/e/g", "d/e/g/77", "h"})
     EXPECT_EQ(look(app, path), 0) << path;
   EXPECT_EQ(app.forwarded() + app.stats().runs, entries);
 }
@@ -128,7 +133,8 @@ TEST_F(Rows, DirectoriesOnTheWayAreAnsweredToo) {
 // The first run takes 256 entries: from the second name on, up to the first directory of the 33rd folder.
 TEST_F(Rows, ADirectoryOnTheWayToTheNextNameBeginsARun) {
   std::vector<std::string> names;
-  for (int i = 0; i < 40 * 6; ++i) names.push_back("d" + std::to_string(i / 6) + "/s/" + std::to_string(i % 6));
+  for (int i = 0; i < 40 * 6; ++i)
+    names.push_back("d" + std::to_string(i / 6) + "/s/" + std::to_string(i % 6));
   Application app(procedure(), false, 10000);
   list(app, names);
   real_mounts();

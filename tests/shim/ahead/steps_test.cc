@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: MIT
-// A signal handler at every instruction of the ahead half, one after the other: the processor's trap flag stops
-// after each, and at one of them the handler makes calls of its own.
+// SPDX-License-Identifier: MIT A signal handler at every instruction of the ahead half, one after the other:
+// the processor's trap flag stops after each, and at one of them the handler makes calls of its own.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -46,7 +45,10 @@ bool with_handler_at(long instruction, const std::function<void()>& calls, const
   stepper.over = false;
   stepper.acted = false;
   stepper.act = &act;
-  __asm__ volatile("subq $128, %%rsp; pushf; orq $0x100, (%%rsp); popf; addq $128, %%rsp" : : : "cc", "memory");
+  __asm__ volatile("subq $128, %%rsp; pushf; orq $0x100, (%%rsp); popf; addq $128, %%rsp"
+                   :
+                   :
+                   : "cc", "memory");
   calls();
   stepper.over = true;  // the next trap ends the stepping
   __asm__ volatile("nop; nop" : : : "memory");
@@ -88,7 +90,8 @@ class Steps : public testing::Test {
   }
   static bool leads_to(long fd, const std::string& path) {
     struct stat here, there;
-    return fstat(static_cast<int>(fd), &here) == 0 && stat(path.c_str(), &there) == 0 && here.st_ino == there.st_ino;
+    return fstat(static_cast<int>(fd), &here) == 0 && stat(path.c_str(), &there) == 0 &&
+           here.st_ino == there.st_ino;
   }
 
   std::filesystem::path dir_;
@@ -97,9 +100,10 @@ class Steps : public testing::Test {
   struct sigaction before_;
 };
 
-// A file is closed late, then `next` is called, and a handler comes in there, at each stride-th instruction in turn
-// (all of them take a minute). The handler opens a file and keeps it open: nobody may close it. Its number is that
-// of the closed file, unless `next` has got that one or the machine is on its way to the close.
+// A file is closed late, then `next` is called, and a handler comes in there, at each stride-th instruction
+// in turn (all of them take a minute). The handler opens a file and keeps it open: nobody may close it. Its
+// number is that of the closed file, unless `next` has got that one or the machine is on its way to the
+// close.
 void Steps::try_all(int stride, const std::function<long(Application&)>& next) {
   int positions = 0, taken = 0;
   for (long at = 0;; at += stride) {
@@ -110,12 +114,14 @@ void Steps::try_all(int stride, const std::function<long(Application&)>& next) {
     EXPECT_EQ(app.close(fd), 0);
     ASSERT_GE(fcntl(static_cast<int>(fd), F_GETFD), 0) << "the close was not put off";
     long own = -1, result = -1;
-    const bool more = with_handler_at(at, [&] { result = next(app); }, [&] { own = app.open(handlers_); });
+    const bool more = with_handler_at(
+        at, [&] { result = next(app); }, [&] { own = app.open(handlers_); });
     EXPECT_GE(result, 0);
     if (more) {
       ++positions;
       taken += own != fd && result != fd;
-      EXPECT_TRUE(leads_to(own, handlers_)) << "after " << at << " instructions the handler's file was closed";
+      EXPECT_TRUE(leads_to(own, handlers_))
+          << "after " << at << " instructions the handler's file was closed";
       EXPECT_EQ(app.close(own), 0);
     }
     if (result >= fd) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Breakpoints and probes. getppid's site had one before the shim came: it must still be there; and getpgrp makes
- * another call than the one that was analysed, which it must still make. getuid's gets a breakpoint now, over
- * whatever stands there: executing the original instruction out of line and going on at the next one, as a
- * uprobe does, must make the call.
+ * Breakpoints and probes. getppid's site had one before the shim came: it must still be there; and getpgrp
+ * makes another call than the one that was analysed, which it must still make. getuid's gets a breakpoint
+ * now, over whatever stands there: executing the original instruction out of line and going on at the next
+ * one, as a uprobe does, must make the call.
  */
 #define _GNU_SOURCE
 #include <signal.h>

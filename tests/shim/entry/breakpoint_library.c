@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Changes text before the shim starts (libraries that a program needs are initialised first): a breakpoint on
- * getppid, and in getpgrp the number of getppid. As if the file had been written after it was analysed, and all
- * of its times put back.
+ * getppid, and in getpgrp the number of getppid. As if the file had been written after it was analysed, and
+ * all of its times put back.
  */
 #include <stdint.h>
 #include <sys/mman.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A broad set of C library calls, each printed with its result and errno: good ones and ones that must fail. */
+/*
+ * A broad set of C library calls, each printed with its result and errno: good ones and ones that must fail.
+ */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Every way in which exec fails, and the odd ones in which it does not: errno and effect as without us. execs FOLDER */
+/*
+ * Every way in which exec fails, and the odd ones in which it does not: errno and effect as without us. execs
+ * FOLDER
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -96,11 +99,18 @@ static void try(const char *name, int dirfd, const char *path, char **argv, char
 	report(name, "thread", pid);
 }
 
-/* What the started shell says of itself: folder, session, group, mask, ignored signals, whether descriptor 7 is there. */
+/*
+ * What the started shell says of itself: folder, session, group, mask, ignored signals, whether descriptor 7
+ * is there.
+ */
 static void spawn(const char *name, short flags)
 {
-	char *shell[] = { "sh", "-c", "pwd; read p n s pp g t rest < /proc/self/stat; echo $((g == p)) $((t == p)); "
-			  "grep -E 'SigBlk|SigIgn|Groups|Uid' /proc/self/status; ls /proc/self/fd | grep -c 7", NULL };
+	char *shell[] = {
+		"sh", "-c",
+		"pwd; read p n s pp g t rest < /proc/self/stat; echo $((g == p)) $((t == p)); "
+		"grep -E 'SigBlk|SigIgn|Groups|Uid' /proc/self/status; ls /proc/self/fd | grep -c 7",
+		NULL
+	};
 	posix_spawn_file_actions_t actions;
 	struct sched_param priority = { 0 };
 	posix_spawnattr_t attributes;
@@ -122,7 +132,8 @@ static void spawn(const char *name, short flags)
 	posix_spawn_file_actions_addchdir_np(&actions, "/usr");
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
-	error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, shell, (char *[]){ "PATH=/usr/bin:/bin", NULL });
+	error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, shell,
+			    (char *[]){ "PATH=/usr/bin:/bin", NULL });
 	if (error)
 		printf("%s: error %d\n", name, error);
 	else
@@ -135,9 +146,11 @@ static void spawn(const char *name, short flags)
 
 int main(int argc, char **argv)
 {
-	char **bad = (char **)8, *bad_word[] = { "echo", (char *)8, NULL }, *big[] = { "echo", long_word, NULL };
+	char **bad = (char **)8, *bad_word[] = { "echo", (char *)8, NULL },
+	     *big[] = { "echo", long_word, NULL };
 	char *cut[] = { "A=1", "B=2", NULL }, **end, *page, *name;
-	int echo = open("/bin/echo", O_RDONLY | O_CLOEXEC), bin = open("/bin", O_RDONLY | O_DIRECTORY | O_CLOEXEC), busy;
+	int echo = open("/bin/echo", O_RDONLY | O_CLOEXEC),
+	    bin = open("/bin", O_RDONLY | O_DIRECTORY | O_CLOEXEC), busy;
 	int path_only = open("/bin/echo", O_PATH | O_CLOEXEC);
 
 	snprintf(folder, sizeof(folder), "%s", argc > 1 ? argv[1] : "/tmp");
@@ -197,7 +210,9 @@ int main(int argc, char **argv)
 	try("a script's script", AT_FDCWD, at("nested"), words, list, 0);
 	script("itself", at("itself"));
 	try("its own interpreter", AT_FDCWD, at("itself"), words, list, 0);
-	snprintf(long_name, 200, "/%s", "bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/echo");
+	snprintf(long_name, 200, "/%s",
+		 "bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../bin/../"
+		 "bin/echo");
 	script("long", long_name);
 	try("a long line", AT_FDCWD, at("long"), words, list, 0);
 	memset(long_name, '/', 300);
@@ -222,7 +237,8 @@ int main(int argc, char **argv)
 	spawn("a group", POSIX_SPAWN_SETPGROUP);
 	spawn("a mask", POSIX_SPAWN_SETSIGMASK);
 	spawn("default signals", POSIX_SPAWN_SETSIGDEF);
-	spawn("all", POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSCHEDULER);
+	spawn("all", POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+			     POSIX_SPAWN_SETSCHEDULER);
 	spawn("own ids", POSIX_SPAWN_RESETIDS);
 	try("execveat, a link", AT_FDCWD, at("link"), words, list, AT_SYMLINK_NOFOLLOW);
 	return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Signal handlers: queries show the application's own, resets and errors are the kernel's, and a 10 kHz timer whose
-   handler makes calls on a minimal alternate stack, and sometimes jumps out, does no harm. */
+/*
+ * Signal handlers: queries show the application's own, resets and errors are the kernel's, and a 10 kHz timer
+ * whose handler makes calls on a minimal alternate stack, and sometimes jumps out, does no harm.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +36,11 @@ static void tick(int s)
 
 static const char *name(void (*h)(int))
 {
-	return h == SIG_DFL ? "default" : h == SIG_IGN ? "ignore" : h == one ? "one" : h == two ? "two" : "foreign";
+	return h == SIG_DFL   ? "default"
+	       : h == SIG_IGN ? "ignore"
+	       : h == one     ? "one"
+	       : h == two     ? "two"
+			      : "foreign";
 }
 
 int main(void)
@@ -86,7 +92,8 @@ int main(void)
 			char b[8] = "";
 			int fd;
 
-			may_jump = 0; /* a jump between open and close would leak the descriptor, with or without us */
+			/* a jump between open and close would leak the descriptor, with or without us */
+			may_jump = 0;
 			fd = open("/etc/passwd", O_RDONLY);
 			if (fd < 0 || read(fd, b, 4) != 4 || memcmp(b, "root", 4))
 				wrong++;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A preload library that defines what others may want to call, as fakechroot does, and is not ready before its constructor. */
+/*
+ * A preload library that defines what others may want to call, as fakechroot does, and is not ready before
+ * its constructor.
+ */
 #define _GNU_SOURCE
 #include <link.h>
 #include <stdlib.h>

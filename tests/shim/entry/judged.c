@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * judged HOW PROGRAM WORD...: sets a filter that kills whatever the program and its start do not need (or a rule set, or becomes
- * something else that watches), asks about its handlers, and runs the program.
- * judged born-HOW: the same before the first library of the process is initialised, as if the filter had been inherited.
+ * judged HOW PROGRAM WORD...: sets a filter that kills whatever the program and its start do not need (or a
+ * rule set, or becomes something else that watches), asks about its handlers, and runs the program. judged
+ * born-HOW: the same before the first library of the process is initialised, as if the filter had been
+ * inherited.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,10 +25,13 @@
 #include <linux/landlock.h>
 #endif
 
-/* What a program of the C library needs to start, write and end. None of it is what only the shim would call. */
-static const int needed[] = { SYS_execve, SYS_brk, SYS_arch_prctl, SYS_access, SYS_openat, SYS_newfstatat, SYS_mmap, SYS_close,
-			      SYS_read, SYS_pread64, SYS_set_tid_address, SYS_set_robust_list, SYS_mprotect, SYS_prlimit64,
-			      SYS_munmap, SYS_getrandom, SYS_write, SYS_exit_group, SYS_fstat, SYS_ioctl, 334 /* rseq */,
+/*
+ * What a program of the C library needs to start, write and end. None of it is what only the shim would call.
+ */
+static const int needed[] = { SYS_execve, SYS_brk, SYS_arch_prctl, SYS_access, SYS_openat, SYS_newfstatat,
+			      SYS_mmap, SYS_close, SYS_read, SYS_pread64, SYS_set_tid_address,
+			      SYS_set_robust_list, SYS_mprotect, SYS_prlimit64, SYS_munmap, SYS_getrandom,
+			      SYS_write, SYS_exit_group, SYS_fstat, SYS_ioctl, 334 /* rseq */,
 			      SYS_rt_sigaction, SYS_rt_sigreturn, SYS_kill, SYS_futex, SYS_exit, SYS_wait4 };
 
 static int filter(int by)
@@ -37,11 +41,13 @@ static int filter(int by)
 
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 	for (int i = 0; i < count; i++) /* to what allows it, openat to its check */
-		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)needed[i],
-						      (unsigned char)(count - i + (needed[i] == SYS_openat ? 0 : 3)), 0);
+		f[n++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)needed[i],
+			(unsigned char)(count - i + (needed[i] == SYS_openat ? 0 : 3)), 0);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	/* openat: in the forms of the loader and the C library only */
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
+	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					      offsetof(struct seccomp_data, args[2]));
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~(unsigned int)O_CLOEXEC);
 	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_RDONLY, 0, 1);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -59,14 +65,16 @@ static int landlock(void)
 {
 #ifdef LANDLOCK_ACCESS_FS_EXECUTE
 	static const char *paths[] = { "/usr", "/lib", "/lib64", "/bin", "/etc" };
-	const unsigned long long all = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
+	const unsigned long long all =
+		LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
 	struct landlock_ruleset_attr set = { .handled_access_fs = all };
 	int rules = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
 
 	if (rules < 0)
 		return -1;
 	for (unsigned int i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		struct landlock_path_beneath_attr under = { .allowed_access = all, .parent_fd = open(paths[i], O_PATH | O_CLOEXEC) };
+		struct landlock_path_beneath_attr under = { .allowed_access = all,
+							    .parent_fd = open(paths[i], O_PATH | O_CLOEXEC) };
 
 		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &under, 0);
 		close(under.parent_fd);
@@ -110,7 +118,8 @@ static void born(int argc, char **argv, char **envp)
 	if (argc > 1 && !strncmp(argv[1], "born-", 5) && set(argv[1] + 5))
 		_exit(5);
 }
-__attribute__((section(".preinit_array"), used)) static void (*const before_all)(int, char **, char **) = born;
+__attribute__((section(".preinit_array"), used)) static void (*const before_all)(int, char **,
+										 char **) = born;
 
 int main(int argc, char **argv)
 {

@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	if (!strcmp(argv[1], "memory")) {
-		while (n < 1 << 20 && mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+		while (n < 1 << 20 && mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+					   -1, 0) != MAP_FAILED)
 			n++;
 	} else if (!strcmp(argv[1], "descriptors")) {
 		while (n < 1 << 20 && dup(0) >= 0)

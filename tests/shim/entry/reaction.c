@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A handler that interrupts a change of SIGUSR1's handler and changes the same one: at every third instruction
- * of the call, each in a child of its own. One of the two changes is the last, and all that can be asked must
- * agree on which: what each call returned as the old handler, what a query returns, and what a signal runs.
+ * A handler that interrupts a change of SIGUSR1's handler and changes the same one: at every third
+ * instruction of the call, each in a child of its own. One of the two changes is the last, and all that can
+ * be asked must agree on which: what each call returned as the old handler, what a query returns, and what a
+ * signal runs.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -66,7 +67,10 @@ static int change_at(long instruction)
 	sigaction(SIGTRAP, &a, NULL);
 	set(base, NULL);
 	left = instruction;
-	__asm__ volatile("subq $128, %%rsp; pushf; orq $0x100, (%%rsp); popf; addq $128, %%rsp" : : : "cc", "memory");
+	__asm__ volatile("subq $128, %%rsp; pushf; orq $0x100, (%%rsp); popf; addq $128, %%rsp"
+			 :
+			 :
+			 : "cc", "memory");
 	set(of_main, &old);
 	over = 1;
 	__asm__ volatile("nop; nop" : : : "memory");
@@ -75,7 +79,8 @@ static int change_at(long instruction)
 	sigaction(SIGUSR1, NULL, &now);
 	ran = 0;
 	raise(SIGUSR1);
-	last = old.sa_handler == of_handler ? 1 : 2; /* main's change came after the handler's, or before it */
+	/* main's change came after the handler's, or before it */
+	last = old.sa_handler == of_handler ? 1 : 2;
 	if (old.sa_handler != of_handler && old.sa_handler != base)
 		return 1;
 	return lost || ran != last || now.sa_handler != (last == 1 ? of_main : of_handler);
@@ -85,7 +90,8 @@ int main(void)
 {
 	int wrong = 0, status = 0, tried = 0;
 
-	for (long instruction = 0; !WIFEXITED(status) || WEXITSTATUS(status) != 2; instruction += 3, tried++) {
+	for (long instruction = 0; !WIFEXITED(status) || WEXITSTATUS(status) != 2;
+	     instruction += 3, tried++) {
 		pid_t child = fork();
 
 		if (!child)

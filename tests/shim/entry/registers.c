@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A forwarded call changes rax, rcx and r11, as the kernel does, and nothing else: general and vector registers, flags,
-   the red zone. Calls getppid (mov, syscall, ret) with known values everywhere. */
+/*
+ * A forwarded call changes rax, rcx and r11, as the kernel does, and nothing else: general and vector
+ * registers, flags, the red zone. Calls getppid (mov, syscall, ret) with known values everywhere.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,14 +24,20 @@ __asm__(".text\n"
 	".rept 16\n mov 360+8*n(%rax), %rcx\n mov %rcx, -136+8*n(%rsp)\n .set n, n+1\n .endr\n"
 	".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n movdqu 104+16*\\n(%rax), %xmm\\n\n .endr\n"
 	"push 96(%rax); popf\n"
-	"mov 0(%rax),%rbx; mov 8(%rax),%rbp; mov 16(%rax),%rdi; mov 24(%rax),%rsi; mov 32(%rax),%rdx; mov 40(%rax),%r8\n"
-	"mov 48(%rax),%r9; mov 56(%rax),%r10; mov 64(%rax),%r12; mov 72(%rax),%r13; mov 80(%rax),%r14; mov 88(%rax),%r15\n"
-	/* the word that the call pushes is at -8; the callee's red zone begins below it, where ours was put */
+	"mov 0(%rax),%rbx; mov 8(%rax),%rbp; mov 16(%rax),%rdi; mov 24(%rax),%rsi; mov 32(%rax),%rdx; mov "
+	"40(%rax),%r8\n"
+	"mov 48(%rax),%r9; mov 56(%rax),%r10; mov 64(%rax),%r12; mov 72(%rax),%r13; mov 80(%rax),%r14; mov "
+	"88(%rax),%r15\n"
+	/*
+	 * the word that the call pushes is at -8; the callee's red zone begins below it, where ours was put
+	 */
 	"mov getppid@GOTPCREL(%rip), %rcx\n"
 	"call *%rcx\n"
 	"mov (%rsp), %rax\n"
-	"mov %rbx,0(%rax); mov %rbp,8(%rax); mov %rdi,16(%rax); mov %rsi,24(%rax); mov %rdx,32(%rax); mov %r8,40(%rax)\n"
-	"mov %r9,48(%rax); mov %r10,56(%rax); mov %r12,64(%rax); mov %r13,72(%rax); mov %r14,80(%rax); mov %r15,88(%rax)\n"
+	"mov %rbx,0(%rax); mov %rbp,8(%rax); mov %rdi,16(%rax); mov %rsi,24(%rax); mov %rdx,32(%rax); mov "
+	"%r8,40(%rax)\n"
+	"mov %r9,48(%rax); mov %r10,56(%rax); mov %r12,64(%rax); mov %r13,72(%rax); mov %r14,80(%rax); mov "
+	"%r15,88(%rax)\n"
 	".set n, 0\n"
 	".rept 16\n mov -136+8*n(%rsp), %rcx\n mov %rcx, 360+8*n(%rax)\n .set n, n+1\n .endr\n"
 	"pushf; pop 96(%rax)\n"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What happens around a vfork: a signal whose handler runs the moment that the parent returns, and what the child does to the
- * memory that is the parent's too. In either case the parent then passes memory that is not there any more, which the kernel
- * answers with EFAULT.
+ * What happens around a vfork: a signal whose handler runs the moment that the parent returns, and what the
+ * child does to the memory that is the parent's too. In either case the parent then passes memory that is not
+ * there any more, which the kernel answers with EFAULT.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -88,8 +88,10 @@ static void does_nothing(void)
 
 int main(void)
 {
-	static const struct { const char *name; void (*act)(void); } acts[] = {
-		{ "the child unmaps", unmaps }, { "it protects", protects }, { "it covers", covers }, { "it moves", moves }, { "nothing", does_nothing },
+	static const struct { const char *name; void (*act)(void);
+	} acts[] = {
+		{ "the child unmaps", unmaps }, { "it protects", protects }, { "it covers", covers },
+		{ "it moves", moves },		{ "nothing", does_nothing },
 	};
 	struct sigaction action = { .sa_handler = handler }, old;
 	sigset_t mask, now;
@@ -121,8 +123,9 @@ int main(void)
 	sigaction(SIGUSR1, &action, NULL);
 	pid_t pid = vfork();
 	if (pid == 0) {
-		int good = sigprocmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGTERM) && !sigismember(&now, SIGUSR1) &&
-			   !sigismember(&now, SIGINT) && sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == nothing;
+		int good = sigprocmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGTERM) &&
+			   !sigismember(&now, SIGUSR1) && !sigismember(&now, SIGINT) &&
+			   sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == nothing;
 
 		handled = 0;
 		raise(SIGUSR1);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Calls on a stack with the room that the shim says it needs, and not a byte more: below it lies a page that is not there.
+ * Calls on a stack with the room that the shim says it needs, and not a byte more: below it lies a page that
+ * is not there.
+ *
  * room          "fits" for each path
  * room measure  how many bytes each takes, the 128 that no function may touch included
  */
@@ -100,7 +102,8 @@ static void apart(const char *name, long nr, long a, long b, long c, long d, cha
 	if (pid == 0) {
 		on(name, nr, a, b, c, d);
 		if (words)
-			on("exec after it", SYS_execve, (long)words[0], (long)words, (long)(char *[]){ NULL }, 0);
+			on("exec after it", SYS_execve, (long)words[0], (long)words, (long)(char *[]){ NULL },
+			   0);
 		_exit(7);
 	}
 	waitpid(pid, &status, 0);
@@ -116,7 +119,12 @@ static void handler(int signal)
 int main(int argc, char **argv)
 {
 	static char *many[901], text[900][24], *words[] = { "/bin/echo", "ran", NULL };
-	struct kernel_sigaction { void *handler; unsigned long flags; void *restorer; unsigned long mask; } action = { handler, 0, NULL, 0 };
+	struct kernel_sigaction {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} action = { handler, 0, NULL, 0 };
 	aio_context_t context = 0;
 	size_t room = ROOM + OWN;
 	int fd, status;
@@ -177,6 +185,7 @@ int main(int argc, char **argv)
 	apart("chroot", SYS_chroot, (long)"/nonexistent", 0, 0, 0, words);
 	apart("a filter", SYS_prctl, PR_SET_SECCOMP, 99, 0, 0, words);
 	apart("unshare", SYS_unshare, CLONE_FILES, 0, 0, 0, words);
-	apart("a thread", SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_PIDFD, 0, 0, 0, words); /* EFAULT, yet a thread to us */
+	/* EFAULT, yet a thread to us */
+	apart("a thread", SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_PIDFD, 0, 0, 0, words);
 	return 0;
 }

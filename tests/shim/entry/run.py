@@ -4,8 +4,8 @@
 
 usage: run.py SYSVM PROGRAMS_DIR SCRATCH_DIR PROCEDURES.txt
 
-Each case runs a program plainly and under `sysvm run`, in fresh folders, and compares standard output, standard error
-and status. The procedures keep the shim on; a case may also say what the statistics must show.
+Each case runs a program plainly and under `sysvm run`, in fresh folders, and compares standard output,
+standard error and status. The procedures keep the shim on; a case may also say what the statistics must show.
 """
 import difflib
 import json
@@ -33,12 +33,14 @@ def program(name):
 def run(words, env=None):
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
-    done = subprocess.run(words, capture_output=True, timeout=120, stdin=subprocess.DEVNULL, env=env or environment)
+    done = subprocess.run(words, capture_output=True, timeout=120, stdin=subprocess.DEVNULL, env=env
+                          or environment)
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
 
 def under(words, env=None, options=()):
-    result = run([sysvm, "run", "-P", svp, "--engine", "user", "--stats", stats_file, *options, "--", *words], env)
+    result = run([sysvm, "run", "-P", svp, "--engine", "user", "--stats", stats_file, *options, "--", *words],
+                 env)
     with open(stats_file) as f:
         return result, json.load(f)
 
@@ -56,7 +58,8 @@ def report(name, complaints):
 
 
 def case(name, words, reason=None, warns=False, check=None, env=None, options=(), status=0):
-    """Same behaviour both ways. reason: some process goes plain for it, for nothing else; None: no process does."""
+    """Same behaviour both ways. reason: some process goes plain for it, for nothing else; None: no process
+    does."""
     if only and name not in only:
         return
     plain = run(words, env)
@@ -85,7 +88,8 @@ def at_least(key, n):
 def programs_of_c():
     case("every wrapper of the C library", [program("calls"), work], check=at_least("seen", 150))
     case("registers, flags, vectors and red zone", [program("registers")], check=at_least("seen", 24))
-    case("fork, vfork, posix_spawn, clone", [program("tasks")], reason="threads", status=5, check=at_least("processes", 30))
+    case("fork, vfork, posix_spawn, clone", [program("tasks")], reason="threads", status=5,
+         check=at_least("processes", 30))
     case("signal handlers", [program("handlers")], check=at_least("seen", 3000))
     case("a handler that changes the handler that is being changed", [program("reaction")], reason="faults",
          check=lambda plain, counts: [] if plain[1] == "0 wrong\n" else [plain])
@@ -98,13 +102,35 @@ def programs_of_c():
 
 def reasons():
     table = {
-        "nothing": None, "filter": "seccomp", "seccomp": "seccomp", "thread": "threads", "files": "threads",
-        "handlers": "threads", "left": "threads",
-        "unshare": "threads", "io_uring": "rings", "aio": "rings", "perf": "rings", "userfaultfd": "faults",
-        "pkey": "faults", "segv": None, "bus": None, "shared": "shared", "shared_file": "shared",
-        "shared_read": "shared", "shm": "shared", "code": "unseen", "make_code": "unseen", "personality": "unseen",
-        "ldt": "unseen", "traced": "traced", "inotify": "watch", "fanotify": "watch", "dnotify": "watch",
-        "dlopen_own": "unseen", "dlmopen": "unseen",
+        "nothing": None,
+        "filter": "seccomp",
+        "seccomp": "seccomp",
+        "thread": "threads",
+        "files": "threads",
+        "handlers": "threads",
+        "left": "threads",
+        "unshare": "threads",
+        "io_uring": "rings",
+        "aio": "rings",
+        "perf": "rings",
+        "userfaultfd": "faults",
+        "pkey": "faults",
+        "segv": None,
+        "bus": None,
+        "shared": "shared",
+        "shared_file": "shared",
+        "shared_read": "shared",
+        "shm": "shared",
+        "code": "unseen",
+        "make_code": "unseen",
+        "personality": "unseen",
+        "ldt": "unseen",
+        "traced": "traced",
+        "inotify": "watch",
+        "fanotify": "watch",
+        "dnotify": "watch",
+        "dlopen_own": "unseen",
+        "dlmopen": "unseen",
     }
     for what, reason in table.items():
         case("stops: " + what, [program("stops"), what, programs], reason=reason)
@@ -115,7 +141,8 @@ def reasons():
 
 def environments():
     case("env", ["env"])
-    case("env below a shell", ["sh", "-c", "env; exec env -u PATH /usr/bin/env"], check=at_least("processes", 2))
+    case("env below a shell", ["sh", "-c", "env; exec env -u PATH /usr/bin/env"],
+         check=at_least("processes", 2))
     with_other = dict(environment, LD_PRELOAD=program("libplain_library.so"))
     case("env with another preload", ["sh", "-c", "env | sort; sh -c env | sort"], env=with_other,
          check=at_least("processes", 3))
@@ -134,7 +161,8 @@ def environments():
          ["sh", "-c", "%s daemon %s/out; cat %s/out" % (program("environment"), work, work)],
          check=at_least("processes", 5))
     if os.geteuid() == 0:
-        case("setuid child", ["sh", "-c", "cp /usr/bin/env %s/e && chmod u+s %s/e && %s/e" % (work, work, work)])
+        case("setuid child",
+             ["sh", "-c", "cp /usr/bin/env %s/e && chmod u+s %s/e && %s/e" % (work, work, work)])
         case("chroot child", ["sh", "-c", chroot_script()])
     else:
         results["skipped"] += 2
@@ -144,17 +172,23 @@ def environments():
         results["skipped"] += 1
         print("skipped text that must not be written: this kernel has no PR_SET_MDWE")
     else:
-        case("what runs under PR_SET_MDWE is left alone", [program("environment"), "mdwe", "-", program("stops"), "nothing"])
+        case("what runs under PR_SET_MDWE is left alone",
+             [program("environment"), "mdwe", "-",
+              program("stops"), "nothing"])
 
 
 def symbols():
-    """The fallback: the same behaviour, calls counted, nothing answered; behind another library it does not count."""
+    """The fallback: the same behaviour, calls counted, nothing answered; behind another library it does not
+    count."""
     options = ["--symbols"]
-    case("symbols: every wrapper", [program("calls"), work], reason="libc", options=options, check=at_least("seen", 20))
+    case("symbols: every wrapper", [program("calls"), work], reason="libc", options=options,
+         check=at_least("seen", 20))
     case("symbols: env", ["sh", "-c", "env; /usr/bin/env"], reason="libc", options=options)
     case("symbols: cat", ["cat", "/etc/passwd"], reason="libc", options=options, check=at_least("seen", 4))
-    case("symbols: behind a library like fakeroot", [program("behind")], reason="libc", options=options,
-         check=lambda plain, counts: [] if plain[1] == "100\n" and counts["seen"] < 50 else [plain, counts["seen"]])
+    case(
+        "symbols: behind a library like fakeroot", [program("behind")], reason="libc", options=options,
+        check=lambda plain, counts: []
+        if plain[1] == "100\n" and counts["seen"] < 50 else [plain, counts["seen"]])
 
 
 def accounts():
@@ -162,11 +196,14 @@ def accounts():
     trace = os.path.join(scratch, "accounts.trace")
     for name, words in [("every entry is accounted for: registers", [program("registers")]),
                         ("every entry is accounted for: cat", ["cat", "/etc/passwd", "/etc/group"]),
-                        ("every entry is accounted for: md5sum", ["md5sum", "/etc/passwd", "/etc/group", "/etc/hosts"])]:
+                        ("every entry is accounted for: md5sum",
+                         ["md5sum", "/etc/passwd", "/etc/group", "/etc/hosts"])]:
         if only and name not in only:
             continue
-        status, _, err = run([sysvm, "record", "-o", trace, "--backend", "bpf", "--", sysvm, "run", "-P", svp, "--engine",
-                              "user", "--stats", stats_file, "--", *words])
+        status, _, err = run([
+            sysvm, "record", "-o", trace, "--backend", "bpf", "--", sysvm, "run", "-P", svp, "--engine",
+            "user", "--stats", stats_file, "--", *words
+        ])
         if status:
             results["skipped"] += 1
             print("skipped %s: %s" % (name, err.strip()))
@@ -211,8 +248,10 @@ def failures():
         ("no command", ["run"], 2, "no command"),
         ("an unknown option", ["run", "--nonsense", "--", "true"], 2, "unknown option"),
         ("an unknown engine", ["run", "--engine", "warp", "--", "true"], 2, "expected auto, kernel or user"),
-        ("procedures that are not there", ["run", "--require", "-P", "/nonexistent.svp", "--", "true"], 2, "/nonexistent.svp"),
-        ("procedures that are something else", ["run", "--require", "-P", "/etc/passwd", "--", "true"], 2, "/etc/passwd: "),
+        ("procedures that are not there", ["run", "--require", "-P", "/nonexistent.svp", "--",
+                                           "true"], 2, "/nonexistent.svp"),
+        ("procedures that are something else", ["run", "--require", "-P", "/etc/passwd", "--",
+                                                "true"], 2, "/etc/passwd: "),
     ]:
         if only and name not in only:
             continue
@@ -241,9 +280,12 @@ def main():
     shutil.rmtree(os.path.join(scratch, "cache"), ignore_errors=True)
     subprocess.run([sysvm, "asm", text, "-o", svp], check=True)
     # Twice: programs that a first run meets unprepared are known in the second.
-    under(["sh", "-c", "env; cat /dev/null; sort /dev/null; cksum /dev/null; grep x /dev/null; cp /dev/null /dev/null; "
-           "chmod 700 . ; mkdir -p .; dirname .; echo; /bin/echo; true; %s nothing; %s; %s chroot /; %s -c true"
-           % (program("stops"), program("tasks"), program("environment"), "/bin/bash")])
+    under([
+        "sh", "-c",
+        "env; cat /dev/null; sort /dev/null; cksum /dev/null; grep x /dev/null; cp /dev/null /dev/null; "
+        "chmod 700 . ; mkdir -p .; dirname .; echo; /bin/echo; true; %s nothing; %s; %s chroot /; %s -c true"
+        % (program("stops"), program("tasks"), program("environment"), "/bin/bash")
+    ])
     programs_of_c()
     reasons()
     environments()

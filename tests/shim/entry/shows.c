@@ -30,7 +30,8 @@ int main(int argc, char **argv, char **envp)
 
 		while (found->a_type != AT_NULL && found->a_type != types[i])
 			found++;
-		printf("type %lu: %d\n", types[i], found->a_type == types[i] && found->a_un.a_val == getauxval(types[i]));
+		printf("type %lu: %d\n", types[i],
+		       found->a_type == types[i] && found->a_un.a_val == getauxval(types[i]));
 	}
 	f = fopen("/proc/self/environ", "r");
 	have = f ? fread(file, 1, sizeof(file) - 1, f) : 0;

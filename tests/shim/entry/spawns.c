@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads that start programs all at once, by posix_spawn, vfork and fork, some of which cannot be started. Each program checks
- * the environment that it was given. spawns THREADS TIMES
+ * Threads that start programs all at once, by posix_spawn, vfork and fork, some of which cannot be started.
+ * Each program checks the environment that it was given. spawns THREADS TIMES
  */
 #define _GNU_SOURCE
 #include <errno.h>

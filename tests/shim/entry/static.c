@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Prints its environment's variables that should not be there. Built static, 32-bit headers are not needed. */
+/*
+ * Prints its environment's variables that should not be there. Built static, 32-bit headers are not needed.
+ */
 #include <stdio.h>
 #include <string.h>
 

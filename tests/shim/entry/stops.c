@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Does one thing after which a process is not closed any more, or may be judged; run.py looks for the reason. */
+/*
+ * Does one thing after which a process is not closed any more, or may be judged; run.py looks for the reason.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

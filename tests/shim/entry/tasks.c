@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* fork, vfork, posix_spawn with file actions in a loop, clone: descriptors, results and environment as without. */
+/*
+ * fork, vfork, posix_spawn with file actions in a loop, clone: descriptors, results and environment as
+ * without.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +41,8 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc > 1 && !strcmp(argv[1], "child")) {
-		printf("child: %d descriptors, preload %s\n", open_descriptors(), getenv("LD_PRELOAD") ? "shown" : "hidden");
+		printf("child: %d descriptors, preload %s\n", open_descriptors(),
+		       getenv("LD_PRELOAD") ? "shown" : "hidden");
 		return 5;
 	}
 	setvbuf(stdout, NULL, _IONBF, 0);

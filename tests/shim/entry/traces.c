@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A small strace: tries whether it can seize, starts a program, and says how many words and variables its exec has. */
+/*
+ * A small strace: tries whether it can seize, starts a program, and says how many words and variables its
+ * exec has.
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -56,7 +59,8 @@ int main(int argc, char **argv)
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 			ptrace(PTRACE_GETREGS, pid, NULL, &regs);
 			if (regs.orig_rax == SYS_execve && regs.rax == (unsigned long)-38)
-				printf("execve of %d words, %d variables\n", length(pid, regs.rsi), length(pid, regs.rdx));
+				printf("execve of %d words, %d variables\n", length(pid, regs.rsi),
+				       length(pid, regs.rdx));
 			calls++;
 		}
 		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);

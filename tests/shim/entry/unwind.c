@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Single-steps through calls and unwinds at every instruction: main must be reached from each, also in a slot, in
- * shim_entry and below. A debugger, a profiler and pthread_cancel see such places.
+ * Single-steps through calls and unwinds at every instruction: main must be reached from each, also in a
+ * slot, in shim_entry and below. A debugger, a profiler and pthread_cancel see such places.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -55,7 +55,8 @@ static void trap(int s, siginfo_t *i, void *context)
 	}
 }
 
-#define STEP_ON() (stepping = 1, ({ __asm__ volatile("pushf; orq $0x100, (%%rsp); popf" : : : "cc", "memory"); }))
+#define STEP_ON() \
+	(stepping = 1, ({ __asm__ volatile("pushf; orq $0x100, (%%rsp); popf" : : : "cc", "memory"); }))
 
 int main(void)
 {

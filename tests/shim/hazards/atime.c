@@ -23,7 +23,10 @@ int main(int argc, char **argv)
 	say("atime moved", before.st_atim.tv_sec != after.st_atim.tv_sec ||
 				   before.st_atim.tv_nsec != after.st_atim.tv_nsec);
 
-	/* relatime: older than a day, though newer than mtime and ctime cannot be made; a directory is read the same */
+	/*
+	 * relatime: older than a day, though newer than mtime and ctime cannot be made; a directory is read
+	 * the same
+	 */
 	MUST(mkdir("dir", 0755) == 0);
 	MUST(utimensat(AT_FDCWD, "dir", t, 0) == 0);
 	MUST(stat("dir", &before) == 0);

@@ -21,7 +21,8 @@ int main(int argc, char **argv)
 	MUST(mkdir("few", 0755) == 0);
 	MUST(mkdir("many", 0755) == 0);
 	for (int i = 0; i < 1500; i++) {
-		snprintf(name, sizeof(name), "%s/entry-with-a-rather-long-name-%d", i < 5 ? "few" : "many", i);
+		snprintf(name, sizeof(name), "%s/entry-with-a-rather-long-name-%d", i < 5 ? "few" : "many",
+			 i);
 		make_text(name, "x");
 	}
 	static const char *const dirs[] = { "few", "many" };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The entries of directories are asked for, by name and by path, after a loop has asked for them ahead. In between
- * files are replaced, removed and grow, by this process and by another whose news comes by a pipe or a signal; the
- * directory itself is moved, read again, closed and its number given to another.
+ * The entries of directories are asked for, by name and by path, after a loop has asked for them ahead. In
+ * between files are replaced, removed and grow, by this process and by another whose news comes by a pipe or
+ * a signal; the directory itself is moved, read again, closed and its number given to another.
  */
 #include "hazard.h"
 #include <dirent.h>
@@ -27,7 +27,8 @@ static void told(const char *what, int result, const struct stat *st)
 	if (result)
 		printf("%s: %s\n", what, strerrorname_np(errno));
 	else
-		printf("%s: %o %ld\n", what, st->st_mode & S_IFMT, S_ISDIR(st->st_mode) ? 0 : (long)st->st_size);
+		printf("%s: %o %ld\n", what, st->st_mode & S_IFMT,
+		       S_ISDIR(st->st_mode) ? 0 : (long)st->st_size);
 }
 
 static void by_name(int dir, int from, int to)

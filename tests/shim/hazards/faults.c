@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A collector's write barrier: pages are protected and opened by an own SIGSEGV handler. A system call into such a page
-   gets EFAULT and no signal; so must a call that is answered. */
+/*
+ * A collector's write barrier: pages are protected and opened by an own SIGSEGV handler. A system call into
+ * such a page gets EFAULT and no signal; so must a call that is answered.
+ */
 #include "hazard.h"
 
 static volatile sig_atomic_t faults;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A handler that makes no call but carries news: what was read before it must not be used after it. Once it is set as ever, once
- * from memory that is mapped for writing only, which the kernel reads like any other.
+ * A handler that makes no call but carries news: what was read before it must not be used after it. Once it
+ * is set as ever, once from memory that is mapped for writing only, which the kernel reads like any other.
  */
 #include "hazard.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hazard programs share. Each is run twice in a fresh scratch directory (argv[1]), plainly and under the shim
- * with hazards.svp, whose procedures read ahead behind every open; output and status must be the same. It prints
- * what it sees, never pointers, times or numbers that differ between two plain runs.
+ * What the hazard programs share. Each is run twice in a fresh scratch directory (argv[1]), plainly and under
+ * the shim with hazards.svp, whose procedures read ahead behind every open; output and status must be the
+ * same. It prints what it sees, never pointers, times or numbers that differ between two plain runs.
  */
 #ifndef HAZARD_H
 #define HAZARD_H

@@ -30,7 +30,9 @@ int main(int argc, char **argv)
 	int fd = open("data", O_RDONLY);
 	char data = 'x', control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec v = { &data, 1 };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What entry.S serves by itself, without the C code: registers, where the result goes, its age, and a string that is
- * compared by address alone.
+ * What entry.S serves by itself, without the C code: registers, where the result goes, its age, and a string
+ * that is compared by address alone.
  */
 #include "hazard.h"
 #include <stdbool.h>
@@ -19,20 +19,24 @@ static double seconds(void)
 /* The C library's fstat, with all vector registers full before it; they must be so behind it. */
 static long fstat_keeps_vectors(int fd, struct stat *st, bool *kept)
 {
-	static unsigned char before[16 * 16] __attribute__((aligned(16))), after[16 * 16] __attribute__((aligned(16)));
+	static unsigned char before[16 * 16] __attribute__((aligned(16))),
+		after[16 * 16] __attribute__((aligned(16)));
 	int (*volatile call)(int, struct stat *) = fstat;
 	long result;
 
 	for (unsigned int i = 0; i < sizeof(before); i++)
 		before[i] = (unsigned char)(i * 7 + 1);
 	__asm__ volatile(
-		".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\tmovaps 16*\\n(%[before]), %%xmm\\n\n\t.endr\n\t"
-		"mov %%rsp, %%r12\n\tand $-16, %%rsp\n\tsub $128, %%rsp\n\tcall *%[call]\n\tmov %%r12, %%rsp\n\t"
+		".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\tmovaps 16*\\n(%[before]), "
+		"%%xmm\\n\n\t.endr\n\t"
+		"mov %%rsp, %%r12\n\tand $-16, %%rsp\n\tsub $128, %%rsp\n\tcall *%[call]\n\tmov %%r12, "
+		"%%rsp\n\t"
 		".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\tmovaps %%xmm\\n, 16*\\n(%[after])\n\t.endr"
 		: "=&a"(result)
 		: [before] "b"(before), [after] "r"((uint64_t)after), [call] "r"(call), "D"((long)fd), "S"(st)
-		: "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-		  "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+		: "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "memory", "cc", "xmm0", "xmm1", "xmm2",
+		  "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
+		  "xmm14", "xmm15");
 	*kept = !memcmp(before, after, sizeof(before));
 	return (int)result;
 }
@@ -80,7 +84,8 @@ static void places(void)
 			for (size_t i = 0; i < sizeof(here); i++)
 				sum = sum * 31 + (unsigned char)place[p][i];
 			printf("%zu bytes: %ld, at %ld, %s, sum %lx\n", sizes[s], n, at,
-			       n == (long)sizes[s] && !memcmp(place[p] + 7, content, sizes[s]) ? "right" : "WRONG",
+			       n == (long)sizes[s] && !memcmp(place[p] + 7, content, sizes[s]) ? "right"
+											       : "WRONG",
 			       sum);
 		}
 	}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A list of names in memory is asked about in order, as git asks about its index, after a run has asked ahead. In
- * between files are replaced, removed and grow, by this process and by another whose news comes by a pipe or a signal;
- * names are rewritten in memory, and the memory goes away; directories on the way become links; the working directory
- * is another one.
+ * A list of names in memory is asked about in order, as git asks about its index, after a run has asked
+ * ahead. In between files are replaced, removed and grow, by this process and by another whose news comes by
+ * a pipe or a signal; names are rewritten in memory, and the memory goes away; directories on the way become
+ * links; the working directory is another one.
  */
 #include "hazard.h"
 
@@ -28,7 +28,8 @@ static size_t size_of(const char *name)
 static void name_of(char *to, int i)
 {
 	/* Of several lengths, some two directories deep. */
-	sprintf(to, i / FILES % 2 ? "dir-%d/below/file-%0*d" : "dir-%d/file-%0*d", i / FILES, 1 + i % 5, i % FILES);
+	sprintf(to, i / FILES % 2 ? "dir-%d/below/file-%0*d" : "dir-%d/file-%0*d", i / FILES, 1 + i % 5,
+		i % FILES);
 }
 
 /* All names, up to the last byte of the mapping; what follows it cannot be read. */
@@ -54,7 +55,8 @@ static void fill_pool(void)
 		at += size_of(name);
 	}
 	MUST(munmap(pool + pool_size, 4096) == 0);
-	MUST(mmap(pool + pool_size, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
+	MUST(mmap(pool + pool_size, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+	     MAP_FAILED);
 }
 
 static void told(const char *what, int result, const struct stat *st)
@@ -62,7 +64,8 @@ static void told(const char *what, int result, const struct stat *st)
 	if (result)
 		printf("%s: %s\n", what, strerrorname_np(errno));
 	else
-		printf("%s: %o %ld\n", what, st->st_mode & S_IFMT, S_ISREG(st->st_mode) ? (long)st->st_size : 0);
+		printf("%s: %o %ld\n", what, st->st_mode & S_IFMT,
+		       S_ISREG(st->st_mode) ? (long)st->st_size : 0);
 }
 
 static void look(int from, int to)

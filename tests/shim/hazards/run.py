@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs each hazard program plainly and under the shim, in a fresh directory each, and compares what it prints.
+"""Runs each hazard program plainly and under the shim, in a fresh directory each, and compares what it
+prints.
 
 usage: run.py SYSVM PROGRAMS_DIR SCRATCH_DIR PROCEDURES.txt...   (see hazard.h)
 
-Each program is run with every procedure file. The statistics must show what the rule expects: results used where the
-process stays closed, or the reason why it went plain.
+Each program is run with every procedure file. The statistics must show what the rule expects: results used
+where the process stays closed, or the reason why it went plain.
 """
 import json
 import os
@@ -37,7 +38,8 @@ PROGRAMS = {
     "quick": (True, None),
 }
 
-# Procedures that answer only calls about the entries of directories, or about names in a row: the programs that make such.
+# Procedures that answer only calls about the entries of directories, or about names in a row: the programs
+# that make such.
 ONLY = {"entries.svp": ("entries", "directories"), "rows.svp": ("rows",)}
 
 # The kernel engine's descriptor has no place above those of a program that may have 40.
@@ -75,7 +77,8 @@ def main():
             hits = sum(p["hits"] for p in counts["procedures"])
             if os.path.basename(svp) in ONLY:
                 used = name in ONLY[os.path.basename(svp)]
-                reason = PROGRAMS[name][1]  # where they do not run there is no engine, nor a place for it to lack
+                reason = PROGRAMS[name][
+                    1]  # where they do not run there is no engine, nor a place for it to lack
             if used and not hits:
                 complaints.append("no result was used")
             if reason and not counts["off"].get(reason):

@@ -9,7 +9,8 @@
 int main(int argc, char **argv)
 {
 	char b[65536];
-	static const int kill_these[] = { SYS_pread64, SYS_lseek, SYS_preadv2, SYS_fstatfs, SYS_fadvise64, SYS_ioctl };
+	static const int kill_these[] = { SYS_pread64, SYS_lseek,     SYS_preadv2,
+					  SYS_fstatfs, SYS_fadvise64, SYS_ioctl };
 	struct sock_filter f[32];
 	int n = 0, count = sizeof(kill_these) / sizeof(kill_these[0]);
 
@@ -17,7 +18,8 @@ int main(int argc, char **argv)
 	make_text("data", "data\n");
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 	for (int i = 0; i < count; i++) {
-		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)kill_these[i], 0, 1);
+		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)kill_these[i], 0,
+						      1);
 		f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	}
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);

@@ -29,8 +29,9 @@ static long copies(const char *key)
 
 				while (j < KEY_SIZE && (char)(page[i + j] ^ mask) == key[j])
 					j++;
-				found += j == KEY_SIZE && !((unsigned long)page <= low + (unsigned long)i &&
-							    low + (unsigned long)i < (unsigned long)page + sizeof(page));
+				found += j == KEY_SIZE &&
+					 !((unsigned long)page <= low + (unsigned long)i &&
+					   low + (unsigned long)i < (unsigned long)page + sizeof(page));
 			}
 		}
 	}

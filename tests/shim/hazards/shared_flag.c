@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* News without an entry: another process writes the file, then sets a flag in shared memory that the reader spins on. */
+/*
+ * News without an entry: another process writes the file, then sets a flag in shared memory that the reader
+ * spins on.
+ */
 #include "hazard.h"
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Handlers at 10 kHz that open, read and close files of their own on a small alternate stack, now and then leaving
- * by siglongjmp, while the main program reads files. Every byte is checked.
+ * Handlers at 10 kHz that open, read and close files of their own on a small alternate stack, now and then
+ * leaving by siglongjmp, while the main program reads files. Every byte is checked.
  */
 #include "hazard.h"
 #include <setjmp.h>

@@ -11,8 +11,8 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
-static inline __attribute__((always_inline, unused)) long raw(long nr, const void *a, const void *b, long c, long d,
-							       const void *e, long f)
+static inline __attribute__((always_inline, unused)) long raw(long nr, const void *a, const void *b, long c,
+							      long d, const void *e, long f)
 {
 	register long r10 __asm__("r10") = d;
 	register const void *r8 __asm__("r8") = e;
@@ -36,13 +36,14 @@ __attribute__((used, optimize("no-stack-protector"))) static int (*resolve(void)
 	raw(SYS_mount, "other/libnumber.so", "there/libnumber.so", 0, MS_BIND, 0, 0);
 #endif
 #ifdef EARLY_NAMED
-	long map = raw(SYS_mmap, 0, (void *)4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-		       (void *)-1, 0);
+	long map = raw(SYS_mmap, 0, (void *)4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS, (void *)-1, 0);
 
 	raw(SYS_prctl, (void *)PR_SET_VMA, (void *)PR_SET_VMA_ANON_NAME, map, 4096, "vdso", 0);
 #endif
 #ifdef EARLY_RIGHTS
-	raw(SYS_mprotect, (void *)((unsigned long)five & ~4095ul), (void *)4096, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0, 0);
+	raw(SYS_mprotect, (void *)((unsigned long)five & ~4095ul), (void *)4096,
+	    PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0, 0);
 #endif
 	return five;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A library with data between two executable segments, as programs are laid out that were optimized after linking. */
+/*
+ * A library with data between two executable segments, as programs are laid out that were optimized after
+ * linking.
+ */
 #include <sys/syscall.h>
 
 static int counter = 1;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Messages that the C library writes in parts: each counts the parts in a register that the slot's copy must set once. */
+/*
+ * Messages that the C library writes in parts: each counts the parts in a register that the slot's copy must
+ * set once.
+ */
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A library without system calls, and room for one: run.py makes copies of it, with the same build-id, that have it. */
+/*
+ * A library without system calls, and room for one: run.py makes copies of it, with the same build-id, that
+ * have it.
+ */
 __attribute__((noinline, used)) long number_room(void)
 {
 	long result = 7;

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Which object files a process consists of: layouts, rights, and files that are not what their path or build-id says.
+"""Which object files a process consists of: layouts, rights, and files that are not what their path or
+build-id says.
 
 usage: run.py SYSVM PROGRAMS_DIR SCRATCH_DIR PROCEDURES.txt [CASE]...
 
-Each case runs a program plainly and under `sysvm run`, compares standard output, standard error and status, and says
-whether the process may take part (`reason` None) or has to go plain, and `why`.
+Each case runs a program plainly and under `sysvm run`, compares standard output, standard error and status,
+and says whether the process may take part (`reason` None) or has to go plain, and `why`.
 """
 import json
 import os
@@ -37,14 +38,16 @@ def run(words, library):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def case(name, words, reason=None, seen=10, why=None, library=programs, before=(), prepare=lambda: None, processes=1):
+def case(name, words, reason=None, seen=10, why=None, library=programs, before=(), prepare=lambda: None,
+         processes=1):
     """Same behaviour both ways. before: words that both go through, outside of `sysvm run`."""
     if only and name not in only:
         return
     prepare()
     plain = run([*before, *words], library)
     prepare()
-    shim = run([*before, sysvm, "run", "-P", svp, "--engine", "user", "--stats", stats_file, "--", *words], library)
+    shim = run([*before, sysvm, "run", "-P", svp, "--engine", "user", "--stats", stats_file, "--", *words],
+               library)
     with open(stats_file) as f:
         counts = json.load(f)
     complaints = []
@@ -54,8 +57,9 @@ def case(name, words, reason=None, seen=10, why=None, library=programs, before=(
         complaints.append("plain: %s\nshim:  %s" % (plain, shim))
     expected = {reason: 1} if reason else {}
     if counts["off"] != expected or counts["processes"] != processes:
-        complaints.append("%d of %d processes, plain for %s, expected %s; unknown: %s" %
-                          (counts["processes"], processes, counts["off"], expected, counts["unknown_objects"]))
+        complaints.append(
+            "%d of %d processes, plain for %s, expected %s; unknown: %s" %
+            (counts["processes"], processes, counts["off"], expected, counts["unknown_objects"]))
     told = [u["why"] for u in counts["unseen_objects"]]
     if why and not any(why in t for t in told):
         complaints.append("said of what is unseen: %s, expected: %s" % (told, why))
@@ -95,7 +99,8 @@ def data_offset(path):
     start, = struct.unpack_from("<Q", data, 32)
     size, count = struct.unpack_from("<HH", data, 54)
     loads = [struct.unpack_from("<IIQ", data, start + i * size) for i in range(count)]
-    return tuple(next(o & ~4095 for kind, flags, o in loads if kind == 1 and flags & right) for right in (1, 2))
+    return tuple(
+        next(o & ~4095 for kind, flags, o in loads if kind == 1 and flags & right) for right in (1, 2))
 
 
 def layouts():
@@ -133,8 +138,8 @@ def identities():
     script = "cat changed/libnumber.so >%s && touch -r stamp %s && %s" % (path, path, program("uses"))
     with open(place("stamp"), "w"):
         os.utime(place("stamp"), ns=(before.st_atime_ns, before.st_mtime_ns))
-    case("written in place, its time put back", ["sh", "-c", script + "; true"], library=place("written"), reason="unseen",
-         prepare=write_anew, processes=4)
+    case("written in place, its time put back", ["sh", "-c", script + "; true"], library=place("written"),
+         reason="unseen", prepare=write_anew, processes=4)
 
 
 def covered():
@@ -154,8 +159,10 @@ def overlays():
     """File systems that show two devices for one file."""
     for name, mount in [
         ("on an overlay of one file system", "mount -t tmpfs t {0} && mkdir {0}/l {0}/u {0}/w {0}/m"),
-        ("on an overlay of two file systems", "mount -t tmpfs t {0} && mkdir {0}/l {0}/u {0}/m && mount -t tmpfs t {0}/l && "
-         "mount -t tmpfs t {0}/u && mkdir {0}/u/u && mkdir {0}/u/w && rmdir {0}/u/u && mkdir {0}/u/u")]:
+        ("on an overlay of two file systems",
+         "mount -t tmpfs t {0} && mkdir {0}/l {0}/u {0}/m && mount -t tmpfs t {0}/l && "
+         "mount -t tmpfs t {0}/u && mkdir {0}/u/u && mkdir {0}/u/w && rmdir {0}/u/u && mkdir {0}/u/u")
+    ]:
         folder = place("overlay")
         os.makedirs(folder, exist_ok=True)
         upper, work = ("u/u", "u/w") if "two" in name else ("u", "w")
@@ -169,10 +176,11 @@ def overlays():
             continue
         case(name, ["./uses"], library=folder + "/m", before=before)
         known = "mkdir there other && cp %s/libnumber.so there && cp %s/libnumber.so other && (%s) && " % (
-            place("changed"), place("stock"), "for l in other there; do LD_LIBRARY_PATH=$l:%s %s run -- ./uses; done >/dev/null"
-            % (programs, sysvm))
-        case(name + ", another file mounted in its place", [program("uses_mount")], library="there", reason="unseen",
-             before=["unshare", "-m", "sh", "-c", script + known + 'exec "$@"', "sh"])
+            place("changed"), place("stock"),
+            "for l in other there; do LD_LIBRARY_PATH=$l:%s %s run -- ./uses; done >/dev/null" %
+            (programs, sysvm))
+        case(name + ", another file mounted in its place", [program("uses_mount")], library="there",
+             reason="unseen", before=["unshare", "-m", "sh", "-c", script + known + 'exec "$@"', "sh"])
         written = ["unshare", "-m", "sh", "-c", script + 'touch uses libnumber.so && exec "$@"', "sh"]
         case(name + ", copied up", ["./uses"], library=folder + "/m", before=written)
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Two executable segments each in the program and in its library, whose second one makes calls (a program's own calls are
-   too far from the shim to be seen): the data between is written, and every mapping of the two has the rights that it has
-   in a plain run. */
+/*
+ * Two executable segments each in the program and in its library, whose second one makes calls (a program's
+ * own calls are too far from the shim to be seen): the data between is written, and every mapping of the two
+ * has the rights that it has in a plain run.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Cancellation: the C library decides by the address at which a call was interrupted whether the thread may end there,
- * and marks each blocking call as such. Every kind of wait, a thread that may not be cancelled, and asynchronous cancel.
+ * Cancellation: the C library decides by the address at which a call was interrupted whether the thread may
+ * end there, and marks each blocking call as such. Every kind of wait, a thread that may not be cancelled,
+ * and asynchronous cancel.
  */
 #include "lap.h"
 
@@ -139,10 +140,21 @@ static const struct {
 	const char *name;
 	void (*wait)(void);
 } waits[] = {
-	{ "read", in_read }, { "readv", in_readv }, { "write", in_write }, { "recv", in_recv }, { "poll", in_poll },
-	{ "select", in_select }, { "epoll_wait", in_epoll }, { "pause", in_pause }, { "sleep", in_nanosleep },
-	{ "clock_nanosleep", in_clock_nanosleep }, { "sem_wait", in_sem_wait }, { "sigwait", in_sigwait },
-	{ "waitpid", in_waitpid }, { "open of a FIFO", in_open }, { "pthread_cond_wait", in_cond_wait },
+	{ "read", in_read },
+	{ "readv", in_readv },
+	{ "write", in_write },
+	{ "recv", in_recv },
+	{ "poll", in_poll },
+	{ "select", in_select },
+	{ "epoll_wait", in_epoll },
+	{ "pause", in_pause },
+	{ "sleep", in_nanosleep },
+	{ "clock_nanosleep", in_clock_nanosleep },
+	{ "sem_wait", in_sem_wait },
+	{ "sigwait", in_sigwait },
+	{ "waitpid", in_waitpid },
+	{ "open of a FIFO", in_open },
+	{ "pthread_cond_wait", in_cond_wait },
 };
 
 static void clean(void *unused)
@@ -217,7 +229,8 @@ static void each_wait(void *(*body)(void *), unsigned int count)
 
 		MUST(pthread_join(thread, &value) == 0);
 		say("%s: cancel %s, %s, reached %d, cleaned %d", waits[i].name, outcome(error),
-		    value == PTHREAD_CANCELED ? "cancelled" : "returned", atomic_load(&reached), atomic_load(&cleaned));
+		    value == PTHREAD_CANCELED ? "cancelled" : "returned", atomic_load(&reached),
+		    atomic_load(&cleaned));
 	}
 	close_all();
 }
@@ -229,7 +242,8 @@ static void deferred(void)
 
 static void asynchronous(void)
 {
-	each_wait(cancelled_at_once, sizeof(waits) / sizeof(waits[0]) - 1); /* a condition's mutex may not be left so */
+	/* a condition's mutex may not be left so */
+	each_wait(cancelled_at_once, sizeof(waits) / sizeof(waits[0]) - 1);
 }
 
 static void *compute(void *unused)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Condition variables: a waiter sleeps on one of two groups that swap, and a signal must wake one that was there before it.
+ * Condition variables: a waiter sleeps on one of two groups that swap, and a signal must wake one that was
+ * there before it.
  */
 #include "lap.h"
 
@@ -32,7 +33,8 @@ static void set_up(int protocol, int shared)
 
 static void tear_down(void)
 {
-	say("destroy %s %s", outcome(pthread_cond_destroy(&area->cond)), outcome(pthread_mutex_destroy(&area->mutex)));
+	say("destroy %s %s", outcome(pthread_cond_destroy(&area->cond)),
+	    outcome(pthread_mutex_destroy(&area->mutex)));
 	munmap(area, sizeof(*area));
 }
 
@@ -133,7 +135,8 @@ static void nobody_signals(void)
 
 	pthread_mutex_lock(&area->mutex);
 	say("timedwait %s", outcome(pthread_cond_timedwait(&area->cond, &area->mutex, &monotonic)));
-	say("clockwait %s", outcome(pthread_cond_clockwait(&area->cond, &area->mutex, CLOCK_REALTIME, &real)));
+	say("clockwait %s",
+	    outcome(pthread_cond_clockwait(&area->cond, &area->mutex, CLOCK_REALTIME, &real)));
 	pthread_mutex_unlock(&area->mutex);
 	tear_down();
 }

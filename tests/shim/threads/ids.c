@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * User and group ids belong to the process for POSIX and to the thread for the kernel: the C library sends each thread a
- * signal whose handler makes the call. Each lap does so in a child, for there is no way back; without root's rights the
- * errors must be the same. And herror, which writes its line with a call made from a vector on the stack.
+ * User and group ids belong to the process for POSIX and to the thread for the kernel: the C library sends
+ * each thread a signal whose handler makes the call. Each lap does so in a child, for there is no way back;
+ * without root's rights the errors must be the same. And herror, which writes its line with a call made from
+ * a vector on the stack.
  */
 #include "lap.h"
 

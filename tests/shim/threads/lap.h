@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the thread programs share. A program is a table of cases; a case is a function, the *lap*, that starts threads,
- * makes them wait for each other inside the kernel, joins them, and says what came of it. The lap is repeated for
- * as long as the command line asks, and must say the same each time: a lost wake-up in the thousandth lap is a hang, a lost
- * update a line that differs.
+ * What the thread programs share. A program is a table of cases; a case is a function, the *lap*, that starts
+ * threads, makes them wait for each other inside the kernel, joins them, and says what came of it. The lap is
+ * repeated for as long as the command line asks, and must say the same each time: a lost wake-up in the
+ * thousandth lap is a hang, a lost update a line that differs.
  *
- *	PROGRAM list                     the names of its cases
- *	PROGRAM CASE SCRATCH SECONDS     laps in SCRATCH, one at least
+ * *	PROGRAM list                     the names of its cases
+ * *	PROGRAM CASE SCRATCH SECONDS     laps in SCRATCH, one at least
  *
- * What a case says must not depend on speed, on the number of processors, or on which thread came first. Nothing here has a
- * time limit: run.py watches.
+ * What a case says must not depend on speed, on the number of processors, or on which thread came first.
+ * Nothing here has a time limit: run.py watches.
  */
 #ifndef LAP_H
 #define LAP_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads come and go: storms of short ones, on small stacks, detached; what is run at their end; and how a process with
- * threads ends.
+ * Threads come and go: storms of short ones, on small stacks, detached; what is run at their end; and how a
+ * process with threads ends.
  */
 #include "lap.h"
 
@@ -66,7 +66,10 @@ static void detached(void)
 	say("lived %d", atomic_load(&lived));
 }
 
-/* The smallest stack that the C library allows, and calls from as deep in it as a page and a half from its end. */
+/*
+ * The smallest stack that the C library allows, and calls from as deep in it as a page and a half from its
+ * end.
+ */
 static void *live_on_little(void *unused)
 {
 	char buffer[4096];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Mutexes of every kind, contended: each wait is a futex call inside the C library, and one made with another key,
- * operation or value than the wake-up never ends.
+ * Mutexes of every kind, contended: each wait is a futex call inside the C library, and one made with another
+ * key, operation or value than the wake-up never ends.
  */
 #include "lap.h"
 
@@ -87,12 +87,14 @@ static void normal(void)
 
 static void adaptive(void)
 {
-	contended(PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_PRIO_NONE, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_PRIVATE);
+	contended(PTHREAD_MUTEX_ADAPTIVE_NP, PTHREAD_PRIO_NONE, PTHREAD_MUTEX_STALLED,
+		  PTHREAD_PROCESS_PRIVATE);
 }
 
 static void error_checking(void)
 {
-	contended(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_PRIO_NONE, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_PRIVATE);
+	contended(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_PRIO_NONE, PTHREAD_MUTEX_STALLED,
+		  PTHREAD_PROCESS_PRIVATE);
 }
 
 static void inheriting(void)
@@ -107,7 +109,8 @@ static void robust(void)
 
 static void robust_inheriting_shared(void)
 {
-	contended(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_PRIO_INHERIT, PTHREAD_MUTEX_ROBUST, PTHREAD_PROCESS_SHARED);
+	contended(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_PRIO_INHERIT, PTHREAD_MUTEX_ROBUST,
+		  PTHREAD_PROCESS_SHARED);
 }
 
 /* A ceiling needs a real-time thread, a right that not every run has. */
@@ -171,7 +174,8 @@ static void *errors_of_another(void *unused)
 	(void)unused;
 	say("another: trylock %s", outcome(pthread_mutex_trylock(&area->mutex)));
 	say("another: timedlock %s", outcome(pthread_mutex_timedlock(&area->mutex, &soon)));
-	say("another: clocklock %s", outcome(pthread_mutex_clocklock(&area->mutex, CLOCK_MONOTONIC, &monotonic)));
+	say("another: clocklock %s",
+	    outcome(pthread_mutex_clocklock(&area->mutex, CLOCK_MONOTONIC, &monotonic)));
 	say("another: unlock %s", outcome(pthread_mutex_unlock(&area->mutex)));
 	return NULL;
 }
@@ -181,7 +185,8 @@ static void errors(void)
 	static const int protocols[] = { PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT };
 
 	for (int i = 0; i < 2; i++) {
-		set_up(PTHREAD_MUTEX_ERRORCHECK, protocols[i], PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_PRIVATE);
+		set_up(PTHREAD_MUTEX_ERRORCHECK, protocols[i], PTHREAD_MUTEX_STALLED,
+		       PTHREAD_PROCESS_PRIVATE);
 		say("lock %s", outcome(pthread_mutex_lock(&area->mutex)));
 		say("again %s", outcome(pthread_mutex_lock(&area->mutex)));
 		in_threads(1, errors_of_another);

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs each case of a thread program three ways and compares what it says: plainly, under the shim with no procedures, and
-with procedures that read ahead after every open.
+"""Runs each case of a thread program three ways and compares what it says: plainly, under the shim with no
+procedures, and with procedures that read ahead after every open.
 
 usage: run.py [--seconds N] SYSVM PROGRAM SCRATCH_DIR PROCEDURES.txt     (the program: see lap.h)
 
-A case repeats itself for N seconds (a tenth unless said otherwise) and has a minute more to end; one that does not has hung:
-where its threads wait is printed, and it is killed. SYSVM_ENGINE names the engine. Exit status: 0 when all are the same.
+A case repeats itself for N seconds (a tenth unless said otherwise) and has a minute more to end; one that
+does not has hung: where its threads wait is printed, and it is killed. SYSVM_ENGINE names the engine. Exit
+status: 0 when all are the same.
 """
 import argparse
 import json
@@ -20,7 +21,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import hang  # noqa: E402
 
-GRACE = float(os.environ.get("SYSVM_THREAD_GRACE", 60))  # seconds that a case may take beyond what it was asked for
+GRACE = float(os.environ.get("SYSVM_THREAD_GRACE",
+                             60))  # seconds that a case may take beyond what it was asked for
 HANGS_MAX = 2  # more than these tell nothing new, and each costs a minute
 
 
@@ -33,13 +35,15 @@ def run(words: list[str], scratch: Path, seconds: float, env: dict[str, str]) ->
     scratch.mkdir(parents=True)
     out, err = scratch / "stdout", scratch / "stderr"
     with open(out, "wb") as o, open(err, "wb") as e:
-        child = subprocess.Popen([*words, str(scratch), str(seconds)], stdin=subprocess.DEVNULL, stdout=o, stderr=e,
-                                 env=env, start_new_session=True)
+        child = subprocess.Popen([*words, str(scratch), str(seconds)], stdin=subprocess.DEVNULL, stdout=o,
+                                 stderr=e, env=env, start_new_session=True)
         try:
             status = child.wait(seconds + GRACE)
         except subprocess.TimeoutExpired:
             where = hang.where_it_waits(child.pid)
-            raise Hang(f"no end within {seconds + GRACE:g} s; its threads (state, system call and arguments):\n{where}") from None
+            raise Hang(
+                f"no end within {seconds + GRACE:g} s; its threads (state, system call and arguments):\n{where}"
+            ) from None
         finally:
             hang.end(child)
     return status, out.read_text(errors="replace"), err.read_text(errors="replace")
@@ -58,12 +62,14 @@ def check(case: str, args: argparse.Namespace, svp: Path, env: dict[str, str]) -
         del ways["no procedures"]  # there is no engine in it, and the guest is slow
     for way, options in ways.items():
         stats.unlink(missing_ok=True)
-        under = run([args.sysvm, "run", "--stats", str(stats), *options, "--", *words], scratch, args.seconds, env)
+        under = run(
+            [args.sysvm, "run", "--stats", str(stats), *options, "--", *words], scratch, args.seconds, env)
         if under != plain:
             wrong.append(f"{way}: differs\nplain {plain}\nshim  {under}")
         counts = json.loads(stats.read_text()) if stats.exists() else {}
         if counts.get("seen", 0) < 20:
-            wrong.append(f"{way}: the shim saw {counts.get('seen', 'no statistics')} calls, expected 20 at least")
+            wrong.append(
+                f"{way}: the shim saw {counts.get('seen', 'no statistics')} calls, expected 20 at least")
         if options and not counts.get("answered"):
             wrong.append(f"{way}: no call was answered; statistics: {json.dumps(counts)[:300]}")
         note += f", {counts.get('seen')} calls, {counts.get('answered')} answered"
@@ -84,7 +90,8 @@ def main() -> int:
     env.pop("LD_PRELOAD", None)
     svp = args.scratch / "procedures.svp"
     subprocess.run([args.sysvm, "asm", args.procedures, "-o", svp], check=True)
-    cases = subprocess.run([args.program, "list"], check=True, capture_output=True, text=True).stdout.splitlines()
+    cases = subprocess.run([args.program, "list"], check=True, capture_output=True,
+                           text=True).stdout.splitlines()
     failed = hangs = 0
     for case in cases:
         if hangs == HANGS_MAX:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals to threads that wait, timers whose notice is a thread, and handlers that interrupt the C library's own waits.
+ * Signals to threads that wait, timers whose notice is a thread, and handlers that interrupt the C library's
+ * own waits.
  */
 #include "lap.h"
 
@@ -72,7 +73,8 @@ static void to_a_reader(int flags)
 	pthread_join(thread, &value);
 	long left = (long)value % 1000;
 
-	say("handled %ld, then %s", (long)value / 1000, flags & SA_RESTART ? (left == 'x' ? "x" : "?") : outcome((int)left));
+	say("handled %ld, then %s", (long)value / 1000,
+	    flags & SA_RESTART ? (left == 'x' ? "x" : "?") : outcome((int)left));
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -258,7 +260,8 @@ static void helpers(void)
 	MUST(mq_notify(queue, &event) == 0);
 	MUST(mq_send(queue, "hello", 5, 0) == 0);
 	wait_for(1);
-	say("mq: noticed %d, %ld bytes", atomic_load(&value_sum), (long)mq_receive(queue, data, sizeof(data), NULL));
+	say("mq: noticed %d, %ld bytes", atomic_load(&value_sum),
+	    (long)mq_receive(queue, data, sizeof(data), NULL));
 	mq_close(queue);
 	mq_unlink(name);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Processes made by a process with threads: the child of fork has one thread and the locks of all; vfork and posix_spawn
- * lend it the parent's memory while the other threads run on.
+ * Processes made by a process with threads: the child of fork has one thread and the locks of all; vfork and
+ * posix_spawn lend it the parent's memory while the other threads run on.
  */
 #include "lap.h"
 
@@ -112,7 +112,8 @@ static void *spawn_some(void *unused)
 
 	(void)unused;
 	for (int i = 0; i < 3; i++) {
-		char *const argv[] = { "sh", "-c", "read line && test \"$line\" = 'some text' && exit 7", NULL };
+		char *const argv[] = { "sh", "-c", "read line && test \"$line\" = 'some text' && exit 7",
+				       NULL };
 		char *const missing[] = { "nothing", NULL };
 		posix_spawn_file_actions_t actions;
 		posix_spawnattr_t attr;
@@ -127,7 +128,8 @@ static void *spawn_some(void *unused)
 		posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
 		MUST(posix_spawn(&pid, "/bin/sh", &actions, &attr, argv, environ) == 0);
 		good += status_of(pid) == 7;
-		good += 10 * (posix_spawn(&pid, "/nothing/there", &actions, &attr, missing, environ) == ENOENT);
+		good += 10 *
+			(posix_spawn(&pid, "/nothing/there", &actions, &attr, missing, environ) == ENOENT);
 		posix_spawn_file_actions_destroy(&actions);
 		posix_spawnattr_destroy(&attr);
 	}

@@ -98,7 +98,8 @@ static void *locks_of_another(void *unused)
 
 	say("tryrdlock %s", outcome(pthread_rwlock_tryrdlock(&area->rwlock)));
 	say("timedrdlock %s", outcome(pthread_rwlock_timedrdlock(&area->rwlock, &soon)));
-	say("clockwrlock %s", outcome(pthread_rwlock_clockwrlock(&area->rwlock, CLOCK_MONOTONIC, &monotonic)));
+	say("clockwrlock %s",
+	    outcome(pthread_rwlock_clockwrlock(&area->rwlock, CLOCK_MONOTONIC, &monotonic)));
 	return unused;
 }
 
