@@ -14,8 +14,8 @@
  *
  * A command that does not wait is sampled less and less often, down to every 50 ms. One that waits is sampled
  * every millisecond, or every five while there is nothing new or it goes where it is expected to; on slow
- * storage, every four to twenty, or every two while nothing may be asked (pace.h). Where directories have been
- * read ahead, the command is sampled even when it does not wait: it waits least where we were right.
+ * storage, every four to twenty, or every two while nothing may be asked (pace.h). Where directories have
+ * been read ahead, the command is sampled even when it does not wait: it waits least where we were right.
  *
  * Tested by tests/prefetch.
  */

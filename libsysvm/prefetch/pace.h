@@ -2,14 +2,14 @@
 /*
  * Whether the prefetcher may ask storage for anything now.
  *
- * A disk with one head serves a command well that reads in the order of the disk: of its waits most are short,
- * and each request of ours costs it two seeks. So the command is watched first, by what the scheduler counts
- * of it (its turns on a processor, and the time between them). Where no wait is long, storage is fast, or looks
- * so: the walk then begins with one request at a time until its own requests say the same (walk_depth.c).
- * Where much of the waiting is in long waits, nothing is asked for, until the command's waits are nearly all
- * long, or short again for a while. A command that seeks for each of its reads cannot be made slower by that much,
- * and may gain: there the command's progress (processor time that it gets to use) is compared with what it was
- * alone, and the walk ends where it is less.
+ * A disk with one head serves a command well that reads in the order of the disk: of its waits most are
+ * short, and each request of ours costs it two seeks. So the command is watched first, by what the scheduler
+ * counts of it (its turns on a processor, and the time between them). Where no wait is long, storage is fast,
+ * or looks so: the walk then begins with one request at a time until its own requests say the same
+ * (walk_depth.c). Where much of the waiting is in long waits, nothing is asked for, until the command's waits
+ * are nearly all long, or short again for a while. A command that seeks for each of its reads cannot be made
+ * slower by that much, and may gain: there the command's progress (processor time that it gets to use) is
+ * compared with what it was alone, and the walk ends where it is less.
  *
  * A FUSE server has no head: no watching.
  *

@@ -23,7 +23,8 @@
 #define WALK_BUFFER (32u << 10)
 
 struct walk_options {
-	unsigned int depth;	/* requests in flight, at first; unless it is depth_max, once storage is fast */
+	/* requests in flight, at first; unless it is depth_max, once storage is fast */
+	unsigned int depth;
 	unsigned int depth_max; /* and at most */
 	uint64_t entries_ahead; /* of the place where the command was seen last, at most */
 	uint64_t bytes_ahead;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * How many requests of a walk are in flight: one, until the first few have shown how storage is; then a number
- * that grows for as long as it pays. And whether any are made at all, which others decide (pace.h).
+ * How many requests of a walk are in flight: one, until the first few have shown how storage is; then a
+ * number that grows for as long as it pays. And whether any are made at all, which others decide (pace.h).
  * Tested by tests/prefetch.
  */
 #define _GNU_SOURCE
@@ -106,7 +106,8 @@ void walk_adapt(struct walk *w)
 		if (w->storage == PACE_FAST)
 			w->storage = mean < SLOW_NS ? PACE_FAST : PACE_SLOW;
 		else
-			w->storage = w->period_longest < PROBE_SLOW_NS && !w->known_slow ? PACE_FAST : PACE_SLOW;
+			w->storage = w->period_longest < PROBE_SLOW_NS && !w->known_slow ? PACE_FAST
+											 : PACE_SLOW;
 		if (w->o.depth < w->o.depth_max && !keep_direction(w, rate))
 			w->direction = -w->direction;
 		w->rate = rate;

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Many short rows of values that live as long as the arena: a row costs only
-// what is in it. Tested by tests/optimizer/event_set_test.cc.
+// SPDX-License-Identifier: MIT
+// Many short rows of values that live as long as the arena: a row costs only what is in it. Tested by
+// tests/optimizer/event_set_test.cc.
 #pragma once
 
 #include <algorithm>

@@ -1,8 +1,9 @@
-// SPDX-License-Identifier: MIT What calls cost, to say what a procedure is worth in time. (How far ahead
-// calls are made is decided by crossings: planner.cc; whether a procedure is kept, by time: attempt.cc.) All
-// in nanoseconds. The defaults are those of the machine that the design was measured on (docs/benchmarks.md);
-// `sysvm bench --save` stores this machine's own. Uses the kernel engine's figures where they were measured,
-// else those of the user engine, which has the same interpreter. Tested by tests/optimizer/cost_test.cc.
+// SPDX-License-Identifier: MIT
+// What calls cost, to say what a procedure is worth in time. (How far ahead calls are made is decided by
+// crossings: planner.cc; whether a procedure is kept, by time: attempt.cc.) All in nanoseconds. The defaults
+// are those of the machine that the design was measured on (docs/benchmarks.md); `sysvm bench --save` stores
+// this machine's own. Uses the kernel engine's figures where they were measured, else those of the user
+// engine, which has the same interpreter. Tested by tests/optimizer/cost_test.cc.
 #pragma once
 
 #include <cstdint>

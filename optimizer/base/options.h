@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: MIT What decides what `compile` makes, and the counters of earlier runs that it
-// takes into account.
+// SPDX-License-Identifier: MIT
+// What decides what `compile` makes, and the counters of earlier runs that it takes into account.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: MIT How long a recorded program waited for storage in calls that the prefetcher
-// could have made ahead, and how long the run would take then. Nothing for a recording made with hot caches.
-// Tested by tests/optimizer/lists_test.cc.
+// SPDX-License-Identifier: MIT
+// How long a recorded program waited for storage in calls that the prefetcher could have made ahead, and how
+// long the run would take then. Nothing for a recording made with hot caches. Tested by
+// tests/optimizer/lists_test.cc.
 #pragma once
 
 #include <cstdint>

@@ -22,8 +22,8 @@
 namespace sysvm {
 namespace {
 
-constexpr size_t kItemsLeast = 32;           // fewer are read before the program is known to wait
-constexpr uint64_t kMappedWhole = 64 << 20;  // of a mapping, if memory tells what of it was touched
+constexpr size_t kItemsLeast = 32;                   // fewer are read before the program is known to wait
+constexpr uint64_t kMappedWhole = 64 << 20;          // of a mapping, if memory tells what of it was touched
 constexpr size_t kItemsWaiting = 4 * SVP_MAX_ITEMS;  // of lists that may be kept in the end
 constexpr int kForks = 64;
 

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Traces -> lists for the prefetcher (procedures/svp_lists.h): for each program
-// that was executed, what it looked up and read, in order, each path once.
+// SPDX-License-Identifier: MIT
+// Traces -> lists for the prefetcher (procedures/svp_lists.h): for each program that was executed, what it
+// looked up and read, in order, each path once.
 //
 // Sizes and mtimes are those of the files now, and links on the way are resolved now: a list is made where
 // and soon after it was recorded. What has been removed since is left out or only looked up. A program that

@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT The contiguous sequences of tokens that repeat: loops, and other repeats.
+// SPDX-License-Identifier: MIT
+// The contiguous sequences of tokens that repeat: loops, and other repeats.
 //
 // First loops are folded: a body that is repeated, a varying number of times, becomes one token, from short
 // bodies to long ones, so a body may hold shorter loops. (Two equal calls in a row, always two, are no loop.)

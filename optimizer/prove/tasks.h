@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: MIT Which process made each process of a recording, and what the two share. The
-// flags of clone3 are in memory that was not recorded, so a part of this follows from what happened then.
-// Tested by tests/optimizer/replay_test.cc.
+// SPDX-License-Identifier: MIT
+// Which process made each process of a recording, and what the two share. The flags of clone3 are in memory
+// that was not recorded, so a part of this follows from what happened then. Tested by
+// tests/optimizer/replay_test.cc.
 #pragma once
 
 #include <cstdint>

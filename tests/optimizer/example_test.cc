@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT A real occurrence beside its procedure: what the compiler keeps of the
-// recording, and what is made of notes that somebody wrote on purpose.
+// SPDX-License-Identifier: MIT
+// A real occurrence beside its procedure: what the compiler keeps of the recording, and what is made of notes
+// that somebody wrote on purpose.
 #include "optimizer/prove/example.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Text compared with a file of golden/. SYSVM_WRITE_GOLDEN=1 writes them anew;
-// read the difference before you commit it.
+// SPDX-License-Identifier: MIT
+// Text compared with a file of golden/. SYSVM_WRITE_GOLDEN=1 writes them anew; read the difference before you
+// commit it.
 #pragma once
 
 #include <gtest/gtest.h>

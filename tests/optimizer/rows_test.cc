@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Names that a program keeps in a row in memory: what is learned from pointers
-// and lengths, and what comes of it.
+// SPDX-License-Identifier: MIT
+// Names that a program keeps in a row in memory: what is learned from pointers and lengths, and what comes of
+// it.
 #include "optimizer/learn/rows.h"
 
 #include <gtest/gtest.h>

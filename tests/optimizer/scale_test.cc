@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: MIT Work grows with the recording and no faster: each stage on a recording and on
-// one that is eight times as long. What grows with the square takes 64 times as long, what does not about 8;
-// 20 is where this test draws the line. Processor time of this thread is compared with itself, the least of
-// several turns, so a busy machine does not matter.
+// SPDX-License-Identifier: MIT
+// Work grows with the recording and no faster: each stage on a recording and on one that is eight times as
+// long. What grows with the square takes 64 times as long, what does not about 8; 20 is where this test draws
+// the line. Processor time of this thread is compared with itself, the least of several turns, so a busy
+// machine does not matter.
 #include <gtest/gtest.h>
 #include <time.h>
 

@@ -1,6 +1,7 @@
-// SPDX-License-Identifier: MIT Golden text of every stage between a recording and byte code: what follows a
-// trigger, what is asked about each entry of a directory, the plan, the code before it is assembled, the
-// procedure. One file of golden/ for each program.
+// SPDX-License-Identifier: MIT
+// Golden text of every stage between a recording and byte code: what follows a trigger, what is asked about
+// each entry of a directory, the plan, the code before it is assembled, the procedure. One file of golden/
+// for each program.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: MIT A small application whose calls go through the ahead half, in this very
-// process: real calls, real engine, and every decision in the open. What libsysvm/shim/process/ does for a
-// patched site is done here by hand.
+// SPDX-License-Identifier: MIT
+// A small application whose calls go through the ahead half, in this very process: real calls, real engine,
+// and every decision in the open. What libsysvm/shim/process/ does for a patched site is done here by hand.
 #pragma once
 
 #include <fcntl.h>

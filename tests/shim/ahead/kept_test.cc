@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Paths that are kept (kept.c), behind a lock as a database takes it: the
-// journal is looked for each time, the file is open for writing.
+// SPDX-License-Identifier: MIT
+// Paths that are kept (kept.c), behind a lock as a database takes it: the journal is looked for each time,
+// the file is open for writing.
 #include <gtest/gtest.h>
 
 #include <cerrno>

@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT A signal handler at every instruction of the ahead half, one after the other:
-// the processor's trap flag stops after each, and at one of them the handler makes calls of its own.
+// SPDX-License-Identifier: MIT
+// A signal handler at every instruction of the ahead half, one after the other: the processor's trap flag
+// stops after each, and at one of them the handler makes calls of its own.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
