@@ -26,37 +26,32 @@
 #include "libsysvm/sites/elf_image.h"
 #include "libsysvm/sites/frames.h"
 
-namespace sysvm
-{
+namespace sysvm {
 
 // An address, and the instruction that computes it.
 struct Computed {
-	uint64_t address, by;
+  uint64_t address, by;
 };
 
-class Indirect
-{
-      public:
-	// computed: all that the file's instructions compute.
-	Indirect(const ElfImage &image, const Frames &frames, std::vector<Computed> computed);
+class Indirect {
+ public:
+  // computed: all that the file's instructions compute.
+  Indirect(const ElfImage& image, const Frames& frames, std::vector<Computed> computed);
 
-	// May something arrive at an address from low up to high, high not included?
-	bool into(uint64_t low, uint64_t high) const;
-	const std::vector<uint64_t> &targets() const
-	{
-		return targets_;
-	} // sorted; landing pads among them
+  // May something arrive at an address from low up to high, high not included?
+  bool into(uint64_t low, uint64_t high) const;
+  const std::vector<uint64_t>& targets() const { return targets_; }  // sorted; landing pads among them
 
-      private:
-	bool in_code(uint64_t vaddr) const;
-	void add(uint64_t vaddr);
-	void add_table(const ElfImage &image, uint64_t vaddr, uint64_t next, const Function *f);
-	void add_words(std::span<const uint8_t> bytes);
-	void add_pads(const ElfImage &image, const Function &f);
+ private:
+  bool in_code(uint64_t vaddr) const;
+  void add(uint64_t vaddr);
+  void add_table(const ElfImage& image, uint64_t vaddr, uint64_t next, const Function* f);
+  void add_words(std::span<const uint8_t> bytes);
+  void add_pads(const ElfImage& image, const Function& f);
 
-	std::vector<ExecRange> code_;
-	std::vector<uint64_t> targets_;			      // sorted
-	std::vector<std::pair<uint64_t, uint64_t>> anywhere_; // functions whose landing pads are not known
+  std::vector<ExecRange> code_;
+  std::vector<uint64_t> targets_;                        // sorted
+  std::vector<std::pair<uint64_t, uint64_t>> anywhere_;  // functions whose landing pads are not known
 };
 
-} // namespace sysvm
+}  // namespace sysvm

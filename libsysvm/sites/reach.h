@@ -26,39 +26,37 @@
 #include "libsysvm/sites/indirect.h"
 #include "libsysvm/sites/sweep.h"
 
-namespace sysvm
-{
+namespace sysvm {
 
-class Reach
-{
-      public:
-	Reach(const ElfImage &image, const Frames &frames);
+class Reach {
+ public:
+  Reach(const ElfImage& image, const Frames& frames);
 
-	// Does a path come upon an instruction that begins here? True inside of a function.
-	bool may_run(uint64_t vaddr) const;
-	// In a gap with a jump to a computed address: anything there may be code.
-	bool unknown(uint64_t vaddr) const;
+  // Does a path come upon an instruction that begins here? True inside of a function.
+  bool may_run(uint64_t vaddr) const;
+  // In a gap with a jump to a computed address: anything there may be code.
+  bool unknown(uint64_t vaddr) const;
 
-      private:
-	struct Part { // of an executable section
-		ExecRange range;
-		Bitmap starts;
-	};
+ private:
+  struct Part {  // of an executable section
+    ExecRange range;
+    Bitmap starts;
+  };
 
-	void enter(uint64_t vaddr);
-	void follow();
-	Part *part_of(uint64_t vaddr);
-	bool decode(const ZydisDecoder &decoder, uint64_t vaddr, ZydisDecodedInstruction &out);
-	void leads(const ZydisDecodedInstruction &i, uint64_t vaddr, std::vector<Computed> *computed);
-	void scan_function(const Function &f, std::vector<Computed> &computed);
-	std::pair<uint64_t, uint64_t> gap(uint64_t vaddr) const;
+  void enter(uint64_t vaddr);
+  void follow();
+  Part* part_of(uint64_t vaddr);
+  bool decode(const ZydisDecoder& decoder, uint64_t vaddr, ZydisDecodedInstruction& out);
+  void leads(const ZydisDecodedInstruction& i, uint64_t vaddr, std::vector<Computed>* computed);
+  void scan_function(const Function& f, std::vector<Computed>& computed);
+  std::pair<uint64_t, uint64_t> gap(uint64_t vaddr) const;
 
-	const Frames &frames_;
-	bool fixed_;
-	std::vector<Part> parts_;
-	std::vector<uint64_t> waiting_;
-	std::vector<std::pair<uint64_t, uint64_t>> wild_; // gaps that are unknown
-	ZydisDecoder decoder_, fast_;
+  const Frames& frames_;
+  bool fixed_;
+  std::vector<Part> parts_;
+  std::vector<uint64_t> waiting_;
+  std::vector<std::pair<uint64_t, uint64_t>> wild_;  // gaps that are unknown
+  ZydisDecoder decoder_, fast_;
 };
 
-} // namespace sysvm
+}  // namespace sysvm
