@@ -550,7 +550,8 @@ TEST_F(Mounts, ADirectoryWithAMountPointOfAnotherKindIsAvoided) {
 }
 
 TEST_F(Mounts, NothingIsLookedAtUnderAMountThatMayWait) {
-  // Below the FUSE mount nothing may be looked at, so its directory is not among those avoided: nobody lists it.
+  // Below the FUSE mount nothing may be looked up, so its directory is not among those avoided: nobody lists
+  // it.
   ASSERT_TRUE(
       take("22 1 254:0 / / rw - ext4 /dev/vda rw\n"
            "24 22 0:30 / /usr rw - fuse.sshfs host: rw\n"
