@@ -17,6 +17,7 @@ check:
 check-fresh:
 	@scripts/check-fresh
 check-kernels: build
+	@scripts/install-deps scripts/packages-containers.txt
 	@scripts/check-kernels
 check-kasan: build
 	@scripts/check-kasan
