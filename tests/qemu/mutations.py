@@ -280,7 +280,7 @@ MUTATIONS = [
     one("only directories have names", "names.c", "!d_can_lookup(dentry) || ", "",
         "descriptors_that_are_no_directory_take_the_plain_path"),
     # Of these two no dentry has the name.
-    one("a path is no name", "names.c", " || memchr(name, '/', n))", ")",
+    one("a path is no name", "user_words.h", "if (has_zero(word ^ slashes, &of_slash, &constants))", "if (0)",
         "what_is_no_name_takes_the_plain_path", passes=True),
     one("nor are the dots", "names.c", "if (name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.')))",
         "if (0)", "what_is_no_name_takes_the_plain_path", passes=True),
@@ -347,10 +347,11 @@ MUTATIONS += [
         "\tprocedure->charge = (struct sysvm_charge){ 0 };\n\tcall_rcu", "what_waits_to_be_freed_is_charged"),
 
     # Branch history: a probe counts the clearing
-    one("cleared before a load", "kernel_env.h", "\tsysvm_forget_branches();\n\treturn copy_from_user",
-        "\treturn copy_from_user", CLEARED),
-    one("cleared before a store", "kernel_env.h", "\tsysvm_forget_branches();\n\treturn copy_to_user",
-        "\treturn copy_to_user", CLEARED),
+    one("cleared before a load", "kernel_env.h", "\tsysvm_forget_branches();\n\tif (n != sizeof(value)) /*",
+        "\tif (n != sizeof(value)) /*", CLEARED),
+    one("cleared before a store", "kernel_env.h",
+        "\tsysvm_forget_branches();\n\tif (n != sizeof(value))\n\t\treturn copy_to_user",
+        "\tif (n != sizeof(value))\n\t\treturn copy_to_user", CLEARED),
     one("cleared before a call", "dispatch.h", "\tsysvm_forget_branches();\n\treturn sysvm_dispatch_row",
         "\treturn sysvm_dispatch_row", CLEARED),
     one("cleared after the end", "run.c", "\tsysvm_forget_branches(); /* The way out", "\t/* The way out",
