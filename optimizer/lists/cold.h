@@ -14,7 +14,8 @@ namespace sysvm {
 
 struct ColdOutlook {
   uint64_t wall_ns = 0;
-  uint64_t waited_ns = 0;  // in such calls of first threads
+  uint64_t waited_ns = 0;  // in such calls of first threads, beyond what they take hot
+  uint64_t names_ns = 0;   // of it: for names and directories, not for contents of files
   uint64_t calls = 0;      // that waited
   double gain() const;     // times faster, 1: nothing to gain
 };

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "optimizer/lists/cold.h"
 #include "optimizer/lists/resolver.h"
 #include "optimizer/optimizer.h"
 #include "procedures/reader.h"
@@ -254,6 +255,34 @@ TEST_F(Lists, WaitingIsWhatIsBeyondAHotCall) {
   trace.events[3].dur_ns = kWaitNs + 1000;
   trace.events[4].dur_ns = kWaitNs - 1000;
   EXPECT_EQ(lists_of({&trace})[0].waited_ns, 1000u);
+}
+
+// Of 60 calls 40 take 1 us, and 20 take 101: of these 2 ms are waited.
+ColdOutlook one_in_three_waits(const std::string& text) {
+  Trace trace = recording(text);
+  const size_t first = trace.events.size() - 60;  // before it, an open
+  for (size_t i = 0; i < trace.events.size(); ++i)
+    trace.events[i].dur_ns = i >= first && i % 3 == 2 ? 101'000 : 1'000;
+  trace.stats.emplace().wall_ns = 10'000'000;
+  const PackedTrace all = packed(trace);
+  return cold_outlook({&all});
+}
+
+TEST_F(Lists, WhatAColdRunGainsIsAShareOfWhatWasWaitedBeyondHotCalls) {
+  const std::string open = "openat(AT_FDCWD, \"" + root_ + "/f1\", O_RDWR) = 3\n";
+  const ColdOutlook names = one_in_three_waits(
+      repeated(60, "newfstatat(AT_FDCWD, \"" + root_ + "/f%d\", {st_size=5000}, 0) = 0\n"));
+  EXPECT_EQ(names.waited_ns, 2'000'000u);
+  EXPECT_EQ(names.names_ns, names.waited_ns);
+  EXPECT_EQ(names.calls, 20u);
+  EXPECT_GT(names.gain(), 1.05);
+  const ColdOutlook contents = one_in_three_waits(open + repeated(60, "pread64(3, \"x\", 1, %d) = 1\n"));
+  EXPECT_EQ(contents.waited_ns, 2'000'000u);
+  EXPECT_EQ(contents.names_ns, 0u);
+  EXPECT_GT(contents.gain(), names.gain());
+  const ColdOutlook written = one_in_three_waits(open + repeated(60, "pwrite64(3, \"x\", 1, %d) = 1\n"));
+  EXPECT_EQ(written.waited_ns, 0u);
+  EXPECT_EQ(written.gain(), 1);
 }
 
 TEST_F(Lists, CompileWritesThemUnlessNoPathMayBeKept) {
