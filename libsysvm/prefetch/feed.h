@@ -21,15 +21,15 @@
 
 struct feed_process {
 	int pid;
-	int stat_fd, sched_fd;
+	int stat_fd, sched_fd, io_fd;
 	unsigned int waits; /* a bit for each of the latest samples */
 	bool running;
 	bool alive;
 	unsigned int scans;
 	/* As the latest sample found it. */
-	uint64_t at_ns, ran_ns, delayed_ns, slices;
+	uint64_t at_ns, ran_ns, delayed_ns, slices, read_bytes;
 	uint64_t wait_from_ns; /* the first sample that found this wait, 0: none */
-	bool wait_is_long;
+	bool wait_reads, wait_is_long;
 };
 
 struct feed {

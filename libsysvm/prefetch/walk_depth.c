@@ -12,6 +12,7 @@
 #define SLOW_NS 10e6 /* for a request: a disk that seeks, or one whose time is rationed */
 #define PROBES 12
 #define PROBES_SUSPECTED 64
+#define PROBES_LATE 2 /* of them may take long where processors are busy */
 #define PROBE_CACHED_NS 100000 /* a request that took less has not waited */
 #define PROBE_SLOW_NS 5000000  /* they are small: so long only on a disk that seeks */
 
@@ -78,7 +79,7 @@ void walk_probe(struct walk *w, const struct job *j)
 		return;
 	w->probes++;
 	w->slow_probes += took >= PROBE_SLOW_NS;
-	if (w->slow_probes > !w->suspected) { /* one may be others' work */
+	if (w->slow_probes > (w->suspected ? 0 : PROBES_LATE)) {
 		w->storage = PACE_SLOW;
 		set_depth(w, 2);
 	} else if (w->probes >= (w->suspected ? PROBES_SUSPECTED : PROBES)) {

@@ -10,9 +10,11 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -29,6 +31,7 @@
 #include <vector>
 
 extern "C" {
+#include "libsysvm/prefetch/feed.h"
 #include "libsysvm/prefetch/guess.h"
 #include "libsysvm/prefetch/leases.h"
 #include "libsysvm/prefetch/mounts.h"
@@ -342,6 +345,45 @@ TEST_F(Tree, NoAutomountIsStarted) {
   });
   if (status == 77) GTEST_SKIP() << "autofs cannot be mounted here";
   EXPECT_EQ(status, 0);
+}
+
+// A wait of 0.1 ms is seldom met by a sample. The child sleeps when it is looked at.
+TEST_F(Tree, WhatWasReadFromStorageSinceTheLatestSampleIsWaitingToo) {
+  file("f", 1 << 20);
+  const int fd = ::open(at("f").c_str(), O_RDONLY);
+  int go[2], done[2];
+  ASSERT_EQ(::fsync(fd) | ::pipe(go) | ::pipe(done), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    static char buffer[1 << 20];
+    while (::read(go[0], buffer, 1) == 1) {
+      (void)!::pread(fd, buffer, sizeof buffer, 0);
+      (void)!::write(done[1], buffer, 1);
+    }
+    ::_exit(0);
+  }
+  static struct feed feed;
+  feed_init(&feed, pid);
+  feed_sample(&feed);
+  const auto seen_after_a_read = [&] {
+    char byte = 0;
+    (void)!::write(go[1], &byte, 1);
+    (void)!::read(done[0], &byte, 1);
+    ::usleep(10 * 1000);
+    return feed_sample(&feed);
+  };
+  seen_after_a_read();
+  EXPECT_FALSE(seen_after_a_read());  // cached
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  const bool seen = seen_after_a_read();
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  ::close(fd);
+  struct statfs fs {};
+  ::statfs(root_.c_str(), &fs);
+  if (fs.f_type == 0x01021994) GTEST_SKIP() << "/var/tmp is a tmpfs: nothing is read from storage";
+  EXPECT_TRUE(seen);
 }
 
 TEST(Mounts, PseudoFileSystemsAreNotReadAhead) {
