@@ -35,19 +35,40 @@
 static struct replay_script *script;
 static struct shim_stats_file file;
 static struct shim_stats *stats_out;
-static struct {
+#define KEPT_SIZE 16384 /* what is larger costs more to clear than the kernel takes for the pages that are used */
+
+struct own_memory {
 	void *at;
 	size_t size;
-} maps[MAPS];
+};
+static struct own_memory maps[MAPS];
 static unsigned int nmaps;
+/* Of the process before, the first one on top: thousands of short processes ask for the same again. */
+static struct own_memory kept[MAPS];
+static unsigned int nkept;
 
 /* --- raw system calls ----------------------------------------------------------------------------------- */
+
+static void *kept_memory(size_t size)
+{
+	for (unsigned int i = nkept; i-- > 0;) {
+		if (kept[i].size != size)
+			continue;
+		void *at = kept[i].at;
+
+		kept[i] = kept[--nkept];
+		return memset(at, 0, size);
+	}
+	return MAP_FAILED;
+}
 
 static long own_map(size_t size)
 {
 	void *at = MAP_FAILED;
 
 	if (nmaps < MAPS)
+		at = kept_memory(size);
+	if (nmaps < MAPS && at == MAP_FAILED)
 		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return -ENOMEM;
@@ -308,7 +329,11 @@ void replay_end(void)
 	ahead_settle();
 	*stats_out = file.stats;
 	while (nmaps) {
-		nmaps--;
-		munmap(maps[nmaps].at, maps[nmaps].size);
+		const struct own_memory *m = &maps[--nmaps];
+
+		if (m->size <= KEPT_SIZE && nkept < MAPS)
+			kept[nkept++] = *m;
+		else
+			munmap(m->at, m->size);
 	}
 }
