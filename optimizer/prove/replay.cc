@@ -5,14 +5,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "common/hex.h"
 #include "libsysvm/shim/replay/replay.h"
 #include "optimizer/base/calls.h"
 #include "optimizer/base/images.h"
-#include "optimizer/base/loader.h"
+#include "optimizer/prove/call_sites.h"
 #include "optimizer/prove/names_in_memory.h"
 #include "optimizer/prove/recorded_kernel.h"
 #include "optimizer/prove/shim_calls.h"
@@ -30,78 +32,9 @@ constexpr uint64_t kStart = 26, kStartWithProcedures = 36, kStartOfEachFile = 2;
 constexpr uint64_t kMappedFiles = 4;  // where the recording does not say
 constexpr int kForks = 64;            // in a row, without an exec
 constexpr size_t kTold = 4096;        // calls: how often progress is told
-constexpr size_t kNamed = 3;          // programs or objects, for each reason to go plain
+constexpr size_t kPays = 1 << 16;     // calls of a recording: fewer take one thread some ten ms
 const char* const kReasons[] = {"",        "disabled", "threads", "unseen", "shared", "rings",
                                 "seccomp", "traced",   "faults",  "libc",   "engine", "watch"};
-
-struct Site {
-  uint64_t address = 0;
-  bool loader = false;  // the dynamic loader's own: not patched
-};
-
-class Sites {
- public:
-  explicit Sites(const PackedTrace& trace) : index_(trace) {}
-  const Site& of(int32_t pid, uint64_t address, uint64_t ts_ns) {
-    auto [at, fresh] = known_.try_emplace({pid, address});
-    if (!fresh || !address) return at->second;
-    const Mapping* mapping = index_.find(pid, address, ts_ns);
-    if (!mapping) return at->second;
-    const auto [of, first] = files_.try_emplace(mapping);
-    if (first) of->second = file_of(*mapping);
-    at->second = {of->second->address_of(address - mapping->start + mapping->offset), of->second->loader};
-    return at->second;
-  }
-  // Where the event was made, and what called it. The same for all events of one kind in one image.
-  struct OfKind {
-    Site site, caller;
-  };
-  const OfKind& of(const PackedEvent& e) {
-    const uint32_t kind = e.kind().number;
-    if (kinds_.size() <= kind) kinds_.resize(std::max<size_t>(kind + 1, 2 * kinds_.size()));
-    auto& [image, found] = kinds_[kind];
-    if (image != image_) {
-      image = image_;
-      found = {of(e.pid(), e.site(), e.ts_ns()), of(e.pid(), e.caller(), e.ts_ns())};
-    }
-    return found;
-  }
-  void forget() {
-    known_.clear();
-    ++image_;
-  }
-
- private:
-  // The same for all processes that map it: thousands may.
-  struct File {
-    bool loader = false;
-    std::string build_id;
-    std::unordered_map<uint64_t, uint64_t> addresses;  // by offset
-    uint64_t address_of(uint64_t offset) {
-      uint64_t& known = addresses[offset];
-      return known ? known : known = sysvm::address_of(build_id, offset);
-    }
-  };
-  File* file_of(const Mapping& mapping) {
-    const auto [at, fresh] = by_path_.try_emplace({mapping.path, mapping.build_id});
-    if (fresh) {
-      at->second.loader = is_loader(mapping.path);
-      at->second.build_id = mapping.build_id;
-    }
-    return &at->second;
-  }
-  struct Hash {
-    size_t operator()(const std::pair<int32_t, uint64_t>& k) const {
-      return (k.second ^ static_cast<uint64_t>(k.first)) * 0x9e3779b97f4a7c15ull >> 7;
-    }
-  };
-  MappingIndex index_;
-  std::map<std::pair<std::string, std::string>, File> by_path_;
-  std::unordered_map<const Mapping*, File*> files_;
-  std::unordered_map<std::pair<int32_t, uint64_t>, Site, Hash> known_;
-  std::vector<std::pair<uint64_t, OfKind>> kinds_;  // by number; with the image that it was found for
-  uint64_t image_ = 0;
-};
 
 // A process is handed the procedures that were made for its program and no others: each start checks the
 // whole file, and each call goes through its triggers, so that every process would pay for a file for a whole
@@ -138,10 +71,14 @@ class Loaded {
   std::unordered_map<std::string, Own> own_;
 };
 
+using Processes = std::map<int32_t, std::vector<const PackedEvent*>>;
+
 class Player {
  public:
-  Player(Loaded& files, const PackedTrace& trace, const ReplayOptions& options, Replay& out)
-      : files_(files),
+  Player(const replay_functions& shim, Loaded& files, const PackedTrace& trace, const ReplayOptions& options,
+         Replay& out)
+      : shim_(shim),
+        files_(files),
         trace_(trace),
         options_(options),
         out_(out),
@@ -161,6 +98,11 @@ class Player {
     script_.resolve = [](void*, const svp_place* place) {
       return address_of(to_hex({place->build_id, place->build_id_len}), place->offset);
     };
+    if (options.fates)
+      for (const PackedEvent& e : trace.events) {
+        number_.emplace(&e, options.fates->size());
+        options.fates->push_back(CallFate::kPlain);
+      }
     for (const Mapping& m : trace.mappings) {
       mapped_[m.pid].push_back(&m);
       if (options.unseen && !unseen_.contains(m.pid) && options.unseen(m.path, m.build_id))
@@ -171,20 +113,11 @@ class Player {
                        [](const Mapping* a, const Mapping* b) { return a->seen_ns < b->seen_ns; });
   }
 
-  void run() {
-    std::map<int32_t, std::vector<const PackedEvent*>> processes;
-    std::unordered_map<int32_t, size_t> sizes;  // so that no vector grows: it would be there twice
-    for (const PackedEvent& e : trace_.events) ++sizes[e.pid()];
-    for (const auto& [pid, size] : sizes) processes[pid].reserve(size);
-    for (const PackedEvent& e : trace_.events) {
-      processes[e.pid()].push_back(&e);
-      if (!options_.fates) continue;
-      number_.emplace(&e, options_.fates->size());
-      options_.fates->push_back(CallFate::kPlain);
-    }
-    for (auto& [pid, events] : processes) {
-      play(pid, events);
-      events = {};
+  // All calls of these, which are not needed afterwards.
+  void run(Processes::iterator from, Processes::iterator to) {
+    for (; from != to; ++from) {
+      play(from->first, from->second);
+      from->second = {};
     }
   }
 
@@ -247,7 +180,7 @@ class Player {
         begin(e);
       }
       if (e.has(kSignal)) {
-        if (begun) replay_signal();
+        if (begun) shim_.signal();
         continue;
       }
       if (!counts(e)) continue;
@@ -273,9 +206,9 @@ class Player {
     settings.age_ms = options_.age_ms;
     settings.relaxed_age = options_.relaxed_age;
     pid_ = first.pid();
-    const int reason = replay_begin(&settings, &script_, &stats_);
+    const int reason = shim_.begin(&settings, &script_, &stats_);
     start_ = crossings_of_start(!reason);
-    if (!reason && unseen_object()) replay_stop(SHIM_OFF_UNSEEN);
+    if (!reason && unseen_object()) shim_.stop(SHIM_OFF_UNSEEN);
   }
 
   // A fork's child maps what its parent did.
@@ -310,8 +243,8 @@ class Player {
     call.site = site.address;
     call.sp = reinterpret_cast<uint64_t>(stack);
     if (e.nr() == SYSVM_NR_clone3 || e.nr() == SYSVM_NR_clone) script_.clone_flags = tasks_.clone_flags(e);
-    now_.too_old += replay_too_old();
-    const int verdict = replay_call(&call);
+    now_.too_old += shim_.too_old();
+    const int verdict = shim_.call(&call);
     if (verdict == SHIM_ANSWERED) {
       if (options_.fates)
         (*options_.fates)[number_.at(&e)] = kernel_->made() ? CallFate::kRuns : CallFate::kAnswered;
@@ -323,11 +256,11 @@ class Player {
     ++now_.left_by_nr[static_cast<uint32_t>(e.nr())];
     kernel_->made_plainly();
     call.result = e.ret();
-    replay_after(&call, verdict);
+    shim_.after(&call, verdict);
   }
 
   void end() {
-    replay_end();
+    shim_.end();
     now_.forwarded += stats_.forwarded;
     now_.plain += stats_.plain;
     now_.runs += stats_.runs;
@@ -356,10 +289,10 @@ class Player {
     off.calls += now_.calls;
     const std::string* object = reason == SHIM_OFF_UNSEEN ? unseen_object() : nullptr;
     const std::string& name = object ? *object : program_;
-    if (off.of.size() < kNamed && std::find(off.of.begin(), off.of.end(), name) == off.of.end())
-      off.of.push_back(name);
+    off.name(name);
   }
 
+  const replay_functions& shim_;
   Loaded& files_;
   const PackedTrace& trace_;
   const ReplayOptions& options_;
@@ -391,23 +324,82 @@ class Player {
   uint64_t start_ = 0;
 };
 
-}  // namespace
-
-Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const PackedTrace*>& traces,
-                      const ReplayOptions& options) {
-  Loaded files(TRY(read_svp(svp)));
+Replay of_nothing(const Loaded& files) {
   Replay out;
-  if (options.progress) {
-    uint64_t events = 0;
-    for (const PackedTrace* trace : traces) events += trace->events.size();
-    options.progress->begin(events);
-  }
   for (const Procedure& p : files.all().procs) {
     ReplayedProcedure& r = out.procedures.emplace_back();
     r.name = p.name;
     r.mode = svp_mode_name(p.mode);
   }
-  for (const PackedTrace* trace : traces) Player(files, *trace, options, out).run();
+  return out;
+}
+
+Processes processes_of(const PackedTrace& trace) {
+  Processes processes;
+  std::unordered_map<int32_t, size_t> sizes;  // so that no vector grows: it would be there twice
+  for (const PackedEvent& e : trace.events) ++sizes[e.pid()];
+  for (const auto& [pid, size] : sizes) processes[pid].reserve(size);
+  for (const PackedEvent& e : trace.events) processes[e.pid()].push_back(&e);
+  return processes;
+}
+
+size_t threads_for(const PackedTrace& trace, const Processes& processes, const ReplayOptions& options) {
+  if (options.fates) return 1;
+  size_t threads = options.threads;
+  if (!threads) threads = trace.events.size() < kPays ? 1 : std::thread::hardware_concurrency();
+  return std::clamp<size_t>(threads, 1, std::min<size_t>(REPLAY_COPIES, processes.size()));
+}
+
+// Each thread takes processes that stand next to each other, with about as many calls as the others', and
+// what they count is added in that order: the sums are the same, however many there are.
+void play_all(Loaded& files, const PackedTrace& trace, const ReplayOptions& options, Replay& out) {
+  static const replay_functions* const kShims[REPLAY_COPIES] = {&replay_copy_1, &replay_copy_2,
+                                                                &replay_copy_3, &replay_copy_4};
+  Processes processes = processes_of(trace);
+  if (processes.empty()) return;
+  const size_t threads = threads_for(trace, processes, options);
+  if (threads == 1) {
+    Player(*kShims[0], files, trace, options, out).run(processes.begin(), processes.end());
+    return;
+  }
+  struct Part {
+    Loaded files;
+    Replay counts;
+    std::unique_ptr<Player> player;
+    Processes::iterator from, to;
+  };
+  std::deque<Part> parts;
+  size_t calls = 0;
+  for (auto next = processes.begin(); next != processes.end();) {
+    Part& part = parts.emplace_back(Part{files, of_nothing(files), nullptr, next, next});
+    while (next != processes.end() && calls * threads < trace.events.size() * parts.size())
+      calls += (next++)->second.size();
+    part.to = next;
+    // Here, since what it asks (ReplayOptions::unseen) need not be safe to ask from a thread.
+    part.player =
+        std::make_unique<Player>(*kShims[parts.size() - 1], part.files, trace, options, part.counts);
+  }
+  {
+    std::vector<std::jthread> running;
+    for (size_t i = 1; i < parts.size(); ++i)
+      running.emplace_back([&part = parts[i]] { part.player->run(part.from, part.to); });
+    parts[0].player->run(parts[0].from, parts[0].to);
+  }
+  for (const Part& part : parts) out.append(part.counts);
+}
+
+}  // namespace
+
+Result<Replay> replay(std::span<const uint8_t> svp, const std::vector<const PackedTrace*>& traces,
+                      const ReplayOptions& options) {
+  Loaded files(TRY(read_svp(svp)));
+  Replay out = of_nothing(files);
+  if (options.progress) {
+    uint64_t events = 0;
+    for (const PackedTrace* trace : traces) events += trace->events.size();
+    options.progress->begin(events);
+  }
+  for (const PackedTrace* trace : traces) play_all(files, *trace, options, out);
   return out;
 }
 

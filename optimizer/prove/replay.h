@@ -14,7 +14,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "common/progress.h"
@@ -41,6 +40,8 @@ struct ReplayOptions {
   // Of each event, in the order of the recordings. Null: nobody asks.
   std::vector<CallFate>* fates = nullptr;
   Progress* progress = nullptr;  // calls
+  // That replay the processes of a recording side by side; 0: as many as there are processors, where it pays.
+  unsigned threads = 0;
 };
 
 struct ReplayedProcedure {
@@ -63,8 +64,8 @@ struct ReplayCounts {
   uint64_t inner = 0;     // calls made inside runs, triggers included: with the user engine each is an entry
   uint64_t shimmed = 0;   // processes in which the shim starts
   uint64_t too_old = 0;   // runs of which answers had waited longer than ReplayOptions::age_ms: dropped
-  std::unordered_map<uint32_t, uint64_t> ahead_by_nr;
-  std::unordered_map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
+  std::map<uint32_t, uint64_t> ahead_by_nr;
+  std::map<uint32_t, uint64_t> left_by_nr;  // calls of the program that stay entries
 
   double factor() const { return entries ? static_cast<double>(calls) / static_cast<double>(entries) : 1; }
   double unused_share() const {
@@ -81,6 +82,8 @@ struct WentPlain {  // processes that made plain calls, for one reason
   uint64_t processes = 0;
   uint64_t calls = 0;           // all of theirs
   std::vector<std::string> of;  // programs, or the objects that are the reason: a few names
+  static constexpr size_t kNamed = 3;
+  void name(const std::string& program);
 };
 
 struct Replay : ReplayCounts {
@@ -89,6 +92,7 @@ struct Replay : ReplayCounts {
   uint64_t wrong = 0;                            // answers that differ from the recording's
   std::string wrong_why;
   std::vector<ReplayedProcedure> procedures;
+  void append(const Replay& later);  // of the same file, on processes that come after these
 };
 
 // svp: the bytes of a procedure file. The recordings are added up.

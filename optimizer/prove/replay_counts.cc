@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sums of a replay, and what they are worth. Tested by tests/optimizer/cost_test.cc.
+#include <algorithm>
+
 #include "optimizer/prove/replay.h"
 
 namespace sysvm {
@@ -24,6 +26,33 @@ void ReplayCounts::add(const ReplayCounts& other) {
     this->*field += other.*field;
   for (const auto& [nr, n] : other.ahead_by_nr) ahead_by_nr[nr] += n;
   for (const auto& [nr, n] : other.left_by_nr) left_by_nr[nr] += n;
+}
+
+void WentPlain::name(const std::string& program) {
+  if (of.size() < kNamed && std::find(of.begin(), of.end(), program) == of.end()) of.push_back(program);
+}
+
+void Replay::append(const Replay& later) {
+  add(later);
+  for (const auto& [reason, plain] : later.off) {
+    WentPlain& here = off[reason];
+    here.processes += plain.processes;
+    here.calls += plain.calls;
+    for (const std::string& program : plain.of) here.name(program);
+  }
+  for (const auto& [program, counts] : later.programs) programs[program].add(counts);
+  if (!wrong) wrong_why = later.wrong_why;
+  wrong += later.wrong;
+  for (size_t i = 0; i < procedures.size(); ++i) {
+    ReplayedProcedure& here = procedures[i];
+    const ReplayedProcedure& there = later.procedures[i];
+    here.runs += there.runs;
+    here.hits += there.hits;
+    here.misses += there.misses;
+    here.undone += there.undone;
+    here.off += there.off;
+    here.last_ns = std::max(here.last_ns, there.last_ns);
+  }
 }
 
 double user_saved_ns(const CostModel& cost, const ReplayCounts& r) {

@@ -179,6 +179,49 @@ TEST(Replay, RecordingsAreAddedUp) {
   EXPECT_EQ(both->entries, a->entries + b->entries);
 }
 
+// Processes of several programs, some of them plain, one of which does as much as all others.
+TEST(Replay, CountsTheSameHoweverManyThreadsReplay) {
+  Trace trace = recording(repeated(200, kMd5sum));
+  for (int32_t pid = 101; pid < 140; ++pid) {
+    Process p = trace.processes[0];
+    p.pid = pid;
+    p.exe = "/bin/program" + std::to_string(pid % 7);
+    trace.processes.push_back(p);
+    add_calls(trace, repeated(pid % 5 + 1, pid % 2 ? kMd5sum : kGrepFile), pid, pid);
+    if (pid % 3) continue;
+    add_calls(trace, "close(99) = -9\n", pid, pid + 1000);  // a second thread: plain from here on
+    add_calls(trace, repeated(3, kMd5sum), pid, pid);
+  }
+  const std::vector<uint8_t> svp = procedures(repeated(20, kMd5sum));
+  const auto text = [&](unsigned threads) {
+    ReplayOptions options;
+    options.threads = threads;
+    const Result<Replay> r = replay(svp, {&trace}, options);
+    EXPECT_TRUE(r) << r.message();
+    std::string out = std::to_string(r->wrong) + r->wrong_why;
+    const auto add = [&](const ReplayCounts& c) {
+      for (const uint64_t n : {c.processes, c.calls, c.entries, c.unseen, c.plain, c.forwarded, c.runs, c.own,
+                               c.answered, c.ahead, c.used, c.inner, c.shimmed, c.too_old})
+        out += " " + std::to_string(n);
+      for (const auto* by_nr : {&c.ahead_by_nr, &c.left_by_nr})
+        for (const auto& [nr, n] : *by_nr) out += " " + std::to_string(nr) + ":" + std::to_string(n);
+    };
+    add(*r);
+    for (const auto& [program, counts] : r->programs) out += "\n" + program, add(counts);
+    for (const auto& [reason, plain] : r->off) {
+      out += "\n" + reason + std::to_string(plain.processes) + " " + std::to_string(plain.calls);
+      for (const std::string& name : plain.of) out += " " + name;
+    }
+    for (const ReplayedProcedure& p : r->procedures)
+      for (const uint64_t n : {p.runs, p.hits, p.misses, p.undone, p.off, p.last_ns})
+        out += " " + std::to_string(n);
+    return out;
+  };
+  const std::string one = text(1);
+  EXPECT_NE(one.find("threads13"), std::string::npos) << one;
+  for (unsigned threads = 2; threads <= 5; ++threads) EXPECT_EQ(text(threads), one) << threads;
+}
+
 TEST(Replay, RefusesWhatIsNoProcedureFile) {
   const std::vector<uint8_t> bytes(100, 7);
   EXPECT_FALSE(replay(bytes, std::vector<const PackedTrace*>{}));

@@ -337,3 +337,13 @@ void replay_end(void)
 			munmap(m->at, m->size);
 	}
 }
+
+const struct replay_functions replay_copy_1 = {
+	.begin = replay_begin,
+	.call = replay_call,
+	.after = replay_after,
+	.too_old = replay_too_old,
+	.signal = replay_signal,
+	.stop = replay_stop,
+	.end = replay_end,
+};

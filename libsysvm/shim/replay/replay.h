@@ -6,7 +6,8 @@
  * (optimizer/prove/replay.cc), so what it predicts is decided by the code that will run.
  *
  * One replay at a time: the shim has one state for a process. Only these functions are visible outside
- * (the object is linked on its own and every other symbol made local).
+ * (the object is linked on its own and every other symbol made local). So that several processors can replay,
+ * the object is there more than once, each time with a state of its own and a table of functions to reach it.
  */
 #ifndef SYSVM_SHIM_REPLAY_H
 #define SYSVM_SHIM_REPLAY_H
@@ -49,6 +50,19 @@ bool replay_outstanding(void); /* something is that may answer a call */
 void replay_signal(void); /* a handler was entered */
 void replay_stop(enum shim_reason reason); /* what process/ would find out by itself */
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
+
+struct replay_functions {
+	int (*begin)(const struct shim_settings *settings, struct replay_script *script, struct shim_stats *stats);
+	int (*call)(struct shim_call *call);
+	void (*after)(struct shim_call *call, int verdict);
+	bool (*too_old)(void);
+	void (*signal)(void);
+	void (*stop)(enum shim_reason reason);
+	void (*end)(void);
+};
+#define REPLAY_COPIES 4 /* as many as CMakeLists.txt makes */
+/* The first one's functions are those above. */
+extern const struct replay_functions replay_copy_1, replay_copy_2, replay_copy_3, replay_copy_4;
 
 /* --- trial.c: one procedure, the file's first ---------------------------------------------------------- */
 
