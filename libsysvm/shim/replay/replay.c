@@ -35,7 +35,7 @@
 static struct replay_script *script;
 static struct shim_stats_file file;
 static struct shim_stats *stats_out;
-#define KEPT_SIZE 16384 /* what is larger costs more to clear than the kernel takes for the pages that are used */
+#define KEPT_SIZE 16384 /* to clear more costs more than new pages where they are used */
 
 struct own_memory {
 	void *at;

@@ -52,7 +52,8 @@ void replay_stop(enum shim_reason reason); /* what process/ would find out by it
 void replay_end(void); /* the process ends: counters are complete, memory is given back */
 
 struct replay_functions {
-	int (*begin)(const struct shim_settings *settings, struct replay_script *script, struct shim_stats *stats);
+	int (*begin)(const struct shim_settings *settings, struct replay_script *script,
+		     struct shim_stats *stats);
 	int (*call)(struct shim_call *call);
 	void (*after)(struct shim_call *call, int verdict);
 	bool (*too_old)(void);
