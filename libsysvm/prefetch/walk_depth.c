@@ -10,6 +10,7 @@
 #define PERIOD_NS 10000000u
 #define PERIOD_MAX_NS 500000000u
 #define SLOW_NS 10e6 /* for a request: a disk that seeks, or one whose time is rationed */
+#define BYTE_NS 10 /* what a disk of any kind may take to transfer one */
 #define PROBES 12
 #define PROBES_SUSPECTED 64
 #define PROBES_LATE 2 /* of them may take long where processors are busy */
@@ -71,8 +72,10 @@ static bool keep_direction(const struct walk *w, double rate)
 /* The first requests: is storage as fast as it looks? */
 void walk_probe(struct walk *w, const struct job *j)
 {
+	const uint64_t transfer = j->reg[REG_BYTES] * BYTE_NS;
 	uint64_t took = walk_now_ns() - j->began_ns;
 
+	took = took > transfer ? took - transfer : 0;
 	if (took > w->period_longest)
 		w->period_longest = took;
 	if (!walk_probes(w) || took < PROBE_CACHED_NS)
