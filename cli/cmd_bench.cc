@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -89,14 +88,6 @@ Here here() {
   return out;
 }
 
-// libexec/sysvm/sysvm -> libexec/sysvm/NAME, built and installed alike.
-std::string helper(std::string_view name, std::string* self) {
-  char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
-  *self = n > 0 ? std::string(path, static_cast<size_t>(n)) : "sysvm";
-  return fmt::format("{}/{}", self->substr(0, self->find_last_of('/')), name);
-}
-
 double spread(const Figure& f) { return f.min > 0 ? 100 * (f.median - f.min) / f.min : 0; }
 
 void print_text(const Report& report, const Here& machine) {
@@ -171,7 +162,7 @@ int cmd_bench(const Words& words) {
       "--json", json,
       "one object, schema 1: crossing_ns and so on, figures by name (min, median, max, repetitions), absent");
   if (const auto code = opts.parse(words)) return *code;
-  options.loop = helper("shim_loop", &options.sysvm);
+  options.loop = install_prefix() + "/libexec/sysvm/shim_loop";
   options.sysvm = install_prefix() + "/bin/sysvm";  // as users call it
   Report report;
   std::optional<Ticker> ticker("bench: calls and the machine");

@@ -23,28 +23,17 @@
 #include "procedures/reader.h"
 
 namespace sysvm {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EmittedInfo, name, mode, exe, seen, hits, misses, undone, saved_ns,
+                                   saved_low_ns, saved_high_ns, break_even_ns, stop)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DroppedInfo, trigger, exe, seen, reason)
+
 namespace {
 
 constexpr size_t kLine = 1000;  // names come from the recorded run, which may have been anybody's
 
 nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost, const Verdict& verdict,
                        const ColdOutlook& cold, const std::string& output) {
-  nlohmann::json emitted = nlohmann::json::array(), dropped = nlohmann::json::array();
-  for (const EmittedInfo& e : c.emitted)
-    emitted.push_back({{"name", e.name},
-                       {"mode", e.mode},
-                       {"exe", e.exe},
-                       {"seen", e.seen},
-                       {"hits", e.hits},
-                       {"misses", e.misses},
-                       {"undone", e.undone},
-                       {"saved_ns", e.saved_ns},
-                       {"saved_low_ns", e.saved_low_ns},
-                       {"saved_high_ns", e.saved_high_ns},
-                       {"break_even_ns", e.break_even_ns},
-                       {"stop", e.stop}});
-  for (const DroppedInfo& d : c.dropped)
-    dropped.push_back({{"trigger", d.trigger}, {"exe", d.exe}, {"seen", d.seen}, {"reason", d.reason}});
   return {{"schema", 1},
           {"output", output},
           {"bytes", c.svp.size()},
@@ -57,8 +46,8 @@ nlohmann::json to_json(const Compiled& c, const Replay& r, const CostModel& cost
           {"costs", cost.source},
           {"ahead", r.ahead},
           {"used", r.used},
-          {"procedures", emitted},
-          {"dropped", dropped},
+          {"procedures", c.emitted},
+          {"dropped", c.dropped},
           {"lists", lists_json(c.file.lists)},
           {"cold", {{"waited_ns", cold.waited_ns}, {"calls", cold.calls}, {"gain", cold.gain()}}}};
 }

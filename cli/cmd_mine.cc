@@ -18,6 +18,10 @@
 #include "optimizer/prove/replay.h"
 
 namespace sysvm {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MinedCall, name, args, result, known)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Advice, text, calls, saved_ns)
+
 namespace {
 
 constexpr size_t kLine = 1000;           // names come from the recorded run, which may have been anybody's
@@ -114,9 +118,6 @@ void print(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
 nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostModel& cost) {
   nlohmann::json sequences = nlohmann::json::array();
   for (const MinedSequence& s : r.sequences) {
-    nlohmann::json calls = nlohmann::json::array();
-    for (const MinedCall& c : s.calls)
-      calls.push_back({{"name", c.name}, {"args", c.args}, {"result", c.result}, {"known", c.known}});
     sequences.push_back({{"count", s.count},
                          {"events", s.events},
                          {"known", s.known},
@@ -125,11 +126,8 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostMo
                          {"held_out", s.held_out},
                          {"failed", s.failed},
                          {"contradicted", s.contradicted},
-                         {"calls", calls}});
+                         {"calls", s.calls}});
   }
-  nlohmann::json advice = nlohmann::json::array();
-  for (const Advice& a : outlook.advice)
-    advice.push_back({{"text", a.text}, {"calls", a.calls}, {"saved_ns", a.saved_ns}});
   return {
       {"schema", 1},
       {"calls", r.calls},
@@ -144,7 +142,7 @@ nlohmann::json to_json(const MineReport& r, const Outlook& outlook, const CostMo
       {"verdict", outlook.safe ? to_json(outlook.verdict, *outlook.safe, cost) : nlohmann::json()},
       {"cold",
        {{"waited_ns", outlook.cold.waited_ns}, {"calls", outlook.cold.calls}, {"gain", outlook.cold.gain()}}},
-      {"advice", advice},
+      {"advice", outlook.advice},
       {"sequences", sequences}};
 }
 

@@ -8,6 +8,7 @@
 #include "cli/base/messages.h"
 #include "cli/base/options.h"
 #include "cli/base/values.h"
+#include "cli/event_filter.h"
 #include "cli/traced_command.h"
 #include "common/foreground.h"
 #include "common/numbers.h"
@@ -54,15 +55,12 @@ struct Raw {
 // Whom to record. An error is a mistake of usage.
 Result<> take_scope(const Raw& raw, RecordOptions& options) {
   for (const std::string& list : raw.pids)
-    for (size_t at = 0; at <= list.size();) {
-      const size_t comma = std::min(list.find(',', at), list.size());
-      const std::string one = list.substr(at, comma - at);
+    for (const std::string& one : split_at_commas(list)) {
       char* end;
       const long pid = strtol(one.c_str(), &end, 10);
       if (one.empty() || *end || pid <= 0 || pid > INT32_MAX)
         return error("-p {}: expected a process id, or some with commas", list);
       options.pids.push_back(static_cast<int32_t>(pid));
-      at = comma + 1;
     }
   options.cgroup = raw.cgroup;
   options.all = raw.all;

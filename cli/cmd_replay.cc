@@ -16,21 +16,15 @@
 #include "procedures/reader.h"
 
 namespace sysvm {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ReplayedProcedure, name, mode, runs, hits, misses, undone, off)
+
 namespace {
 
 nlohmann::json to_json(const Replay& r, const CostModel& cost, uint64_t wall) {
   const double saved = saved_ns(cost, r);
   nlohmann::json off = nlohmann::json::object();
   for (const auto& [reason, plain] : r.off) off[reason] = plain.processes;
-  nlohmann::json procedures = nlohmann::json::array();
-  for (const ReplayedProcedure& p : r.procedures)
-    procedures.push_back({{"name", p.name},
-                          {"mode", p.mode},
-                          {"runs", p.runs},
-                          {"hits", p.hits},
-                          {"misses", p.misses},
-                          {"undone", p.undone},
-                          {"off", p.off}});
   return {{"schema", 1},
           {"calls", r.calls},
           {"entries", r.entries},
@@ -49,7 +43,7 @@ nlohmann::json to_json(const Replay& r, const CostModel& cost, uint64_t wall) {
           {"verdict", to_json(judge(r, cost, 0, wall), r, cost)},
           {"wrong", r.wrong},
           {"off", off},
-          {"procedures", procedures}};
+          {"procedures", r.procedures}};
 }
 
 void print(const Replay& r, const CostModel& cost, uint64_t wall) {

@@ -14,8 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "cli/base/json.h"
 #include "cli/base/messages.h"
 #include "cli/commands.h"
 #include "libsysvm/prefetch/shared.h"
@@ -253,10 +253,10 @@ int cmd_run_report(const Words& words) {
   const auto json = report(o, *stats, file, prefetch);
   if (!o.stats.empty()) {
     std::ofstream out(o.stats);
-    out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    out << json_text(json);
     if (!out.flush()) log_error("{}: cannot be written: {}", o.stats, std::strerror(errno));
   }
-  if (o.json) fmt::print(stderr, "{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (o.json) fmt::print(stderr, "{}", json_line(json));
   if (o.verbose) explain(o, *stats, file, prefetch);
   return 0;
 }

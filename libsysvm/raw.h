@@ -7,7 +7,6 @@
 #ifndef SYSVM_RAW_H
 #define SYSVM_RAW_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "procedures/raw_bytes.h"

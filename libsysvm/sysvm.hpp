@@ -37,16 +37,10 @@
 #include <sysvm.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <initializer_list>
-#include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace sysvm {

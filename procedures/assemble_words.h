@@ -7,8 +7,6 @@
 #define SYSVM_ASSEMBLE_WORDS_H
 
 #include <errno.h>
-#include <limits.h>
-#include <string.h>
 
 #include "procedures/assemble.h"
 #include "vm/text.h"

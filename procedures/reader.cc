@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "common/hex.h"
 #include "common/replacing_file.h"

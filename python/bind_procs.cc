@@ -7,7 +7,6 @@
 #include "procedures/svp.h"
 #include "procedures/text.h"
 #include "python/bind.h"
-#include "traces/reader.h"
 
 namespace py = pybind11;
 

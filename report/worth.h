@@ -6,11 +6,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "common/result.h"
 #include "optimizer/base/cost.h"
 #include "optimizer/explain/verdict.h"
 #include "optimizer/prove/replay.h"

@@ -10,6 +10,7 @@
 #include <cstdarg>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 
 #include "common/unique_fd.h"
 #include "sysvm_trace.skel.h"
@@ -61,6 +62,14 @@ size_t ring_size(size_t cpus) {
   size_t size = 2u << 20;
   while (size > RING_MIN && size * cpus > (128u << 20)) size /= 2;
   return size;
+}
+
+// Calls seen(key) for each entry of the map, with its value at `value`.
+template <typename Key, typename Seen>
+void for_each_entry(const bpf_map* map, void* value, Seen seen) {
+  Key key, *previous = nullptr;
+  for (; bpf_map_get_next_key(bpf_map__fd(map), previous, &key) == 0; previous = &key)
+    if (bpf_map_lookup_elem(bpf_map__fd(map), &key, value) == 0) seen(key);
 }
 
 }  // namespace
@@ -273,40 +282,24 @@ std::vector<call_count> BpfSession::counts() const {
 
 std::vector<thread_count> BpfSession::thread_counts() const {
   std::vector<thread_count> out;
-  const int map = bpf_map__fd(impl_->skel->maps.thread_counts);
-  __u32 key, *previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &key) == 0) {
-    thread_count c;
-    if (bpf_map_lookup_elem(map, &key, &c) == 0) out.push_back(c);
-    previous = &key;
-  }
+  thread_count c;
+  for_each_entry<__u32>(impl_->skel->maps.thread_counts, &c, [&](__u32) { out.push_back(c); });
   return out;
 }
 
 std::vector<std::pair<uint32_t, image_count>> BpfSession::images() const {
   std::vector<std::pair<uint32_t, image_count>> out;
-  const int map = bpf_map__fd(impl_->skel->maps.images);
-  __u32 key, *previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &key) == 0) {
-    image_count c;
-    if (bpf_map_lookup_elem(map, &key, &c) == 0) out.emplace_back(key, c);
-    previous = &key;
-  }
+  image_count c;
+  for_each_entry<__u32>(impl_->skel->maps.images, &c, [&](__u32 number) { out.emplace_back(number, c); });
   return out;
 }
 
 std::vector<std::pair<uint64_t, uint64_t>> BpfSession::grams() const {
   std::vector<std::pair<uint64_t, uint64_t>> out;
-  const int map = bpf_map__fd(impl_->skel->maps.grams);
   std::vector<uint64_t> per_cpu(static_cast<size_t>(libbpf_num_possible_cpus()));
-  uint64_t key, *previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &key) == 0) {
-    uint64_t n = 0;
-    if (bpf_map_lookup_elem(map, &key, per_cpu.data()) == 0)
-      for (uint64_t one : per_cpu) n += one;
-    out.emplace_back(key, n);
-    previous = &key;
-  }
+  for_each_entry<uint64_t>(impl_->skel->maps.grams, per_cpu.data(), [&](uint64_t gram) {
+    out.emplace_back(gram, std::accumulate(per_cpu.begin(), per_cpu.end(), uint64_t{0}));
+  });
   return out;
 }
 

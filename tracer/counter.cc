@@ -251,16 +251,9 @@ double CallCount::quantile_ns(double share) const {
 
 Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
   exit_code = 125;
-  std::string path;
-  if (auto bad = find_executable(options.command, path)) {
-    exit_code = bad->exit_code;
-    return Error{bad->message};
-  }
+  const std::string path = TRY(find_executable(options.command, exit_code));
   Supervisor supervisor;
-  Command command = options.command;
-  command.mask = supervisor.mask_before();
-  command.child_ignored = supervisor.child_ignored();
-  HeldChild child = TRY(HeldChild::start(command, path));
+  HeldChild child = TRY(HeldChild::start(options.command, path, supervisor));
 
   EntryCounts out;
   std::unique_ptr<BpfSession> bpf;
@@ -287,7 +280,7 @@ Result<EntryCounts> count_entries(const CountOptions& options, int& exit_code) {
     TRY(count_ptrace(options, child, supervisor, out, exec_errno, step));
   if (exec_errno) {
     exit_code = exec_errno == ENOENT || exec_errno == ENOTDIR ? 127 : 126;
-    return error("{}: {}: {}", command.argv[0], step, strerror(exec_errno));
+    return error("{}: {}: {}", options.command.argv[0], step, strerror(exec_errno));
   }
   finish(out);
   return out;

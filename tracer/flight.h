@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <vector>
 
 #include "tracer/record_sink.h"

@@ -21,6 +21,7 @@
 #include <iterator>
 
 #include "tracer/bpf_records.h"
+#include "tracer/supervisor.h"
 #include "tracer/traced_memory.h"
 
 namespace sysvm {

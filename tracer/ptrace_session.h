@@ -18,7 +18,6 @@
 #include "tracer/call_table.h"
 #include "tracer/spawn.h"
 #include "tracer/stream.h"
-#include "tracer/supervisor.h"
 
 namespace sysvm {
 

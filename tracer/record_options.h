@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "common/result.h"
 #include "tracer/call_table.h"
 #include "tracer/spawn.h"
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tracer/recorder.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +22,6 @@
 #include "tracer/scope.h"
 #include "tracer/supervisor.h"
 #include "tracer/trace_header.h"
-#include "traces/calls.h"
 
 namespace sysvm {
 
@@ -48,10 +45,7 @@ class Recording {
 
   Result<> find_command() {
     if (!options_.command.argv.empty()) {
-      if (auto bad = find_executable(options_.command, path_)) {
-        exit_code_ = bad->exit_code;
-        return Error{bad->message};
-      }
+      path_ = TRY(find_executable(options_.command, exit_code_));
       return Unit{};
     }
     for (const int32_t pid : options_.pids) {
@@ -69,10 +63,7 @@ class Recording {
 
   Result<> hold_command() {
     if (path_.empty()) return Unit{};
-    Command command = options_.command;
-    command.mask = supervisor_.mask_before();
-    command.child_ignored = supervisor_.child_ignored();
-    child_.emplace(TRY(HeldChild::start(command, path_)));
+    child_.emplace(TRY(HeldChild::start(options_.command, path_, supervisor_)));
     return Unit{};
   }
 

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 #include <string_view>
 
 #include "common/foreground.h"
+#include "common/search_path.h"
 
 extern char** environ;
 
@@ -66,48 +66,17 @@ Result<Identity> find_user(const std::string& name_or_number) {
   return Identity{p->pw_uid, p->pw_gid, p->pw_name, p->pw_dir, p->pw_shell};
 }
 
-std::optional<NotRunnable> find_executable(const Command& command, std::string& path) {
-  const std::string& name = command.argv.at(0);
-  auto in_cwd = [&](const std::string& p) {
-    return p[0] == '/' || command.cwd.empty() ? p : command.cwd + "/" + p;
-  };
-  auto runnable = [&](const std::string& candidate) {
-    struct stat st;
-    if (stat(in_cwd(candidate).c_str(), &st) != 0) return errno;
-    if (S_ISDIR(st.st_mode)) return EISDIR;
-    return access(in_cwd(candidate).c_str(), X_OK) == 0 ? 0 : errno;
-  };
-  auto failed = [&](int e) {
-    const bool missing = e == ENOENT || e == ENOTDIR;
-    return NotRunnable{fmt::format("{}: {}", name, missing ? "command not found" : strerror(e)),
-                       missing ? 127 : 126};
-  };
-  if (name.empty()) return failed(ENOENT);
-  if (name.find('/') != std::string::npos) {
-    if (int e = runnable(name)) return failed(e);
-    path = name;
-    return std::nullopt;
-  }
-  const char* search = lookup(command.env, "PATH");
-  std::string_view rest = search ? search : "/usr/local/bin:/usr/bin:/bin";
-  int worst = ENOENT;
-  for (bool more = true; more;) {
-    const size_t colon = rest.find(':');
-    std::string dir(rest.substr(0, colon));
-    more = colon != std::string_view::npos;
-    if (more) rest.remove_prefix(colon + 1);
-    const std::string candidate = (dir.empty() ? "." : dir) + "/" + name;
-    const int e = runnable(candidate);
-    if (e == 0) {
-      path = candidate;
-      return std::nullopt;
-    }
-    if (e != ENOENT && e != ENOTDIR && e != EISDIR) worst = e;
-  }
-  return failed(worst);
+Result<std::string> find_executable(const Command& command, int& exit_code) {
+  int problem = 0;
+  std::string path = search_path(command.argv.at(0), problem, lookup(command.env, "PATH"), command.cwd);
+  if (!path.empty()) return path;
+  const CommandError wrong = command_error(command.argv[0], problem);
+  exit_code = wrong.exit_code;
+  return Error{wrong.message};
 }
 
-Result<HeldChild> HeldChild::start(const Command& command, const std::string& path) {
+Result<HeldChild> HeldChild::start(const Command& command, const std::string& path,
+                                   const Supervisor& supervisor) {
   int go[2], result[2];
   if (pipe2(go, O_CLOEXEC) != 0 || pipe2(result, O_CLOEXEC) != 0) return error("pipe: {}", strerror(errno));
   HeldChild child;
@@ -146,8 +115,8 @@ Result<HeldChild> HeldChild::start(const Command& command, const std::string& pa
       (void)!write(result_write.get(), &failure, sizeof failure);
       _exit(127);
     };
-    if (command.child_ignored) signal(SIGCHLD, SIG_IGN);
-    if (command.mask) sigprocmask(SIG_SETMASK, &*command.mask, nullptr);
+    if (supervisor.child_ignored()) signal(SIGCHLD, SIG_IGN);
+    sigprocmask(SIG_SETMASK, &supervisor.mask_before(), nullptr);
     // 0, 1, 2 are set through copies above 2, so that none is overwritten before it is used.
     int copies[3] = {-1, -1, -1};
     for (size_t i = 0; i < 3; ++i)

@@ -4,7 +4,6 @@
 // apart. Tested by tests/tracer/.
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -14,6 +13,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "tracer/supervisor.h"
 
 namespace sysvm {
 
@@ -30,21 +30,17 @@ struct Command {
   std::array<int, 3> fds{-1, -1, -1};           // become 0, 1, 2; -1: ours
   std::string cwd;                              // "": ours
   std::optional<Identity> user;
-  std::optional<sigset_t> mask;  // signal mask that it starts with; absent: ours
-  bool child_ignored = false;    // it starts with SIGCHLD ignored, as we did
 };
 
 // The file that execvp would run, looked for in the PATH of command.env. On failure exit_code is 126 or 127.
-struct NotRunnable {
-  std::string message;
-  int exit_code = 127;
-};
-std::optional<NotRunnable> find_executable(const Command& command, std::string& path);
+Result<std::string> find_executable(const Command& command, int& exit_code);
 
 class HeldChild {
  public:
-  // Forks; the child waits. path is what find_executable gave.
-  static Result<HeldChild> start(const Command& command, const std::string& path);
+  // Forks; the child waits. path is what find_executable gave. It begins with the signal mask, and with
+  // SIGCHLD ignored or not, as this process did before the supervisor.
+  static Result<HeldChild> start(const Command& command, const std::string& path,
+                                 const Supervisor& supervisor);
   HeldChild(HeldChild&&) = default;
   ~HeldChild();  // kills and reaps a child that was never released
 

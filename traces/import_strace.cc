@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whole lines (strace_lines.h) in order, each to what happened: halves of calls joined, times made absolute,
 // lines without a process id given to the one that they are of.
-#include <fmt/format.h>
 #include <signal.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,6 @@
 #include "cli/base/options.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 

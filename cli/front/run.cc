@@ -29,11 +29,11 @@
 #include "cli/front/front.h"
 #include "cli/front/run_options.h"
 #include "common/foreground.h"
+#include "common/search_path.h"
 #include "common/unique_fd.h"
 #include "libsysvm/prefetch/start.h"
 #include "libsysvm/run/launch.h"
 #include "libsysvm/run/memory.h"
-#include "libsysvm/run/search.h"
 #include "libsysvm/run/supervise.h"
 #include "libsysvm/shim/bundle/bundle.h"
 
@@ -178,7 +178,7 @@ class Run {
     if (const std::string problem = engine_problem(options_.shim.engine); !problem.empty())
       return plainly(problem, kExitToolFailed);
     // its command has what it asks for, not we
-    if (file_state(path_.c_str()) == file_state("/proc/self/exe"))
+    if (identity_of(path_.c_str()) == identity_of("/proc/self/exe"))
       return options_.counted() ? beside(Start()) : plainly();
     folder_ = PrivateFolder::at_default_place("starts", false);
     const std::string key = start_key(options_.shim, path_, install_prefix());

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "cli/base/help_text.h"
+#include "cli/base/json.h"
 #include "cli/base/terminal.h"
 #include "cli/try/report.h"
 #include "common/numbers.h"
@@ -250,7 +251,7 @@ std::string to_json(const ColdReport& r) {
        {{"plain", r.plain_cpu_ms}, {"command", r.command_cpu_ms}, {"prefetcher", r.prefetcher_cpu_ms}}},
       {"caches", r.machine ? "machine" : "files"}};
   if (out["prefetch"].is_discarded()) out["prefetch"] = nullptr;
-  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 }  // namespace sysvm

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "cli/base/exit_codes.h"
+#include "libsysvm/run/memory.h"
 #include "tracer/supervisor.h"
 
 namespace sysvm {
@@ -55,8 +56,7 @@ void show_output(const TryRun& run) {
     UniqueFd from(open(path->c_str(), O_RDONLY | O_CLOEXEC));
     char buffer[1 << 16];
     for (ssize_t n; (n = read(from.get(), buffer, sizeof buffer)) > 0;)
-      for (ssize_t at = 0, done; at < n; at += done)
-        if ((done = write(to, buffer + at, static_cast<size_t>(n - at))) < 0) return;
+      if (!write_all(to, {buffer, static_cast<size_t>(n)})) return;
   }
 }
 
@@ -78,11 +78,7 @@ Result<TryRuns> TryRuns::make(const std::vector<std::string>& command, const std
   Command probe;
   probe.argv = command;
   if (runs.copy_) probe.cwd = runs.copy_->path();
-  std::string found;
-  if (const auto wrong = find_executable(probe, found)) {
-    exit_code = wrong->exit_code;
-    return error("{}", wrong->message);
-  }
+  TRY(find_executable(probe, exit_code));
   exit_code = kExitToolFailed;
   runs.input_ = TRY(CapturedInput::capture(STDIN_FILENO, path));
   return runs;
@@ -122,15 +118,9 @@ Result<TryRun> TryRuns::plain(const std::vector<std::string>& environment, int& 
   TryRun run = TRY(with(
       environment,
       [&](Command& command) -> Result<int> {
-        std::string path;
-        if (const auto wrong = find_executable(command, path)) {
-          exit_code = wrong->exit_code;
-          return error("{}", wrong->message);
-        }
+        const std::string path = TRY(find_executable(command, exit_code));
         Supervisor supervisor;
-        command.mask = supervisor.mask_before();
-        command.child_ignored = supervisor.child_ignored();
-        HeldChild child = TRY(HeldChild::start(command, path));
+        HeldChild child = TRY(HeldChild::start(command, path, supervisor));
         std::string step;
         const uint64_t start = boottime_ns();
         if (const int e = child.release(&step)) {

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <vector>
 
+#include "libsysvm/run/memory.h"
+
 namespace sysvm {
 namespace {
 
@@ -27,16 +29,6 @@ ssize_t read_block(int fd, std::vector<char>& buffer) {
     have += static_cast<size_t>(n);
   }
   return static_cast<ssize_t>(have);
-}
-
-bool write_all(int fd, const char* bytes, size_t n) {
-  while (n) {
-    const ssize_t done = write(fd, bytes, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return false;
-    bytes += done, n -= static_cast<size_t>(done);
-  }
-  return true;
 }
 
 }  // namespace
@@ -57,7 +49,7 @@ Result<CapturedInput> CapturedInput::capture(int fd, const std::string& folder) 
     const ssize_t n = read_block(fd, buffer);
     if (n < 0) return error("standard input cannot be captured: {}", strerror(errno));
     if (n == 0) return in;
-    if (!write_all(out.get(), buffer.data(), static_cast<size_t>(n)))
+    if (!write_all(out.get(), {buffer.data(), static_cast<size_t>(n)}))
       return error("{}: standard input cannot be kept: {}", in.path_, strerror(errno));
     in.size_ += static_cast<uint64_t>(n);
   }
@@ -89,7 +81,7 @@ Result<UniqueFd> CapturedInput::replay() {
     std::vector<char> buffer(kBlock);
     reader.reset();
     for (ssize_t n; (n = read_block(file.get(), buffer)) > 0;)
-      if (!write_all(writer.get(), buffer.data(), static_cast<size_t>(n))) break;
+      if (!write_all(writer.get(), {buffer.data(), static_cast<size_t>(n)})) break;
     _exit(0);
   }
   feeder_.pid = pid;

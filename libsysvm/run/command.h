@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/result.h"
-#include "libsysvm/run/search.h"
+#include "common/search_path.h"
 
 namespace sysvm {
 

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "libsysvm/run/prepare.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/hex.h"
 #include "common/read_file.h"
 #include "libsysvm/shim/bundle/bundle.h"
 #include "libsysvm/sites/cache.h"
@@ -52,17 +51,11 @@ Result<std::string> library_path(const char* name) {
   return error("{}/lib/{}: not found; build sysvm", prefix.string(), name);
 }
 
-std::string hex(const uint8_t* bytes, size_t n) {
-  std::string out;
-  for (size_t i = 0; i < n; ++i) out += fmt::format("{:02x}", bytes[i]);
-  return out;
-}
-
 class Watch {
  public:
   explicit Watch(std::vector<WatchedFile>& to) : to_(to) {}
   void file(const std::string& path) {
-    if (!path.empty() && seen_.insert(path).second) to_.push_back({path, file_state(path.c_str())});
+    if (!path.empty() && seen_.insert(path).second) to_.push_back({path, identity_of(path.c_str())});
   }
   // A library that appears in a folder that is searched before may take another's place.
   void library(const std::string& path) {
@@ -120,7 +113,7 @@ void note_other_programs(const svp& view, const FoundCommand& command, const std
     const svp_place& exe = view.procs[i].exe;
     if (exe.build_id_len == 0) return;
     if (exe.build_id_len == id.size() && std::equal(id.begin(), id.end(), exe.build_id)) return;
-    const std::string text = hex(exe.build_id, exe.build_id_len);
+    const std::string text = to_hex({exe.build_id, exe.build_id_len});
     if (!bound.insert(text).second || !notes.is_object() || !notes.contains("programs") ||
         !notes["programs"].is_object() || !notes["programs"].contains(text) ||
         !notes["programs"][text].is_string())
@@ -140,7 +133,7 @@ void note_other_programs(const svp& view, const FoundCommand& command, const std
         "{}: {}none of its {} procedures is for {} (build-id {}, "
         "expected {}{}); record and compile again",
         path, same_name ? "made for another build of the program: " : "", view.nprocs, command.program,
-        id.empty() ? "none" : hex(id.data(), id.size()), *bound.begin(), others(bound.size()));
+        id.empty() ? "none" : to_hex(id), *bound.begin(), others(bound.size()));
 }
 
 bool patchable(const Analysis& a) {

@@ -176,7 +176,7 @@ std::optional<Start> unpack_start(std::string_view bytes) {
 
 bool still_holds(const Start& start) {
   for (const WatchedFile& w : start.watched)
-    if (!(file_state(w.path.c_str()) == w.state)) return false;
+    if (!(identity_of(w.path.c_str()) == w.state)) return false;
   return true;
 }
 

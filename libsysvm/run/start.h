@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "libsysvm/run/file_state.h"
+#include "libsysvm/sites/identity.h"
 #include "libsysvm/sites/private_folder.h"
 #include "libsysvm/sysvm.h"
 
@@ -34,7 +34,7 @@ struct ShimOptions {
 
 struct WatchedFile {
   std::string path;
-  FileState state;
+  sysvm_identity state;
 };
 
 enum StartFault : uint32_t {

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "common/result.h"
 #include "libsysvm/sites/elf_image.h"
 #include "libsysvm/sites/table.h"
 

@@ -26,14 +26,6 @@ std::optional<T> load(std::span<const uint8_t> bytes, uint64_t offset) {
 
 }  // namespace
 
-sysvm_identity identity_of(const struct stat& st) {
-  const auto nanoseconds = [](const timespec& t) {
-    return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
-  };
-  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), nanoseconds(st.st_mtim),
-          nanoseconds(st.st_ctim)};
-}
-
 std::span<const uint8_t> ElfImage::file_range(uint64_t offset, uint64_t size) const {
   if (size == 0 || offset > identity_.size || size > identity_.size - offset) return {};
   if (!fd_) return std::span(bytes_).subspan(offset, size);

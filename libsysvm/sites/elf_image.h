@@ -18,7 +18,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "libsysvm/sites/table.h"
+#include "libsysvm/sites/identity.h"
 
 namespace sysvm {
 
@@ -101,12 +101,5 @@ class ElfImage {
   unsigned class_ = 0;
   bool x86_64_ = false, fixed_ = false;
 };
-
-sysvm_identity identity_of(const struct stat& st);
-
-inline bool operator==(const sysvm_identity& a, const sysvm_identity& b) {
-  return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns &&
-         a.ctime_ns == b.ctime_ns;
-}
 
 }  // namespace sysvm

@@ -30,7 +30,6 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "libsysvm/sites/elf_image.h"
 #include "libsysvm/sites/table.h"

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: MIT
 // A MinePart as text, so that one machine may count and another merge.
-#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "optimizer/mine/mine.h"
 
 namespace sysvm {
+
+using nlohmann::json;
+
+void to_json(json& j, const CallTotal& t) { j = {t.count, t.failed, t.ns}; }
+void from_json(const json& j, CallTotal& t) { t = {j.at(0), j.at(1), j.at(2)}; }
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PartCall, name, sources, inner_sources, told, size_at_end, result, count,
+                                   inner, again)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PartSequence, count, events, loop, loops, least, most, held_out, failed,
+                                   calls)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(MinePart, traces, calls, cuts, threaded, wall_ns, by_name,
+                                   by_name_and_path, sequences)
+
 namespace {
 
 constexpr int kSchema = 3;
-using nlohmann::json;
 
 // Names of files are any bytes, JSON is UTF-8: bytes beyond ASCII are written as the code points of the same
 // number.
@@ -40,114 +50,37 @@ std::string narrowed(const std::string& text) {
   return out;
 }
 
-json totals(const std::map<std::string, CallTotal>& from) {
-  json out = json::object();
-  for (const auto& [name, t] : from) out[widened(name)] = {t.count, t.failed, t.ns};
+// With each string, and each key, put through the function.
+template <typename Function>
+json with_strings(const json& from, Function function, int depth = 12) {
+  if (!depth) throw json::other_error::create(501, "nested too deeply", &from);
+  if (from.is_string()) return function(from.get_ref<const std::string&>());
+  json out = from.is_structured() ? json(from.type()) : from;
+  if (from.is_array())
+    for (const json& one : from) out.push_back(with_strings(one, function, depth - 1));
+  if (from.is_object())
+    for (const auto& [key, one] : from.items()) out[function(key)] = with_strings(one, function, depth - 1);
   return out;
-}
-
-std::map<std::string, CallTotal> totals_of(const json& from) {
-  std::map<std::string, CallTotal> out;
-  for (const auto& [name, t] : from.items())
-    out[narrowed(name)] = {t.at(0).get<uint64_t>(), t.at(1).get<uint64_t>(), t.at(2).get<uint64_t>()};
-  return out;
-}
-
-json sources_json(const std::vector<std::vector<std::string>>& from) {
-  json out = json::array();
-  for (const auto& arg : from) {
-    json texts = json::array();
-    for (const std::string& s : arg) texts.push_back(widened(s));
-    out.push_back(texts);
-  }
-  return out;
-}
-
-std::vector<std::vector<std::string>> sources_of(const json& from) {
-  std::vector<std::vector<std::string>> out;
-  for (const json& arg : from) {
-    std::vector<std::string>& texts = out.emplace_back();
-    for (const json& s : arg) texts.push_back(narrowed(s.get<std::string>()));
-  }
-  return out;
-}
-
-json call_json(const PartCall& c) {
-  return {{"name", c.name},
-          {"sources", sources_json(c.sources)},
-          {"inner_sources", sources_json(c.inner_sources)},
-          {"told", c.told},
-          {"size_at_end", c.size_at_end},
-          {"result", c.result},
-          {"count", c.count},
-          {"inner", c.inner},
-          {"again", c.again}};
-}
-
-PartCall call_of(const json& j) {
-  PartCall c;
-  c.name = j.at("name");
-  c.sources = sources_of(j.at("sources"));
-  c.inner_sources = sources_of(j.at("inner_sources"));
-  c.told = j.at("told").get<std::vector<bool>>();
-  if (c.told.size() != c.sources.size())
-    throw json::other_error::create(501, "told: not one for each argument", &j);
-  c.size_at_end = j.at("size_at_end").get<std::vector<bool>>();
-  c.result = j.at("result");
-  c.count = j.at("count");
-  c.inner = j.at("inner");
-  c.again = j.at("again");
-  return c;
 }
 
 }  // namespace
 
 std::string to_json(const MinePart& part) {
-  json sequences = json::object();
-  for (const auto& [key, s] : part.sequences) {
-    json calls = json::array();
-    for (const PartCall& c : s.calls) calls.push_back(call_json(c));
-    sequences[key] = {{"count", s.count},       {"events", s.events}, {"loop", s.loop},
-                      {"loops", s.loops},       {"least", s.least},   {"most", s.most},
-                      {"held_out", s.held_out}, {"failed", s.failed}, {"calls", calls}};
-  }
-  return json{{"sysvm_mine_part", kSchema},
-              {"traces", part.traces},
-              {"calls", part.calls},
-              {"cuts", part.cuts},
-              {"threaded", part.threaded},
-              {"wall_ns", part.wall_ns},
-              {"by_name", totals(part.by_name)},
-              {"by_name_and_path", totals(part.by_name_and_path)},
-              {"sequences", sequences}}
-      .dump();
+  json out = part;
+  out["sysvm_mine_part"] = kSchema;
+  return with_strings(out, widened).dump();
 }
 
 Result<MinePart> mine_part_from_json(std::string_view text) {
   const json j = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!j.is_object() || j.value("sysvm_mine_part", 0) != kSchema)
+  if (!j.is_object() || j.value("sysvm_mine_part", json()) != kSchema)
     return error("not a partial result of mining (schema {})", kSchema);
   try {
-    MinePart part;
-    part.traces = j.at("traces");
-    part.calls = j.at("calls");
-    part.cuts = j.at("cuts");
-    part.threaded = j.at("threaded");
-    part.wall_ns = j.at("wall_ns");
-    part.by_name = totals_of(j.at("by_name"));
-    part.by_name_and_path = totals_of(j.at("by_name_and_path"));
-    for (const auto& [key, from] : j.at("sequences").items()) {
-      PartSequence& s = part.sequences[key];
-      s.count = from.at("count");
-      s.events = from.at("events");
-      s.loop = from.at("loop");
-      s.loops = from.at("loops");
-      s.least = from.at("least");
-      s.most = from.at("most");
-      s.held_out = from.at("held_out");
-      s.failed = from.at("failed");
-      for (const json& call : from.at("calls")) s.calls.push_back(call_of(call));
-    }
+    const MinePart part = with_strings(j, narrowed);
+    for (const auto& [key, s] : part.sequences)
+      for (const PartCall& c : s.calls)
+        if (c.told.size() != c.sources.size())
+          return error("a damaged partial result of mining: told: not one for each argument");
     return part;
   } catch (const json::exception& problem) {
     return error("a damaged partial result of mining: {}", problem.what());

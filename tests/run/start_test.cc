@@ -70,7 +70,7 @@ TEST(Start, DoesNotHoldWhenAFileHasChanged) {
   const std::string path = folder + "/file", other = folder + "/absent";
   std::ofstream(path) << "one";
   Start s;
-  s.watched = {{path, file_state(path.c_str())}, {other, file_state(other.c_str())}};
+  s.watched = {{path, identity_of(path.c_str())}, {other, identity_of(other.c_str())}};
   EXPECT_TRUE(still_holds(s));
   std::ofstream(other) << "appeared";
   EXPECT_FALSE(still_holds(s)) << "a file that was not there";
@@ -83,7 +83,7 @@ TEST(Start, DoesNotHoldWhenAFileHasChanged) {
   std::ofstream(path) << "two";
   const timespec times[2] = {before.st_atim, before.st_mtim};
   ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
-  EXPECT_EQ(file_state(path.c_str()).mtime_ns, s.watched[0].state.mtime_ns);
+  EXPECT_EQ(identity_of(path.c_str()).mtime_ns, s.watched[0].state.mtime_ns);
   EXPECT_FALSE(still_holds(s)) << "its contents";
   std::filesystem::remove_all(folder);
 }

@@ -31,7 +31,7 @@ def test_command_that_cannot_run(backend, tmp_path):
     missing = record(backend, tmp_path, "no-such-command-anywhere")
     assert missing.returncode == 127 and b"no-such-command-anywhere: command not found" in missing.stderr
     denied = record(backend, tmp_path, "/etc/passwd")
-    assert denied.returncode == 126 and b"/etc/passwd: Permission denied" in denied.stderr
+    assert denied.returncode == 126 and b"/etc/passwd: cannot be executed: Permission denied" in denied.stderr
     broken = tmp_path / "broken"
     broken.write_text("#!/no/such/interpreter\n")
     broken.chmod(0o755)

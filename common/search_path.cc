@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "libsysvm/run/search.h"
+#include "common/search_path.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,11 +11,12 @@
 
 namespace sysvm {
 
-std::string search_path(const std::string& word, int& error) {
+std::string search_path(const std::string& word, int& error, const char* path, const std::string& cwd) {
   error = ENOENT;
-  const auto usable = [&](const std::string& path) {
+  const auto usable = [&](const std::string& name) {
+    const std::string file = cwd.empty() || name[0] == '/' ? name : cwd + "/" + name;
     struct stat st;
-    if (::stat(path.c_str(), &st) != 0) {
+    if (::stat(file.c_str(), &st) != 0) {
       if (errno != ENOENT && errno != ENOTDIR) error = errno;
       return false;
     }
@@ -23,7 +24,7 @@ std::string search_path(const std::string& word, int& error) {
       error = EISDIR;
       return false;
     }
-    if (::access(path.c_str(), X_OK) != 0) {
+    if (::access(file.c_str(), X_OK) != 0) {
       error = EACCES;
       return false;
     }
@@ -31,7 +32,6 @@ std::string search_path(const std::string& word, int& error) {
   };
   if (word.empty()) return "";
   if (word.find('/') != std::string::npos) return usable(word) ? word : "";
-  const char* path = std::getenv("PATH");
   const std::string list = path ? path : "/bin:/usr/bin";
   for (size_t from = 0; from <= list.size();) {
     const size_t to = std::min(list.find(':', from), list.size());
