@@ -2,7 +2,8 @@
 /*
  * Half the time of a stat of a hot file goes into waiting for memory: its dentry and its inode may lie
  * anywhere. We know which names come next, so we can fetch their memory early. Names are taken sixteen at a
- * time: each is looked up with d_lookup(), and the three cache lines of its inode that a stat reads are
+ * time, in steps: the buckets of the dentry table are prefetched (buckets.c), then the first dentry of each;
+ * each name is looked up with d_lookup(), and the three cache lines of its inode that a stat reads are
  * prefetched. Then the names are handled one by one.
  *
  * Nothing is decided early. When a name's turn comes it is read and copied again, the right to search the
@@ -23,6 +24,7 @@
 #include <linux/uaccess.h>
 
 #include "ahead.h"
+#include "buckets.h"
 #include "context.h"
 #include "kernel_env.h"
 #include "names.h"
@@ -36,6 +38,18 @@ MODULE_PARM_DESC(ahead, "names of a directory that are looked up ahead at most, 
 #define DIRENT_LENGTH 16
 #define DIRENT_NAME 19
 #define DIRENT_SHORTEST 24
+
+static struct sysvm_buckets buckets;
+static DEFINE_SPINLOCK(learning);
+
+static void learn(const struct dentry *dentry)
+{
+	if (READ_ONCE(buckets.base) || !spin_trylock(&learning))
+		return;
+	if (!buckets.base)
+		sysvm_buckets_learn(&buckets, dentry);
+	spin_unlock(&learning);
+}
 
 void sysvm_ahead_drop(struct sysvm_ahead *ahead)
 {
@@ -76,38 +90,66 @@ static struct dentry *look_up(struct dentry *parent, const char *text, unsigned 
 	return dentry;
 }
 
-/* One dirent, with page faults off. Returns its length, or 0: no more. */
-static unsigned int add(struct sysvm_ahead *ahead, struct dentry *parent, u64 entry,
-			const struct sysvm_entry *present, char *text)
+/* The dirent at `entry`, with page faults off: its length, or 0, and its name, `length` bytes in `text`. */
+static unsigned int read_dirent(u64 entry, const struct sysvm_entry *present, char *text,
+				unsigned int *length, bool *is_last)
 {
-	struct sysvm_ahead_name *name = &ahead->name[ahead->count];
-	u64 left = present->end - entry;
-	unsigned int length, size;
-	u64 dirent; /* of struct linux_dirent64: d_reclen, d_type, five bytes of the name */
+	u64 left = present->end - entry, tail; /* d_reclen, d_type, five bytes of the name */
+	unsigned int size;
 
-	if (left < DIRENT_SHORTEST || get_user(dirent, (u64 __user *)u64_to_user_ptr(entry + DIRENT_LENGTH)))
+	if (left < DIRENT_SHORTEST || get_user(tail, (u64 __user *)u64_to_user_ptr(entry + DIRENT_LENGTH)))
 		return 0;
-	size = (u16)dirent;
+	size = (u16)tail;
 	if (size < DIRENT_SHORTEST || size > left)
 		return 0;
-	length = sysvm_copy_component(text, u64_to_user_ptr(entry + DIRENT_NAME));
-	if (!length)
-		return 0;
-	name->dentry = look_up(parent, text, length);
-	if (name->dentry) {
-		prefetch_inode(name->dentry);
-		name->entry = entry;
-		ahead->count++;
+	*length = sysvm_copy_component(text, u64_to_user_ptr(entry + DIRENT_NAME));
+	/* Where the instruction is going to end, the program has other plans. */
+	*is_last = present->kinds >> (tail >> 16 & 15) & 1;
+	return *length ? size : 0;
+}
+
+/* What the lookups of these names are going to read. Nothing of it is used. */
+static void fetch_dentries(struct dentry *parent, const struct sysvm_entry *present, unsigned int most,
+			   char *text)
+{
+	u32 hash[SYSVM_AHEAD_MOST];
+	unsigned int size, length, n, i;
+	u64 entry = present->entry;
+	bool is_last = false;
+
+	for (n = 0; n < most && !is_last; n++) {
+		size = read_dirent(entry, present, text, &length, &is_last);
+		if (!size)
+			break;
+		hash[n] = full_name_hash(parent, text, length);
+		sysvm_buckets_fetch(&buckets, hash[n]);
+		entry += size;
 	}
-	/* The instruction ends at such a name, so nothing after it is needed. */
-	return present->kinds >> (dirent >> 16 & 15) & 1 ? 0 : size;
+	for (i = 0; i < n; i++)
+		sysvm_buckets_fetch_first(&buckets, hash[i]);
+}
+
+static void hold(struct sysvm_ahead *ahead, struct dentry *parent, u64 entry, const char *text,
+		 unsigned int length)
+{
+	struct sysvm_ahead_name *name = &ahead->name[ahead->count];
+
+	name->dentry = look_up(parent, text, length);
+	if (!name->dentry)
+		return;
+	learn(name->dentry);
+	prefetch_inode(name->dentry);
+	name->entry = entry;
+	ahead->count++;
 }
 
 void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const struct sysvm_entry *present,
 		      char *text)
 {
-	unsigned int most = min_t(unsigned int, READ_ONCE(names_ahead), SYSVM_AHEAD_MOST), i;
+	unsigned int most = min_t(u64, min_t(u64, READ_ONCE(names_ahead), SYSVM_AHEAD_MOST), present->most);
+	unsigned int size, length, i;
 	u64 entry = present->entry;
+	bool is_last = false;
 
 	/*
 	 * Each name once, known or not. A last name alone is not worth it: nothing could be done while it is
@@ -117,12 +159,14 @@ void sysvm_ahead_fill(struct sysvm_ahead *ahead, struct dentry *parent, const st
 		return;
 	sysvm_ahead_drop(ahead);
 	pagefault_disable();
-	for (i = 0; i < most && i < present->most; i++) {
-		unsigned int length = add(ahead, parent, entry, present, text);
-
-		if (!length)
+	if (READ_ONCE(buckets.base))
+		fetch_dentries(parent, present, most, text);
+	for (i = 0; i < most && !is_last; i++) {
+		size = read_dirent(entry, present, text, &length, &is_last);
+		if (!size)
 			break;
-		entry += length;
+		hold(ahead, parent, entry, text, length);
+		entry += size;
 	}
 	pagefault_enable();
 	ahead->until = max(entry, present->next);

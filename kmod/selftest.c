@@ -15,6 +15,7 @@
  * Tested by tests/qemu/selftest.sh.
  */
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -22,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "buckets.h"
 #include "context.h"
 #include "dispatch.h"
 #include "kernel_env.h"
@@ -213,6 +215,35 @@ static void __init check_resume(struct machine *m)
 	count(status == SYSVM_INVALID, "a resume point inside an instruction", status, m->page->pc);
 }
 
+/* A table of one page is found by dentries that point into it, and none by dentries that do not. */
+static void __init check_buckets(void)
+{
+	const unsigned int shift = 32 - PAGE_SHIFT + 3;
+	struct sysvm_buckets *buckets = kcalloc(2, sizeof(*buckets), GFP_KERNEL);
+	struct hlist_bl_node **table = (struct hlist_bl_node **)get_zeroed_page(GFP_KERNEL);
+	struct dentry *dentry = kzalloc(sizeof(*dentry), GFP_KERNEL);
+	u32 i, hash = 0;
+
+	for (i = 0; buckets && table && dentry && i < 1000; i++) {
+		hash = hash * 1664525 + 1013904223;
+		dentry->d_name.hash = hash;
+		dentry->d_hash.pprev = &table[hash >> shift];
+		if (i % 4 == 3) /* It is not the first of its bucket. */
+			dentry->d_hash.pprev = (struct hlist_bl_node **)dentry;
+		if (!buckets[0].base)
+			sysvm_buckets_learn(&buckets[0], dentry);
+		dentry->d_hash.pprev = &table[hash * 77 >> shift];
+		if (!buckets[1].base)
+			sysvm_buckets_learn(&buckets[1], dentry);
+	}
+	count(buckets && buckets[0].base == (unsigned long)table && buckets[0].shift == shift,
+	      "a table of dentries that is there", SYSVM_IDLE, 0);
+	count(buckets && !buckets[1].base, "a table of dentries that is not there", SYSVM_IDLE, 0);
+	kfree(dentry);
+	free_page((unsigned long)table);
+	kfree(buckets);
+}
+
 static void __init look(struct work_struct *work)
 {
 	struct machine *m = container_of(work, struct machine, work);
@@ -220,6 +251,7 @@ static void __init look(struct work_struct *work)
 	bool judged = READ_ONCE(current_thread_info()->syscall_work);
 
 	check_programs(m, judged);
+	check_buckets();
 	count(sysvm_open(NULL, NULL) == -EPERM, "an open by a kernel thread", SYSVM_IDLE, 0);
 	if (!judged) {
 		check_resume(m);
