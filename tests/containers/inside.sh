@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 export XDG_CACHE_HOME="$work/cache"
-tree=/usr/include/linux
+tree=/usr/include/x86_64-linux-gnu/bits
 grep -q '^Seccomp:.2' /proc/self/status || fail "a filter to be set"
 set -- grep -r '--include=*.h' define $tree
 

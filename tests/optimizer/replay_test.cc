@@ -189,7 +189,8 @@ TEST(Replay, CountsTheSameHoweverManyThreadsReplay) {
     trace.processes.push_back(p);
     add_calls(trace, repeated(pid % 5 + 1, pid % 2 ? kMd5sum : kGrepFile), pid, pid);
     if (pid % 3) continue;
-    add_calls(trace, "close(99) = -9\n", pid, pid + 1000);  // a second thread: plain from here on
+    add_calls(trace, "clone3(buf, 88) = " + std::to_string(pid + 1000) + "\n", pid, pid);
+    add_calls(trace, "close(99) = -9\n", pid, pid + 1000);  // that was a thread: plain from here on
     add_calls(trace, repeated(3, kMd5sum), pid, pid);
   }
   const std::vector<uint8_t> svp = procedures(repeated(20, kMd5sum));
