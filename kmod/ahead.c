@@ -41,13 +41,16 @@ MODULE_PARM_DESC(ahead, "names of a directory that are looked up ahead at most, 
 
 static struct sysvm_buckets buckets;
 static DEFINE_SPINLOCK(learning);
+static unsigned int lessons = 65536; /* dentries: if these do not show the table, more will not */
 
 static void learn(const struct dentry *dentry)
 {
-	if (READ_ONCE(buckets.base) || !spin_trylock(&learning))
+	if (READ_ONCE(buckets.base) || !READ_ONCE(lessons) || !spin_trylock(&learning))
 		return;
-	if (!buckets.base)
+	if (!buckets.base && lessons) {
+		WRITE_ONCE(lessons, lessons - 1);
 		sysvm_buckets_learn(&buckets, dentry);
+	}
 	spin_unlock(&learning);
 }
 

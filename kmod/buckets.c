@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * To have a dentry fetched before it is looked up, one must know its bucket, and the table of buckets
- * (dentry_hashtable of fs/dcache.c) is nobody else's to know. But each dentry that is the first of its bucket
- * points back at it (d_hash.pprev), and where the bucket lies in the table follows from the dentry's hash: it
- * is hash >> shift. So each dentry says, for each shift, where the table would be. For the right shift all
- * that are first in their bucket agree, and for a wrong one hardly any two do: what AGREE of them say more
- * often than not, at the beginning of a page and with both ends there, is taken for it.
+ * To prefetch a dentry before it is looked up, we must know its bucket, and the kernel does not export its
+ * table of buckets (dentry_hashtable of fs/dcache.c). But a dentry that is the first of its bucket points
+ * back to it (d_hash.pprev), and the bucket's place in the table is the dentry's hash >> shift. So each such
+ * dentry shows, for each shift, where the table would begin. For the right shift they all agree; for a wrong
+ * one hardly any two do. A place is accepted when AGREE more dentries speak for it than against it, when it
+ * is the beginning of a page, and when both ends of the table can be read.
  *
- * That it may be wrong all the same is no matter. Nothing is decided by it: a bucket is read with
- * get_kernel_nofault(), which fails where nothing can be read, and what was read is the address of a
- * prefetch, which does nothing where it is no address. A wrong table costs time, and fetches what nobody
- * needs.
+ * It may still be wrong, and nothing depends on it: a bucket is read with get_kernel_nofault(), which fails
+ * where nothing is mapped, and what was read is only prefetched, which does nothing at a bad address. A wrong
+ * table costs time.
  *
- * Not done: rolling (fetching the name four ahead while one is worked on) instead of sixteen at a time.
- * Tested by selftest.c; what it gains is seen in `make bench-kernel`.
+ * Not done: fetching each name a few ahead of the one in work, instead of sixteen at a time.
+ * Tested by selftest.c; `make bench-kernel` shows what it gains.
  */
 #include <linux/dcache.h>
 #include <linux/kernel.h>

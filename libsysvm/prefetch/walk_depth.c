@@ -58,9 +58,9 @@ void walk_hold(struct walk *w, bool held, bool slow, bool suspected)
 }
 
 /*
- * Deeper for as long as more is done in the same time, else back. Where requests take long, what the command
- * reads itself waits behind them: there each one more has to be worth it, and what does as much with fewer is
- * better.
+ * Go deeper as long as more gets done in the same time, else go back. Where requests take long, the command's
+ * own reads queue after ours. There each further request must pay for itself, and of two depths that get as
+ * much done the lower one is better.
  */
 static bool keep_direction(const struct walk *w, double rate)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Executes three instructions as often as it is told to: what counter.sh counts. */
+/* A loop of three instructions, with the number of rounds as its argument: counter.sh counts them. */
 #include <stdlib.h>
 
 int main(int argc, char **argv)

@@ -87,8 +87,8 @@ TEST(Compile, APathThatComesWithEachEntryBelongsToTheLoop) {
   EXPECT_THAT(names(c), testing::Contains("run_ahead each(newfstatat newfstatat)"));
 }
 
-// git status reads a directory's end behind all that lies below it: taken back each time, it would cost more
-// than the rest saves.
+// git status reads the end of a directory only after everything below it. Made ahead, that read would have to
+// be undone each time, which costs more than the rest saves.
 TEST(Compile, APlanThatDoesNotPayIsTriedShorter) {
   const Compiled c = compiled(repeated(20, R"(
 openat(AT_FDCWD, "d%d/", O_RDONLY|O_DIRECTORY) = 4

@@ -4,8 +4,8 @@
  *
  * `du` asks about the names of a directory one after the other, as they stand in the records. So nearly every
  * such call is about the first outstanding record, with nothing to be left out, undone, wiped or renewed. The
- * rules for such an answer are those of decide_in_loop() in ahead/ahead.c and of records_serve(); whatever
- * is not plainly so is not served here, and decided there. The last record is not: what comes after it is.
+ * rules for such an answer are those of decide_in_loop() in ahead/ahead.c and of records_serve(). Any other
+ * call is left to them, and so is the last record, since more has to be done when the records are used up.
  *
  * Tested by tests/shim/ahead/directory_test.cc, as all records are, and by tests/shim/hazards.
  */
